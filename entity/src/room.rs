@@ -1,0 +1,42 @@
+//! Rooms, and the counter that orders everything in them.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{RoomId, RoomType, Seq, Timestamp, UserId, Visibility};
+
+/// A conversation.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "rooms")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: RoomId,
+    pub room_type: RoomType,
+    pub visibility: Visibility,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub avatar_url: Option<String>,
+    pub created_by: UserId,
+    pub max_members: Option<i32>,
+    pub member_count: i32,
+    /// Messages ever stored here, deleted ones included.
+    pub message_count: i64,
+    /// The newest place in the log. Taken only by the transaction that fills it.
+    pub last_seq: Seq,
+    /// The place of the newest message; 0 while there is none.
+    pub last_message_seq: Seq,
+    pub ai_enabled: bool,
+    pub ai_model: Option<String>,
+    /// Both people of a direct room, smaller id first: unique, so that a pair has one room.
+    #[sea_orm(unique)]
+    pub direct_key: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// The newest message's time, or the room's own: what lists are sorted by.
+    pub active_at: Timestamp,
+    pub deleted_at: Option<Timestamp>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

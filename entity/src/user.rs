@@ -1,0 +1,38 @@
+//! Accounts.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{Timestamp, UserId};
+
+/// A person, or a bot.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "users")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: UserId,
+    /// Lower case; unique.
+    #[sea_orm(unique)]
+    pub email: String,
+    /// As its owner writes it.
+    pub username: Option<String>,
+    /// The user name in lower case; unique.
+    #[sea_orm(unique)]
+    pub username_key: Option<String>,
+    /// Argon2id in PHC string format; absent for accounts that sign in elsewhere.
+    pub password_hash: Option<String>,
+    pub full_name: Option<String>,
+    pub avatar_url: Option<String>,
+    pub is_active: bool,
+    pub is_verified: bool,
+    pub is_superuser: bool,
+    pub is_bot: bool,
+    pub created_at: Timestamp,
+    pub last_login: Option<Timestamp>,
+    /// When the last of their sockets went.
+    pub last_seen_at: Option<Timestamp>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,25 @@
+//! The schema, one change a file, the same on SQLite and PostgreSQL.
+//!
+//! Each change runs in a transaction on both databases (SQLite does so only when told), so a failed one leaves nothing.
+
+use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::{MigrationStatus, MigratorTrait};
+
+mod m20260101_000001_accounts;
+mod m20260101_000002_rooms;
+mod m20260101_000003_log;
+
+/// Every change, oldest first.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20260101_000001_accounts::Migration),
+            Box::new(m20260101_000002_rooms::Migration),
+            Box::new(m20260101_000003_log::Migration),
+        ]
+    }
+}

@@ -1,0 +1,49 @@
+//! Signing up, in, and out.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::User;
+
+/// Open an account.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery", "username": "ada"}))]
+pub struct Register {
+    /// At most 254 characters; unique without regard to case.
+    pub email: String,
+    /// 8 to 128 characters.
+    pub password: String,
+    /// 3 to 32 letters, digits, `_`, `-` or `.`; unique without regard to case.
+    pub username: Option<String>,
+    /// 1 to 100 characters.
+    pub full_name: Option<String>,
+}
+
+/// Sign in, by e-mail address or user name. The OAuth2 password form sends either as `username`.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery"}))]
+pub struct Login {
+    pub email: Option<String>,
+    pub username: Option<String>,
+    pub password: String,
+}
+
+/// Exchange a refresh token.
+#[derive(Deserialize, ToSchema)]
+pub struct Refresh {
+    pub refresh_token: String,
+}
+
+/// A pair of tokens, and whose they are.
+#[derive(Serialize, ToSchema)]
+pub struct Tokens {
+    /// For `Authorization: Bearer` and the socket's `auth.token`.
+    pub access_token: String,
+    /// Good once, for `POST /api/auth/refresh`.
+    pub refresh_token: String,
+    /// `bearer`.
+    pub token_type: &'static str,
+    /// Seconds until the access token ends.
+    pub expires_in: u64,
+    pub user: User,
+}

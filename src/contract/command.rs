@@ -1,0 +1,210 @@
+//! What a client emits, and what the ack of each carries.
+//!
+//! | event | payload | ack data |
+//! |---|---|---|
+//! | `join_room` | [`JoinRoom`] | [`JoinedRoom`] |
+//! | `leave_room` | [`LeaveRoom`] | [`LeftRoom`] |
+//! | `send_message` | [`Send`] | [`SentMessage`] |
+//! | `edit_message`, `message_edited` | [`EditMessage`] | [`EditedMessage`] |
+//! | `delete_message`, `message_deleted` | [`DeleteMessage`] | [`DeletedMessage`] |
+//! | `typing`, `stop_typing` | [`Typing`] | [`Done`] |
+//! | `mark_as_read` | [`MarkAsRead`] | [`super::receipt::ReadMark`] |
+//! | `sync` | [`Sync`] | [`Synced`] |
+//! | `get_presence` | [`GetPresence`] | [`PresenceList`] |
+//! | `set_status` | [`SetStatus`] | [`Done`] |
+//! | `authenticate` | [`Authenticate`] | [`Authenticated`] |
+//! | `ping` | anything | the same |
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Message, MessageId, Room, RoomId, Seq, Timestamp, UserId,
+    event::Encoded,
+    message::SendMessage,
+    presence::{ChosenStatus, Presence},
+    receipt::MarkRead,
+};
+
+/// The `auth` object of the Socket.IO CONNECT packet.
+#[derive(Default, Deserialize)]
+pub struct Handshake {
+    /// An access token.
+    pub token: Option<String>,
+    /// Which rooms the socket joins by itself.
+    #[serde(default)]
+    pub rooms: RoomScope,
+    /// Rooms to join, and the last `seq` the client has of each: what followed is replayed.
+    #[serde(default)]
+    pub cursors: HashMap<RoomId, i64>,
+}
+
+/// Which rooms a socket hears without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoomScope {
+    /// Those it joins.
+    #[default]
+    Joined,
+    /// All rooms of the user, the 1,000 most recently active.
+    All,
+}
+
+/// Hear a room.
+#[derive(Debug, Deserialize)]
+pub struct JoinRoom {
+    pub room_id: RoomId,
+    /// The last `seq` the client has; what followed is replayed before anything newer.
+    pub after_seq: Option<i64>,
+}
+
+/// The answer to `join_room`.
+#[derive(Debug, Serialize)]
+pub struct JoinedRoom {
+    pub room_id: RoomId,
+    pub last_seq: Seq,
+    /// How many events were replayed.
+    pub replayed: usize,
+}
+
+/// Stop hearing a room.
+#[derive(Debug, Deserialize)]
+pub struct LeaveRoom {
+    pub room_id: RoomId,
+}
+
+/// The answer to `leave_room`.
+#[derive(Debug, Serialize)]
+pub struct LeftRoom {
+    pub room_id: RoomId,
+}
+
+/// `send_message`: a message to store, or the notice older clients send of one they stored over REST.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Send {
+    Stored { room_id: RoomId, message_id: MessageId },
+    New(Box<SendMessage>),
+}
+
+/// The answer to `send_message`.
+#[derive(Debug, Serialize)]
+pub struct SentMessage {
+    pub message: Message,
+    /// Whether it was stored before.
+    pub duplicate: bool,
+}
+
+/// Change the text of your own message.
+#[derive(Debug, Deserialize)]
+pub struct EditMessage {
+    pub message_id: MessageId,
+    pub content: String,
+}
+
+/// The answer to `edit_message`.
+#[derive(Debug, Serialize)]
+pub struct EditedMessage {
+    pub message: Message,
+}
+
+/// Delete a message.
+#[derive(Debug, Deserialize)]
+pub struct DeleteMessage {
+    pub message_id: MessageId,
+}
+
+/// The answer to `delete_message`.
+#[derive(Debug, Serialize)]
+pub struct DeletedMessage {
+    pub message_id: MessageId,
+    pub deleted_at: Timestamp,
+}
+
+/// Tell a room that you are writing, or no longer.
+#[derive(Debug, Deserialize)]
+pub struct Typing {
+    pub room_id: RoomId,
+    pub is_typing: Option<bool>,
+}
+
+/// Mark a room as read.
+#[derive(Debug, Deserialize)]
+pub struct MarkAsRead {
+    pub room_id: RoomId,
+    #[serde(flatten)]
+    pub mark: MarkRead,
+}
+
+/// Ask for what was missed in many rooms at once.
+#[derive(Debug, Deserialize)]
+pub struct Sync {
+    /// The last `seq` the client has of each room.
+    pub cursors: HashMap<RoomId, i64>,
+    /// Events a room, 1 to 1,000; 200 unless said otherwise.
+    pub limit: Option<i64>,
+}
+
+/// The answer to `sync`.
+#[derive(Debug, Serialize)]
+pub struct Synced {
+    pub rooms: Vec<SyncedRoom>,
+    /// Rooms of yours without a cursor.
+    pub joined: Vec<Room>,
+    /// Rooms with a cursor that are no longer yours.
+    pub left: Vec<RoomId>,
+}
+
+/// What followed a cursor in one room.
+#[derive(Debug, Serialize)]
+pub struct SyncedRoom {
+    pub room_id: RoomId,
+    pub events: Vec<SyncedEvent>,
+    /// The end of the room's log.
+    pub last_seq: Seq,
+    /// Whether `events` stops before `last_seq`.
+    pub has_more: bool,
+}
+
+/// An event as it would have been emitted.
+#[derive(Debug, Serialize)]
+pub struct SyncedEvent {
+    pub event: &'static str,
+    pub data: Encoded,
+}
+
+/// Ask who is there.
+#[derive(Debug, Deserialize)]
+pub struct GetPresence {
+    /// 1 to 500 users.
+    pub user_ids: Vec<UserId>,
+}
+
+/// The answer to `get_presence`: only people who share a room with you.
+#[derive(Debug, Serialize)]
+pub struct PresenceList {
+    pub users: Vec<Presence>,
+}
+
+/// Choose how to appear.
+#[derive(Debug, Deserialize)]
+pub struct SetStatus {
+    pub status: ChosenStatus,
+}
+
+/// Renew the token of an open socket.
+#[derive(Deserialize)]
+pub struct Authenticate {
+    pub token: String,
+}
+
+/// The answer to `authenticate`.
+#[derive(Debug, Serialize)]
+pub struct Authenticated {
+    pub expires_at: Timestamp,
+}
+
+/// An ack with nothing to say but yes.
+#[derive(Debug, Serialize)]
+pub struct Done {}

@@ -1,0 +1,215 @@
+//! What the server emits.
+//!
+//! A [`Durable`] event is an entry of a room's log and carries its `seq`; it is replayed to whoever missed it. An
+//! [`Ephemeral`] one is news of the moment and may be dropped.
+
+use std::sync::Arc;
+
+use entity::EventKind;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{AckError, Member, Message, MessageId, Room, RoomId, Seq, Timestamp, User, UserId};
+
+/// An entry of a room's log, without its place.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Durable {
+    NewMessage {
+        message: Message,
+    },
+    MessageEdited {
+        message_id: MessageId,
+        content: Option<String>,
+        edited_at: Option<Timestamp>,
+        message: Message,
+    },
+    MessageDeleted {
+        message_id: MessageId,
+        deleted_at: Option<Timestamp>,
+    },
+    MemberAdded {
+        member: Member,
+    },
+    MemberRemoved {
+        user_id: UserId,
+        /// `left` or `removed`.
+        reason: String,
+    },
+    MemberUpdated {
+        member: Member,
+    },
+    RoomUpdated {
+        room: Room,
+    },
+    RoomDeleted {},
+}
+
+impl Durable {
+    /// The name it is emitted under.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NewMessage { .. } => "new_message",
+            Self::MessageEdited { .. } => EventKind::MessageEdited.as_str(),
+            Self::MessageDeleted { .. } => EventKind::MessageDeleted.as_str(),
+            Self::MemberAdded { .. } => EventKind::MemberAdded.as_str(),
+            Self::MemberRemoved { .. } => EventKind::MemberRemoved.as_str(),
+            Self::MemberUpdated { .. } => EventKind::MemberUpdated.as_str(),
+            Self::RoomUpdated { .. } => EventKind::RoomUpdated.as_str(),
+            Self::RoomDeleted {} => EventKind::RoomDeleted.as_str(),
+        }
+    }
+}
+
+/// An entry of a room's log, in its place: the data of the event that tells of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    pub room_id: RoomId,
+    pub seq: Seq,
+    #[serde(flatten)]
+    pub change: Durable,
+}
+
+/// What is true now and forgotten soon, and what concerns one socket alone.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Ephemeral {
+    Connected {
+        user_id: UserId,
+        message: &'static str,
+        session_id: String,
+        server_time: Timestamp,
+        expires_at: Timestamp,
+        limits: Limits,
+    },
+    RoomJoined {
+        room_id: RoomId,
+        user_id: UserId,
+        last_seq: Seq,
+    },
+    RoomLeft {
+        room_id: RoomId,
+        user_id: UserId,
+    },
+    UserJoined {
+        room_id: RoomId,
+        user_id: UserId,
+        user: User,
+    },
+    UserLeft {
+        room_id: RoomId,
+        user_id: UserId,
+    },
+    ResyncRequired {
+        room_id: RoomId,
+        after_seq: Seq,
+        last_seq: Seq,
+    },
+    RoomCreated {
+        room: Box<Room>,
+    },
+    RoomActivity {
+        room_id: RoomId,
+        last_seq: Seq,
+        unread_count: i64,
+        last_message: Option<Box<Message>>,
+    },
+    MessagesRead {
+        room_id: RoomId,
+        user_id: UserId,
+        message_ids: Vec<MessageId>,
+        last_read_seq: Seq,
+        read_at: Timestamp,
+    },
+    UserTyping {
+        room_id: RoomId,
+        user_id: UserId,
+        user_name: String,
+        is_typing: bool,
+    },
+    UserOnline {
+        user_id: UserId,
+        last_seen_at: Option<Timestamp>,
+    },
+    UserOffline {
+        user_id: UserId,
+        last_seen_at: Option<Timestamp>,
+    },
+    SessionExpiring {
+        expires_at: Timestamp,
+    },
+    SessionRevoked {
+        code: super::ErrorCode,
+    },
+    ServerDraining {
+        retry_after_ms: u64,
+    },
+    Error {
+        event: String,
+        #[serde(flatten)]
+        error: AckError,
+    },
+}
+
+impl Ephemeral {
+    /// The name it is emitted under.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connected { .. } => "connected",
+            Self::RoomJoined { .. } => "room_joined",
+            Self::RoomLeft { .. } => "room_left",
+            Self::UserJoined { .. } => "user_joined",
+            Self::UserLeft { .. } => "user_left",
+            Self::ResyncRequired { .. } => "resync_required",
+            Self::RoomCreated { .. } => "room_created",
+            Self::RoomActivity { .. } => "room_activity",
+            Self::MessagesRead { .. } => "messages_read",
+            Self::UserTyping { .. } => "user_typing",
+            Self::UserOnline { .. } => "user_online",
+            Self::UserOffline { .. } => "user_offline",
+            Self::SessionExpiring { .. } => "session_expiring",
+            Self::SessionRevoked { .. } => "session_revoked",
+            Self::ServerDraining { .. } => "server_draining",
+            Self::Error { .. } => "error",
+        }
+    }
+}
+
+/// What this server takes, told at connection.
+#[derive(Clone, Debug, Serialize)]
+pub struct Limits {
+    /// Characters of a message.
+    pub content_chars: usize,
+    /// Bytes of one Socket.IO message.
+    pub packet_bytes: usize,
+    /// Missed events replayed a room.
+    pub replay_events: usize,
+    /// Rooms a socket may have joined.
+    pub rooms_per_socket: usize,
+    /// Messages a minute; `null` while limits are off.
+    pub messages_per_minute: Option<u32>,
+}
+
+/// JSON that was written once, for however many readers.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Encoded(Arc<RawValue>);
+
+impl Encoded {
+    /// Writes `value` as JSON.
+    ///
+    /// # Panics
+    /// Never for the types of this module: they have string keys and no fallible parts.
+    #[must_use]
+    pub fn new(value: &impl Serialize) -> Self {
+        Self(Arc::from(serde_json::value::to_raw_value(value).expect("contract types serialise")))
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}

@@ -1,0 +1,43 @@
+//! Who is in a room, and as what.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{MemberId, Role, RoomId, Seq, Timestamp, User, UserId, absent_or_null};
+
+/// A person's place in a room.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Member {
+    pub id: MemberId,
+    pub room_id: RoomId,
+    pub user_id: UserId,
+    pub role: Role,
+    /// Whether the role is `owner` or `admin`.
+    pub is_admin: bool,
+    pub joined_at: Timestamp,
+    /// They have read the room up to here.
+    pub last_read_seq: Seq,
+    pub last_read_at: Option<Timestamp>,
+    /// They may not send before this.
+    pub muted_until: Option<Timestamp>,
+    /// False after they left.
+    pub is_active: bool,
+    pub user: User,
+}
+
+/// Add people to a room, as members.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct AddMembers {
+    /// 1 to 500 users.
+    pub user_ids: Vec<UserId>,
+}
+
+/// Change what a member may do.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct UpdateMember {
+    pub role: Option<Role>,
+    /// `null` lets them speak again.
+    #[serde(default, deserialize_with = "absent_or_null")]
+    #[schema(value_type = Option<Timestamp>)]
+    pub muted_until: Option<Option<Timestamp>>,
+}

@@ -1,0 +1,134 @@
+//! Messages.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId};
+
+/// A message. A deleted one keeps its place; content and media are gone.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Message {
+    pub id: MessageId,
+    pub room_id: RoomId,
+    /// Its place in the room's log.
+    pub seq: Seq,
+    pub sender_id: UserId,
+    pub sender: Arc<User>,
+    pub message_type: MessageType,
+    pub content: Option<String>,
+    pub media_id: Option<MediaId>,
+    pub media_url: Option<String>,
+    pub media_filename: Option<String>,
+    /// Bytes.
+    pub media_size: Option<i64>,
+    pub media_mime_type: Option<String>,
+    /// Pixels.
+    pub media_width: Option<i32>,
+    /// Pixels.
+    pub media_height: Option<i32>,
+    pub thumbnail_url: Option<String>,
+    pub reply_to_id: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyPreview>,
+    pub forwarded_from_id: Option<MessageId>,
+    pub reactions: Vec<Reaction>,
+    pub is_pinned: bool,
+    pub is_edited: bool,
+    pub edited_at: Option<Timestamp>,
+    pub is_deleted: bool,
+    pub deleted_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_msg_id: Option<String>,
+    pub is_bot: bool,
+    pub is_ai_message: bool,
+    pub ai_model_used: Option<String>,
+    pub credits_used: Option<f64>,
+}
+
+/// The message that was replied to, as it is now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ReplyPreview {
+    pub id: MessageId,
+    pub seq: Seq,
+    pub sender_id: UserId,
+    pub sender_name: String,
+    pub message_type: MessageType,
+    /// Gone with the message.
+    pub content: Option<String>,
+    pub is_deleted: bool,
+}
+
+/// How often an emoji stands under a message.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Reaction {
+    pub emoji: String,
+    pub count: i64,
+    /// Whether one of them is yours.
+    pub mine: bool,
+}
+
+/// Send a message.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[schema(example = json!({"room_id": "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11", "content": "Hello", "client_msg_id": "a1"}))]
+pub struct SendMessage {
+    pub room_id: RoomId,
+    /// `text` unless said otherwise.
+    #[serde(default = "text")]
+    pub message_type: MessageType,
+    /// 1 to 4,000 characters; a forward may leave it out and takes the original's.
+    pub content: Option<String>,
+    pub media_id: Option<MediaId>,
+    /// The `url` that an upload answered.
+    pub media_url: Option<String>,
+    /// A message of the same room.
+    pub reply_to_id: Option<MessageId>,
+    /// A message of a room that you can read.
+    pub forwarded_from_id: Option<MessageId>,
+    /// At most 64 characters: makes the send repeatable for ever. The same id with the same body answers what is stored.
+    pub client_msg_id: Option<String>,
+}
+
+fn text() -> MessageType {
+    MessageType::Text
+}
+
+/// Change the text of your own message.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct EditMessage {
+    /// 1 to 4,000 characters.
+    pub content: String,
+}
+
+/// Which part of a room's history.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryQuery {
+    /// Messages before this place, newest of them last.
+    pub before_seq: Option<i64>,
+    /// Messages after this place.
+    pub after_seq: Option<i64>,
+    /// Messages on both sides of this place.
+    pub around_seq: Option<i64>,
+    /// With a `seq`: how many, 1 to 100; 50 unless said otherwise.
+    pub limit: Option<i64>,
+    /// Page 1 is the newest.
+    pub page: Option<i64>,
+    /// 1 to 100; 20 unless said otherwise.
+    #[serde(alias = "size")]
+    pub page_size: Option<i64>,
+}
+
+/// A part of a room's history, ascending by `seq`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct History {
+    pub messages: Vec<Message>,
+    /// Whether there is more in the direction that was asked for.
+    pub has_more: bool,
+    /// The place of the first message here.
+    pub first_seq: Option<Seq>,
+    /// The place of the last message here.
+    pub last_seq: Option<Seq>,
+}

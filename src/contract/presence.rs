@@ -1,0 +1,34 @@
+//! Who is there.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Timestamp, UserId};
+
+/// How someone appears to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Online,
+    Away,
+    Offline,
+}
+
+/// How someone wants to appear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChosenStatus {
+    Online,
+    Away,
+    /// Offline to everybody else.
+    Invisible,
+}
+
+/// Someone's presence.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Presence {
+    pub user_id: UserId,
+    pub status: Status,
+    /// When they were last connected; absent while they are, or if they never were.
+    pub last_seen_at: Option<Timestamp>,
+}

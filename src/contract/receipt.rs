@@ -1,0 +1,21 @@
+//! How far people have read.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{MessageId, Seq};
+
+/// Mark a room as read: up to a place in its log, or up to the newest of some messages.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct MarkRead {
+    /// 1 to 500 messages of the room.
+    pub message_ids: Option<Vec<MessageId>>,
+    pub up_to_seq: Option<i64>,
+}
+
+/// Where the mark is now. It only moves forward.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct ReadMark {
+    pub last_read_seq: Seq,
+    pub unread_count: i64,
+}

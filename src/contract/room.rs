@@ -1,0 +1,86 @@
+//! Rooms.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Member, Message, Role, RoomId, RoomType, Seq, Timestamp, UserId, Visibility, absent_or_null};
+
+/// A conversation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Room {
+    pub id: RoomId,
+    pub room_type: RoomType,
+    pub visibility: Visibility,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub avatar_url: Option<String>,
+    pub created_by: UserId,
+    pub max_members: Option<i32>,
+    pub member_count: i32,
+    /// Messages ever sent, deleted ones included.
+    pub message_count: i64,
+    /// The newest place in the room's log.
+    pub last_seq: Seq,
+    pub ai_enabled: bool,
+    pub ai_model: Option<String>,
+    /// False once the room was deleted.
+    pub is_active: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// In details.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<Member>>,
+    /// In lists and details; `null` while there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_message: Option<Option<Message>>,
+    /// Messages of others that you have not read. In lists and details.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread_count: Option<i64>,
+    /// In lists and details.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub my_role: Option<Role>,
+}
+
+/// Open a room. A direct room takes exactly one other person, and is the same room for both, always.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"room_type": "group", "name": "Engine room", "member_ids": []}))]
+pub struct CreateRoom {
+    pub room_type: RoomType,
+    /// 1 to 100 characters; a group must have one.
+    pub name: Option<String>,
+    /// At most 1,000 characters.
+    pub description: Option<String>,
+    /// `https` address of a picture.
+    pub avatar_url: Option<String>,
+    /// `private` unless said otherwise.
+    pub visibility: Option<Visibility>,
+    /// At most 500 users, besides yourself.
+    #[serde(default)]
+    pub member_ids: Vec<UserId>,
+    /// 2 to 100,000; unlimited unless said otherwise.
+    pub max_members: Option<i32>,
+    pub ai_enabled: Option<bool>,
+    /// At most 64 characters.
+    pub ai_model: Option<String>,
+}
+
+/// Change a room's settings. Absent fields stay; `null` clears what may be empty.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct UpdateRoom {
+    /// 1 to 100 characters.
+    pub name: Option<String>,
+    #[serde(default, deserialize_with = "absent_or_null")]
+    #[schema(value_type = Option<String>)]
+    pub description: Option<Option<String>>,
+    #[serde(default, deserialize_with = "absent_or_null")]
+    #[schema(value_type = Option<String>)]
+    pub avatar_url: Option<Option<String>>,
+    pub visibility: Option<Visibility>,
+    #[serde(default, deserialize_with = "absent_or_null")]
+    #[schema(value_type = Option<i32>)]
+    pub max_members: Option<Option<i32>>,
+    pub ai_enabled: Option<bool>,
+    #[serde(default, deserialize_with = "absent_or_null")]
+    #[schema(value_type = Option<String>)]
+    pub ai_model: Option<Option<String>>,
+}

@@ -1,0 +1,65 @@
+//! People.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Message, RoomId, Timestamp, UserId, absent_or_null};
+
+/// An account as others see it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct User {
+    pub id: UserId,
+    /// Whole for yourself and for people you share a room with, otherwise masked: `a***@example.com`.
+    pub email: String,
+    pub username: Option<String>,
+    pub full_name: Option<String>,
+    pub avatar_url: Option<String>,
+    pub is_active: bool,
+    pub is_verified: bool,
+    pub is_superuser: bool,
+    pub is_bot: bool,
+    pub created_at: Timestamp,
+    /// Only in your own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_login: Option<Timestamp>,
+}
+
+impl User {
+    /// What to call them in one word: the user name, the full name, or what stands before the `@`.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.username
+            .as_deref()
+            .or(self.full_name.as_deref())
+            .unwrap_or_else(|| self.email.split('@').next().unwrap_or_default())
+    }
+}
+
+/// Someone to talk to: a user, and the direct room you have with them, if any.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Contact {
+    #[serde(flatten)]
+    pub user: User,
+    pub room_id: Option<RoomId>,
+    pub last_message: Option<Message>,
+    pub unread_count: i64,
+}
+
+/// Change your profile. Absent fields stay; `null` clears what may be empty.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct UpdateProfile {
+    /// 1 to 100 characters.
+    #[serde(default, deserialize_with = "absent_or_null")]
+    #[schema(value_type = Option<String>)]
+    pub full_name: Option<Option<String>>,
+    /// 3 to 32 letters, digits, `_`, `-` or `.`; unique without regard to case.
+    pub username: Option<String>,
+    /// `https` address of a picture.
+    #[serde(default, deserialize_with = "absent_or_null")]
+    #[schema(value_type = Option<String>)]
+    pub avatar_url: Option<Option<String>>,
+    /// Needed to change the password.
+    pub current_password: Option<String>,
+    /// The new password, 8 to 128 characters; ends all other sessions.
+    pub password: Option<String>,
+}

@@ -1,0 +1,153 @@
+//! Why something was refused, before any transport gives it a form.
+
+use std::time::Duration;
+
+use sea_orm::{DbErr, RuntimeErr};
+
+use crate::contract::{AckError, ErrorCode, FieldError};
+
+/// The result of a use case.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A refusal, or a failure of ours. [`Error::code`] is what clients match on; the text is for people.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What the code alone says.
+    #[error("{1}")]
+    Refused(ErrorCode, &'static str),
+
+    /// Fields that do not fit.
+    #[error("{}", sentence(.0))]
+    Validation(Vec<FieldError>),
+
+    /// Too much at once.
+    #[error("too many requests; try again in {} seconds", retry_after.as_secs_f64().ceil())]
+    RateLimited {
+        /// When it may succeed.
+        retry_after: Duration,
+    },
+
+    /// The database does not answer. Nothing was stored.
+    #[error("the service is unavailable at the moment; nothing was stored")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    /// A bug, or a broken machine.
+    #[error("something went wrong on our side")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn sentence(errors: &[FieldError]) -> String {
+    match errors {
+        [] => "the request is not valid".to_owned(),
+        [only] => format!("{}: {}", only.field, only.detail),
+        [first, rest @ ..] => format!("{}: {} (and {} more)", first.field, first.detail, rest.len()),
+    }
+}
+
+impl Error {
+    pub(crate) const UNAUTHORIZED: Self = Self::Refused(ErrorCode::Unauthorized, "a valid access token is required");
+    pub(crate) const ROOM_NOT_FOUND: Self = Self::Refused(ErrorCode::RoomNotFound, "there is no such room");
+    pub(crate) const MESSAGE_NOT_FOUND: Self = Self::Refused(ErrorCode::MessageNotFound, "there is no such message");
+    pub(crate) const USER_NOT_FOUND: Self = Self::Refused(ErrorCode::UserNotFound, "there is no such user");
+    pub(crate) const DRAINING: Self =
+        Self::Refused(ErrorCode::ServerDraining, "this node is stopping; connect again for another");
+
+    /// A field that breaks a rule.
+    pub(crate) fn field(field: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Validation(vec![FieldError { field: field.into(), code, detail: detail.into() }])
+    }
+
+    /// A failure that only a bug explains.
+    pub(crate) fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(source.into())
+    }
+
+    /// What a client matches on.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Refused(code, _) => *code,
+            Self::Validation(_) => ErrorCode::ValidationError,
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::Unavailable(_) => ErrorCode::ServiceUnavailable,
+            Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// When the same request may succeed.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::Unavailable(_) => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    /// Writes our own failures to the log, once; a client's mistake is not news.
+    pub(crate) fn record(&self) {
+        match self {
+            Self::Internal(source) => tracing::error!(error = %source, "internal error"),
+            Self::Unavailable(source) => tracing::warn!(error = %source, "a dependency is unavailable"),
+            _ => {}
+        }
+    }
+}
+
+impl From<&Error> for AckError {
+    fn from(error: &Error) -> Self {
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+            field: match error {
+                Error::Validation(fields) => fields.first().map(|first| first.field.clone()),
+                _ => None,
+            },
+            retry_after_ms: error.retry_after().map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        match error {
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Self::Unavailable(Box::new(error)),
+            DbErr::Exec(RuntimeErr::SqlxError(ref cause)) | DbErr::Query(RuntimeErr::SqlxError(ref cause))
+                if is_outage(cause) =>
+            {
+                Self::Unavailable(Box::new(error))
+            }
+            other => Self::Internal(Box::new(other)),
+        }
+    }
+}
+
+/// Whether the database is away or busy, rather than displeased with the statement.
+fn is_outage(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // SQLITE_BUSY and SQLITE_FULL, https://www.sqlite.org/rescode.html; PostgreSQL's classes 08, 53 and 57,
+        // https://www.postgresql.org/docs/current/errcodes-appendix.html
+        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| {
+            matches!(&*code, "5" | "13") || (code.len() == 5 && matches!(&code[..2], "08" | "53" | "57"))
+        }),
+        _ => false,
+    }
+}
+
+impl Clone for Error {
+    /// For a failure that several requests share: the copy says the same, the source stays with the original's text.
+    fn clone(&self) -> Self {
+        match self {
+            Self::Refused(code, text) => Self::Refused(*code, text),
+            Self::Validation(fields) => Self::Validation(fields.clone()),
+            Self::RateLimited { retry_after } => Self::RateLimited { retry_after: *retry_after },
+            Self::Unavailable(source) => Self::Unavailable(source.to_string().into()),
+            Self::Internal(source) => Self::Internal(source.to_string().into()),
+        }
+    }
+}

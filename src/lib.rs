@@ -1,0 +1,3 @@
+//! Parlour.
+pub mod contract;
+pub mod error;
