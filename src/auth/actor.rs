@@ -1,0 +1,13 @@
+//! Who is asking.
+
+use crate::contract::{SessionId, Timestamp, UserId};
+
+/// A user, by way of a login whose token was checked. Use cases take one; only `auth` makes them.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub user_id: UserId,
+    /// The login.
+    pub session_id: SessionId,
+    /// When the token that was shown ends.
+    pub expires_at: Timestamp,
+}

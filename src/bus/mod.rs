@@ -1,0 +1,101 @@
+//! What was committed, on its way to whoever listens.
+//!
+//! Use cases do not call the sockets: they return from their transaction and hand the bus a [`Notice`] as a value. The bus
+//! gives every notice to this node's delivery task, in the order in which it got them.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::contract::{
+    ErrorCode, MessageId, RoomId, Seq, SessionId, Timestamp, UserId,
+    event::{Durable, Encoded, Entry},
+};
+
+/// Notices that may wait for delivery before those who commit have to wait too.
+const CAPACITY: usize = 1024;
+
+/// An entry of a room's log, encoded once for all who will read it.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub room_id: RoomId,
+    pub seq: Seq,
+    /// The event's name.
+    pub name: &'static str,
+    /// The event's data.
+    pub data: Encoded,
+    /// What it means for who may hear the room.
+    pub audience: Audience,
+}
+
+/// What a committed entry means for who may hear the room, besides being told to those who do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The same people as before.
+    Unchanged,
+    /// A message: people who have not joined the room are told of activity.
+    Message,
+    /// They may from now on.
+    Gained(UserId),
+    /// They may no longer.
+    Lost(UserId),
+    /// Nobody may any longer.
+    Closed,
+}
+
+impl Committed {
+    /// Encodes `change`, which took the place `seq` of its room.
+    #[must_use]
+    pub fn new(room_id: RoomId, seq: Seq, change: Durable) -> Self {
+        let audience = match &change {
+            Durable::NewMessage { .. } => Audience::Message,
+            Durable::MemberAdded { member } => Audience::Gained(member.user_id),
+            Durable::MemberRemoved { user_id, .. } => Audience::Lost(*user_id),
+            Durable::RoomDeleted {} => Audience::Closed,
+            _ => Audience::Unchanged,
+        };
+        let name = change.name();
+        Self { room_id, seq, name, data: Encoded::new(&Entry { room_id, seq, change }), audience }
+    }
+}
+
+/// Something that others should hear of.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// Entries of rooms' logs; those of one room ascend by `seq`.
+    Committed(Arc<[Committed]>),
+    /// A member's read mark moved.
+    Read { room_id: RoomId, user_id: UserId, message_ids: Vec<MessageId>, last_read_seq: Seq, read_at: Timestamp },
+    /// Sockets of a login end now.
+    SessionRevoked { session_id: SessionId, code: ErrorCode },
+    /// Sockets of a user end now, but for those of one login.
+    UserRevoked { user_id: UserId, except: Option<SessionId>, code: ErrorCode },
+}
+
+/// Where notices go.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    local: mpsc::Sender<Notice>,
+}
+
+impl Bus {
+    /// A bus, and the end at which this node takes its notices.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Notice>) {
+        let (local, notices) = mpsc::channel(CAPACITY);
+        (Self { local }, notices)
+    }
+
+    /// Tells of something that is committed. Waits while delivery is behind; never call it inside a transaction.
+    pub async fn publish(&self, notice: Notice) {
+        // Delivery ends only when the process does; what it misses then is in the log.
+        let _ = self.local.send(notice).await;
+    }
+
+    /// Tells of entries of rooms' logs.
+    pub async fn publish_entries(&self, entries: Vec<Committed>) {
+        if !entries.is_empty() {
+            self.publish(Notice::Committed(entries.into())).await;
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The database: one way to read, one way to write.
+//!
+//! SQLite has a single writer, so writing goes through a pool of one and waits there in order instead of failing as busy;
+//! reading has a pool of its own and never waits for writers (WAL). PostgreSQL uses one pool for both.
+
+use std::{path::Path, time::Duration};
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::{config::Config, error::Result};
+
+/// Connections to the database.
+#[derive(Clone, Debug)]
+pub struct Db {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+}
+
+impl Db {
+    /// Opens the configured database; for SQLite, creates the file and its folder.
+    ///
+    /// # Errors
+    /// When it cannot be reached or opened.
+    pub async fn open(config: &Config) -> Result<Self, DbErr> {
+        let url = config.database_url();
+        let acquire_timeout = Duration::from_secs(config.database.acquire_timeout_seconds);
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            if let Some(folder) = Path::new(path).parent() {
+                std::fs::create_dir_all(folder)
+                    .map_err(|error| DbErr::Custom(format!("cannot create {}: {error}", folder.display())))?;
+            }
+            let write = Database::connect(sqlite(&url, acquire_timeout, 1, false)).await?;
+            let read = Database::connect(sqlite(&url, acquire_timeout, config.database.max_connections, true)).await?;
+            return Ok(Self { read, write });
+        }
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(config.database.max_connections)
+            .acquire_timeout(acquire_timeout)
+            .statement_timeout(Duration::from_secs(5))
+            .sqlx_logging(false);
+        let pool = Database::connect(options).await?;
+        Ok(Self { read: pool.clone(), write: pool })
+    }
+
+    /// For queries that change nothing.
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// For migrations, which need the connection itself.
+    #[must_use]
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Which database this is, where the two differ.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.write.get_database_backend()
+    }
+
+    /// Opens a transaction that may write. Dropped without `commit`, it leaves nothing.
+    ///
+    /// # Errors
+    /// When no connection is to be had in time.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.write
+            .begin_with_options(TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            })
+            .await
+    }
+
+    /// How many migrations are not applied yet.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
+        Ok(Migrator::get_pending_migrations(&self.write).await?.len())
+    }
+
+    /// Whether it answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.read.ping().await
+    }
+}
+
+/// Settings that make an acknowledged write survive a power cut (`synchronous=FULL` with WAL syncs at every commit,
+/// <https://www.sqlite.org/pragma.html#pragma_synchronous>). They are connection settings, so they are part of the
+/// options: a hook after connecting would reach one connection of the pool only.
+fn sqlite(url: &str, acquire_timeout: Duration, connections: u32, read_only: bool) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(acquire_timeout)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            let sqlite = sqlite
+                .create_if_missing(!read_only)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(5))
+                .statement_cache_capacity(512);
+            if read_only {
+                sqlite.read_only(true)
+            } else {
+                sqlite.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+            }
+        });
+    options
+}
