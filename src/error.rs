@@ -57,6 +57,15 @@ impl Error {
         Self::Validation(vec![FieldError { field: field.into(), code, detail: detail.into() }])
     }
 
+    /// Holds a request to its rules, and names all that it breaks at once.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR`.
+    pub(crate) fn check(rules: impl IntoIterator<Item = Result<(), FieldError>>) -> Result<()> {
+        let broken: Vec<FieldError> = rules.into_iter().filter_map(Result::err).collect();
+        if broken.is_empty() { Ok(()) } else { Err(Self::Validation(broken)) }
+    }
+
     /// A failure that only a bug explains.
     pub(crate) fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(source.into())

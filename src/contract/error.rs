@@ -128,6 +128,14 @@ pub struct FieldError {
     pub detail: String,
 }
 
+impl FieldError {
+    /// `field` breaks the rule `code`.
+    #[must_use]
+    pub fn new(field: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { field: field.into(), code, detail: detail.into() }
+    }
+}
+
 /// A refusal over REST: `application/problem+json` (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::FieldError;
+use crate::error::{Error, Result};
+
 /// Which page of a list.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -74,3 +77,56 @@ list!(
     /// People.
     UserList { users: super::user::Contact }
 );
+
+/// A page that was checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    page: i64,
+    size: i64,
+}
+
+impl PageQuery {
+    /// The page that is asked for, with what was left out.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` for a page before the first, or a size out of bounds.
+    pub fn check(self) -> Result<Page> {
+        let (page, size) = (self.page.unwrap_or(1), self.page_size.unwrap_or(20));
+        Error::check([
+            if page >= 1 { Ok(()) } else { Err(FieldError::new("page", "range", "must be 1 or more")) },
+            if (1..=100).contains(&size) {
+                Ok(())
+            } else {
+                Err(FieldError::new("page_size", "range", "must be 1 to 100"))
+            },
+        ])?;
+        Ok(Page { page, size })
+    }
+}
+
+impl Page {
+    /// How many entries stand before it.
+    #[must_use]
+    pub fn offset(self) -> u64 {
+        u64::try_from((self.page - 1).saturating_mul(self.size)).unwrap_or(0)
+    }
+
+    /// How many entries it has at the most.
+    #[must_use]
+    pub fn size(self) -> u64 {
+        u64::try_from(self.size).unwrap_or(0)
+    }
+
+    /// Where it stands in a list of `total` entries.
+    #[must_use]
+    pub fn info(self, total: u64) -> PageInfo {
+        let total = i64::try_from(total).unwrap_or(i64::MAX);
+        PageInfo {
+            total,
+            page: self.page,
+            page_size: self.size,
+            pages: (total + self.size - 1) / self.size,
+            has_more: self.page.saturating_mul(self.size) < total,
+        }
+    }
+}

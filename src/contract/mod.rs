@@ -13,6 +13,7 @@ pub mod message;
 pub mod presence;
 pub mod receipt;
 pub mod room;
+pub mod text;
 pub mod user;
 
 pub use entity::{

@@ -1,0 +1,100 @@
+//! Finders that start from what the asker may see: what is not theirs to see is not found.
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+
+use super::permission::Membership;
+use crate::{
+    contract::{MessageId, RoomId, UserId},
+    error::{Error, Result},
+};
+use entity::{member, message, room};
+
+/// The room, and the asker's place in it.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND` when there is no such room, or they are not in it.
+pub(super) async fn room(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    room: RoomId,
+) -> Result<(room::Model, member::Model, Membership)> {
+    let room = room::Entity::find_by_id(room).one(db).await?;
+    with_place(db, user, room).await
+}
+
+/// The same, keeping everybody else from changing the room until the transaction ends.
+pub(super) async fn room_for_update(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    room: RoomId,
+) -> Result<(room::Model, member::Model, Membership)> {
+    let room = room::Entity::find_by_id(room).lock_exclusive().one(db).await?;
+    with_place(db, user, room).await
+}
+
+async fn with_place(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    room: Option<room::Model>,
+) -> Result<(room::Model, member::Model, Membership)> {
+    let room = room.filter(|room| room.deleted_at.is_none()).ok_or(Error::ROOM_NOT_FOUND)?;
+    let place = member(db, room.id, user).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+    let membership = standing(&room, &place);
+    Ok((room, place, membership))
+}
+
+/// What the rows say of a member's standing.
+pub(super) fn standing(room: &room::Model, place: &member::Model) -> Membership {
+    Membership {
+        room_id: room.id,
+        user_id: place.user_id,
+        room_type: room.room_type,
+        role: place.role,
+        muted_until: place.muted_until,
+    }
+}
+
+/// Somebody's place in a room, while they are in it.
+pub(super) async fn member(db: &impl ConnectionTrait, room: RoomId, user: UserId) -> Result<Option<member::Model>> {
+    Ok(member::Entity::find()
+        .filter(member::Column::RoomId.eq(room))
+        .filter(member::Column::UserId.eq(user))
+        .filter(member::Column::LeftAt.is_null())
+        .one(db)
+        .await?)
+}
+
+/// A message of a room that the asker is in, deleted or not.
+///
+/// # Errors
+/// `MESSAGE_NOT_FOUND`.
+pub(super) async fn message(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    message: MessageId,
+) -> Result<(message::Model, Membership)> {
+    let message = message::Entity::find_by_id(message).one(db).await?.ok_or(Error::MESSAGE_NOT_FOUND)?;
+    let (_, _, membership) = hide(room(db, user, message.room_id).await)?;
+    Ok((message, membership))
+}
+
+/// The same, with its room locked until the transaction ends.
+pub(super) async fn message_for_update(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    id: MessageId,
+) -> Result<(message::Model, Membership)> {
+    let room = message::Entity::find_by_id(id).one(db).await?.ok_or(Error::MESSAGE_NOT_FOUND)?.room_id;
+    let (_, _, membership) = hide(room_for_update(db, user, room).await)?;
+    // Read again under the lock: what it says now is what the change applies to.
+    let message = message::Entity::find_by_id(id).one(db).await?.ok_or(Error::MESSAGE_NOT_FOUND)?;
+    Ok((message, membership))
+}
+
+/// A message in a room that is not yours is as absent as one that never was.
+fn hide<T>(found: Result<T>) -> Result<T> {
+    found.map_err(|error| match error.code() {
+        crate::contract::ErrorCode::RoomNotFound => Error::MESSAGE_NOT_FOUND,
+        _ => error,
+    })
+}

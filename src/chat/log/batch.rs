@@ -1,0 +1,216 @@
+//! One transaction of the writer: who may send is checked, repeats are dropped before anything is numbered, the rest
+//! takes the next places of its rooms.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr,
+};
+use sha2::{Digest, Sha256};
+
+use super::{Job, facts::Facts};
+use crate::{
+    chat::view,
+    contract::{ErrorCode, Message, MessageId, MessageType, RoomId, Seq, Timestamp, UserId, message::SendMessage},
+    error::{Error, Result},
+};
+use entity::{message, room};
+
+/// What became of a message.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It is in the log now.
+    Stored(Box<Message>),
+    /// It was there before.
+    Repeated(Box<Message>),
+}
+
+/// What a repeat must equal: everything that was asked, but for the id that makes it repeatable.
+pub(super) fn fingerprint(request: &SendMessage) -> Vec<u8> {
+    let asked = SendMessage { client_msg_id: None, ..request.clone() };
+    let text = serde_json::to_vec(&asked).expect("a request serialises: its keys are strings");
+    Sha256::digest(text).to_vec()
+}
+
+/// Writes a batch. The answers stand in the order of the jobs; the outer error is the database's and the whole batch's.
+pub(super) async fn write(tx: &DatabaseTransaction, jobs: &[Job], now: Timestamp) -> Result<Vec<Result<Outcome>>> {
+    let facts = Facts::gather(tx, jobs).await?;
+    let mut draft = Draft::new(&facts, now);
+    let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
+    let Draft { rooms, rows, .. } = draft;
+    advance(tx, &rooms, now).await?;
+    insert(tx, &rows).await?;
+
+    let stored: Vec<Message> = rows.into_iter().map(|row| facts.show(row)).collect::<Result<_>>()?;
+    let repeated = repeated(tx, &decisions).await?;
+    Ok(decisions
+        .into_iter()
+        .map(|decision| {
+            Ok(match decision? {
+                Decision::Store(index) => Outcome::Stored(Box::new(stored[index].clone())),
+                Decision::RepeatOfNew(index) => Outcome::Repeated(Box::new(stored[index].clone())),
+                Decision::RepeatOf(id) => {
+                    Outcome::Repeated(Box::new(repeated.get(&id).cloned().ok_or(Error::MESSAGE_NOT_FOUND)?))
+                }
+            })
+        })
+        .collect())
+}
+
+/// What is to become of a message. Numbers are places among the new rows.
+enum Decision {
+    Store(usize),
+    RepeatOfNew(usize),
+    RepeatOf(MessageId),
+}
+
+/// What makes a send repeatable.
+type Key<'a> = (RoomId, UserId, &'a str);
+
+/// The end of a room's log as this batch moves it.
+struct End {
+    last_seq: Seq,
+    new_messages: i64,
+}
+
+/// The new rows, as they come together.
+struct Draft<'a> {
+    facts: &'a Facts,
+    now: Timestamp,
+    rooms: BTreeMap<RoomId, End>,
+    fresh: HashMap<Key<'a>, usize>,
+    rows: Vec<message::Model>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(facts: &'a Facts, now: Timestamp) -> Self {
+        Self { facts, now, rooms: BTreeMap::new(), fresh: HashMap::new(), rows: Vec::new() }
+    }
+
+    fn decide(&mut self, job: &'a Job) -> Result<Decision> {
+        let request = &job.request;
+        let room = self.facts.may_send(job.sender, request.room_id, self.now)?;
+        if let Some(repeat) = self.repeat(job)? {
+            return Ok(repeat);
+        }
+        let (message_type, content) = self.body(job)?;
+        if let Some(original) = request.reply_to_id {
+            self.facts.may_reply(room.id, original)?;
+        }
+
+        let end = self.rooms.entry(room.id).or_insert(End { last_seq: room.last_seq, new_messages: 0 });
+        end.last_seq = end.last_seq.next();
+        end.new_messages += 1;
+        let index = self.rows.len();
+        self.rows.push(message::Model {
+            id: MessageId::new(),
+            room_id: room.id,
+            seq: end.last_seq,
+            sender_id: job.sender,
+            message_type,
+            content,
+            media_id: None,
+            reply_to_id: request.reply_to_id,
+            forwarded_from_id: request.forwarded_from_id,
+            client_msg_id: request.client_msg_id.clone(),
+            request_hash: job.fingerprint.clone(),
+            created_at: self.now,
+            edited_at: None,
+            deleted_at: None,
+        });
+        if let Some(id) = &request.client_msg_id {
+            self.fresh.insert((room.id, job.sender, id), index);
+        }
+        Ok(Decision::Store(index))
+    }
+
+    /// Whether this was sent before, here or in an earlier transaction.
+    fn repeat(&self, job: &'a Job) -> Result<Option<Decision>> {
+        let Some(id) = &job.request.client_msg_id else { return Ok(None) };
+        let (before, decision) = if let Some(&index) = self.fresh.get(&(job.request.room_id, job.sender, id.as_str())) {
+            (&self.rows[index], Decision::RepeatOfNew(index))
+        } else if let Some(stored) = self.facts.stored(job.request.room_id, job.sender, id) {
+            (stored, Decision::RepeatOf(stored.id))
+        } else {
+            return Ok(None);
+        };
+        if before.request_hash == job.fingerprint {
+            Ok(Some(decision))
+        } else {
+            Err(Error::Refused(
+                ErrorCode::ClientMsgIdConflict,
+                "this client_msg_id was already used for another message in this room",
+            ))
+        }
+    }
+
+    /// What it says: its own text, or that of the message it forwards.
+    fn body(&self, job: &Job) -> Result<(MessageType, Option<String>)> {
+        let request = &job.request;
+        let Some(original) = request.forwarded_from_id else {
+            return Ok((request.message_type, request.content.clone()));
+        };
+        let original = self.facts.may_forward(job.sender, original)?;
+        Ok(match &request.content {
+            Some(content) => (request.message_type, Some(content.clone())),
+            None => (original.message_type, original.content.clone()),
+        })
+    }
+}
+
+/// Moves the end of each room's log; rooms in the order of their ids, so that two nodes never wait for each other.
+async fn advance(tx: &DatabaseTransaction, rooms: &BTreeMap<RoomId, End>, now: Timestamp) -> Result<()> {
+    for (id, end) in rooms {
+        room::Entity::update_many()
+            .col_expr(room::Column::LastSeq, Expr::value(end.last_seq))
+            .col_expr(room::Column::LastMessageSeq, Expr::value(end.last_seq))
+            .col_expr(room::Column::MessageCount, Expr::col(room::Column::MessageCount).add(end.new_messages))
+            .col_expr(room::Column::ActiveAt, Expr::value(now))
+            .filter(room::Column::Id.eq(*id))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Inserts the rows in pieces whose sizes are powers of two: the statement cache is keyed by the text of a statement, and
+/// so holds nine of them instead of one for every size.
+async fn insert(tx: &DatabaseTransaction, mut rows: &[message::Model]) -> Result<()> {
+    while !rows.is_empty() {
+        let (piece, rest) = rows.split_at(1 << rows.len().ilog2());
+        let piece = piece.iter().cloned().map(all_set);
+        message::Entity::insert_many(piece).exec_without_returning(tx).await?;
+        rows = rest;
+    }
+    Ok(())
+}
+
+/// Every column set, `NULL` included: a column that only some rows of an insert set would become `NULL` in the others.
+fn all_set(row: message::Model) -> message::ActiveModel {
+    message::ActiveModel {
+        id: Set(row.id),
+        room_id: Set(row.room_id),
+        seq: Set(row.seq),
+        sender_id: Set(row.sender_id),
+        message_type: Set(row.message_type),
+        content: Set(row.content),
+        media_id: Set(row.media_id),
+        reply_to_id: Set(row.reply_to_id),
+        forwarded_from_id: Set(row.forwarded_from_id),
+        client_msg_id: Set(row.client_msg_id),
+        request_hash: Set(row.request_hash),
+        created_at: Set(row.created_at),
+        edited_at: Set(row.edited_at),
+        deleted_at: Set(row.deleted_at),
+    }
+}
+
+/// Messages of earlier transactions that were sent again, as they are now.
+async fn repeated(tx: &DatabaseTransaction, decisions: &[Result<Decision>]) -> Result<HashMap<MessageId, Message>> {
+    let ids = decisions.iter().filter_map(|decision| match decision {
+        Ok(Decision::RepeatOf(id)) => Some(*id),
+        _ => None,
+    });
+    let models = view::by_id(tx, ids.collect()).await?.into_values().collect::<Vec<_>>();
+    Ok(view::messages(tx, models).await?.into_iter().map(|message| (message.id, message)).collect())
+}

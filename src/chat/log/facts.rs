@@ -1,0 +1,145 @@
+//! What a batch must know before it decides: read once for all of its messages, inside its transaction.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::Job;
+use crate::{
+    chat::{find, permission::Capability, view},
+    contract::{ErrorCode, Message, MessageId, RoomId, Timestamp, UserId},
+    error::{Error, Result},
+};
+use entity::{member, message, room};
+
+/// Rooms, members, users and messages that the jobs of a batch name.
+pub(super) struct Facts {
+    rooms: HashMap<RoomId, room::Model>,
+    places: HashMap<(RoomId, UserId), member::Model>,
+    people: view::People,
+    stored: HashMap<(RoomId, UserId, String), message::Model>,
+    named: HashMap<MessageId, message::Model>,
+}
+
+impl Facts {
+    /// Reads them, and locks the rooms (in the order of their ids) until the transaction ends.
+    pub(super) async fn gather(tx: &DatabaseTransaction, jobs: &[Job]) -> Result<Self> {
+        let named = jobs.iter().flat_map(|job| [job.request.reply_to_id, job.request.forwarded_from_id]).flatten();
+        let named = view::by_id(tx, named.collect()).await?;
+
+        let targets = jobs.iter().map(|job| (job.request.room_id, job.sender));
+        let sources = jobs.iter().filter_map(|job| {
+            let original = named.get(&job.request.forwarded_from_id?)?;
+            Some((original.room_id, job.sender))
+        });
+        let pairs: BTreeSet<(RoomId, UserId)> = targets.chain(sources).collect();
+        let rooms = rooms(tx, pairs.iter().map(|(room, _)| *room).collect()).await?;
+        let places = places(tx, pairs).await?;
+        let stored = stored(tx, jobs).await?;
+        let senders = jobs.iter().map(|job| job.sender).chain(named.values().map(|original| original.sender_id));
+        let people = view::people(tx, senders.collect()).await?;
+        Ok(Self { rooms, places, people, stored, named })
+    }
+
+    /// The room, if this user may send into it now.
+    pub(super) fn may_send(&self, user: UserId, room: RoomId, now: Timestamp) -> Result<&room::Model> {
+        let room = self.rooms.get(&room).filter(|room| room.deleted_at.is_none()).ok_or(Error::ROOM_NOT_FOUND)?;
+        let place = self.places.get(&(room.id, user)).ok_or(Error::ROOM_NOT_FOUND)?;
+        if !self.people.get(&user).is_some_and(|user| user.is_active) {
+            return Err(Error::Refused(ErrorCode::AccountDisabled, "this account was deactivated"));
+        }
+        find::standing(room, place).permit_sending(now)?;
+        Ok(room)
+    }
+
+    /// What this user sent to this room under this id before.
+    pub(super) fn stored(&self, room: RoomId, user: UserId, client_msg_id: &str) -> Option<&message::Model> {
+        self.stored.get(&(room, user, client_msg_id.to_owned()))
+    }
+
+    /// Whether `original` is a message of the room that still says something.
+    pub(super) fn may_reply(&self, room: RoomId, original: MessageId) -> Result<()> {
+        self.named
+            .get(&original)
+            .filter(|original| original.room_id == room && original.deleted_at.is_none())
+            .map(|_| ())
+            .ok_or(Error::Refused(ErrorCode::InvalidReference, "reply_to_id names no message of this room"))
+    }
+
+    /// The message, if this user can read it.
+    pub(super) fn may_forward(&self, user: UserId, original: MessageId) -> Result<&message::Model> {
+        const UNREADABLE: Error =
+            Error::Refused(ErrorCode::InvalidReference, "forwarded_from_id names no message that you can read");
+        let original = self.named.get(&original).filter(|original| original.deleted_at.is_none()).ok_or(UNREADABLE)?;
+        let room = self.rooms.get(&original.room_id).filter(|room| room.deleted_at.is_none()).ok_or(UNREADABLE)?;
+        let place = self.places.get(&(room.id, user)).ok_or(UNREADABLE)?;
+        find::standing(room, place).permit(Capability::Read).map_err(|_| UNREADABLE)?;
+        Ok(original)
+    }
+
+    /// A new row as clients see it.
+    pub(super) fn show(&self, row: message::Model) -> Result<Message> {
+        let sender = self.people.get(&row.sender_id).ok_or(Error::USER_NOT_FOUND)?;
+        let reply_to = row
+            .reply_to_id
+            .and_then(|id| self.named.get(&id))
+            .and_then(|original| Some(view::preview(original, self.people.get(&original.sender_id)?)));
+        Ok(view::message(row, Arc::clone(sender), reply_to))
+    }
+}
+
+async fn rooms(tx: &DatabaseTransaction, ids: BTreeSet<RoomId>) -> Result<HashMap<RoomId, room::Model>> {
+    let models = room::Entity::find()
+        .filter(room::Column::Id.is_in(padded(ids)))
+        .order_by_asc(room::Column::Id)
+        .lock_exclusive()
+        .all(tx)
+        .await?;
+    Ok(models.into_iter().map(|model| (model.id, model)).collect())
+}
+
+async fn places(
+    tx: &DatabaseTransaction,
+    pairs: BTreeSet<(RoomId, UserId)>,
+) -> Result<HashMap<(RoomId, UserId), member::Model>> {
+    let any = padded(pairs).into_iter().fold(Condition::any(), |any, (room, user)| {
+        any.add(Condition::all().add(member::Column::RoomId.eq(room)).add(member::Column::UserId.eq(user)))
+    });
+    let models = member::Entity::find().filter(any).filter(member::Column::LeftAt.is_null()).all(tx).await?;
+    Ok(models.into_iter().map(|model| ((model.room_id, model.user_id), model)).collect())
+}
+
+async fn stored(tx: &DatabaseTransaction, jobs: &[Job]) -> Result<HashMap<(RoomId, UserId, String), message::Model>> {
+    let keys: BTreeSet<(RoomId, UserId, &str)> = jobs
+        .iter()
+        .filter_map(|job| Some((job.request.room_id, job.sender, job.request.client_msg_id.as_deref()?)))
+        .collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let any = padded(keys).into_iter().fold(Condition::any(), |any, (room, user, id)| {
+        any.add(
+            Condition::all()
+                .add(message::Column::RoomId.eq(room))
+                .add(message::Column::SenderId.eq(user))
+                .add(message::Column::ClientMsgId.eq(id)),
+        )
+    });
+    let models = message::Entity::find().filter(any).all(tx).await?;
+    Ok(models
+        .into_iter()
+        .filter_map(|model| Some(((model.room_id, model.sender_id, model.client_msg_id.clone()?), model)))
+        .collect())
+}
+
+/// The items, the last one repeated until their number is a power of two: few statements for the cache to hold.
+fn padded<T: Clone>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    if let Some(last) = items.last().cloned() {
+        items.resize(items.len().next_power_of_two(), last);
+    }
+    items
+}

@@ -1,0 +1,153 @@
+//! The log of each room: every durable change, numbered without gaps in the transaction that makes it.
+//!
+//! New messages go through the [`writer`], which commits what many people sent in one transaction. Every other change is
+//! rare: its use case opens its own transaction, locks the room, and calls [`append`]. Both are read back, merged, by
+//! [`read`].
+
+mod batch;
+mod facts;
+pub(super) mod read;
+mod writer;
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
+    sea_query::Expr,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::permission::Permit;
+use crate::{
+    bus::Bus,
+    clock::Clock,
+    contract::{EventKind, MessageId, Timestamp, UserId, command::SentMessage, message::SendMessage},
+    db::Db,
+    error::{Error, Result},
+};
+use entity::{room, room_event};
+
+/// Messages that may wait to be written; at 20,000 a second that is less than half a second of work.
+const QUEUE: usize = 8192;
+
+/// The way into the log for new messages.
+#[derive(Clone, Debug)]
+pub struct Log {
+    queue: mpsc::Sender<Job>,
+}
+
+/// A message on its way into the log.
+#[derive(Debug)]
+struct Job {
+    sender: UserId,
+    request: SendMessage,
+    /// What was asked, to tell a repeat from a conflict. Only with a `client_msg_id`.
+    fingerprint: Option<Vec<u8>>,
+    reply: oneshot::Sender<Result<SentMessage>>,
+}
+
+/// The answer that a queued message will get, once it is committed or refused.
+pub type Answer = oneshot::Receiver<Result<SentMessage>>;
+
+impl Log {
+    /// Starts the writer. It stops when the last handle is gone.
+    pub(super) fn start(db: Db, clock: Clock, bus: Bus) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        tokio::spawn(writer::run(jobs, db, clock, bus));
+        Self { queue }
+    }
+
+    /// Queues a message. What one caller queues is written in the order in which it was queued.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` when the writer is that far behind.
+    pub(super) fn submit(&self, sender: UserId, request: SendMessage) -> Result<Answer> {
+        let (reply, answer) = oneshot::channel();
+        let fingerprint = request.client_msg_id.is_some().then(|| batch::fingerprint(&request));
+        self.queue.try_send(Job { sender, request, fingerprint, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::RateLimited { retry_after: std::time::Duration::from_secs(1) },
+            mpsc::error::TrySendError::Closed(_) => Error::DRAINING,
+        })?;
+        metrics::gauge!("parlour_log_queue").set((QUEUE - self.queue.capacity()) as f64);
+        Ok(answer)
+    }
+}
+
+/// A durable change that is not a new message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change {
+    kind: EventKind,
+    message_id: Option<MessageId>,
+    user_id: Option<UserId>,
+    reason: Option<&'static str>,
+}
+
+impl Change {
+    /// A change of the room itself.
+    pub(super) fn of_room(kind: EventKind) -> Self {
+        Self { kind, message_id: None, user_id: None, reason: None }
+    }
+
+    /// A change of a message.
+    pub(super) fn of_message(kind: EventKind, message: MessageId) -> Self {
+        Self { message_id: Some(message), ..Self::of_room(kind) }
+    }
+
+    /// A change of a member.
+    pub(super) fn of_member(kind: EventKind, user: UserId) -> Self {
+        Self { user_id: Some(user), ..Self::of_room(kind) }
+    }
+
+    /// Why they are gone.
+    pub(super) fn because(self, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+}
+
+/// Gives changes of a room the next places of its log, in this transaction; answers the room as it is then, and the places
+/// are its last ones.
+pub(super) async fn append(
+    tx: &DatabaseTransaction,
+    permit: &Permit,
+    changes: &[Change],
+    now: Timestamp,
+) -> Result<room::Model> {
+    let count = i64::try_from(changes.len()).map_err(Error::internal)?;
+    let room = room::Entity::update_many()
+        .col_expr(room::Column::LastSeq, Expr::col(room::Column::LastSeq).add(count))
+        .filter(room::Column::Id.eq(permit.room_id))
+        .exec_with_returning(tx)
+        .await?
+        .pop()
+        .ok_or(Error::ROOM_NOT_FOUND)?;
+    insert(tx, &room, permit.user_id, changes, now).await?;
+    Ok(room)
+}
+
+/// Writes changes into the last places of a log that has already been advanced.
+pub(super) async fn insert(
+    tx: &DatabaseTransaction,
+    room: &room::Model,
+    actor: UserId,
+    changes: &[Change],
+    now: Timestamp,
+) -> Result<()> {
+    let first = room.last_seq.0 + 1 - i64::try_from(changes.len()).map_err(Error::internal)?;
+    let rows = changes.iter().zip(first..).map(|(change, seq)| room_event::ActiveModel {
+        room_id: Set(room.id),
+        seq: Set(entity::Seq(seq)),
+        kind: Set(change.kind),
+        actor_id: Set(actor),
+        message_id: Set(change.message_id),
+        user_id: Set(change.user_id),
+        reason: Set(change.reason.map(str::to_owned)),
+        created_at: Set(now),
+    });
+    room_event::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Tells of the places `(after, room.last_seq]` of a room, as they are committed.
+pub(super) async fn tell(db: &impl ConnectionTrait, bus: &Bus, room: &room::Model, count: usize) -> Result<()> {
+    let after = entity::Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
+    bus.publish_entries(read::entries(db, room.id, after, room.last_seq, count).await?).await;
+    Ok(())
+}

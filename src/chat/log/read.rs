@@ -1,0 +1,133 @@
+//! Reading the log back: messages and other changes merged by `seq`, as the events they were told as.
+//!
+//! An entry shows what it is about as it is now. Whoever replays a room ends at the same state as whoever heard it live,
+//! and what was deleted since is in no old entry.
+
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use crate::{
+    bus::Committed,
+    chat::view,
+    contract::{EventKind, Member, Message, MessageId, RoomId, Seq, UserId, event::Durable},
+    error::{Error, Result},
+};
+use entity::{member, message, room, room_event};
+
+/// The first `limit` entries in the places `(after, up_to]` of a room's log.
+///
+/// `up_to` must be committed: everything before it is then visible to this read as well, and the answer has no gaps.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn entries(
+    db: &impl ConnectionTrait,
+    room: RoomId,
+    after: Seq,
+    up_to: Seq,
+    limit: usize,
+) -> Result<Vec<Committed>> {
+    let up_to = up_to.min(Seq(after.0.saturating_add(i64::try_from(limit).map_err(Error::internal)?)));
+    if up_to <= after {
+        return Ok(Vec::new());
+    }
+    let messages = message::Entity::find()
+        .filter(message::Column::RoomId.eq(room))
+        .filter(message::Column::Seq.gt(after))
+        .filter(message::Column::Seq.lte(up_to))
+        .order_by_asc(message::Column::Seq)
+        .all(db)
+        .await?;
+    let events = room_event::Entity::find()
+        .filter(room_event::Column::RoomId.eq(room))
+        .filter(room_event::Column::Seq.gt(after))
+        .filter(room_event::Column::Seq.lte(up_to))
+        .order_by_asc(room_event::Column::Seq)
+        .all(db)
+        .await?;
+
+    let subjects = Subjects::read(db, room, &events).await?;
+    let mut entries = Vec::with_capacity(messages.len() + events.len());
+    for message in view::messages(db, messages).await? {
+        entries.push(Committed::new(room, message.seq, Durable::NewMessage { message }));
+    }
+    for event in events {
+        let seq = event.seq;
+        entries.push(Committed::new(room, seq, subjects.tell(event)?));
+    }
+    entries.sort_unstable_by_key(|entry| entry.seq);
+    Ok(entries)
+}
+
+/// What some events are about.
+struct Subjects {
+    messages: HashMap<MessageId, Message>,
+    members: HashMap<UserId, Member>,
+    room: Option<room::Model>,
+}
+
+impl Subjects {
+    async fn read(db: &impl ConnectionTrait, room: RoomId, events: &[room_event::Model]) -> Result<Self> {
+        let messages = view::by_id(db, events.iter().filter_map(|event| event.message_id).collect()).await?;
+        let messages = view::messages(db, messages.into_values().collect()).await?;
+        let users: Vec<UserId> = events.iter().filter_map(|event| event.user_id).collect();
+        let members = if users.is_empty() {
+            Vec::new()
+        } else {
+            let models = member::Entity::find()
+                .filter(member::Column::RoomId.eq(room))
+                .filter(member::Column::UserId.is_in(users))
+                .all(db)
+                .await?;
+            view::members(db, models).await?
+        };
+        let room = if events.iter().any(|event| event.kind == EventKind::RoomUpdated) {
+            room::Entity::find_by_id(room).one(db).await?
+        } else {
+            None
+        };
+        Ok(Self {
+            messages: messages.into_iter().map(|message| (message.id, message)).collect(),
+            members: members.into_iter().map(|member| (member.user_id, member)).collect(),
+            room,
+        })
+    }
+
+    fn tell(&self, event: room_event::Model) -> Result<Durable> {
+        let message = || {
+            let found = event.message_id.and_then(|id| self.messages.get(&id));
+            found.cloned().ok_or_else(|| Error::internal("a log entry names a message that is not there"))
+        };
+        let member = || {
+            let found = event.user_id.and_then(|id| self.members.get(&id));
+            found.cloned().ok_or_else(|| Error::internal("a log entry names a member who is not there"))
+        };
+        Ok(match event.kind {
+            EventKind::MessageEdited => {
+                let message = message()?;
+                Durable::MessageEdited {
+                    message_id: message.id,
+                    content: message.content.clone(),
+                    edited_at: message.edited_at,
+                    message,
+                }
+            }
+            EventKind::MessageDeleted => {
+                let message = message()?;
+                Durable::MessageDeleted { message_id: message.id, deleted_at: message.deleted_at }
+            }
+            EventKind::MemberAdded => Durable::MemberAdded { member: member()? },
+            EventKind::MemberUpdated => Durable::MemberUpdated { member: member()? },
+            EventKind::MemberRemoved => {
+                Durable::MemberRemoved { user_id: member()?.user_id, reason: event.reason.clone().unwrap_or_default() }
+            }
+            EventKind::RoomUpdated => Durable::RoomUpdated {
+                room: view::room(
+                    self.room.clone().ok_or_else(|| Error::internal("a log entry names a room that is not there"))?,
+                ),
+            },
+            EventKind::RoomDeleted => Durable::RoomDeleted {},
+        })
+    }
+}

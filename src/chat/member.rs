@@ -1,0 +1,263 @@
+//! Members: list, add, change, remove, leave.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, OnConflict},
+};
+
+use super::{
+    Chat, find,
+    log::{self, Change},
+    permission::Capability,
+    room::ROOM_FULL,
+    view,
+};
+use crate::{
+    auth::Actor,
+    contract::{
+        ErrorCode, EventKind, FieldError, Member, MemberId, Role, RoomId, Seq, Timestamp, UserId,
+        list::{MemberList, PageQuery},
+        member::{AddMembers, UpdateMember},
+    },
+    error::{Error, Result},
+};
+use entity::{member, room, user};
+
+/// The most people or messages that one request may name.
+const NAMED: usize = 500;
+
+/// Somebody who is about to be in a room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewMember {
+    pub(super) user_id: UserId,
+    pub(super) role: Role,
+}
+
+/// Who is in a room, in the order in which they came.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`.
+pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) -> Result<MemberList> {
+    let page = page.check()?;
+    let db = chat.db.read();
+    find::room(db, actor.user_id, room_id).await?;
+    let here =
+        member::Entity::find().filter(member::Column::RoomId.eq(room_id)).filter(member::Column::LeftAt.is_null());
+    let total = here.clone().count(db).await?;
+    let members = here
+        .order_by_asc(member::Column::JoinedSeq)
+        .order_by_asc(member::Column::Id)
+        .offset(page.offset())
+        .limit(page.size())
+        .all(db)
+        .await?;
+    Ok(MemberList { members: view::members(db, members).await?, info: page.info(total) })
+}
+
+/// Adds people to a group, as members. Those who are in it already stay as they are.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND`, `ROOM_FULL`, and `ALREADY_MEMBER` when
+/// nobody new is named.
+pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<Vec<Member>> {
+    Error::check([
+        at_most(&request.user_ids, "user_ids"),
+        if request.user_ids.is_empty() {
+            Err(FieldError::new("user_ids", "missing", "must name somebody"))
+        } else {
+            Ok(())
+        },
+    ])?;
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = standing.permit(Capability::ManageMembers)?;
+    let named: BTreeSet<UserId> = request.user_ids.into_iter().collect();
+    all_exist(&tx, &named).await?;
+    let here = present(&tx, room_id, &named).await?;
+    let new: Vec<NewMember> =
+        named.iter().filter(|id| !here.contains(id)).map(|id| NewMember { user_id: *id, role: Role::Member }).collect();
+    if new.is_empty() {
+        return Err(Error::Refused(ErrorCode::AlreadyMember, "they are in the room already"));
+    }
+    let count = i32::try_from(new.len()).map_err(Error::internal)?;
+    if room.max_members.is_some_and(|max| room.member_count + count > max) {
+        return Err(ROOM_FULL);
+    }
+    let changes = insert(&tx, &room, room.last_seq, &new, now).await?;
+    count_members(&tx, room_id, count).await?;
+    let room = log::append(&tx, &permit, &changes, now).await?;
+    tx.commit().await?;
+
+    log::tell(chat.db.read(), &chat.bus, &room, changes.len()).await?;
+    let models = member::Entity::find()
+        .filter(member::Column::RoomId.eq(room_id))
+        .filter(member::Column::UserId.is_in(new.iter().map(|member| member.user_id)))
+        .order_by_asc(member::Column::JoinedSeq)
+        .all(chat.db.read())
+        .await?;
+    view::members(chat.db.read(), models).await
+}
+
+/// Changes a member's role, or mutes them for a while.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED`, `LAST_OWNER`.
+pub async fn update(
+    chat: &Chat,
+    actor: &Actor,
+    room_id: RoomId,
+    user_id: UserId,
+    request: UpdateMember,
+) -> Result<Member> {
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let mut permit = standing.permit(Capability::ManageMembers)?;
+    let target = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
+    let before = target.role;
+    let mut row = target.into_active_model();
+    if let Some(role) = request.role.filter(|role| *role != before) {
+        permit = standing.permit_role_change(before, role)?;
+        if before == Role::Owner {
+            keeps_an_owner(&tx, room_id, user_id).await?;
+        }
+        row.role = Set(role);
+    }
+    if let Some(muted_until) = request.muted_until {
+        permit = standing.permit_acting_on(Capability::ManageMembers, before)?;
+        row.muted_until = Set(muted_until);
+    }
+    if row.is_changed() {
+        row.update(&tx).await?;
+        let changes = [Change::of_member(EventKind::MemberUpdated, user_id)];
+        let room = log::append(&tx, &permit, &changes, now).await?;
+        tx.commit().await?;
+        log::tell(chat.db.read(), &chat.bus, &room, 1).await?;
+    }
+    let model = find::member(chat.db.read(), room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
+    view::members(chat.db.read(), vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)
+}
+
+/// Removes somebody from a group, or leaves it if it is the asker.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED`, `LAST_OWNER`.
+pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -> Result<()> {
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (_, place, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let (permit, target, reason) = if user_id == actor.user_id {
+        (standing.permit(Capability::Leave)?, place, "left")
+    } else {
+        let permit = standing.permit(Capability::ManageMembers)?;
+        let target = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
+        standing.permit_acting_on(Capability::ManageMembers, target.role)?;
+        (permit, target, "removed")
+    };
+    if target.role == Role::Owner {
+        keeps_an_owner(&tx, room_id, user_id).await?;
+    }
+    let mut row = target.into_active_model();
+    row.left_at = Set(Some(now));
+    row.update(&tx).await?;
+    count_members(&tx, room_id, -1).await?;
+    let changes = [Change::of_member(EventKind::MemberRemoved, user_id).because(reason)];
+    let room = log::append(&tx, &permit, &changes, now).await?;
+    tx.commit().await?;
+
+    log::tell(chat.db.read(), &chat.bus, &room, 1).await
+}
+
+/// Puts people into a room, in the places of its log that follow `after`; answers the changes to enter there.
+pub(super) async fn insert(
+    tx: &DatabaseTransaction,
+    room: &room::Model,
+    after: Seq,
+    people: &[NewMember],
+    now: Timestamp,
+) -> Result<Vec<Change>> {
+    let rows = people.iter().zip(after.0 + 1..).map(|(person, seq)| member::ActiveModel {
+        id: Set(MemberId::new()),
+        room_id: Set(room.id),
+        user_id: Set(person.user_id),
+        role: Set(person.role),
+        joined_at: Set(now),
+        joined_seq: Set(Seq(seq)),
+        // What was said before they came is not unread to them.
+        last_read_seq: Set(Seq(seq)),
+        last_read_at: Set(None),
+        muted_until: Set(None),
+        left_at: Set(None),
+    });
+    let again = OnConflict::columns([member::Column::RoomId, member::Column::UserId])
+        .update_columns([
+            member::Column::Role,
+            member::Column::JoinedAt,
+            member::Column::JoinedSeq,
+            member::Column::LastReadSeq,
+            member::Column::MutedUntil,
+            member::Column::LeftAt,
+        ])
+        .to_owned();
+    member::Entity::insert_many(rows).on_conflict(again).exec_without_returning(tx).await?;
+    Ok(people.iter().map(|person| Change::of_member(EventKind::MemberAdded, person.user_id)).collect())
+}
+
+/// Refuses a list that names too many.
+pub(super) fn at_most<T>(named: &[T], field: &str) -> Result<(), FieldError> {
+    if named.len() <= NAMED {
+        Ok(())
+    } else {
+        Err(FieldError::new(field, "too_many", format!("must name at most {NAMED}")))
+    }
+}
+
+/// Refuses to go on unless all of them have an account that is in use.
+pub(super) async fn all_exist(db: &impl ConnectionTrait, users: &BTreeSet<UserId>) -> Result<()> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let found = user::Entity::find()
+        .filter(user::Column::Id.is_in(users.iter().copied()))
+        .filter(user::Column::IsActive.eq(true))
+        .count(db)
+        .await?;
+    if usize::try_from(found).is_ok_and(|found| found == users.len()) { Ok(()) } else { Err(Error::USER_NOT_FOUND) }
+}
+
+async fn present(db: &impl ConnectionTrait, room: RoomId, users: &BTreeSet<UserId>) -> Result<BTreeSet<UserId>> {
+    let here = member::Entity::find()
+        .filter(member::Column::RoomId.eq(room))
+        .filter(member::Column::UserId.is_in(users.iter().copied()))
+        .filter(member::Column::LeftAt.is_null())
+        .all(db)
+        .await?;
+    Ok(here.into_iter().map(|place| place.user_id).collect())
+}
+
+async fn count_members(tx: &DatabaseTransaction, room: RoomId, by: i32) -> Result<()> {
+    room::Entity::update_many()
+        .col_expr(room::Column::MemberCount, Expr::col(room::Column::MemberCount).add(by))
+        .filter(room::Column::Id.eq(room))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Refuses to take the last owner from a room.
+async fn keeps_an_owner(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> Result<()> {
+    let others = member::Entity::find()
+        .filter(member::Column::RoomId.eq(room))
+        .filter(member::Column::Role.eq(Role::Owner))
+        .filter(member::Column::UserId.ne(but))
+        .filter(member::Column::LeftAt.is_null())
+        .count(tx)
+        .await?;
+    if others > 0 { Ok(()) } else { Err(Error::Refused(ErrorCode::LastOwner, "a room keeps at least one owner")) }
+}

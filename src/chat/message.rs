@@ -1,0 +1,289 @@
+//! Messages: send, read back, edit, delete.
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+use super::{
+    Chat, find,
+    log::{self, Answer, Change},
+    permission::{Capability, Permit},
+    view,
+};
+use crate::{
+    auth::Actor,
+    contract::{
+        ErrorCode, EventKind, FieldError, Message, MessageId, MessageType, RoomId,
+        command::{DeletedMessage, SentMessage},
+        list::{MessageList, PageQuery},
+        message::{History, HistoryQuery, SendMessage},
+        text,
+    },
+    error::{Error, Result},
+};
+use entity::message;
+
+/// Characters of a `client_msg_id`.
+const CLIENT_MSG_ID_CHARS: usize = 64;
+
+/// Sends a message, and waits until it is committed.
+///
+/// # Errors
+/// Those of [`submit`] and of the log: `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `ACCOUNT_DISABLED`, `INVALID_REFERENCE`,
+/// `CLIENT_MSG_ID_CONFLICT`, `SERVICE_UNAVAILABLE`.
+pub async fn send(chat: &Chat, actor: &Actor, request: SendMessage) -> Result<SentMessage> {
+    committed(submit(chat, actor, request)?).await
+}
+
+/// Hands a message to the log without waiting. What one caller submits is stored in the order of these calls.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `INVALID_MEDIA`, and `RATE_LIMITED` when the log is too far behind.
+pub fn submit(chat: &Chat, actor: &Actor, request: SendMessage) -> Result<Answer> {
+    check(&request)?;
+    chat.log.submit(actor.user_id, request)
+}
+
+/// Waits until a submitted message is committed or refused.
+///
+/// # Errors
+/// Those of the log.
+pub async fn committed(answer: Answer) -> Result<SentMessage> {
+    answer.await.unwrap_or(Err(Error::DRAINING))
+}
+
+/// Whether a message is one that the asker stored in this room: what older clients announce after sending over REST.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `MESSAGE_NOT_FOUND`, and `PERMISSION_DENIED` for somebody else's.
+pub async fn own(chat: &Chat, actor: &Actor, room_id: RoomId, id: MessageId) -> Result<Message> {
+    let db = chat.db.read();
+    find::room(db, actor.user_id, room_id).await?;
+    let (model, _) = find::message(db, actor.user_id, id).await?;
+    if model.room_id != room_id {
+        return Err(Error::MESSAGE_NOT_FOUND);
+    }
+    if model.sender_id != actor.user_id {
+        return Err(NOT_YOURS);
+    }
+    view::one_message(db, model).await
+}
+
+/// One message.
+///
+/// # Errors
+/// `MESSAGE_NOT_FOUND`.
+pub async fn get(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
+    let (model, standing) = find::message(chat.db.read(), actor.user_id, id).await?;
+    standing.permit(Capability::Read)?;
+    view::one_message(chat.db.read(), model).await
+}
+
+/// Changes the text of the asker's own message.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `MESSAGE_NOT_FOUND` (also once it is deleted), `PERMISSION_DENIED`.
+pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: String) -> Result<Message> {
+    Error::check([text::content("content", &content)])?;
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (model, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let permit = standing.permit(Capability::ChangeOwnMessage)?;
+    if model.deleted_at.is_some() {
+        return Err(Error::MESSAGE_NOT_FOUND);
+    }
+    if model.sender_id != actor.user_id {
+        return Err(NOT_YOURS);
+    }
+    let mut row = model.into_active_model();
+    row.content = Set(Some(content));
+    row.edited_at = Set(Some(now));
+    let model = row.update(&tx).await?;
+    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageEdited, id)], now).await?;
+    tx.commit().await?;
+
+    log::tell(chat.db.read(), &chat.bus, &room, 1).await?;
+    view::one_message(chat.db.read(), model).await
+}
+
+/// Deletes a message: its place stays, its content is gone. Deleting it again changes nothing.
+///
+/// # Errors
+/// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<DeletedMessage> {
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (model, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let permit: Permit = if model.sender_id == actor.user_id {
+        standing.permit(Capability::ChangeOwnMessage)?
+    } else {
+        standing.permit(Capability::DeleteOthersMessage)?
+    };
+    if let Some(deleted_at) = model.deleted_at {
+        return Ok(DeletedMessage { message_id: id, deleted_at });
+    }
+    let mut row = model.into_active_model();
+    row.content = Set(None);
+    row.media_id = Set(None);
+    row.deleted_at = Set(Some(now));
+    row.update(&tx).await?;
+    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageDeleted, id)], now).await?;
+    tx.commit().await?;
+
+    log::tell(chat.db.read(), &chat.bus, &room, 1).await?;
+    Ok(DeletedMessage { message_id: id, deleted_at: now })
+}
+
+/// A part of a room's history, in the form it was asked for.
+#[derive(Debug)]
+pub enum Part {
+    /// By page.
+    Page(MessageList),
+    /// By `seq`.
+    Window(History),
+}
+
+/// Reads a room's history, by page or around a `seq`.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`.
+pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: HistoryQuery) -> Result<Part> {
+    let cursor = Cursor::of(&query)?;
+    let page = PageQuery { page: query.page, page_size: query.page_size }.check()?;
+    let db = chat.db.read();
+    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
+    standing.permit(Capability::Read)?;
+    let Some(cursor) = cursor else {
+        let all = message::Entity::find().filter(message::Column::RoomId.eq(room_id));
+        let total = all.clone().count(db).await?;
+        let mut newest =
+            all.order_by_desc(message::Column::Seq).offset(page.offset()).limit(page.size()).all(db).await?;
+        newest.reverse();
+        return Ok(Part::Page(MessageList { messages: view::messages(db, newest).await?, info: page.info(total) }));
+    };
+    let (models, has_more) = window(chat, room_id, cursor).await?;
+    let messages = view::messages(db, models).await?;
+    Ok(Part::Window(History {
+        has_more,
+        first_seq: messages.first().map(|message| message.seq),
+        last_seq: messages.last().map(|message| message.seq),
+        messages,
+    }))
+}
+
+/// Where a part of history lies.
+#[derive(Clone, Copy, Debug)]
+enum Cursor {
+    Before(i64, u64),
+    After(i64, u64),
+    Around(i64, u64),
+}
+
+impl Cursor {
+    fn of(query: &HistoryQuery) -> Result<Option<Self>> {
+        let limit = query.limit.unwrap_or(50);
+        let limit_rule = if (1..=100).contains(&limit) {
+            Ok(())
+        } else {
+            Err(FieldError::new("limit", "range", "must be 1 to 100"))
+        };
+        let place = |seq: Option<i64>, field: &str| match seq {
+            Some(seq) if seq < 0 => Err(FieldError::new(field, "range", "must be 0 or more")),
+            _ => Ok(()),
+        };
+        let given = [query.before_seq, query.after_seq, query.around_seq].into_iter().flatten().count();
+        let one_rule = if given <= 1 {
+            Ok(())
+        } else {
+            Err(FieldError::new("after_seq", "ambiguous", "give one of before_seq, after_seq and around_seq"))
+        };
+        Error::check([
+            limit_rule,
+            one_rule,
+            place(query.before_seq, "before_seq"),
+            place(query.after_seq, "after_seq"),
+            place(query.around_seq, "around_seq"),
+        ])?;
+        let limit = u64::try_from(limit).unwrap_or(1);
+        let before = query.before_seq.map(|seq| Self::Before(seq, limit));
+        let after = query.after_seq.map(|seq| Self::After(seq, limit));
+        let around = query.around_seq.map(|seq| Self::Around(seq, limit));
+        Ok(before.or(after).or(around))
+    }
+}
+
+/// The messages a cursor points at, ascending, and whether there are more where it looks.
+async fn window(chat: &Chat, room: RoomId, cursor: Cursor) -> Result<(Vec<message::Model>, bool)> {
+    let db = chat.db.read();
+    let of_room = || message::Entity::find().filter(message::Column::RoomId.eq(room));
+    let older = async |seq: i64, limit: u64| -> Result<_> {
+        let mut found = of_room()
+            .filter(message::Column::Seq.lt(seq))
+            .order_by_desc(message::Column::Seq)
+            .limit(limit + 1)
+            .all(db)
+            .await?;
+        let has_more = cut(&mut found, limit);
+        found.reverse();
+        Ok((found, has_more))
+    };
+    let newer = async |seq: i64, limit: u64| -> Result<_> {
+        let mut found = of_room()
+            .filter(message::Column::Seq.gt(seq))
+            .order_by_asc(message::Column::Seq)
+            .limit(limit + 1)
+            .all(db)
+            .await?;
+        let has_more = cut(&mut found, limit);
+        Ok((found, has_more))
+    };
+    match cursor {
+        Cursor::Before(seq, limit) => older(seq, limit).await,
+        Cursor::After(seq, limit) => newer(seq, limit).await,
+        Cursor::Around(seq, limit) => {
+            let (mut found, more_before) = older(seq, limit / 2).await?;
+            let (after, more_after) = newer(seq.saturating_sub(1), limit - limit / 2).await?;
+            found.extend(after);
+            Ok((found, more_before || more_after))
+        }
+    }
+}
+
+/// Drops what is beyond `limit`; answers whether there was any.
+fn cut<T>(found: &mut Vec<T>, limit: u64) -> bool {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    more
+}
+
+const NOT_YOURS: Error = Error::Refused(ErrorCode::PermissionDenied, "this message is not yours");
+
+fn check(request: &SendMessage) -> Result<()> {
+    if request.media_id.is_some() || request.media_url.is_some() {
+        return Err(Error::Refused(ErrorCode::InvalidMedia, "this is no file that was uploaded here"));
+    }
+    let content = match &request.content {
+        Some(content) => text::content("content", content),
+        None if request.forwarded_from_id.is_some() => Ok(()),
+        None => Err(FieldError::new("content", "missing", "a message says something")),
+    };
+    let message_type = match request.message_type {
+        MessageType::Text => Ok(()),
+        MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File => {
+            Err(FieldError::new("media_id", "missing", "a message of this type carries a file"))
+        }
+        MessageType::Stream | MessageType::System => {
+            Err(FieldError::new("message_type", "reserved", "only the server sends messages of this type"))
+        }
+    };
+    let client_msg_id = request.client_msg_id.as_deref().map_or(Ok(()), |id| {
+        if (1..=CLIENT_MSG_ID_CHARS).contains(&id.chars().count()) && !id.contains('\0') {
+            Ok(())
+        } else {
+            Err(FieldError::new("client_msg_id", "length", "must be 1 to 64 characters"))
+        }
+    });
+    Error::check([content, message_type, client_msg_id])
+}

@@ -1,0 +1,38 @@
+//! The use cases, and the rules they keep.
+//!
+//! Every function here takes who is asking and what they ask, and reads the same way: check, change, commit, tell. Both
+//! transports call these and nothing below them.
+
+pub mod log;
+pub mod member;
+pub mod message;
+pub mod permission;
+pub mod receipt;
+pub mod room;
+pub mod sync;
+pub mod user;
+
+mod find;
+mod view;
+
+use crate::{bus::Bus, clock::Clock, db::Db};
+
+use self::log::Log;
+
+/// What every use case works with.
+#[derive(Clone, Debug)]
+pub struct Chat {
+    db: Db,
+    clock: Clock,
+    bus: Bus,
+    log: Log,
+}
+
+impl Chat {
+    /// Starts the log's writer and opens for business.
+    #[must_use]
+    pub fn new(db: Db, clock: Clock, bus: Bus) -> Self {
+        let log = Log::start(db.clone(), clock, bus.clone());
+        Self { db, clock, bus, log }
+    }
+}

@@ -1,0 +1,212 @@
+//! Who may do what: one table, and proofs of having asked it.
+//!
+//! Nothing here touches the database. A [`Membership`] is what the tables say of one person in one room; asking it for a
+//! capability gives a [`Permit`], and what changes a room takes one.
+
+use crate::{
+    contract::{ErrorCode, Role, RoomId, RoomType, Timestamp, UserId},
+    error::{Error, Result},
+};
+
+/// Something a member may want to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// History, receipts, search, media, typing of others.
+    Read,
+    /// Send, reply, forward, type.
+    Send,
+    /// Edit or delete a message of one's own.
+    ChangeOwnMessage,
+    /// Delete a message of somebody else.
+    DeleteOthersMessage,
+    /// Change the room's settings.
+    UpdateRoom,
+    /// Add, remove and mute people.
+    ManageMembers,
+    /// Change somebody's role, within [`Membership::may_change_role`].
+    ChangeRoles,
+    /// Delete the room.
+    DeleteRoom,
+    /// Leave it.
+    Leave,
+}
+
+impl Capability {
+    /// Whether someone with this role has it in a room of this type: the table of the contract.
+    #[must_use]
+    pub fn allowed(self, room: RoomType, role: Role) -> bool {
+        use Role::{Admin, Member, Owner, Viewer};
+        if room == RoomType::Direct {
+            return matches!(self, Self::Read | Self::Send | Self::ChangeOwnMessage);
+        }
+        match self {
+            Self::Read | Self::ChangeOwnMessage | Self::Leave => true,
+            Self::Send => matches!(role, Owner | Admin | Member),
+            Self::DeleteOthersMessage | Self::UpdateRoom | Self::ManageMembers | Self::ChangeRoles => {
+                matches!(role, Owner | Admin)
+            }
+            Self::DeleteRoom => match role {
+                Owner => true,
+                Admin | Member | Viewer => false,
+            },
+        }
+    }
+}
+
+/// A person's standing in a room, as stored.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    pub(super) room_id: RoomId,
+    pub(super) user_id: UserId,
+    pub(super) room_type: RoomType,
+    pub(super) role: Role,
+    pub(super) muted_until: Option<Timestamp>,
+}
+
+/// Proof that somebody may do something in a room.
+#[derive(Debug)]
+pub struct Permit {
+    /// Where.
+    pub(super) room_id: RoomId,
+    /// Who.
+    pub(super) user_id: UserId,
+}
+
+impl Membership {
+    /// Asks for a capability.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn permit(&self, capability: Capability) -> Result<Permit> {
+        if capability.allowed(self.room_type, self.role) {
+            Ok(Permit { room_id: self.room_id, user_id: self.user_id })
+        } else {
+            Err(Error::Refused(ErrorCode::PermissionDenied, "your role in this room does not allow that"))
+        }
+    }
+
+    /// Asks to send, which a mute suspends.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn permit_sending(&self, now: Timestamp) -> Result<Permit> {
+        if self.muted_until.is_some_and(|until| until > now) {
+            return Err(Error::Refused(ErrorCode::PermissionDenied, "you are muted in this room"));
+        }
+        self.permit(Capability::Send)
+    }
+
+    /// Asks to act on another member: owners on anyone, admins on those below them.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn permit_acting_on(&self, capability: Capability, target: Role) -> Result<Permit> {
+        let permit = self.permit(capability)?;
+        if self.role == Role::Owner || rank(target) < rank(self.role) {
+            Ok(permit)
+        } else {
+            Err(Error::Refused(ErrorCode::PermissionDenied, "you may act only on members below your own role"))
+        }
+    }
+
+    /// Asks to give somebody a role: owners any, admins one below their own to someone below them.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn permit_role_change(&self, from: Role, to: Role) -> Result<Permit> {
+        self.permit_acting_on(Capability::ChangeRoles, from)?;
+        self.permit_acting_on(Capability::ChangeRoles, to)
+    }
+}
+
+fn rank(role: Role) -> u8 {
+    match role {
+        Role::Viewer => 0,
+        Role::Member => 1,
+        Role::Admin => 2,
+        Role::Owner => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLES: [Role; 4] = [Role::Owner, Role::Admin, Role::Member, Role::Viewer];
+
+    /// The contract's table, row by row: owner, admin, member, viewer.
+    #[test]
+    fn groups_follow_the_table() {
+        for (capability, row) in [
+            (Capability::Read, [true, true, true, true]),
+            (Capability::Send, [true, true, true, false]),
+            (Capability::ChangeOwnMessage, [true, true, true, true]),
+            (Capability::DeleteOthersMessage, [true, true, false, false]),
+            (Capability::UpdateRoom, [true, true, false, false]),
+            (Capability::ManageMembers, [true, true, false, false]),
+            (Capability::ChangeRoles, [true, true, false, false]),
+            (Capability::DeleteRoom, [true, false, false, false]),
+            (Capability::Leave, [true, true, true, true]),
+        ] {
+            for (role, allowed) in ROLES.into_iter().zip(row) {
+                assert_eq!(capability.allowed(RoomType::Group, role), allowed, "{capability:?} as {role:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_direct_rooms_people_only_talk() {
+        for capability in [Capability::Read, Capability::Send, Capability::ChangeOwnMessage] {
+            assert!(capability.allowed(RoomType::Direct, Role::Member), "{capability:?}");
+        }
+        for capability in [
+            Capability::DeleteOthersMessage,
+            Capability::UpdateRoom,
+            Capability::ManageMembers,
+            Capability::ChangeRoles,
+            Capability::DeleteRoom,
+            Capability::Leave,
+        ] {
+            assert!(!capability.allowed(RoomType::Direct, Role::Owner), "{capability:?}");
+        }
+    }
+
+    fn standing(role: Role) -> Membership {
+        Membership {
+            room_id: RoomId::new(),
+            user_id: UserId::new(),
+            room_type: RoomType::Group,
+            role,
+            muted_until: None,
+        }
+    }
+
+    #[test]
+    fn admins_change_roles_only_below_themselves() {
+        let admin = standing(Role::Admin);
+        assert!(admin.permit_role_change(Role::Member, Role::Viewer).is_ok());
+        assert!(admin.permit_role_change(Role::Viewer, Role::Member).is_ok());
+        for (from, to) in [
+            (Role::Admin, Role::Owner),
+            (Role::Member, Role::Owner),
+            (Role::Member, Role::Admin),
+            (Role::Owner, Role::Member),
+            (Role::Admin, Role::Member),
+        ] {
+            assert!(admin.permit_role_change(from, to).is_err(), "{from:?} to {to:?}");
+        }
+        for from in ROLES {
+            for to in ROLES {
+                assert!(standing(Role::Owner).permit_role_change(from, to).is_ok());
+                assert!(standing(Role::Member).permit_role_change(from, to).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn a_mute_suspends_sending_until_it_ends() {
+        let muted = Membership { muted_until: Some(Timestamp(1_000)), ..standing(Role::Owner) };
+        assert!(muted.permit_sending(Timestamp(999)).is_err());
+        assert!(muted.permit_sending(Timestamp(1_000)).is_ok());
+    }
+}

@@ -1,0 +1,367 @@
+//! Rooms: open, list, look at, change, delete.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult, sea_query::OnConflict,
+};
+
+use super::{
+    Chat, find,
+    log::{self, Change},
+    member::{self as people, NewMember},
+    permission::Capability,
+    receipt, view,
+};
+use crate::{
+    auth::Actor,
+    contract::{
+        ErrorCode, EventKind, FieldError, Message, Role, Room, RoomId, RoomType, Seq, Timestamp, UserId, Visibility,
+        list::{PageQuery, RoomList},
+        room::{CreateRoom, UpdateRoom},
+        text,
+    },
+    error::{Error, Result},
+};
+use entity::{member, message, room};
+
+/// The most members that a room's details carry; the rest are paged.
+const DETAILED_MEMBERS: u64 = 500;
+
+/// A room that was asked for.
+#[derive(Debug)]
+pub struct Created {
+    pub room: Room,
+    /// False for a direct room that was there before.
+    pub is_new: bool,
+}
+
+/// Opens a room with the asker as its owner, or finds the direct room that two people have.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `USER_NOT_FOUND`, `ROOM_FULL`.
+pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<Created> {
+    check_new(actor, &request)?;
+    let others: BTreeSet<UserId> = request.member_ids.iter().copied().filter(|id| *id != actor.user_id).collect();
+    let is_direct = request.room_type == RoomType::Direct;
+    let direct_key = others.first().filter(|_| is_direct).map(|other| direct_key(actor.user_id, *other));
+    if request.max_members.is_some_and(|max| usize::try_from(max).is_ok_and(|max| others.len() + 1 > max)) {
+        return Err(ROOM_FULL);
+    }
+
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    people::all_exist(&tx, &others).await?;
+    let room = new_row(actor, request, direct_key.clone(), others.len() + 1, now)?;
+    let row = room.clone().into_active_model().reset_all();
+    let inserted = room::Entity::insert(row)
+        .on_conflict_do_nothing_on([room::Column::DirectKey])
+        .exec_without_returning(&tx)
+        .await?;
+    if !matches!(inserted, TryInsertResult::Inserted(1)) {
+        drop(tx);
+        let existing = direct(chat.db.read(), &direct_key.unwrap_or_default()).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+        return Ok(Created { room: get(chat, actor, existing.id).await?, is_new: false });
+    }
+    let role = if is_direct { Role::Member } else { Role::Owner };
+    let everybody: Vec<NewMember> = std::iter::once(NewMember { user_id: actor.user_id, role })
+        .chain(others.into_iter().map(|user_id| NewMember { user_id, role: Role::Member }))
+        .collect();
+    let changes = people::insert(&tx, &room, Seq::ZERO, &everybody, now).await?;
+    log::insert(&tx, &room, actor.user_id, &changes, now).await?;
+    tx.commit().await?;
+
+    log::tell(chat.db.read(), &chat.bus, &room, changes.len()).await?;
+    Ok(Created { room: get(chat, actor, room.id).await?, is_new: true })
+}
+
+/// The rooms the asker is in, the newest activity first.
+///
+/// # Errors
+/// `VALIDATION_ERROR`.
+pub async fn list(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<RoomList> {
+    let page = page.check()?;
+    let db = chat.db.read();
+    let mine = room::Entity::find().filter(of_user(actor.user_id));
+    let total = mine.clone().count(db).await?;
+    let rooms = mine
+        .order_by_desc(room::Column::ActiveAt)
+        .order_by_desc(room::Column::Id)
+        .offset(page.offset())
+        .limit(page.size())
+        .all(db)
+        .await?;
+    Ok(RoomList { rooms: summaries(db, actor.user_id, rooms).await?, info: page.info(total) })
+}
+
+/// The newest rooms of a user, for those who want them all at once.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn newest(chat: &Chat, user: UserId, limit: u64) -> Result<Vec<(RoomId, Seq)>> {
+    let rooms = room::Entity::find()
+        .filter(of_user(user))
+        .order_by_desc(room::Column::ActiveAt)
+        .limit(limit)
+        .all(chat.db.read())
+        .await?;
+    Ok(rooms.into_iter().map(|room| (room.id, room.last_seq)).collect())
+}
+
+/// A room with its members, as one of them sees it.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`.
+pub async fn get(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
+    let db = chat.db.read();
+    let (model, _, _) = find::room(db, actor.user_id, id).await?;
+    let members = member::Entity::find()
+        .filter(member::Column::RoomId.eq(id))
+        .filter(member::Column::LeftAt.is_null())
+        .order_by_asc(member::Column::JoinedSeq)
+        .limit(DETAILED_MEMBERS)
+        .all(db)
+        .await?;
+    let mut room = summary(db, actor.user_id, model).await?;
+    room.members = Some(view::members(db, members).await?);
+    Ok(room)
+}
+
+/// A room as its lists show it to a member.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`.
+pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Room> {
+    let db = chat.db.read();
+    let (model, _, _) = find::room(db, user, id).await?;
+    summary(db, user, model).await
+}
+
+/// Where the log of a room ends, for one who may hear it.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`.
+pub async fn last_seq(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Seq> {
+    let (room, _, standing) = find::room(chat.db.read(), actor.user_id, id).await?;
+    standing.permit(Capability::Read)?;
+    Ok(room.last_seq)
+}
+
+/// Changes a room's settings.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `ROOM_FULL` for a cap below the present members.
+pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom) -> Result<Room> {
+    check_update(&request)?;
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (model, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
+    let permit = standing.permit(Capability::UpdateRoom)?;
+    if request.max_members.flatten().is_some_and(|max| max < model.member_count) {
+        return Err(ROOM_FULL);
+    }
+
+    let mut row = model.into_active_model();
+    if let Some(name) = request.name {
+        row.name = Set(Some(name));
+    }
+    if let Some(description) = request.description {
+        row.description = Set(description);
+    }
+    if let Some(avatar_url) = request.avatar_url {
+        row.avatar_url = Set(avatar_url);
+    }
+    if let Some(visibility) = request.visibility {
+        row.visibility = Set(visibility);
+    }
+    if let Some(max_members) = request.max_members {
+        row.max_members = Set(max_members);
+    }
+    if let Some(ai_enabled) = request.ai_enabled {
+        row.ai_enabled = Set(ai_enabled);
+    }
+    if let Some(ai_model) = request.ai_model {
+        row.ai_model = Set(ai_model);
+    }
+    row.updated_at = Set(now);
+    row.update(&tx).await?;
+    let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
+    tx.commit().await?;
+
+    log::tell(chat.db.read(), &chat.bus, &room, 1).await?;
+    get(chat, actor, id).await
+}
+
+/// Deletes a room for everybody.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (model, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
+    let permit = standing.permit(Capability::DeleteRoom)?;
+    let mut row = model.into_active_model();
+    row.deleted_at = Set(Some(now));
+    row.updated_at = Set(now);
+    row.update(&tx).await?;
+    let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomDeleted)], now).await?;
+    tx.commit().await?;
+
+    log::tell(chat.db.read(), &chat.bus, &room, 1).await
+}
+
+/// Refused: more people than the room takes.
+pub(super) const ROOM_FULL: Error =
+    Error::Refused(ErrorCode::RoomFull, "the room would have more members than max_members");
+
+/// The rooms that a user is in.
+pub(super) fn of_user(user: UserId) -> Condition {
+    let places = member::Entity::find()
+        .select_only()
+        .column(member::Column::RoomId)
+        .filter(member::Column::UserId.eq(user))
+        .filter(member::Column::LeftAt.is_null())
+        .into_query();
+    Condition::all().add(room::Column::Id.in_subquery(places)).add(room::Column::DeletedAt.is_null())
+}
+
+/// Both people of a direct room, in one order.
+pub(super) fn direct_key(one: UserId, other: UserId) -> String {
+    format!("{}:{}", one.min(other), one.max(other))
+}
+
+async fn direct(db: &impl ConnectionTrait, key: &str) -> Result<Option<room::Model>> {
+    Ok(room::Entity::find().filter(room::Column::DirectKey.eq(key)).one(db).await?)
+}
+
+async fn summary(db: &impl ConnectionTrait, user: UserId, model: room::Model) -> Result<Room> {
+    summaries(db, user, vec![model]).await?.pop().ok_or(Error::ROOM_NOT_FOUND)
+}
+
+/// Rooms as their lists show them to a member: with the last message, what is unread, and the member's role.
+pub(super) async fn summaries(db: &impl ConnectionTrait, user: UserId, models: Vec<room::Model>) -> Result<Vec<Room>> {
+    let ids: Vec<RoomId> = models.iter().map(|model| model.id).collect();
+    let unread = receipt::unread(db, user, &ids).await?;
+    let mut last = last_messages(db, &models).await?;
+    let roles: HashMap<RoomId, Role> = member::Entity::find()
+        .filter(member::Column::UserId.eq(user))
+        .filter(member::Column::RoomId.is_in(ids))
+        .all(db)
+        .await?
+        .into_iter()
+        .map(|place| (place.room_id, place.role))
+        .collect();
+    Ok(models
+        .into_iter()
+        .map(|model| Room {
+            last_message: Some(last.remove(&model.id)),
+            unread_count: Some(unread.get(&model.id).copied().unwrap_or(0)),
+            my_role: roles.get(&model.id).copied(),
+            ..view::room(model)
+        })
+        .collect())
+}
+
+/// The newest message of each room that has one.
+pub(super) async fn last_messages(
+    db: &impl ConnectionTrait,
+    rooms: &[room::Model],
+) -> Result<HashMap<RoomId, Message>> {
+    let mut last = HashMap::new();
+    for rooms in rooms.chunks(100) {
+        let newest = rooms.iter().filter(|room| room.last_message_seq > Seq::ZERO).map(|room| {
+            Condition::all()
+                .add(message::Column::RoomId.eq(room.id))
+                .add(message::Column::Seq.eq(room.last_message_seq))
+        });
+        let any = newest.fold(Condition::any(), Condition::add);
+        if any.is_empty() {
+            continue;
+        }
+        let models = message::Entity::find().filter(any).all(db).await?;
+        last.extend(view::messages(db, models).await?.into_iter().map(|message| (message.room_id, message)));
+    }
+    Ok(last)
+}
+
+fn new_row(
+    actor: &Actor,
+    request: CreateRoom,
+    direct_key: Option<String>,
+    members: usize,
+    now: Timestamp,
+) -> Result<room::Model> {
+    Ok(room::Model {
+        id: RoomId::new(),
+        room_type: request.room_type,
+        visibility: request.visibility.unwrap_or(Visibility::Private),
+        name: request.name,
+        description: request.description,
+        avatar_url: request.avatar_url,
+        created_by: actor.user_id,
+        max_members: request.max_members,
+        member_count: i32::try_from(members).map_err(Error::internal)?,
+        message_count: 0,
+        last_seq: Seq(i64::try_from(members).map_err(Error::internal)?),
+        last_message_seq: Seq::ZERO,
+        ai_enabled: request.ai_enabled.unwrap_or(false),
+        ai_model: request.ai_model,
+        direct_key,
+        created_at: now,
+        updated_at: now,
+        active_at: now,
+        deleted_at: None,
+    })
+}
+
+fn check_new(actor: &Actor, request: &CreateRoom) -> Result<()> {
+    let others = request.member_ids.iter().filter(|id| **id != actor.user_id).collect::<BTreeSet<_>>().len();
+    let shape = match request.room_type {
+        RoomType::Direct if others != 1 || request.member_ids.contains(&actor.user_id) => {
+            Err(FieldError::new("member_ids", "direct", "must name exactly one other person"))
+        }
+        RoomType::Direct if request.visibility.is_some_and(|visibility| visibility != Visibility::Private) => {
+            Err(FieldError::new("visibility", "direct", "a direct room is private"))
+        }
+        RoomType::Group if request.name.is_none() => Err(FieldError::new("name", "missing", "a group has a name")),
+        _ => Ok(()),
+    };
+    Error::check([
+        shape,
+        people::at_most(&request.member_ids, "member_ids"),
+        request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
+        check_description(request.description.as_deref()),
+        check_avatar(request.avatar_url.as_deref()),
+        check_max_members(request.max_members),
+        request.ai_model.as_deref().map_or(Ok(()), |model| text::name("ai_model", model, 64)),
+    ])
+}
+
+fn check_update(request: &UpdateRoom) -> Result<()> {
+    Error::check([
+        request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
+        check_description(request.description.as_ref().and_then(Option::as_deref)),
+        check_avatar(request.avatar_url.as_ref().and_then(Option::as_deref)),
+        check_max_members(request.max_members.flatten()),
+        request.ai_model.iter().flatten().try_for_each(|model| text::name("ai_model", model, 64)),
+    ])
+}
+
+fn check_description(text: Option<&str>) -> Result<(), FieldError> {
+    text.map_or(Ok(()), |text| text::prose("description", text, 1000))
+}
+
+fn check_avatar(url: Option<&str>) -> Result<(), FieldError> {
+    url.map_or(Ok(()), |url| text::address("avatar_url", url))
+}
+
+fn check_max_members(max: Option<i32>) -> Result<(), FieldError> {
+    match max {
+        Some(max) if !(2..=100_000).contains(&max) => {
+            Err(FieldError::new("max_members", "range", "must be 2 to 100,000"))
+        }
+        _ => Ok(()),
+    }
+}

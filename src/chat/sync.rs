@@ -1,0 +1,112 @@
+//! Catching up: what followed a cursor, in many rooms at once or in one.
+
+use std::collections::{HashMap, HashSet};
+
+use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::{Chat, log::read, room as rooms};
+use crate::{
+    auth::Actor,
+    bus::Committed,
+    contract::{
+        ErrorCode, FieldError, RoomId, Seq,
+        command::{Sync, Synced, SyncedEvent, SyncedRoom},
+    },
+    error::{Error, Result},
+};
+use entity::room;
+
+/// Rooms that one request may ask of, and the most that an answer tells of as joined.
+const ROOMS: usize = 1_000;
+
+/// Events in one answer, over all rooms. An answer is one packet; rooms beyond this say `has_more`.
+const EVENTS: usize = 5_000;
+
+/// What followed the asker's cursors; which of their rooms have none; and which cursors are of rooms no longer theirs.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, and `RESYNC_REQUIRED` for a cursor ahead of its room.
+pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
+    let limit = request.limit.unwrap_or(200);
+    Error::check([
+        if (1..=1_000).contains(&limit) {
+            Ok(())
+        } else {
+            Err(FieldError::new("limit", "range", "must be 1 to 1,000"))
+        },
+        check_cursors(&request.cursors),
+    ])?;
+    let limit = usize::try_from(limit).map_err(Error::internal)?;
+    let db = chat.db.read();
+    let mine = room::Entity::find()
+        .filter(rooms::of_user(actor.user_id))
+        .order_by_desc(room::Column::ActiveAt)
+        .all(db)
+        .await?;
+
+    let ids: HashSet<RoomId> = mine.iter().map(|room| room.id).collect();
+    let left = request.cursors.keys().filter(|id| !ids.contains(id)).copied().collect();
+    let (known, new): (Vec<_>, Vec<_>) = mine.into_iter().partition(|room| request.cursors.contains_key(&room.id));
+    let mut budget = EVENTS;
+    let mut synced = Vec::with_capacity(known.len());
+    for room in known {
+        let after = Seq(request.cursors.get(&room.id).copied().unwrap_or_default());
+        if after > room.last_seq {
+            return Err(AHEAD);
+        }
+        let entries = read::entries(db, room.id, after, room.last_seq, limit.min(budget)).await?;
+        budget -= entries.len();
+        let reached = entries.last().map_or(after, |entry| entry.seq);
+        synced.push(SyncedRoom {
+            room_id: room.id,
+            events: entries.into_iter().map(|entry| SyncedEvent { event: entry.name, data: entry.data }).collect(),
+            last_seq: room.last_seq,
+            has_more: reached < room.last_seq,
+        });
+    }
+    let new = new.into_iter().take(ROOMS).collect();
+    Ok(Synced { rooms: synced, joined: rooms::summaries(db, actor.user_id, new).await?, left })
+}
+
+/// Refuses cursors that cannot be.
+///
+/// # Errors
+/// The rule they break.
+pub fn check_cursors(cursors: &HashMap<RoomId, i64>) -> Result<(), FieldError> {
+    if cursors.len() > ROOMS {
+        return Err(FieldError::new("cursors", "too_many", format!("must name at most {ROOMS} rooms")));
+    }
+    match cursors.iter().find(|(_, seq)| **seq < 0) {
+        Some((room, _)) => Err(FieldError::new(format!("cursors.{room}"), "range", "must be 0 or more")),
+        None => Ok(()),
+    }
+}
+
+/// Refused: a cursor that no log has reached; what the client has is not of this room.
+pub const AHEAD: Error =
+    Error::Refused(ErrorCode::ResyncRequired, "the cursor is ahead of the room's log; fetch the room anew");
+
+/// The entries of a room in the places `(after, up_to]`, for a feed that knows `up_to` to be committed.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn entries(chat: &Chat, room: RoomId, after: Seq, up_to: Seq) -> Result<Vec<Committed>> {
+    let count = usize::try_from(up_to.0 - after.0).unwrap_or(0);
+    read::entries(chat.db.read(), room, after, up_to, count).await
+}
+
+/// Where the logs of some rooms end. Rooms that are gone are left out.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn ends(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId, Seq)>> {
+    use sea_orm::ColumnTrait;
+    let rows = room::Entity::find()
+        .select_only()
+        .columns([room::Column::Id, room::Column::LastSeq])
+        .filter(room::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(chat.db.read())
+        .await?;
+    Ok(rows)
+}
