@@ -64,8 +64,15 @@ impl Committed {
 pub enum Notice {
     /// Entries of rooms' logs; those of one room ascend by `seq`.
     Committed(Arc<[Committed]>),
-    /// A member's read mark moved.
-    Read { room_id: RoomId, user_id: UserId, message_ids: Vec<MessageId>, last_read_seq: Seq, read_at: Timestamp },
+    /// A member's read mark moved, in a room with that many members.
+    Read {
+        room_id: RoomId,
+        user_id: UserId,
+        message_ids: Vec<MessageId>,
+        last_read_seq: Seq,
+        read_at: Timestamp,
+        members: i32,
+    },
     /// Sockets of a login end now.
     SessionRevoked { session_id: SessionId, code: ErrorCode },
     /// Sockets of a user end now, but for those of one login.

@@ -53,7 +53,16 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
         if moved.rows_affected > 0 {
             mark = target;
             let user_id = actor.user_id;
-            chat.bus.publish(Notice::Read { room_id, user_id, message_ids, last_read_seq: target, read_at: now }).await;
+            chat.bus
+                .publish(Notice::Read {
+                    room_id,
+                    user_id,
+                    message_ids,
+                    last_read_seq: target,
+                    read_at: now,
+                    members: room.member_count,
+                })
+                .await;
         } else {
             mark =
                 find::member(chat.db.read(), room_id, actor.user_id).await?.ok_or(Error::ROOM_NOT_FOUND)?.last_read_seq;
@@ -92,11 +101,12 @@ pub(super) async fn unread(db: &impl ConnectionTrait, user: UserId, rooms: &[Roo
 }
 
 /// How many messages of others some users have not read in a room. Users without any are left out.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn unread_of(chat: &Chat, room: RoomId, users: &[UserId]) -> Result<HashMap<UserId, i64>> {
-    let rows = count_unread(chat.db.read(), users, &[room]).await?;
+pub(super) async fn unread_of(
+    db: &impl ConnectionTrait,
+    room: RoomId,
+    users: &[UserId],
+) -> Result<HashMap<UserId, i64>> {
+    let rows = count_unread(db, users, &[room]).await?;
     Ok(rows.into_iter().map(|row| (row.user_id, row.unread)).collect())
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult, sea_query::OnConflict,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
 };
 
 use super::{
@@ -138,14 +138,46 @@ pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Room> {
     summary(db, user, model).await
 }
 
-/// Where the log of a room ends, for one who may hear it.
+/// Where the log of a room ended when this user might hear it.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`.
-pub async fn last_seq(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Seq> {
-    let (room, _, standing) = find::room(chat.db.read(), actor.user_id, id).await?;
+pub async fn may_hear(chat: &Chat, user: UserId, id: RoomId) -> Result<Seq> {
+    let (room, _, standing) = find::room(chat.db.read(), user, id).await?;
     standing.permit(Capability::Read)?;
     Ok(room.last_seq)
+}
+
+/// Whether this user may be seen writing in a room.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn may_type(chat: &Chat, user: UserId, id: RoomId) -> Result<()> {
+    let (_, _, standing) = find::room(chat.db.read(), user, id).await?;
+    standing.permit_sending(chat.clock.now())?;
+    Ok(())
+}
+
+/// What members who do not hear a room are told of it.
+#[derive(Debug)]
+pub struct Activity {
+    pub last_seq: Seq,
+    pub last_message: Option<Message>,
+    /// By user; who has nothing unread is left out.
+    pub unread: HashMap<UserId, i64>,
+}
+
+/// The state of a room for some of its members.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND` when it is gone.
+pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activity> {
+    let db = chat.db.read();
+    let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+    let unread = receipt::unread_of(db, id, users).await?;
+    let last_seq = room.last_seq;
+    let last_message = last_messages(db, &[room]).await?.remove(&id);
+    Ok(Activity { last_seq, last_message, unread })
 }
 
 /// Changes a room's settings.

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `join_room` | [`JoinRoom`] | [`JoinedRoom`] |
 //! | `leave_room` | [`LeaveRoom`] | [`LeftRoom`] |
-//! | `send_message` | [`Send`] | [`SentMessage`] |
+//! | `send_message` | [`SendMessage`] or [`StoredMessage`] | [`SentMessage`] |
 //! | `edit_message`, `message_edited` | [`EditMessage`] | [`EditedMessage`] |
 //! | `delete_message`, `message_deleted` | [`DeleteMessage`] | [`DeletedMessage`] |
 //! | `typing`, `stop_typing` | [`Typing`] | [`Done`] |
@@ -80,12 +80,11 @@ pub struct LeftRoom {
     pub room_id: RoomId,
 }
 
-/// `send_message`: a message to store, or the notice older clients send of one they stored over REST.
+/// `send_message` as older clients say it: a notice of a message that they stored over REST.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Send {
-    Stored { room_id: RoomId, message_id: MessageId },
-    New(Box<SendMessage>),
+pub struct StoredMessage {
+    pub room_id: RoomId,
+    pub message_id: MessageId,
 }
 
 /// The answer to `send_message`.

@@ -1,0 +1,243 @@
+//! From the bus to the sockets of this node: one task takes every notice, in order, and sees to it.
+//!
+//! Entries of logs go to the feed. What a change means for people who have not joined the room goes to their sockets
+//! directly. News that would come too often is paced: at once, then at most once a second.
+
+use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{
+    bus::{Audience, Committed, Notice},
+    chat::{self, Chat},
+    connections::Connections,
+    contract::{
+        MessageId, RoomId, Seq, Timestamp, UserId,
+        command::RoomScope,
+        event::{Encoded, Ephemeral},
+    },
+    feed::Feed,
+};
+
+/// The least time between two `room_activity` of a room, and two `messages_read` of a user in a room.
+const PACE: Duration = Duration::from_secs(1);
+
+/// How often paced news is looked through.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Members of a room above which nobody is told who has read: the news would grow with the square of them.
+const RECEIPT_MEMBERS: i32 = 200;
+
+/// What delivery works with.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub chat: Chat,
+    pub feed: Feed,
+    pub connections: Arc<Connections>,
+}
+
+/// A read mark on its way to the room.
+#[derive(Debug)]
+struct Read {
+    message_ids: Vec<MessageId>,
+    last_read_seq: Seq,
+    read_at: Timestamp,
+}
+
+impl Delivery {
+    /// Takes notices until there are no more.
+    pub async fn run(self, mut notices: mpsc::Receiver<Notice>) {
+        let mut activity: Pace<RoomId, ()> = Pace::new();
+        let mut reads: Pace<(RoomId, UserId), Read> = Pace::new();
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                notice = notices.recv() => match notice {
+                    Some(notice) => self.take(notice, &mut activity, &mut reads).await,
+                    None => return,
+                },
+                _ = tick.tick() => {}
+            }
+            for (room, ()) in activity.due() {
+                self.tell_onlookers(room);
+            }
+            for ((room, user), read) in reads.due() {
+                self.tell_read(room, user, read);
+            }
+        }
+    }
+
+    async fn take(&self, notice: Notice, activity: &mut Pace<RoomId, ()>, reads: &mut Pace<(RoomId, UserId), Read>) {
+        match notice {
+            Notice::Committed(entries) => {
+                for entry in entries.iter() {
+                    self.widen_or_narrow(entry);
+                    if entry.audience == Audience::Message {
+                        activity.offer(entry.room_id, (), |(), ()| ());
+                    }
+                }
+                for (room, entries) in by_room(&entries) {
+                    self.feed.entries(room, entries).await;
+                }
+            }
+            Notice::Read { room_id, user_id, message_ids, last_read_seq, read_at, members } => {
+                if members <= RECEIPT_MEMBERS {
+                    let read = Read { message_ids, last_read_seq, read_at };
+                    reads.offer((room_id, user_id), read, |earlier, mut later| {
+                        later.message_ids.extend(earlier.message_ids);
+                        later.last_read_seq = later.last_read_seq.max(earlier.last_read_seq);
+                        later
+                    });
+                }
+            }
+            Notice::SessionRevoked { session_id, code } => {
+                for connection in self.connections.of_session(session_id) {
+                    connection.revoke(code);
+                }
+            }
+            Notice::UserRevoked { user_id, except, code } => {
+                for connection in self.connections.of_user(user_id) {
+                    if Some(connection.session_id()) != except {
+                        connection.revoke(code);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What an entry means for people who do not hear the room (yet, or any longer).
+    fn widen_or_narrow(&self, entry: &Committed) {
+        match entry.audience {
+            Audience::Gained(user) => {
+                if !self.connections.of_user(user).is_empty() {
+                    self.connections.note_rooms(user, [entry.room_id]);
+                    tokio::spawn(self.clone().welcome(user, entry.room_id, entry.seq));
+                }
+            }
+            Audience::Lost(user) => {
+                self.connections.forget_room(user, entry.room_id);
+                self.tell_outside(&[user], entry);
+            }
+            Audience::Closed => {
+                let members = self.connections.forget_members(entry.room_id);
+                self.tell_outside(&members, entry);
+            }
+            Audience::Unchanged | Audience::Message => {}
+        }
+    }
+
+    /// Gives an entry to sockets that do not hear the room but must know.
+    fn tell_outside(&self, users: &[UserId], entry: &Committed) {
+        for user in users {
+            for connection in self.connections.of_user(*user) {
+                if !connection.has_joined(entry.room_id) {
+                    connection.deliver(entry.name, &entry.data);
+                }
+            }
+        }
+    }
+
+    /// Shows a new member the room; sockets that hear all rooms hear this one from now on.
+    async fn welcome(self, user: UserId, room_id: RoomId, since: Seq) {
+        let room = match chat::room::overview(&self.chat, user, room_id).await {
+            Ok(room) => room,
+            Err(error) => return error.record(),
+        };
+        let event = Ephemeral::RoomCreated { room: Box::new(room) };
+        let data = Encoded::new(&event);
+        for connection in self.connections.of_user(user) {
+            connection.deliver(event.name(), &data);
+            if connection.scope == RoomScope::All && !connection.has_joined(room_id) {
+                let attached = self.feed.attach(&connection, room_id, Some(since), since, usize::MAX).await;
+                if let Err(error) = attached {
+                    error.record();
+                }
+            }
+        }
+    }
+
+    /// Tells members who are connected but have not joined that there is something new.
+    fn tell_onlookers(&self, room_id: RoomId) {
+        let onlookers = self.connections.onlookers(room_id);
+        if onlookers.is_empty() {
+            return;
+        }
+        let chat = self.chat.clone();
+        tokio::spawn(async move {
+            let users: Vec<UserId> = onlookers.keys().copied().collect();
+            let activity = match chat::room::activity(&chat, room_id, &users).await {
+                Ok(activity) => activity,
+                Err(error) => return error.record(),
+            };
+            for (user, connections) in onlookers {
+                let event = Ephemeral::RoomActivity {
+                    room_id,
+                    last_seq: activity.last_seq,
+                    unread_count: activity.unread.get(&user).copied().unwrap_or(0),
+                    last_message: activity.last_message.clone().map(Box::new),
+                };
+                let data = Encoded::new(&event);
+                for connection in connections {
+                    connection.tell_encoded(event.name(), &data);
+                }
+            }
+        });
+    }
+
+    fn tell_read(&self, room_id: RoomId, user_id: UserId, read: Read) {
+        let Read { message_ids, last_read_seq, read_at } = read;
+        let event = Ephemeral::MessagesRead { room_id, user_id, message_ids, last_read_seq, read_at };
+        let data = Encoded::new(&event);
+        for viewer in self.connections.viewers(room_id) {
+            viewer.tell_encoded(event.name(), &data);
+        }
+    }
+}
+
+/// The entries of each room, in their order.
+fn by_room(entries: &[Committed]) -> Vec<(RoomId, Vec<Committed>)> {
+    let mut rooms: Vec<(RoomId, Vec<Committed>)> = Vec::new();
+    let mut place: HashMap<RoomId, usize> = HashMap::new();
+    for entry in entries {
+        let at = *place.entry(entry.room_id).or_insert_with(|| {
+            rooms.push((entry.room_id, Vec::new()));
+            rooms.len() - 1
+        });
+        rooms[at].1.push(entry.clone());
+    }
+    rooms
+}
+
+/// News by subject, let through at once and then at most once in [`PACE`]; what comes in between is merged.
+struct Pace<K, V> {
+    waiting: HashMap<K, V>,
+    last: HashMap<K, Instant>,
+}
+
+impl<K: Copy + Eq + Hash, V> Pace<K, V> {
+    fn new() -> Self {
+        Self { waiting: HashMap::new(), last: HashMap::new() }
+    }
+
+    fn offer(&mut self, key: K, value: V, merge: impl FnOnce(V, V) -> V) {
+        let value = match self.waiting.remove(&key) {
+            Some(earlier) => merge(earlier, value),
+            None => value,
+        };
+        self.waiting.insert(key, value);
+    }
+
+    /// What may go out now.
+    fn due(&mut self) -> Vec<(K, V)> {
+        let now = Instant::now();
+        self.last.retain(|_, at| now < *at + PACE);
+        let ready: Vec<K> = self.waiting.keys().filter(|key| !self.last.contains_key(key)).copied().collect();
+        ready
+            .into_iter()
+            .filter_map(|key| {
+                self.last.insert(key, now);
+                Some((key, self.waiting.remove(&key)?))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,256 @@
+//! The task of one room.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use tokio::sync::mpsc;
+
+use super::{Attach, Attached, Command, Owner, Shared};
+use crate::{
+    bus::{Audience, Committed},
+    chat,
+    connections::{Connection, ConnectionId, Delivery},
+    contract::{
+        RoomId, Seq, UserId,
+        event::{Encoded, Ephemeral},
+    },
+    error::Result,
+};
+
+/// Recent entries kept for replay; what is older is read from the database.
+const RING: usize = 256;
+
+/// Entries read from the database at a time.
+const PAGE: i64 = 500;
+
+/// Serves a room until nobody hears it.
+pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<Command>) {
+    let mut room: Option<Room> = None;
+    while let Some(command) = commands.recv().await {
+        let Some(shared) = owner.upgrade() else { return };
+        let opened = match room.take() {
+            Some(room) => Ok(room),
+            None => Room::open(&shared, id).await,
+        };
+        match opened {
+            Ok(mut open) => {
+                open.handle(&shared, command).await;
+                room = Some(open);
+            }
+            Err(error) => refuse(command, error),
+        }
+        if room.as_ref().is_none_or(|room| room.readers.is_empty()) && commands.is_empty() {
+            shared.stop(id);
+            commands.close();
+            // Who still held this task's address may have posted before it closed.
+            while let Some(command) = commands.recv().await {
+                if let Command::Attach(_) = command {
+                    shared.post(id, command).await;
+                }
+            }
+            return;
+        }
+    }
+}
+
+fn refuse(command: Command, error: crate::error::Error) {
+    error.record();
+    if let Command::Attach(attach) = command {
+        let _ = attach.done.send(Err(error));
+    }
+}
+
+/// A room as its local sockets hear it.
+struct Room {
+    id: RoomId,
+    /// Everything up to here was given to the readers.
+    delivered: Seq,
+    /// The log is committed at least up to here.
+    committed: Seq,
+    ring: VecDeque<Committed>,
+    readers: BTreeMap<ConnectionId, Arc<Connection>>,
+}
+
+impl Room {
+    /// Starts at the end of the log as it is now: what is committed later reaches this task, which is on the list already.
+    async fn open(shared: &Shared, id: RoomId) -> Result<Self> {
+        let ends = chat::sync::ends(&shared.chat, vec![id]).await?;
+        let delivered = ends.first().map(|(_, end)| *end).ok_or(crate::error::Error::ROOM_NOT_FOUND)?;
+        Ok(Self { id, delivered, committed: delivered, ring: VecDeque::new(), readers: BTreeMap::new() })
+    }
+
+    async fn handle(&mut self, shared: &Shared, command: Command) {
+        match command {
+            Command::Entries(entries) => self.receive(shared, entries).await,
+            Command::Committed(end) => self.committed = self.committed.max(end),
+            Command::Detach { connection, done } => {
+                if let Some(reader) = self.readers.get(&connection).cloned() {
+                    self.remove(shared, &reader);
+                }
+                let _ = done.send(());
+            }
+            Command::Attach(attach) => {
+                self.committed = self.committed.max(attach.checked_at);
+                if let Err(error) = self.refill(shared).await {
+                    let _ = attach.done.send(Err(error));
+                    return;
+                }
+                let attached = self.attach(shared, &attach).await;
+                let _ = attach.done.send(attached);
+                return;
+            }
+        }
+        if let Err(error) = self.refill(shared).await {
+            // The next command tries again, the sweep's at the latest.
+            error.record();
+        }
+    }
+
+    /// Takes entries in the order of the log: what was delivered is dropped, what follows is delivered, and a gap is left
+    /// to [`Self::refill`].
+    async fn receive(&mut self, shared: &Shared, entries: Vec<Committed>) {
+        let mut ready = Vec::with_capacity(entries.len());
+        let mut next = self.delivered.next();
+        for entry in entries {
+            self.committed = self.committed.max(entry.seq);
+            if entry.seq == next {
+                next = next.next();
+                ready.push(entry);
+            }
+        }
+        self.deliver(shared, ready);
+    }
+
+    /// Reads from the database what is committed and was not delivered.
+    async fn refill(&mut self, shared: &Shared) -> Result<()> {
+        while self.delivered < self.committed {
+            let up_to = self.committed.min(Seq(self.delivered.0 + PAGE));
+            let entries = chat::sync::entries(&shared.chat, self.id, self.delivered, up_to).await?;
+            metrics::counter!("parlour_feed_refilled_total").increment(entries.len() as u64);
+            let reached = entries.last().map(|entry| entry.seq);
+            self.deliver(shared, entries);
+            if reached != Some(up_to) {
+                return Err(crate::error::Error::internal("the log has a gap"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives entries that follow what was delivered to every reader, those of one reader back to back.
+    fn deliver(&mut self, shared: &Shared, entries: Vec<Committed>) {
+        let mut run = Vec::with_capacity(entries.len());
+        for entry in entries {
+            self.delivered = entry.seq;
+            let audience = entry.audience;
+            run.push(entry);
+            match audience {
+                Audience::Lost(user) => {
+                    self.emit(shared, std::mem::take(&mut run));
+                    self.remove_user(shared, user);
+                }
+                Audience::Closed => {
+                    self.emit(shared, std::mem::take(&mut run));
+                    for reader in self.readers.values().cloned().collect::<Vec<_>>() {
+                        self.remove(shared, &reader);
+                    }
+                }
+                Audience::Unchanged | Audience::Message | Audience::Gained(_) => {}
+            }
+        }
+        self.emit(shared, run);
+    }
+
+    fn emit(&mut self, shared: &Shared, run: Vec<Committed>) {
+        let mut lost = Vec::new();
+        for reader in self.readers.values() {
+            if run.iter().any(|entry| reader.deliver(entry.name, &entry.data) != Delivery::Queued) {
+                lost.push(Arc::clone(reader));
+            }
+        }
+        metrics::counter!("parlour_deliveries_total").increment((run.len() * self.readers.len()) as u64);
+        for reader in lost {
+            self.remove(shared, &reader);
+        }
+        self.ring.extend(run);
+        self.ring.drain(..self.ring.len().saturating_sub(RING));
+    }
+
+    /// Replays what a socket missed, and lets it hear what follows.
+    async fn attach(&mut self, shared: &Shared, attach: &Attach) -> Result<Attached> {
+        let connection = &attach.connection;
+        if attach.checked_at != self.delivered {
+            // The log moved since the right was checked: a removal in between is delivered already, so look again.
+            chat::room::may_hear(&shared.chat, connection.user.id, self.id).await?;
+        }
+        let after = attach.after.unwrap_or(self.delivered);
+        if after > self.delivered {
+            return Err(chat::sync::AHEAD);
+        }
+        let missed = usize::try_from(self.delivered.0 - after.0).unwrap_or(usize::MAX);
+        let replayed = if missed > attach.limit {
+            connection.tell(&Ephemeral::ResyncRequired {
+                room_id: self.id,
+                after_seq: after,
+                last_seq: self.delivered,
+            });
+            0
+        } else {
+            for entry in self.missed(shared, after).await? {
+                connection.deliver(entry.name, &entry.data);
+            }
+            missed
+        };
+        self.add(shared, connection);
+        connection.tell(&Ephemeral::RoomJoined {
+            room_id: self.id,
+            user_id: connection.user.id,
+            last_seq: self.delivered,
+        });
+        Ok(Attached { last_seq: self.delivered, replayed })
+    }
+
+    async fn missed(&self, shared: &Shared, after: Seq) -> Result<Vec<Committed>> {
+        if after == self.delivered {
+            return Ok(Vec::new());
+        }
+        if self.ring.front().is_some_and(|oldest| oldest.seq <= after.next()) {
+            return Ok(self.ring.iter().filter(|entry| entry.seq > after).cloned().collect());
+        }
+        chat::sync::entries(&shared.chat, self.id, after, self.delivered).await
+    }
+
+    fn add(&mut self, shared: &Shared, connection: &Arc<Connection>) {
+        let first = shared.connections.join(self.id, connection);
+        if self.readers.insert(connection.id, Arc::clone(connection)).is_none() && first {
+            let user = connection.user.clone();
+            self.tell_others(user.id, &Ephemeral::UserJoined { room_id: self.id, user_id: user.id, user });
+        }
+    }
+
+    fn remove(&mut self, shared: &Shared, reader: &Connection) {
+        if self.readers.remove(&reader.id).is_none() {
+            return;
+        }
+        let user_id = reader.user.id;
+        reader.tell(&Ephemeral::RoomLeft { room_id: self.id, user_id });
+        if shared.connections.part(self.id, reader) {
+            self.tell_others(user_id, &Ephemeral::UserLeft { room_id: self.id, user_id });
+        }
+    }
+
+    fn remove_user(&mut self, shared: &Shared, user: UserId) {
+        let own: Vec<_> = self.readers.values().filter(|reader| reader.user.id == user).cloned().collect();
+        for reader in own {
+            self.remove(shared, &reader);
+        }
+    }
+
+    fn tell_others(&self, user: UserId, event: &Ephemeral) {
+        let data = Encoded::new(event);
+        for reader in self.readers.values().filter(|reader| reader.user.id != user) {
+            reader.tell_encoded(event.name(), &data);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Every event that a client may emit, on one page.
+
+use std::collections::HashMap;
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, de::{DeserializeOwned, IgnoredAny}};
+use serde_json::value::RawValue;
+
+use super::{
+    packet::{self, Reply},
+    session::Session,
+};
+use crate::{
+    chat::{self, log::Answer},
+    contract::{
+        ErrorCode,
+        command::{
+            Authenticate, Authenticated, DeleteMessage, Done, EditMessage, EditedMessage, GetPresence, JoinRoom,
+            JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage, Sync, Typing,
+        },
+        event::Encoded,
+        message::SendMessage,
+    },
+    error::{Error, Result},
+};
+
+/// What came of an event.
+pub(super) enum Handled {
+    /// Its answer.
+    Now(Encoded),
+    /// It is on its way into the log, and answered when it is there; meanwhile the next event is handled.
+    Later(Box<dyn FnOnce(String, Reply) -> BoxFuture<'static, ()> + Send>),
+}
+
+/// Handles an event by its name.
+pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&RawValue]) -> Result<Handled> {
+    if session.app.draining.is_cancelled() {
+        return Err(Error::DRAINING);
+    }
+    let payload = || match arguments {
+        [only] => Ok(*only),
+        _ => Err(Error::field("payload", "count", "this event takes one payload")),
+    };
+    match event {
+        "join_room" => now(join_room(session, read(payload()?)?).await?),
+        "leave_room" => now(leave_room(session, read(payload()?)?).await),
+        "send_message" => send_message(session, payload()?).await,
+        "edit_message" | "message_edited" => now(edit_message(session, read(payload()?)?).await?),
+        "delete_message" | "message_deleted" => {
+            let DeleteMessage { message_id } = read(payload()?)?;
+            now(chat::message::delete(&session.app.chat, &session.actor, message_id).await?)
+        }
+        "typing" => now(typing(session, read(payload()?)?).await?),
+        "stop_typing" => now(typing(session, Typing { is_typing: Some(false), ..read(payload()?)? }).await?),
+        "mark_as_read" => {
+            let MarkAsRead { room_id, mark } = read(payload()?)?;
+            now(chat::receipt::mark(&session.app.chat, &session.actor, room_id, mark).await?)
+        }
+        "sync" => {
+            let request: Sync = read(payload()?)?;
+            now(chat::sync::sync(&session.app.chat, &session.actor, request).await?)
+        }
+        "get_presence" => now(get_presence(session, read(payload()?)?).await?),
+        "set_status" => {
+            let SetStatus { status } = read(payload()?)?;
+            session.app.presences.choose(session.actor.user_id, status);
+            now(Done {})
+        }
+        "authenticate" => now(authenticate(session, read(payload()?)?).await?),
+        "ping" => now(arguments.first().copied().unwrap_or(RawValue::NULL)),
+        _ => Err(Error::Refused(ErrorCode::UnknownEvent, "there is no such event")),
+    }
+}
+
+fn read<T: DeserializeOwned>(payload: &RawValue) -> Result<T> {
+    packet::parse(payload.get())
+}
+
+fn now(data: impl serde::Serialize) -> Result<Handled> {
+    Ok(Handled::Now(Encoded::new(&data)))
+}
+
+async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
+    let JoinRoom { room_id, after_seq } = request;
+    if after_seq.is_some_and(|seq| seq < 0) {
+        return Err(Error::field("after_seq", "range", "must be 0 or more"));
+    }
+    let app = &session.app;
+    let end = chat::room::may_hear(&app.chat, session.actor.user_id, room_id).await?;
+    session.may_join_another(room_id)?;
+    let limit = app.config.realtime.replay_events;
+    let after = after_seq.map(crate::contract::Seq);
+    let attached = app.feed.attach(&session.connection, room_id, after, end, limit).await?;
+    Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
+}
+
+async fn leave_room(session: &Session, LeaveRoom { room_id }: LeaveRoom) -> LeftRoom {
+    session.app.feed.detach(session.connection.id, room_id).await;
+    LeftRoom { room_id }
+}
+
+async fn send_message(session: &Session, payload: &RawValue) -> Result<Handled> {
+    /// Tells the notice of a stored message from a message to store.
+    #[derive(Deserialize)]
+    struct Named {
+        message_id: Option<IgnoredAny>,
+    }
+    let (app, actor) = (&session.app, &session.actor);
+    if let Named { message_id: Some(_) } = read(payload)? {
+        let StoredMessage { room_id, message_id } = read(payload)?;
+        let message = chat::message::own(&app.chat, actor, room_id, message_id).await?;
+        return now(SentMessage { message, duplicate: true });
+    }
+    let request: SendMessage = read(payload)?;
+    app.limits.message(actor.user_id)?;
+    let answer = chat::message::submit(&app.chat, actor, request)?;
+    Ok(Handled::Later(Box::new(move |event, reply| Box::pin(answer_later(answer, event, reply)))))
+}
+
+async fn answer_later(answer: Answer, event: String, reply: Reply) {
+    reply.send(&event, chat::message::committed(answer).await);
+}
+
+async fn edit_message(session: &Session, request: EditMessage) -> Result<EditedMessage> {
+    let EditMessage { message_id, content } = request;
+    let message = chat::message::edit(&session.app.chat, &session.actor, message_id, content).await?;
+    Ok(EditedMessage { message })
+}
+
+async fn typing(session: &Session, request: Typing) -> Result<Done> {
+    let Typing { room_id, is_typing } = request;
+    let (typing, user) = (&session.app.typing, session.actor.user_id);
+    let is_typing = is_typing.unwrap_or(true);
+    if is_typing && typing.renew(room_id, user) {
+        return Ok(Done {});
+    }
+    chat::room::may_type(&session.app.chat, user, room_id).await?;
+    if is_typing {
+        typing.begin(room_id, &session.connection);
+    } else {
+        typing.end(room_id, user);
+    }
+    Ok(Done {})
+}
+
+async fn get_presence(session: &Session, GetPresence { user_ids }: GetPresence) -> Result<PresenceList> {
+    let seen: HashMap<_, _> = chat::user::last_seen(&session.app.chat, &session.actor, &user_ids).await?;
+    let users = user_ids
+        .iter()
+        .filter_map(|id| Some(session.app.presences.of(*id, *seen.get(id)?)))
+        .collect();
+    Ok(PresenceList { users })
+}
+
+async fn authenticate(session: &mut Session, Authenticate { token }: Authenticate) -> Result<Authenticated> {
+    let actor = session.app.auth.authenticate(&token).await?;
+    if actor.user_id != session.actor.user_id {
+        return Err(Error::Refused(ErrorCode::PermissionDenied, "the token is somebody else's"));
+    }
+    session.renew(actor);
+    Ok(Authenticated { expires_at: session.actor.expires_at })
+}

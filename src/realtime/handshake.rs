@@ -1,0 +1,136 @@
+//! Who may come in. Everything that can refuse a socket happens in the connect middleware, before CONNECT is answered.
+
+use std::{fmt, sync::Arc};
+
+use axum::{extract::ConnectInfo, http::{header, request::Parts}};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use socketioxide::extract::{AckSender, SocketRef};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Realtime,
+    inbox::{self, Inbox, Item, Items},
+    packet::{AuthObject, Packet, Reply},
+    session,
+    transport::Wire,
+};
+use crate::{
+    auth::Actor,
+    chat,
+    connections::Slot,
+    contract::{ErrorCode, User, command::Handshake},
+    error::{Error, Result},
+    limits::HandshakeTicket,
+    listener::ConnInfo,
+};
+
+/// A refusal as CONNECT_ERROR carries it: one string, the code.
+pub(super) struct Refused(ErrorCode);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A socket that was let in and is not served yet. It waits in the socket's extensions, and goes with the socket should
+/// that never be served.
+#[derive(Clone)]
+struct Admitted(Arc<Mutex<Option<Guest>>>);
+
+/// What was learned about a socket at the door.
+pub(super) struct Guest {
+    pub(super) actor: Actor,
+    pub(super) token: String,
+    pub(super) user: User,
+    pub(super) handshake: Handshake,
+    pub(super) items: Items,
+    /// Cancelled when the socket is gone.
+    pub(super) gone: CancellationToken,
+    pub(super) slot: Slot,
+}
+
+/// Lets a socket in, or says why not.
+pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObject) -> Result<(), Refused> {
+    match consider(&realtime, &socket, auth).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            error.record();
+            Err(Refused(error.code()))
+        }
+    }
+}
+
+async fn consider(realtime: &Realtime, socket: &SocketRef, AuthObject(handshake): AuthObject) -> Result<()> {
+    let app = &realtime.app;
+    if app.draining.is_cancelled() {
+        return Err(Error::DRAINING);
+    }
+    let handshake = handshake?;
+    Error::check([chat::sync::check_cursors(&handshake.cursors)])?;
+    let parts = socket.req_parts();
+    let token = token(&handshake, parts, app.config.auth.allow_query_token).ok_or(Error::UNAUTHORIZED)?;
+    let actor = app.auth.authenticate(&token).await?;
+    let limits = &app.config.limits;
+    let slot = app.connections.reserve(actor.user_id, limits.enabled.then_some(limits.sockets_per_user))?;
+    if let Some(ticket) = parts.extensions.get::<HandshakeTicket>() {
+        ticket.release();
+    }
+    let user = chat::user::seen_by_friends(&app.chat, actor.user_id).await?;
+
+    let (inbox, items) = inbox::open(app.config.realtime.inbox_events);
+    let gone = CancellationToken::new();
+    listen(socket, inbox, gone.clone());
+    let guest = Guest { actor, token, user, handshake, items, gone, slot };
+    socket.extensions.insert(Admitted(Arc::new(Mutex::new(Some(guest)))));
+    Ok(())
+}
+
+/// Registers the handlers. They are synchronous: the wire's order is the inbox's.
+fn listen(socket: &SocketRef, inbox: Inbox, gone: CancellationToken) {
+    socket.on_fallback(move |socket: SocketRef, packet: Packet, ack: AckSender| {
+        if let Err(Item { packet, ack }) = inbox.push(Item { packet, ack }) {
+            overflow(&socket, &packet, ack);
+        }
+    });
+    socket.on_disconnect(move || gone.cancel());
+}
+
+/// Answers an event for which the inbox has no room.
+fn overflow(socket: &SocketRef, packet: &Packet, ack: AckSender) {
+    let Some(connection) = socket.extensions.get::<session::Served>() else { return };
+    let event = packet.read().map(|(name, _)| name).unwrap_or_default();
+    let reply = Reply { ack, wants_ack: packet.wants_ack(), connection: connection.0 };
+    let retry_after = std::time::Duration::from_secs(1);
+    reply.send::<()>(&event, Err(Error::RateLimited { retry_after }));
+}
+
+/// Serves a socket that was let in; CONNECT has just been answered.
+pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
+    let guest = socket.extensions.remove::<Admitted>().and_then(|Admitted(guest)| guest.lock().take());
+    let Some(guest) = guest else { return };
+    let first = socket.req_parts().extensions.get::<ConnectInfo<ConnInfo>>().map(|ConnectInfo(info)| info.kill.clone());
+    let wire = Wire::new(socket.clone(), first, Arc::clone(&realtime.switches));
+    let connection = session::introduce(&guest, Box::new(wire));
+    socket.extensions.insert(session::Served(Arc::clone(&connection)));
+    tokio::spawn(session::serve(Arc::clone(&realtime.app), guest, connection));
+}
+
+/// The token of a handshake: `auth.token`, the `Authorization` header, or `?token=` where that is allowed.
+fn token(handshake: &Handshake, parts: &Parts, allow_query: bool) -> Option<String> {
+    #[derive(Deserialize)]
+    struct TokenQuery {
+        token: Option<String>,
+    }
+    let header = || {
+        let header = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = header.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    };
+    let query = || {
+        let query = axum::extract::Query::<TokenQuery>::try_from_uri(&parts.uri).ok()?;
+        query.0.token.filter(|_| allow_query)
+    };
+    handshake.token.clone().filter(|token| !token.is_empty()).or_else(header).or_else(query)
+}

@@ -1,0 +1,107 @@
+//! Socket.IO: the only place that names socketioxide.
+//!
+//! A socket's way: [`handshake`] decides in a connect middleware whether it may come in and opens its [`inbox`]; then its
+//! [`session`] sends `connected`, replays what was missed, and works through the inbox in order, one event after the other,
+//! by way of [`dispatch`]. What comes back travels through the feed and out by its [`transport`].
+//!
+//! What this guards against was measured on socketioxide 0.18.9 and has a regression test each: asynchronous handlers of
+//! one socket run out of order, so the handler here is synchronous and only queues; handlers registered in the connect
+//! handler miss the first events, so it is registered in the middleware; data that does not parse skips a typed handler, so
+//! the packet is taken raw; room broadcasts drop packets silently when a socket is behind, so none are used.
+
+mod dispatch;
+mod handshake;
+mod inbox;
+mod packet;
+mod session;
+mod transport;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Query, Request, State},
+    http::header,
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
+use serde::Deserialize;
+use socketioxide::{ParserConfig, SocketIo, handler::ConnectHandler};
+
+use self::transport::Switches;
+use crate::{
+    app::App,
+    contract::event::Ephemeral,
+    listener::ConnInfo,
+};
+
+/// Binary attachments of one packet. No event takes any; a client library may still send some.
+const ATTACHMENTS: usize = 10;
+
+/// How long sockets get to hear of the end, and their last answers, before they are closed.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// How long a client is asked to wait before it comes back, at the most: not all at once.
+const RETURN_JITTER_MS: u64 = 2_000;
+
+/// What the socket layer works with.
+#[derive(Clone, Debug)]
+struct Realtime {
+    app: Arc<App>,
+    switches: Arc<Switches>,
+}
+
+/// Puts Socket.IO before the routes, and sees its sockets off when the server stops.
+pub fn mount(router: Router, app: &Arc<App>) -> Router {
+    let config = &app.config.realtime;
+    let millis = Duration::from_millis;
+    let (layer, io) = SocketIo::builder()
+        .ping_interval(millis(config.ping_interval_ms))
+        .ping_timeout(millis(config.ping_timeout_ms))
+        .connect_timeout(millis(config.connect_timeout_ms))
+        .max_buffer_size(config.buffer_packets)
+        .max_payload(config.packet_bytes as u64)
+        .ws_max_message_size(config.packet_bytes)
+        .ws_max_frame_size(config.packet_bytes)
+        .with_parser(
+            ParserConfig::common()
+                .max_incoming_binaries(ATTACHMENTS)
+                .max_incoming_binary_buf_size(config.packet_bytes),
+        )
+        .build_layer();
+    let realtime = Realtime { app: Arc::clone(app), switches: Arc::default() };
+    let (admitting, opening) = (realtime.clone(), realtime.clone());
+    let admit = move |socket, handshake| handshake::admit(admitting.clone(), socket, handshake);
+    let open = move |socket| handshake::open(&opening, &socket);
+    io.ns("/", open.with(admit));
+    tokio::spawn(see_off(Arc::clone(app), io));
+    router.layer(layer).layer(from_fn_with_state(realtime, note_upgrade))
+}
+
+/// The part of an Engine.IO address that names a session.
+#[derive(Deserialize)]
+struct Session {
+    sid: Option<String>,
+}
+
+/// Remembers the connection by which a polling session becomes a WebSocket: the session knows only the one it began with.
+async fn note_upgrade(State(realtime): State<Realtime>, request: Request, next: Next) -> Response {
+    if request.headers().contains_key(header::UPGRADE)
+        && let Ok(Query(Session { sid: Some(sid) })) = Query::try_from_uri(request.uri())
+        && let Some(ConnectInfo(connection)) = request.extensions().get::<ConnectInfo<ConnInfo>>()
+    {
+        realtime.switches.note(sid, connection.kill.clone());
+    }
+    next.run(request).await
+}
+
+/// Waits for the server to stop; then tells every socket, lets it take its last answers, and closes it.
+async fn see_off(app: Arc<App>, io: SocketIo) {
+    app.draining.cancelled().await;
+    for connection in app.connections.all() {
+        let retry_after_ms = rand::random_range(0..=RETURN_JITTER_MS);
+        connection.tell(&Ephemeral::ServerDraining { retry_after_ms });
+    }
+    tokio::time::sleep(FAREWELL).await;
+    io.close().await;
+}

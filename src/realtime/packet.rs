@@ -1,0 +1,133 @@
+//! Packets as they came: taken raw, so that one that does not parse is answered too.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use socketioxide::{
+    SendError, SocketError,
+    adapter::Adapter,
+    extract::AckSender,
+    handler::{FromConnectParts, FromMessageParts},
+    socket::Socket,
+};
+use socketioxide_core::{Str, Value};
+
+use crate::{
+    contract::{AckError, command::Handshake, event::Ephemeral},
+    error::{Error, Result},
+};
+
+/// The `auth` object of a CONNECT packet.
+pub(super) struct AuthObject(pub(super) Result<Handshake>);
+
+impl<A: Adapter> FromConnectParts<A> for AuthObject {
+    type Error = std::convert::Infallible;
+
+    fn from_connect_parts(_: &std::sync::Arc<Socket<A>>, auth: &Option<Value>) -> Result<Self, Self::Error> {
+        let text = auth.as_ref().and_then(Value::as_str);
+        Ok(Self(text.map_or_else(|| Ok(Handshake::default()), |text| parse(text))))
+    }
+}
+
+/// An event as it came.
+pub(super) struct Packet {
+    /// `["name", argument, …]`, not looked into yet.
+    text: Option<Str>,
+    /// Whether the client waits for an answer.
+    wants_ack: bool,
+}
+
+impl<A: Adapter> FromMessageParts<A> for Packet {
+    type Error = std::convert::Infallible;
+
+    fn from_message_parts(
+        _: &std::sync::Arc<Socket<A>>,
+        value: &mut Value,
+        ack_id: &Option<i64>,
+    ) -> Result<Self, Self::Error> {
+        let text = match value {
+            Value::Str(text, _) => Some(text.clone()),
+            Value::Bytes(_) => None,
+        };
+        Ok(Self { text, wants_ack: ack_id.is_some() })
+    }
+}
+
+impl Packet {
+    /// How much memory it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.as_ref().map_or(0, |text| text.len())
+    }
+
+    /// Whether the client waits for an answer.
+    pub(super) fn wants_ack(&self) -> bool {
+        self.wants_ack
+    }
+
+    /// The event's name, and its arguments.
+    pub(super) fn read(&self) -> Result<(String, Vec<&RawValue>)> {
+        let text = self.text.as_ref().map_or("", |text| text.as_str());
+        let parts: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| malformed())?;
+        let (name, arguments) = parts.split_first().ok_or_else(malformed)?;
+        let name = serde_json::from_str(name.get()).map_err(|_| malformed())?;
+        Ok((name, arguments.to_vec()))
+    }
+}
+
+fn malformed() -> Error {
+    Error::field("event", "malformed", "an event is a name and its payload")
+}
+
+/// Reads a payload, and names the field that does not fit.
+pub(super) fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let field = error.path().to_string();
+        let field = if field == "." { "payload".to_owned() } else { field };
+        Error::field(field, "invalid", reason(&error.into_inner()))
+    })
+}
+
+/// What is wrong, without the values: a payload may hold what no log should.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+/// The one answer that an event gets.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Ack<'a, T> {
+    Done { ok: bool, data: &'a T },
+    Refused { ok: bool, error: AckError },
+}
+
+/// Where the answer of one event goes.
+pub(super) struct Reply {
+    pub(super) ack: AckSender,
+    pub(super) wants_ack: bool,
+    pub(super) connection: std::sync::Arc<crate::connections::Connection>,
+}
+
+impl Reply {
+    /// Answers with what came of the event: by its ack, or, for a refusal nobody waits for, by the `error` event.
+    pub(super) fn send<T: Serialize>(self, event: &str, result: Result<T>) {
+        let error = match result {
+            Ok(data) => return self.ack(&Ack::Done { ok: true, data: &data }),
+            Err(error) => error,
+        };
+        error.record();
+        if self.wants_ack {
+            self.ack(&Ack::<()>::Refused { ok: false, error: AckError::from(&error) });
+        } else {
+            let event = event.chars().take(64).collect();
+            self.connection.tell(&Ephemeral::Error { event, error: AckError::from(&error) });
+        }
+    }
+
+    fn ack<T: Serialize>(self, answer: &Ack<'_, T>) {
+        if let Err(SendError::Socket(SocketError::InternalChannelFull)) = self.ack.send(answer) {
+            // An answer that cannot be given must not be missed silently.
+            self.connection.kill();
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A socket from `connected` to its end.
+
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::{
+    dispatch::{self, Handled},
+    handshake::Guest,
+    inbox::Item,
+    packet::Reply,
+};
+use crate::{
+    app::App,
+    auth::Actor,
+    chat,
+    connections::{Connection, ConnectionId, Transport},
+    contract::{
+        ErrorCode, RoomId, Seq, Timestamp,
+        command::RoomScope,
+        event::{Ephemeral, Limits},
+        text,
+    },
+    error::{Error, Result},
+};
+
+/// Messages of one socket that may be on their way into the log at once.
+const PIPELINE: usize = 1024;
+
+/// Rooms that a socket joins by itself when it asks for all.
+const ALL_ROOMS: u64 = 1_000;
+
+/// The connection of a socket that is being served.
+#[derive(Clone)]
+pub(super) struct Served(pub(super) Arc<Connection>);
+
+/// Gives a socket its name on this node.
+pub(super) fn introduce(guest: &Guest, transport: Box<dyn Transport>) -> Arc<Connection> {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let id = ConnectionId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    let scope = guest.handshake.rooms;
+    Arc::new(Connection::new(id, guest.user.clone(), guest.actor.session_id, scope, transport))
+}
+
+/// Serves a socket until it is gone.
+pub(super) async fn serve(app: Arc<App>, guest: Guest, connection: Arc<Connection>) {
+    let span = tracing::info_span!("socket", connection = connection.id.0, user = %connection.user.id);
+    let mut session = Session { app, actor: guest.actor.clone(), connection, notified: false };
+    async {
+        tracing::debug!("connected");
+        session.run(guest).await;
+        tracing::debug!("gone");
+    }
+    .instrument(span)
+    .await;
+}
+
+/// A socket that is being served.
+pub(super) struct Session {
+    pub(super) app: Arc<App>,
+    pub(super) actor: Actor,
+    pub(super) connection: Arc<Connection>,
+    /// Whether the end of the present token was announced.
+    notified: bool,
+}
+
+impl Session {
+    async fn run(&mut self, mut guest: Guest) {
+        self.greet();
+        let first = self.app.connections.enter(&self.connection);
+        if let Err(error) = self.settle_in(&guest, first).await {
+            error.record();
+            self.connection.revoke(error.code());
+        }
+
+        let mut underway: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+        let gone = guest.gone.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = gone.cancelled() => break,
+                () = tokio::time::sleep_until(self.next_notice()) => self.notice(),
+                Some(()) = underway.next() => {}
+                item = guest.items.next(), if underway.len() < PIPELINE => match item {
+                    Some(item) => underway.extend(self.handle(item).await),
+                    None => break,
+                },
+            }
+        }
+        // What arrived before the client left is done all the same; it may not have waited for the answers.
+        guest.items.close();
+        while let Some(item) = guest.items.next().await {
+            underway.extend(self.handle(item).await);
+        }
+        while underway.next().await.is_some() {}
+        self.depart().await;
+    }
+
+    /// The first event.
+    fn greet(&self) {
+        let config = &self.app.config;
+        self.connection.tell(&Ephemeral::Connected {
+            user_id: self.actor.user_id,
+            message: "connected",
+            session_id: self.actor.session_id.to_string(),
+            server_time: self.app.clock.now(),
+            expires_at: self.actor.expires_at,
+            limits: Limits {
+                content_chars: text::CONTENT_CHARS,
+                packet_bytes: config.realtime.packet_bytes,
+                replay_events: config.realtime.replay_events,
+                rooms_per_socket: config.realtime.rooms_per_socket,
+                messages_per_minute: config.limits.enabled.then_some(config.limits.messages_per_minute),
+            },
+        });
+    }
+
+    /// Joins the rooms that the handshake asked for, replaying what was missed.
+    async fn settle_in(&self, guest: &Guest, first: bool) -> Result<()> {
+        // Whatever was revoked between the door and the index found nobody to end: look once more.
+        self.app.auth.authenticate(&guest.token).await?;
+        let user = self.actor.user_id;
+        let rooms = chat::room::newest(&self.app.chat, user, ALL_ROOMS).await?;
+        self.app.connections.note_rooms(user, rooms.iter().map(|(room, _)| *room));
+        if first {
+            self.app.presences.arrive(user);
+        }
+
+        let ends: HashMap<RoomId, Seq> = rooms.iter().copied().collect();
+        let mut budget = self.app.config.realtime.replay_total;
+        for (room, after) in &guest.handshake.cursors {
+            match self.catch_up(*room, ends.get(room).copied(), Seq(*after), budget).await {
+                Ok(replayed) => budget -= replayed,
+                Err(error) if error.code() == ErrorCode::RoomNotFound => {
+                    self.connection.tell(&Ephemeral::RoomLeft { room_id: *room, user_id: user });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if guest.handshake.rooms == RoomScope::All {
+            for (room, end) in rooms.into_iter().filter(|(room, _)| !guest.handshake.cursors.contains_key(room)) {
+                match self.attach(room, None, end, 0).await {
+                    Ok(_) => {}
+                    Err(error) if matches!(error.code(), ErrorCode::RoomNotFound | ErrorCode::TooManyRooms) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins a room where the client's cursor stands; answers how many events were replayed.
+    async fn catch_up(&self, room: RoomId, end: Option<Seq>, after: Seq, budget: usize) -> Result<usize> {
+        let end = match end {
+            Some(end) => end,
+            None => chat::room::may_hear(&self.app.chat, self.actor.user_id, room).await?,
+        };
+        match self.attach(room, Some(after), end, budget).await {
+            Err(error) if error.code() == ErrorCode::ResyncRequired => {
+                self.connection.tell(&Ephemeral::ResyncRequired { room_id: room, after_seq: after, last_seq: end });
+                self.attach(room, None, end, 0).await
+            }
+            other => other,
+        }
+    }
+
+    async fn attach(&self, room: RoomId, after: Option<Seq>, end: Seq, budget: usize) -> Result<usize> {
+        self.may_join_another(room)?;
+        let limit = self.app.config.realtime.replay_events.min(budget);
+        Ok(self.app.feed.attach(&self.connection, room, after, end, limit).await?.replayed)
+    }
+
+    /// Refuses a room past the socket's limit.
+    pub(super) fn may_join_another(&self, room: RoomId) -> Result<()> {
+        let full = self.connection.joined_count() >= self.app.config.realtime.rooms_per_socket;
+        if full && !self.connection.has_joined(room) {
+            return Err(Error::Refused(ErrorCode::TooManyRooms, "this socket has joined as many rooms as it may"));
+        }
+        Ok(())
+    }
+
+    /// Handles an event, and answers it; what is still underway then answers by itself.
+    async fn handle(&mut self, Item { packet, ack }: Item) -> Option<BoxFuture<'static, ()>> {
+        let reply = Reply { ack, wants_ack: packet.wants_ack(), connection: Arc::clone(&self.connection) };
+        if self.connection.is_revoked() {
+            reply.send::<()>("", Err(Error::UNAUTHORIZED));
+            return None;
+        }
+        let (event, payload) = match packet.read() {
+            Ok(read) => read,
+            Err(error) => {
+                reply.send::<()>("", Err(error));
+                return None;
+            }
+        };
+        let started = Instant::now();
+        let outcome = AssertUnwindSafe(dispatch::handle(self, &event, &payload)).catch_unwind().await;
+        let handled = outcome.unwrap_or_else(|_| Err(Error::internal("a handler panicked")));
+        metrics::histogram!("parlour_event_seconds").record(started.elapsed().as_secs_f64());
+        match handled {
+            Ok(Handled::Now(data)) => reply.send(&event, Ok(data)),
+            Ok(Handled::Later(answer)) => return Some(answer(event, reply)),
+            Err(error) => reply.send::<()>(&event, Err(error)),
+        }
+        None
+    }
+
+    /// When the client must be told of the end of its token, or that it has come.
+    fn next_notice(&self) -> Instant {
+        let left = self.actor.expires_at.since(self.app.clock.now());
+        let wait = if self.notified { left } else { left.saturating_sub(self.notice_before()) };
+        Instant::now() + wait.min(Duration::from_secs(24 * 60 * 60))
+    }
+
+    fn notice(&mut self) {
+        let left = self.actor.expires_at.since(self.app.clock.now());
+        if left.is_zero() {
+            self.connection.revoke(ErrorCode::TokenExpired);
+            // The socket's end is on its way; there is nothing more to announce.
+            self.actor.expires_at = Timestamp(i64::MAX);
+        } else if !self.notified && left <= self.notice_before() {
+            self.connection.tell(&Ephemeral::SessionExpiring { expires_at: self.actor.expires_at });
+            self.notified = true;
+        }
+    }
+
+    /// A newer token was shown.
+    pub(super) fn renew(&mut self, actor: Actor) {
+        self.connection.adopt(actor.session_id);
+        self.actor = actor;
+        self.notified = false;
+    }
+
+    fn notice_before(&self) -> Duration {
+        Duration::from_secs(self.app.config.realtime.expiry_notice_seconds)
+    }
+
+    /// Leaves every room, and the node.
+    async fn depart(&self) {
+        for room in self.connection.joined() {
+            self.app.feed.detach(self.connection.id, room).await;
+        }
+        self.app.typing.gone(&self.connection);
+        if self.app.connections.leave(&self.connection) {
+            self.app.presences.depart(self.actor.user_id);
+        }
+    }
+}
