@@ -223,3 +223,17 @@ impl Auth {
         Duration::from_secs(self.refresh_token_seconds)
     }
 }
+
+impl Realtime {
+    /// How long a connection may take from its handshake to an accepted CONNECT.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    /// How long bytes may stay unacknowledged.
+    #[must_use]
+    pub fn stall_timeout(&self) -> Duration {
+        Duration::from_millis(self.stall_timeout_ms)
+    }
+}
