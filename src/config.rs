@@ -158,9 +158,11 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, each with where it was said.
     pub fn load(file: Option<&Path>) -> Result<Self, Invalid> {
-        load::load(file, std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-        }))
+        load::load(
+            file,
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))),
+        )
     }
 
     /// The database to use: what was set, or the SQLite file in the data folder.

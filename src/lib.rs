@@ -12,3 +12,5 @@ pub mod error;
 pub mod http;
 pub mod limits;
 pub mod listener;
+pub mod server;
+pub mod telemetry;

@@ -111,7 +111,7 @@ impl Limits {
         CHARGED
             .scope(Cell::new(None), async {
                 let answer = answer.await;
-                (answer, CHARGED.get())
+                (answer, CHARGED.with(Cell::get))
             })
             .await
     }

@@ -172,7 +172,8 @@ fn from_environment(
     let environment: BTreeMap<String, String> = environment.collect();
     let mut found = Vec::new();
     // Other programs read DEBUG too, with values of their own; only a plain yes is meant for us.
-    if environment.get("DEBUG").is_some_and(|text| matches!(text.to_lowercase().as_str(), "true" | "1" | "yes" | "on")) {
+    if environment.get("DEBUG").is_some_and(|text| matches!(text.to_lowercase().as_str(), "true" | "1" | "yes" | "on"))
+    {
         found.push(Ok(Setting { key: "log.level".into(), value: "debug".into(), origin: "DEBUG".into() }));
     }
     for (name, key, meaning) in SHORT {
@@ -287,9 +288,10 @@ mod tests {
     fn the_default_file_has_every_key_and_nothing_else() {
         let config = from_variables(&[]).unwrap();
         let keys = |table: &Table| -> Vec<String> {
-            table.iter().flat_map(|(section, keys)| {
-                keys.as_table().unwrap().keys().map(move |key| format!("{section}.{key}"))
-            }).collect()
+            table
+                .iter()
+                .flat_map(|(section, keys)| keys.as_table().unwrap().keys().map(move |key| format!("{section}.{key}")))
+                .collect()
         };
         assert_eq!(keys(&config.to_toml().unwrap().parse().unwrap()), keys(&DEFAULTS.parse().unwrap()));
     }
@@ -350,7 +352,11 @@ mod tests {
             assert!(found.contains(problem), "{text:?}: {found}");
         }
         for (name, text, problem) in [
-            ("PARLOUR__SERVER__PROT", "1", "PARLOUR__SERVER__PROT is not a setting; did you mean `PARLOUR__SERVER__PORT`?"),
+            (
+                "PARLOUR__SERVER__PROT",
+                "1",
+                "PARLOUR__SERVER__PROT is not a setting; did you mean `PARLOUR__SERVER__PORT`?",
+            ),
             ("PARLOUR__PORT", "1", "did you mean `PARLOUR__SERVER__PORT`?"),
             ("PORT", "many", "PORT: expected a whole number, found `many`"),
             ("HOST", "nowhere", "HOST: server.host: invalid IP address syntax"),

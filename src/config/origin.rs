@@ -86,7 +86,8 @@ mod tests {
     #[test]
     fn only_listed_origins_and_in_development_local_ones_may_call() {
         let mut config = Config::defaults();
-        config.cors.origins = vec!["https://app.example".parse().unwrap(), "http://[2001:db8::1]:8080".parse().unwrap()];
+        config.cors.origins =
+            vec!["https://app.example".parse().unwrap(), "http://[2001:db8::1]:8080".parse().unwrap()];
         for (origin, in_development, in_production) in [
             ("https://app.example", true, true),
             ("https://APP.example", true, true),

@@ -38,14 +38,14 @@ impl Secret {
     pub fn load_or_create(file: &Path) -> io::Result<Self> {
         match fs::read_to_string(file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(file)?,
-            other => return other.and_then(not_empty),
+            other => return not_empty(&other?),
         }
         // Another process may have been first: what the file says counts.
-        fs::read_to_string(file).and_then(not_empty)
+        not_empty(&fs::read_to_string(file)?)
     }
 }
 
-fn not_empty(text: String) -> io::Result<Secret> {
+fn not_empty(text: &str) -> io::Result<Secret> {
     let text = text.trim();
     if text.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty"));

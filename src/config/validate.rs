@@ -176,7 +176,9 @@ mod tests {
         ] {
             assert!(fit_for_production(&key.to_owned().into()).is_err(), "{key}");
         }
-        for key in ["31415926535897932384626433832795", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"] {
+        for key in
+            ["31415926535897932384626433832795", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
+        {
             assert_eq!(fit_for_production(&key.to_owned().into()), Ok(()), "{key}");
         }
     }

@@ -8,9 +8,14 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use crate::{app::App, contract::ErrorCode, error::Error};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
 
 /// The REST API.
 pub fn router() -> Router<Arc<App>> {
-    Router::new().fallback(|| async { Error::Refused(ErrorCode::NotFound, "there is nothing at this address") })
+    Router::new()
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .fallback(problem::not_found)
+        .layer(CatchPanicLayer::custom(problem::panicked))
 }

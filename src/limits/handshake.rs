@@ -69,9 +69,9 @@ impl Handshakes {
     /// Forgets those whose time is over.
     pub(super) fn sweep(&self, now: Instant) {
         let mut pending = self.0.pending.lock();
-        pending.by_address.retain(|_, places| {
-            places.back().is_some_and(|(_, at)| now.duration_since(*at) < self.0.lifetime)
-        });
+        pending
+            .by_address
+            .retain(|_, places| places.back().is_some_and(|(_, at)| now.duration_since(*at) < self.0.lifetime));
         pending.by_address.shrink_to_fit();
     }
 }

@@ -56,24 +56,26 @@ impl Line {
 
 impl Framing {
     /// Looks at bytes that arrived, and spoils the head that has both headers.
-    pub(super) fn inspect(&mut self, mut bytes: &mut [u8]) {
-        while let [first, rest @ ..] = bytes {
+    pub(super) fn inspect(&mut self, bytes: &mut [u8]) {
+        let mut next = 0;
+        while next < bytes.len() {
             match self.at {
                 At::Done => return,
-                At::Before if matches!(first, b'\r' | b'\n') => {}
-                At::Before => *self = Self { at: At::RequestLine, ..Self::default() },
-                At::RequestLine if *first == b'\n' => self.at = At::Header,
-                At::RequestLine => {}
-                At::Header => self.header(first),
                 At::Body(left) => {
-                    let here = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
-                    let left = left - here as u64;
+                    let left_here = bytes.len() - next;
+                    let skipped = usize::try_from(left).map_or(left_here, |left| left.min(left_here));
+                    let left = left - skipped as u64;
                     self.at = if left == 0 { At::Before } else { At::Body(left) };
-                    bytes = &mut bytes[here..];
+                    next += skipped;
                     continue;
                 }
+                At::Before if matches!(bytes[next], b'\r' | b'\n') => {}
+                At::Before => *self = Self { at: At::RequestLine, ..Self::default() },
+                At::RequestLine if bytes[next] == b'\n' => self.at = At::Header,
+                At::RequestLine => {}
+                At::Header => self.header(&mut bytes[next]),
             }
-            bytes = rest;
+            next += 1;
         }
     }
 

@@ -18,9 +18,9 @@ const CLOSED: &[&str] = &["/metrics", "/docs", "/openapi.json", "/asyncapi.json"
 /// In production, lets only the bearer of `ops.token` see [`CLOSED`]; nobody, if there is none.
 pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let closed = CLOSED.iter().any(|closed| {
-        path.strip_prefix(closed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
+    let closed = CLOSED
+        .iter()
+        .any(|closed| path.strip_prefix(closed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     if closed && app.config.is_production() && !is_bearer(request.headers(), app.config.ops.token.expose()) {
         return problem::respond(&Error::Refused(ErrorCode::Unauthorized, "the operations token is required"));
     }

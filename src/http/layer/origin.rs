@@ -28,7 +28,8 @@ pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) ->
     if request.headers().get_all(header::ORIGIN).iter().all(allowed) {
         return next.run(request).await;
     }
-    let mut response = problem::respond(&Error::Refused(ErrorCode::PermissionDenied, "pages of this origin may not call"));
+    let mut response =
+        problem::respond(&Error::Refused(ErrorCode::PermissionDenied, "pages of this origin may not call"));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
     response
 }
@@ -41,13 +42,6 @@ pub fn cors(app: Arc<App>) -> CorsLayer {
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([
-            REQUEST_ID_HEADER,
-            LIMIT,
-            REMAINING,
-            RESET,
-            header::RETRY_AFTER,
-            header::LOCATION,
-        ])
+        .expose_headers([REQUEST_ID_HEADER, LIMIT, REMAINING, RESET, header::RETRY_AFTER, header::LOCATION])
         .max_age(PREFLIGHT_LIFE)
 }
