@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::{auth::Auth, bus::Bus, clock::Clock, config::Config, db::Db, limits::Limits};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::Auth, bus::Bus, chat::Chat, clock::Clock, config::Config, contract::Timestamp, db::Db, limits::Limits,
+};
 
 /// The parts of a running server. Handlers of both transports hold one behind an `Arc`.
 #[derive(Debug)]
@@ -12,5 +16,9 @@ pub struct App {
     pub db: Db,
     pub bus: Bus,
     pub auth: Auth,
+    pub chat: Chat,
     pub limits: Limits,
+    /// Cancelled when the server begins to stop: no new connections, and open ones are asked to go.
+    pub draining: CancellationToken,
+    pub started_at: Timestamp,
 }

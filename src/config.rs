@@ -1,13 +1,23 @@
 //! What the server is told: typed sections over the embedded `config/default.toml`, a file, and the environment.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+mod load;
+mod origin;
+mod secret;
+mod validate;
 
-use figment::{
-    Figment,
-    providers::{Env, Format, Toml},
+use std::{
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
 };
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+pub use load::Invalid;
+pub use origin::Origin;
+pub use secret::{DatabaseUrl, Secret};
 
 /// The reference: every key with its comment and its default.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -50,7 +60,7 @@ pub struct Server {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    pub url: String,
+    pub url: DatabaseUrl,
     pub max_connections: u32,
     pub acquire_timeout_seconds: u64,
     pub migrate_on_start: Migrate,
@@ -80,7 +90,7 @@ pub struct Auth {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cors {
-    pub origins: Vec<String>,
+    pub origins: Vec<Origin>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -136,54 +146,23 @@ pub struct Ops {
     pub token: Secret,
 }
 
-/// A text that no log and no printed configuration shows.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether nothing was set.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_empty() { "\"\"" } else { "\"***\"" })
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(if self.0.is_empty() { "" } else { "***" })
-    }
-}
-
 impl Config {
-    /// Reads the defaults, then `file`, then the environment.
+    /// The embedded defaults.
+    #[must_use]
+    pub fn defaults() -> Self {
+        toml::from_str(DEFAULTS).expect("the embedded defaults fit")
+    }
+
+    /// Reads the defaults, then `file`, then the environment, and checks the whole.
     ///
     /// # Errors
-    /// A key that does not exist, or a value that does not fit.
-    pub fn load(file: Option<PathBuf>) -> Result<Self, Box<figment::Error>> {
-        let mut figment = Figment::from(Toml::string(DEFAULTS));
-        if let Some(path) = file {
-            figment = figment.merge(Toml::file_exact(path));
-        }
-        figment.merge(Env::prefixed("PARLOUR__").split("__")).extract().map_err(Box::new)
+    /// Everything that is wrong, each with where it was said.
+    pub fn load(file: Option<&Path>) -> Result<Self, Invalid> {
+        load::load(
+            file,
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))),
+        )
     }
 
     /// The database to use: what was set, or the SQLite file in the data folder.
@@ -192,7 +171,37 @@ impl Config {
         if self.database.url.is_empty() {
             format!("sqlite://{}", self.server.data_dir.join("parlour.db").display())
         } else {
-            self.database.url.clone()
+            self.database.url.expose().to_owned()
+        }
+    }
+
+    /// The effective configuration as TOML, without what must not be shown.
+    ///
+    /// # Errors
+    /// When a path cannot be written as text.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// Takes the secret key from the data folder if none was set, making one at the first start. In production
+    /// [`Config::load`] has already demanded one.
+    ///
+    /// # Errors
+    /// When the file can neither be read nor written.
+    pub fn complete_secret_key(&mut self) -> io::Result<()> {
+        if self.auth.secret_key.is_empty() {
+            self.auth.secret_key = Secret::load_or_create(&self.server.data_dir.join("secret_key"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether pending migrations are applied at start.
+    #[must_use]
+    pub fn migrates_on_start(&self) -> bool {
+        match self.database.migrate_on_start {
+            Migrate::Auto => !self.is_production(),
+            Migrate::Always => true,
+            Migrate::Never => false,
         }
     }
 
@@ -214,5 +223,19 @@ impl Auth {
     #[must_use]
     pub fn refresh_token_life(&self) -> Duration {
         Duration::from_secs(self.refresh_token_seconds)
+    }
+}
+
+impl Realtime {
+    /// How long a connection may take from its handshake to an accepted CONNECT.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    /// How long bytes may stay unacknowledged.
+    #[must_use]
+    pub fn stall_timeout(&self) -> Duration {
+        Duration::from_millis(self.stall_timeout_ms)
     }
 }

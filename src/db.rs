@@ -5,14 +5,17 @@
 
 use std::{path::Path, time::Duration};
 
-use migration::{Migrator, MigratorTrait};
+use migration::{MigrationStatus, Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
 use crate::{config::Config, error::Result};
+
+/// Names the lock under which PostgreSQL is migrated: "parlour" in ASCII.
+const MIGRATION_LOCK: i64 = 0x70_61_72_6c_6f_75_72;
 
 /// Connections to the database.
 #[derive(Clone, Debug)]
@@ -30,6 +33,7 @@ impl Db {
         let url = config.database_url();
         let acquire_timeout = Duration::from_secs(config.database.acquire_timeout_seconds);
         if let Some(path) = url.strip_prefix("sqlite://") {
+            let path = path.split('?').next().unwrap_or(path);
             if let Some(folder) = Path::new(path).parent() {
                 std::fs::create_dir_all(folder)
                     .map_err(|error| DbErr::Custom(format!("cannot create {}: {error}", folder.display())))?;
@@ -79,12 +83,60 @@ impl Db {
             .await
     }
 
-    /// How many migrations are not applied yet.
+    /// How many migrations are not applied yet. Changes nothing, and does not wait for writers.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer, or has migrations that this program does not know.
     pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
-        Ok(Migrator::get_pending_migrations(&self.write).await?.len())
+        Ok(Migrator::get_pending_migrations_read_only(&self.read).await?.len())
+    }
+
+    /// Every migration, oldest first, and whether it is applied.
+    ///
+    /// # Errors
+    /// When the database does not answer, or has migrations that this program does not know.
+    pub async fn migrations(&self) -> Result<Vec<(String, bool)>, DbErr> {
+        let all = Migrator::get_migration_with_status_read_only(&self.read).await?;
+        Ok(all.iter().map(|one| (one.name().to_owned(), one.status() == MigrationStatus::Applied)).collect())
+    }
+
+    /// Applies what is pending, all or nothing.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    pub async fn migrate_up(&self) -> Result<(), DbErr> {
+        let transaction = self.begin_migration().await?;
+        Migrator::up(&transaction, None).await?;
+        transaction.commit().await
+    }
+
+    /// Takes back the latest `steps` migrations, all or nothing. Their data is gone.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    pub async fn migrate_down(&self, steps: u32) -> Result<(), DbErr> {
+        let transaction = self.begin_migration().await?;
+        Migrator::down(&transaction, Some(steps)).await?;
+        transaction.commit().await
+    }
+
+    /// One node migrates, the others wait. SQLite's transaction locks the file by itself; sea-orm takes no lock on
+    /// PostgreSQL.
+    async fn begin_migration(&self) -> Result<DatabaseTransaction, DbErr> {
+        let transaction = self.begin().await?;
+        if self.backend() == DbBackend::Postgres {
+            // Building an index, or waiting for another node to do it, takes as long as it takes.
+            transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+            transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+        }
+        Ok(transaction)
+    }
+
+    /// Lets go of every connection, after what was begun is done.
+    pub async fn close(self) {
+        // The file's log is folded into it by the last connection that closes; the writer must be that one.
+        let _ = self.read.close().await;
+        let _ = self.write.close().await;
     }
 
     /// Whether it answers.

@@ -1,0 +1,185 @@
+//! What each section demands of its values, beyond their types.
+
+use std::ops::RangeInclusive;
+
+use super::{Auth, Config, Database, Environment, Limits, Ops, Realtime, Secret, Server};
+
+/// Bytes that a key must have at least: as many as the hash of HS256 (RFC 7518, section 3.2).
+const KEY_BYTES: usize = 32;
+
+/// Different characters that a key must have at least; even hexadecimal digits have 16.
+const KEY_VARIETY: usize = 8;
+
+/// What keys from examples and templates contain, letters and digits only.
+const PLACEHOLDERS: &[&str] =
+    &["changethis", "changeme", "changeit", "secret", "placeholder", "example", "insecure", "password", "replaceme"];
+
+/// A key, and what is wrong with its value.
+type Problem = (&'static str, String);
+
+struct Check(Vec<Problem>);
+
+impl Check {
+    fn that(&mut self, holds: bool, key: &'static str, demand: impl Into<String>) {
+        if !holds {
+            self.0.push((key, demand.into()));
+        }
+    }
+
+    fn range(&mut self, key: &'static str, value: impl TryInto<u64>, range: &RangeInclusive<u64>) {
+        let fits = value.try_into().is_ok_and(|value| range.contains(&value));
+        self.that(fits, key, format!("must be from {} to {}", range.start(), range.end()));
+    }
+}
+
+impl Config {
+    /// Everything that does not fit, as the key and the reason.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut check = Check(Vec::new());
+        self.server.check(&mut check);
+        self.database.check(&mut check);
+        self.auth.check(&mut check, self.server.environment);
+        self.limits.check(&mut check);
+        self.realtime.check(&mut check);
+        self.ops.check(&mut check, self.server.environment);
+        check.0
+    }
+}
+
+impl Server {
+    fn check(&self, check: &mut Check) {
+        check.that(!self.data_dir.as_os_str().is_empty(), "server.data_dir", "must not be empty");
+        check.range("server.drain_seconds", self.drain_seconds, &(0..=600));
+        check.range("server.request_timeout_seconds", self.request_timeout_seconds, &(1..=600));
+        check.range("server.body_bytes", self.body_bytes, &(1024..=16 << 20));
+    }
+}
+
+impl Database {
+    fn check(&self, check: &mut Check) {
+        let url = self.url.expose();
+        let known = ["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+        check.that(url.is_empty() || known, "database.url", "must start with sqlite://, postgres:// or postgresql://");
+        // Each connection would open a database of its own.
+        check.that(!url.contains(":memory:"), "database.url", "must name a file; memory is not shared by connections");
+        check.range("database.max_connections", self.max_connections, &(1..=1000));
+        check.range("database.acquire_timeout_seconds", self.acquire_timeout_seconds, &(1..=60));
+    }
+}
+
+impl Auth {
+    fn check(&self, check: &mut Check, environment: Environment) {
+        if environment == Environment::Production
+            && let Err(demand) = fit_for_production(&self.secret_key)
+        {
+            check.that(false, "auth.secret_key", demand);
+        }
+        check.that(!self.issuer.is_empty(), "auth.issuer", "must not be empty");
+        check.that(!self.audience.is_empty(), "auth.audience", "must not be empty");
+        check.range("auth.access_token_seconds", self.access_token_seconds, &(1..=365 * 24 * 60 * 60));
+        check.range("auth.refresh_token_seconds", self.refresh_token_seconds, &(1..=365 * 24 * 60 * 60));
+        check.range("auth.password_workers", self.password_workers, &(1..=256));
+    }
+}
+
+/// Refuses keys that can be guessed.
+fn fit_for_production(key: &Secret) -> Result<(), String> {
+    const ADVICE: &str = "make one with `openssl rand -hex 32` and set SECRET_KEY";
+    let key = key.expose();
+    if key.is_empty() {
+        return Err(format!("production needs a secret key; {ADVICE}"));
+    }
+    let bare: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    if PLACEHOLDERS.iter().any(|word| bare.contains(word)) {
+        return Err(format!("this is a placeholder that anybody can guess; {ADVICE}"));
+    }
+    if key.len() < KEY_BYTES {
+        return Err(format!("must have at least {KEY_BYTES} bytes, this has {}; {ADVICE}", key.len()));
+    }
+    let mut bytes = key.as_bytes().to_vec();
+    bytes.sort_unstable();
+    bytes.dedup();
+    if bytes.len() < KEY_VARIETY {
+        return Err(format!("the same few characters over and over are easily guessed; {ADVICE}"));
+    }
+    Ok(())
+}
+
+impl Limits {
+    fn check(&self, check: &mut Check) {
+        check.range("limits.auth_per_minute", self.auth_per_minute, &(1..=1_000_000));
+        check.range("limits.rest_per_minute", self.rest_per_minute, &(1..=1_000_000));
+        check.range("limits.messages_per_minute", self.messages_per_minute, &(1..=1_000_000));
+        check.range("limits.typing_interval_ms", self.typing_interval_ms, &(1..=60_000));
+        check.range("limits.sockets_per_user", self.sockets_per_user, &(1..=1_000_000));
+        check.range("limits.handshakes_per_address", self.handshakes_per_address, &(1..=1_000_000));
+    }
+}
+
+impl Realtime {
+    fn check(&self, check: &mut Check) {
+        let day = 24 * 60 * 60 * 1000;
+        check.range("realtime.ping_interval_ms", self.ping_interval_ms, &(100..=day));
+        check.range("realtime.ping_timeout_ms", self.ping_timeout_ms, &(100..=day));
+        check.range("realtime.connect_timeout_ms", self.connect_timeout_ms, &(100..=60_000));
+        check.range("realtime.packet_bytes", self.packet_bytes, &(1024..=64 << 20));
+        check.range("realtime.inbox_events", self.inbox_events, &(1..=1_000_000));
+        check.range("realtime.replay_events", self.replay_events, &(1..=100_000));
+        check.range("realtime.rooms_per_socket", self.rooms_per_socket, &(1..=100_000));
+        check.range("realtime.stall_timeout_ms", self.stall_timeout_ms, &(1000..=600_000));
+        check.range("realtime.presence_grace_ms", self.presence_grace_ms, &(0..=600_000));
+        check.range("realtime.typing_expiry_ms", self.typing_expiry_ms, &(100..=600_000));
+        check.range("realtime.sweep_interval_ms", self.sweep_interval_ms, &(50..=600_000));
+        check.range("realtime.expiry_notice_seconds", self.expiry_notice_seconds, &(0..=86_400));
+        check.that(
+            self.replay_total >= self.replay_events,
+            "realtime.replay_total",
+            format!("must not be less than replay_events ({})", self.replay_events),
+        );
+        // A replay is queued as a whole; a buffer that it fills would cut the connection it is meant to restore.
+        check.that(
+            self.buffer_packets > self.replay_total,
+            "realtime.buffer_packets",
+            format!("must be more than replay_total ({})", self.replay_total),
+        );
+    }
+}
+
+impl Ops {
+    fn check(&self, check: &mut Check, environment: Environment) {
+        let long_enough = self.token.is_empty() || self.token.expose().len() >= 16;
+        check.that(
+            environment == Environment::Development || long_enough,
+            "ops.token",
+            "must have at least 16 bytes in production",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn production_refuses_keys_that_can_be_guessed() {
+        for key in [
+            "",
+            "short",
+            "0123456789abcdef0123456789abcde",
+            "change-this-in-production",
+            "CHANGE_THIS_IN_PRODUCTION_change_this_in_production",
+            "your-secret-key",
+            "your-secret-key-here-your-secret-key-here",
+            "xxxxxxxxxxxxxxxxxxxx changeme xxxxxxxxxxxxxxxxxxxx",
+            "secret",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ] {
+            assert!(fit_for_production(&key.to_owned().into()).is_err(), "{key}");
+        }
+        for key in
+            ["31415926535897932384626433832795", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
+        {
+            assert_eq!(fit_for_production(&key.to_owned().into()), Ok(()), "{key}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! How the server is, for people, load balancers and Prometheus.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::{app::App, telemetry};
+
+/// How long a check may take before it counts as failed; probes give up after a second or more themselves.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// `/health`, `/healthz`, `/readyz` and `/metrics`.
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/health", get(health))
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+    uptime_seconds: u64,
+}
+
+async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    Json(Health {
+        status: if app.draining.is_cancelled() { "draining" } else { "ok" },
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: app.clock.now().since(app.started_at).as_secs(),
+    })
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    status: &'static str,
+    checks: Checks,
+}
+
+/// Each says `ok`, or why not.
+#[derive(Serialize)]
+struct Checks {
+    database: &'static str,
+    migrations: &'static str,
+    draining: &'static str,
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let (database, migrations) = match timeout(PATIENCE, app.db.pending_migrations()).await {
+        Ok(Ok(0)) => ("ok", "ok"),
+        Ok(Ok(_)) => ("ok", "pending"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the database does not answer");
+            ("unreachable", "unknown")
+        }
+        Err(_) => ("too slow", "unknown"),
+    };
+    let draining = if app.draining.is_cancelled() { "stopping" } else { "ok" };
+    let ready = [database, migrations, draining].iter().all(|check| *check == "ok");
+    let (code, status) =
+        if ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
+    (code, Json(Readiness { status, checks: Checks { database, migrations, draining } })).into_response()
+}
+
+async fn metrics() -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::metrics()).into_response()
+}

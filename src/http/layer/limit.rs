@@ -1,0 +1,122 @@
+//! How much anyone may ask for, over HTTP.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::Response,
+};
+
+use super::address::ClientAddress;
+use crate::{
+    app::App,
+    http::problem,
+    limits::{Limits, Quota},
+};
+
+/// Requests a minute (draft-ietf-httpapi-ratelimit-headers-07 and the services that adopted it).
+pub const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+/// Requests that may follow at once.
+pub const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+/// Seconds until one more is free.
+pub const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// Charges REST requests: those of a user to the user (the `Actor` extractor does so when it knows who it is), all
+/// others to the address they come from.
+pub async fn rest(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !request.uri().path().starts_with("/api/") {
+        return next.run(request).await;
+    }
+    let claims_a_user = request.headers().contains_key(header::AUTHORIZATION);
+    let (mut response, quota) = Limits::observe(async {
+        if !claims_a_user && let Err(error) = app.limits.rest_by_address(address) {
+            return problem::respond(&error);
+        }
+        let response = next.run(request).await;
+        // Guesses at tokens count for the address, but never against users who share it.
+        if claims_a_user
+            && response.status() == StatusCode::UNAUTHORIZED
+            && let Err(error) = app.limits.rest_by_address(address)
+        {
+            return problem::respond(&error);
+        }
+        response
+    })
+    .await;
+    if let Some(quota) = quota {
+        describe(&mut response, quota);
+    }
+    response
+}
+
+fn describe(response: &mut Response, quota: Quota) {
+    let reset = u64::try_from(quota.reset.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    let headers = response.headers_mut();
+    headers.insert(LIMIT, HeaderValue::from(quota.limit));
+    headers.insert(REMAINING, HeaderValue::from(quota.remaining));
+    headers.insert(RESET, HeaderValue::from(reset));
+}
+
+/// Limits the Socket.IO handshakes of an address that have not authenticated yet. The
+/// [`HandshakeTicket`](crate::limits::HandshakeTicket) is in the request's extensions; whoever accepts the CONNECT
+/// releases it.
+pub async fn handshakes(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if !is_handshake(&request) {
+        return next.run(request).await;
+    }
+    let ticket = match app.limits.handshake(address) {
+        Ok(ticket) => ticket,
+        Err(error) => return problem::respond(&error),
+    };
+    request.extensions_mut().insert(ticket.clone());
+    let response = next.run(request).await;
+    if !matches!(response.status(), StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS) {
+        ticket.release();
+    }
+    response
+}
+
+/// Whether a new session begins: a request without `sid`, as engineioxide reads it.
+fn is_handshake(request: &Request) -> bool {
+    let path = request.uri().path();
+    request.method() == Method::GET
+        && path.strip_prefix("/socket.io").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        && !request.uri().query().unwrap_or_default().split('&').any(|part| part.starts_with("sid="))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_handshake_is_a_request_for_a_new_session() {
+        for (method, uri, expected) in [
+            ("GET", "/socket.io/?EIO=4&transport=polling", true),
+            ("GET", "/socket.io/?EIO=4&transport=websocket", true),
+            ("GET", "/socket.io", true),
+            ("GET", "/socket.io/?EIO=4&transport=polling&nosid=x", true),
+            ("GET", "/socket.io/?EIO=4&transport=websocket&sid=AAAA", false),
+            ("GET", "/socket.io/?sid=&EIO=4", false),
+            ("POST", "/socket.io/?EIO=4&transport=polling", false),
+            ("GET", "/socket.iox/?EIO=4", false),
+            ("GET", "/api/users", false),
+        ] {
+            let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
+            assert_eq!(is_handshake(&request), expected, "{method} {uri}");
+        }
+    }
+}

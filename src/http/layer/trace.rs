@@ -1,0 +1,95 @@
+//! A name for every request, in the log, in the answer, and in every problem.
+
+use std::time::Instant;
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{HeaderName, HeaderValue, Method},
+    middleware::Next,
+    response::Response,
+};
+use tracing::Instrument;
+
+use crate::http::problem::{REQUEST_ID, RequestId};
+
+/// Carries the name in both directions.
+pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Characters of a name that a caller may choose.
+const LENGTH: usize = 64;
+
+/// Names, logs, counts and times a request. Of its address only the path is logged: the query may hold a token.
+pub async fn request(mut request: Request, next: Next) -> Response {
+    let id = request.headers().get(REQUEST_ID_HEADER).and_then(given).unwrap_or_else(RequestId::new);
+    request.extensions_mut().insert(id.clone());
+    let method = method(request.method());
+    let route = route(&request);
+    let span = tracing::info_span!("request", request_id = %id.0, method, path = request.uri().path());
+    let started = Instant::now();
+
+    let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).instrument(span.clone()).await;
+
+    let (elapsed, status) = (started.elapsed(), response.status().as_u16());
+    tracing::debug!(parent: &span, status, elapsed_ms = elapsed.as_secs_f64() * 1e3, "answered");
+    let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
+    metrics::counter!("parlour_http_requests_total", &labels).increment(1);
+    metrics::histogram!("parlour_http_request_duration_seconds", &labels[..2]).record(elapsed.as_secs_f64());
+    if let Ok(id) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(REQUEST_ID_HEADER, id);
+    }
+    response
+}
+
+/// A caller's own name for the request, if it can stand in a log line as it is.
+fn given(value: &HeaderValue) -> Option<RequestId> {
+    let text = value.to_str().ok()?;
+    let fits = (1..=LENGTH).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    fits.then(|| RequestId(text.to_owned()))
+}
+
+/// A method of the known ones: callers must not be able to make up labels.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The route as it is registered, with its parameters unnamed; the same for all addresses that are not.
+fn route(request: &Request) -> String {
+    match request.extensions().get::<MatchedPath>() {
+        Some(route) => route.as_str().to_owned(),
+        None if request.uri().path().starts_with("/socket.io") => "/socket.io".to_owned(),
+        None => "none".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_well_formed_name_is_taken_over() {
+        for (text, taken) in [
+            ("0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11", true),
+            ("a.b_c-1", true),
+            ("", false),
+            ("two words", false),
+            ("<script>", false),
+            ("\"", false),
+            ("a,b", false),
+        ] {
+            assert_eq!(given(&HeaderValue::from_static(text)).is_some(), taken, "{text:?}");
+        }
+        assert!(given(&HeaderValue::from_str(&"x".repeat(LENGTH)).unwrap()).is_some());
+        assert!(given(&HeaderValue::from_str(&"x".repeat(LENGTH + 1)).unwrap()).is_none());
+        assert!(given(&HeaderValue::from_bytes(b"\xc3\xa9").unwrap()).is_none());
+    }
+}

@@ -1,0 +1,91 @@
+//! At most so many in any span of time, exactly.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use super::Quota;
+
+/// Keys remembered at most. Whoever makes up more of them than that pushes out others, but not the server's memory.
+const KEYS: usize = 200_000;
+
+/// Remembers when each key was charged, for the length of the window.
+///
+/// A token bucket would let a sixth attempt pass twelve seconds after five; "five a minute" to a guesser should mean five.
+#[derive(Debug)]
+pub(super) struct Window<K> {
+    limit: u32,
+    span: Duration,
+    charged: Mutex<HashMap<K, VecDeque<Instant>>>,
+}
+
+impl<K: Eq + Hash> Window<K> {
+    pub(super) fn new(limit: u32, span: Duration) -> Self {
+        Self { limit, span, charged: Mutex::default() }
+    }
+
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Charges `key` once.
+    ///
+    /// # Errors
+    /// How long to wait, if it was charged as often as it may be. That is not charged.
+    pub(super) fn take(&self, key: K, now: Instant) -> Result<Quota, Duration> {
+        let mut charged = self.charged.lock();
+        if charged.len() >= KEYS && !charged.contains_key(&key) {
+            charged.clear();
+        }
+        let times = charged.entry(key).or_default();
+        while times.front().is_some_and(|at| now.duration_since(*at) >= self.span) {
+            times.pop_front();
+        }
+        let oldest = times.front().copied().unwrap_or(now);
+        let reset = self.span.saturating_sub(now.duration_since(oldest));
+        let used = u32::try_from(times.len()).unwrap_or(u32::MAX);
+        if used >= self.limit {
+            return Err(reset);
+        }
+        times.push_back(now);
+        Ok(Quota { limit: self.limit, remaining: self.limit - used - 1, reset })
+    }
+
+    /// Forgets keys that were not charged within the window.
+    pub(super) fn sweep(&self, now: Instant) {
+        let mut charged = self.charged.lock();
+        charged.retain(|_, times| times.back().is_some_and(|at| now.duration_since(*at) < self.span));
+        charged.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_more_than_the_limit_in_any_span() {
+        let window = Window::new(2, Duration::from_secs(60));
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let quota = |remaining, reset| Ok(Quota { limit: 2, remaining, reset: Duration::from_secs(reset) });
+        let wait = |seconds| Err(Duration::from_secs(seconds));
+        for (seconds, key, expected) in [
+            (0, "ada", quota(1, 60)),
+            (50, "ada", quota(0, 10)),
+            (50, "bob", quota(1, 60)),
+            (59, "ada", wait(1)),
+            (60, "ada", quota(0, 50)),
+            (61, "ada", wait(49)),
+            (200, "ada", quota(1, 60)),
+        ] {
+            assert_eq!(window.take(key, at(seconds)), expected, "{key} at {seconds} s");
+        }
+        window.sweep(at(230));
+        assert_eq!(window.charged.lock().keys().copied().collect::<Vec<_>>(), ["ada"]);
+    }
+}

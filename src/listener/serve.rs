@@ -1,0 +1,79 @@
+//! HTTP/1.1 over accepted connections. (HTTP/2 is what a proxy in front speaks; WebSocket needs HTTP/1.1.)
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+use super::{ConnInfo, Connection, Listener};
+
+/// How long the head of a request may take, and how long a connection may wait for its next request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of a request's head; more is answered 431. Room for large cookies of others on the same host, but not for a
+/// head of 64 kB.
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// Serves `router` on connections of `listener` until `draining`, then lets each connection finish what it is doing.
+/// Connections, also those that became WebSockets, are counted in `open`.
+pub async fn serve(listener: Listener, router: Router, draining: CancellationToken, open: TaskTracker) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_header_size(HEAD_BYTES);
+    loop {
+        let accepted = tokio::select! {
+            () = draining.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (mut connection, info) = accepted;
+        connection.count_in(open.token());
+        tokio::spawn(converse(http.clone(), connection, info, router.clone(), draining.clone()));
+    }
+}
+
+/// Answers the requests of one connection.
+async fn converse(
+    http: http1::Builder,
+    connection: Connection,
+    info: ConnInfo,
+    router: Router,
+    draining: CancellationToken,
+) {
+    let peer = info.peer;
+    let service = service_fn(move |request| answer(router.clone(), info.clone(), request));
+    let mut conversation = std::pin::pin!(http.serve_connection(TokioIo::new(connection), service).with_upgrades());
+    let ended = tokio::select! {
+        ended = conversation.as_mut() => ended,
+        () = draining.cancelled() => {
+            conversation.as_mut().graceful_shutdown();
+            conversation.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "the connection ended early");
+    }
+}
+
+async fn answer(router: Router, info: ConnInfo, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let last = ends_connection(request.headers());
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(info));
+    let mut response = router.oneshot(request).await?;
+    if last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// Whether no request may follow this one on its connection: [`Framing`](super::framing::Framing) would not see it.
+fn ends_connection(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING) || headers.contains_key(header::UPGRADE)
+}
