@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{auth::Auth, bus::Bus, clock::Clock, config::Config, db::Db, limits::Limits};
+use crate::{auth::Auth, bus::Bus, chat::Chat, clock::Clock, config::Config, db::Db, limits::Limits};
 
 /// The parts of a running server. Handlers of both transports hold one behind an `Arc`.
 #[derive(Debug)]
@@ -12,5 +12,6 @@ pub struct App {
     pub db: Db,
     pub bus: Bus,
     pub auth: Auth,
+    pub chat: Chat,
     pub limits: Limits,
 }

@@ -9,4 +9,5 @@ pub mod config;
 pub mod contract;
 pub mod db;
 pub mod error;
+pub mod http;
 pub mod limits;
