@@ -19,15 +19,20 @@ use crate::{
     chat::Chat,
     clock::Clock,
     config::Config,
+    connections::Connections,
     db::Db,
+    delivery::Delivery,
     error::Error,
+    feed::Feed,
     http::{
         self,
         layer::{address, limit, ops, origin, trace},
     },
     limits::Limits,
     listener::{self, Listener},
-    telemetry,
+    presence::Presences,
+    realtime, telemetry,
+    typing::Typing,
 };
 
 /// How often histograms are folded.
@@ -81,9 +86,22 @@ impl Server {
         let clock = Clock;
         let (bus, notices) = Bus::new();
         let auth = Auth::new(&config, clock, db.clone(), bus.clone()).map_err(StartError::Auth)?;
+        let chat = Chat::new(db.clone(), clock, bus.clone());
+        let connections = Arc::<Connections>::default();
+        let feed = Feed::new(chat.clone(), Arc::clone(&connections));
+        let millis = Duration::from_millis;
+        let interval = if config.limits.enabled { millis(config.limits.typing_interval_ms) } else { Duration::ZERO };
+        let expiry = millis(config.realtime.typing_expiry_ms);
+        let grace = millis(config.realtime.presence_grace_ms);
+        let delivery = Delivery { chat: chat.clone(), feed: feed.clone(), connections: Arc::clone(&connections) };
+        tokio::spawn(delivery.run(notices));
         let app = Arc::new(App {
             clock,
-            chat: Chat::new(db.clone(), clock, bus.clone()),
+            typing: Typing::start(Arc::clone(&connections), expiry, interval),
+            presences: Presences::new(chat.clone(), clock, Arc::clone(&connections), grace),
+            chat,
+            connections,
+            feed,
             limits: Limits::new(&config),
             draining: CancellationToken::new(),
             started_at: clock.now(),
@@ -96,8 +114,6 @@ impl Server {
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;
         let address = listener.address().map_err(listening)?;
-        // HOOK realtime: start the delivery task with `notices`.
-        drop(notices);
         Ok(Self { router: router(&app), app, listener, address })
     }
 
@@ -133,8 +149,7 @@ impl Server {
 /// Every route, inside every layer. A later `layer` is further out.
 fn router(app: &Arc<App>) -> Router {
     let router = http::router().merge(http::health::router()).layer(from_fn_with_state(Arc::clone(app), limit::rest));
-    // HOOK realtime: `let router = realtime::mount(router, app);`
-    router
+    realtime::mount(router, app)
         .layer(from_fn_with_state(Arc::clone(app), limit::handshakes))
         .layer(from_fn_with_state(Arc::clone(app), ops::guard))
         .layer(origin::cors(Arc::clone(app)))

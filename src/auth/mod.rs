@@ -1,49 +1,95 @@
 //! Who is asking. A token becomes an [`Actor`], the same for REST and for sockets.
+//!
+//! A token is a signature and a name of a login (`sid`); whether the login still stands is asked of the database each time, so
+//! that a logout counts at once on every node.
+
+pub mod account;
+pub mod session;
 
 mod actor;
+mod password;
+mod token;
 
 use std::sync::Arc;
 
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
+
 pub use actor::Actor;
 
+use self::{
+    password::Passwords,
+    token::{Kind, Signer},
+};
 use crate::{
     bus::Bus,
     clock::Clock,
     config::Config,
+    contract::{Timestamp, UserId},
     db::Db,
     error::{Error, Result},
 };
+use entity::{session as login_table, user as account_table};
 
 /// Accounts, logins and tokens.
 #[derive(Clone, Debug)]
 pub struct Auth {
-    config: Arc<Config>,
     clock: Clock,
     db: Db,
     bus: Bus,
+    passwords: Passwords,
+    signer: Arc<Signer>,
 }
 
 impl Auth {
+    /// Needs `auth.secret_key` to be set, or to have been generated, by now.
+    ///
     /// # Errors
-    /// When the secret key can neither be read nor made.
+    /// When the secret key is empty.
     pub fn new(config: &Config, clock: Clock, db: Db, bus: Bus) -> Result<Self> {
-        Ok(Self { config: Arc::new(config.clone()), clock, db, bus })
+        if config.auth.secret_key.is_empty() {
+            return Err(Error::internal("auth.secret_key is empty"));
+        }
+        let passwords = Passwords::new(config.auth.password_workers)?;
+        Ok(Self { clock, db, bus, passwords, signer: Arc::new(Signer::new(&config.auth)) })
     }
 
     /// Checks an access token, its login and its account.
     ///
     /// # Errors
     /// `UNAUTHORIZED`, `TOKEN_EXPIRED`, `WRONG_TOKEN_TYPE`, `ACCOUNT_DISABLED`.
-    pub async fn authenticate(&self, _token: &str) -> Result<Actor> {
-        let _ = (&self.config, self.clock, &self.db, &self.bus);
-        Err(Error::UNAUTHORIZED)
+    pub async fn authenticate(&self, token: &str) -> Result<Actor> {
+        let claims = self.signer.verify(token, Kind::Access)?;
+        let account = login_table::Entity::belongs_to(account_table::Entity)
+            .from(login_table::Column::UserId)
+            .to(account_table::Column::Id)
+            .into();
+        let standing: Option<(Option<Timestamp>, Timestamp, bool)> = login_table::Entity::find_by_id(claims.sid)
+            .select_only()
+            .columns([login_table::Column::RevokedAt, login_table::Column::ExpiresAt])
+            .column(account_table::Column::IsActive)
+            .join(JoinType::InnerJoin, account)
+            .filter(login_table::Column::UserId.eq(claims.sub))
+            .into_tuple()
+            .one(self.db.read())
+            .await?;
+        match standing {
+            Some((_, _, false)) => Err(session::ACCOUNT_DISABLED),
+            Some((None, ends, true)) if ends > self.clock.now() => {
+                Ok(Actor { user_id: claims.sub, session_id: claims.sid, expires_at: claims.expires_at() })
+            }
+            _ => Err(Error::UNAUTHORIZED),
+        }
     }
 
-    /// An access token for an account, by its id, e-mail address or user name.
+    /// An access token for the user of this id or e-mail address, without a password: for who runs the server.
     ///
     /// # Errors
-    /// `USER_NOT_FOUND`.
-    pub async fn token_for(&self, _who: &str) -> Result<String> {
-        Err(Error::USER_NOT_FOUND)
+    /// `USER_NOT_FOUND`, `ACCOUNT_DISABLED`.
+    pub async fn token_for(&self, who: &str) -> Result<String> {
+        let account = match who.parse::<UserId>() {
+            Ok(id) => account_table::Entity::find_by_id(id).one(self.db.read()).await?,
+            Err(_) => account::find(self.db.read(), who).await?,
+        };
+        Ok(session::start(self, account.ok_or(Error::USER_NOT_FOUND)?).await?.access_token)
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         ErrorCode, EventKind, FieldError, Message, MessageId, MessageType, RoomId,
         command::{DeletedMessage, SentMessage},
         list::{MessageList, PageQuery},
-        message::{History, HistoryQuery, SendMessage},
+        message::{History, HistoryPart, HistoryQuery, SendMessage},
         text,
     },
     error::{Error, Result},
@@ -135,20 +135,11 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
     Ok(DeletedMessage { message_id: id, deleted_at: now })
 }
 
-/// A part of a room's history, in the form it was asked for.
-#[derive(Debug)]
-pub enum Part {
-    /// By page.
-    Page(MessageList),
-    /// By `seq`.
-    Window(History),
-}
-
 /// Reads a room's history, by page or around a `seq`.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`.
-pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: HistoryQuery) -> Result<Part> {
+pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: HistoryQuery) -> Result<HistoryPart> {
     let cursor = Cursor::of(&query)?;
     let page = PageQuery { page: query.page, page_size: query.page_size }.check()?;
     let db = chat.db.read();
@@ -160,11 +151,14 @@ pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: History
         let mut newest =
             all.order_by_desc(message::Column::Seq).offset(page.offset()).limit(page.size()).all(db).await?;
         newest.reverse();
-        return Ok(Part::Page(MessageList { messages: view::messages(db, newest).await?, info: page.info(total) }));
+        return Ok(HistoryPart::Page(MessageList {
+            messages: view::messages(db, newest).await?,
+            info: page.info(total),
+        }));
     };
     let (models, has_more) = window(chat, room_id, cursor).await?;
     let messages = view::messages(db, models).await?;
-    Ok(Part::Window(History {
+    Ok(HistoryPart::Window(History {
         has_more,
         first_seq: messages.first().map(|message| message.seq),
         last_seq: messages.last().map(|message| message.seq),

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::{Chat, receipt, room as rooms, view};
 use crate::{
@@ -50,11 +50,8 @@ pub async fn direct_rooms(chat: &Chat, actor: &Actor, others: &[UserId]) -> Resu
 /// # Errors
 /// When the database does not answer.
 pub async fn sharing_a_room(chat: &Chat, actor: &Actor, people: &[UserId]) -> Result<HashSet<UserId>> {
-    let mine = room::Entity::find().select_only().column(room::Column::Id).filter(rooms::of_user(actor.user_id));
-    let near = member::Entity::find()
+    let near = places_near(actor.user_id)
         .filter(member::Column::UserId.is_in(people.iter().copied()))
-        .filter(member::Column::LeftAt.is_null())
-        .filter(member::Column::RoomId.in_subquery(mine.into_query()))
         .select_only()
         .column(member::Column::UserId)
         .distinct()
@@ -62,6 +59,14 @@ pub async fn sharing_a_room(chat: &Chat, actor: &Actor, people: &[UserId]) -> Re
         .all(chat.db.read())
         .await?;
     Ok(near.into_iter().chain(people.iter().copied().filter(|id| *id == actor.user_id)).collect())
+}
+
+/// The places of everybody in the rooms that a user is in.
+pub(super) fn places_near(user: UserId) -> Select<member::Entity> {
+    let mine = room::Entity::find().select_only().column(room::Column::Id).filter(rooms::of_user(user));
+    member::Entity::find()
+        .filter(member::Column::LeftAt.is_null())
+        .filter(member::Column::RoomId.in_subquery(mine.into_query()))
 }
 
 /// When each of some people was last connected; only of those who share a room with the asker.

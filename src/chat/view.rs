@@ -8,6 +8,7 @@ use std::{
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use crate::{
+    auth::account,
     contract::{Member, Message, MessageId, Role, Room, User, UserId, message::ReplyPreview},
     error::Result,
 };
@@ -18,19 +19,7 @@ pub(super) type People = HashMap<UserId, Arc<User>>;
 
 /// A user as people who share a room with them see them.
 pub(super) fn person(model: user::Model) -> User {
-    User {
-        id: model.id,
-        email: model.email,
-        username: model.username,
-        full_name: model.full_name,
-        avatar_url: model.avatar_url,
-        is_active: model.is_active,
-        is_verified: model.is_verified,
-        is_superuser: model.is_superuser,
-        is_bot: model.is_bot,
-        created_at: model.created_at,
-        last_login: None,
-    }
+    User { last_login: None, ..account::profile(model) }
 }
 
 /// The users of these ids, each once.

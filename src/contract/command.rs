@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `join_room` | [`JoinRoom`] | [`JoinedRoom`] |
 //! | `leave_room` | [`LeaveRoom`] | [`LeftRoom`] |
-//! | `send_message` | [`SendMessage`] or [`StoredMessage`] | [`SentMessage`] |
+//! | `send_message` | [`super::message::SendMessage`] or [`StoredMessage`] | [`SentMessage`] |
 //! | `edit_message`, `message_edited` | [`EditMessage`] | [`EditedMessage`] |
 //! | `delete_message`, `message_deleted` | [`DeleteMessage`] | [`DeletedMessage`] |
 //! | `typing`, `stop_typing` | [`Typing`] | [`Done`] |
@@ -22,7 +22,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     Message, MessageId, Room, RoomId, Seq, Timestamp, UserId,
     event::Encoded,
-    message::SendMessage,
     presence::{ChosenStatus, Presence},
     receipt::MarkRead,
 };

@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 use super::Timestamp;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $text:literal $status:literal),+ $(,)?) => {
+    ($(#[doc = $doc:literal] $variant:ident = $text:literal $status:literal),+ $(,)?) => {
         /// Why a request was refused. The list is closed; a client may match on it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum ErrorCode {
-            $($(#[$doc])* #[serde(rename = $text)] $variant,)+
+            $(#[doc = $doc] #[serde(rename = $text)] $variant,)+
         }
 
         impl ErrorCode {
@@ -21,6 +21,12 @@ macro_rules! codes {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $doc.trim_ascii(),)+ }
             }
 
             /// The HTTP status it is answered with (RFC 9110, section 15).

@@ -32,6 +32,12 @@ pub struct AddMembers {
     pub user_ids: Vec<UserId>,
 }
 
+/// Who came into a room.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AddedMembers {
+    pub members: Vec<Member>,
+}
+
 /// Change what a member may do.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct UpdateMember {

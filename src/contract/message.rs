@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId};
+use super::{MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId, list::MessageList};
 
 /// A message. A deleted one keeps its place; content and media are gone.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -131,4 +131,14 @@ pub struct History {
     pub first_seq: Option<Seq>,
     /// The place of the last message here.
     pub last_seq: Option<Seq>,
+}
+
+/// A part of a room's history, in the form it was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum HistoryPart {
+    /// By page.
+    Page(MessageList),
+    /// By `seq`.
+    Window(History),
 }

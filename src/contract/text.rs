@@ -105,6 +105,12 @@ pub fn password(field: &str, text: &str) -> Result<(), FieldError> {
     }
 }
 
+/// What is said of a field that must be there and is not.
+#[must_use]
+pub fn required(field: &str) -> FieldError {
+    refuse(field, "required", "is required")
+}
+
 fn refuse(field: &str, code: &'static str, detail: &str) -> FieldError {
     FieldError { field: field.to_owned(), code, detail: detail.to_owned() }
 }

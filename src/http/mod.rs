@@ -1,21 +1,69 @@
-//! REST.
+//! REST: every route on this page, thin handlers, and refusals as problems.
+//!
+//! A handler decodes, names who is asking, calls one use case, and gives its answer a status. A route and its
+//! documentation are registered together, so that neither exists without the other.
 
+pub mod extract;
 pub mod health;
 pub mod layer;
 pub mod problem;
 
+mod auth;
+mod member;
+mod message;
+mod openapi;
+mod receipt;
+mod room;
+#[cfg(test)]
+mod tests;
+mod user;
+
 use std::sync::Arc;
 
 use axum::Router;
-
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::openapi::also_at;
 use crate::app::App;
 
-/// The REST API.
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(also_at("/api/auth/jwt/login", routes!(auth::login)))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(also_at("/api/auth/jwt/logout", routes!(auth::logout)))
+        .routes(routes!(user::me, user::update, user::deactivate))
+        .routes(also_at("/api/auth/me", routes!(user::me)))
+        .routes(routes!(user::list))
+        .routes(also_at("/api/users/users", routes!(user::list)))
+        .routes(routes!(user::get))
+        .routes(routes!(room::create, room::list))
+        .routes(routes!(room::get, room::update, room::delete))
+        .routes(routes!(member::list, member::add))
+        .routes(routes!(member::add_one, member::update, member::remove))
+        .routes(routes!(member::leave))
+        .routes(routes!(message::send))
+        .routes(routes!(message::get, message::edit, message::delete))
+        .routes(routes!(message::history))
+        .routes(routes!(receipt::mark))
+}
+
+/// The REST API. What stands around it (tracing, CORS, limits of time) is added by the server, outside of this.
 pub fn router() -> Router<Arc<App>> {
-    Router::new()
+    let (router, api) = routes().split_for_parts();
+    router
+        .merge(openapi::docs(openapi::complete(api)))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::not_found)
         .layer(CatchPanicLayer::custom(problem::panicked))
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document() -> OpenApi {
+    openapi::complete(routes().into_openapi())
 }

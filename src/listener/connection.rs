@@ -56,6 +56,12 @@ impl KillSwitch {
         self.0.killed.load(Ordering::Acquire)
     }
 
+    /// Whether the connection it ends is still there.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        !self.is_killed() && Arc::strong_count(&self.0) > 1
+    }
+
     /// Registers `waker` unless the switch was thrown. Looking again after registering leaves no moment in which a
     /// kill would wake nobody.
     fn watch(&self, waker: &AtomicWaker, cx: &Context<'_>) -> io::Result<()> {

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, de::{DeserializeOwned, IgnoredAny}};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::value::RawValue;
 
 use super::{
@@ -16,7 +19,8 @@ use crate::{
         ErrorCode,
         command::{
             Authenticate, Authenticated, DeleteMessage, Done, EditMessage, EditedMessage, GetPresence, JoinRoom,
-            JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage, Sync, Typing,
+            JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage, Sync,
+            Typing,
         },
         event::Encoded,
         message::SendMessage,
@@ -145,10 +149,7 @@ async fn typing(session: &Session, request: Typing) -> Result<Done> {
 
 async fn get_presence(session: &Session, GetPresence { user_ids }: GetPresence) -> Result<PresenceList> {
     let seen: HashMap<_, _> = chat::user::last_seen(&session.app.chat, &session.actor, &user_ids).await?;
-    let users = user_ids
-        .iter()
-        .filter_map(|id| Some(session.app.presences.of(*id, *seen.get(id)?)))
-        .collect();
+    let users = user_ids.iter().filter_map(|id| Some(session.app.presences.of(*id, *seen.get(id)?))).collect();
     Ok(PresenceList { users })
 }
 

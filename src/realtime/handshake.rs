@@ -1,8 +1,11 @@
 //! Who may come in. Everything that can refuse a socket happens in the connect middleware, before CONNECT is answered.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::ready, sync::Arc};
 
-use axum::{extract::ConnectInfo, http::{header, request::Parts}};
+use axum::{
+    extract::ConnectInfo,
+    http::{header, request::Parts},
+};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use socketioxide::extract::{AckSender, SocketRef};
@@ -87,14 +90,19 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, AuthObject(handshake)
     Ok(())
 }
 
-/// Registers the handlers. They are synchronous: the wire's order is the inbox's.
+/// Registers the handlers. Each does its work before it returns the future that the library spawns: the wire's order is
+/// the inbox's.
 fn listen(socket: &SocketRef, inbox: Inbox, gone: CancellationToken) {
     socket.on_fallback(move |socket: SocketRef, packet: Packet, ack: AckSender| {
         if let Err(Item { packet, ack }) = inbox.push(Item { packet, ack }) {
             overflow(&socket, &packet, ack);
         }
+        ready(())
     });
-    socket.on_disconnect(move || gone.cancel());
+    socket.on_disconnect(move |_: SocketRef| {
+        gone.cancel();
+        ready(())
+    });
 }
 
 /// Answers an event for which the inbox has no room.

@@ -16,7 +16,7 @@ mod packet;
 mod session;
 mod transport;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -26,14 +26,10 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use socketioxide::{ParserConfig, SocketIo, handler::ConnectHandler};
+use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler};
 
-use self::transport::Switches;
-use crate::{
-    app::App,
-    contract::event::Ephemeral,
-    listener::ConnInfo,
-};
+use self::{packet::AuthObject, transport::Switches};
+use crate::{app::App, contract::event::Ephemeral, listener::ConnInfo};
 
 /// Binary attachments of one packet. No event takes any; a client library may still send some.
 const ATTACHMENTS: usize = 10;
@@ -52,7 +48,7 @@ struct Realtime {
 }
 
 /// Puts Socket.IO before the routes, and sees its sockets off when the server stops.
-pub fn mount(router: Router, app: &Arc<App>) -> Router {
+pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
     let config = &app.config.realtime;
     let millis = Duration::from_millis;
     let (layer, io) = SocketIo::builder()
@@ -64,15 +60,16 @@ pub fn mount(router: Router, app: &Arc<App>) -> Router {
         .ws_max_message_size(config.packet_bytes)
         .ws_max_frame_size(config.packet_bytes)
         .with_parser(
-            ParserConfig::common()
-                .max_incoming_binaries(ATTACHMENTS)
-                .max_incoming_binary_buf_size(config.packet_bytes),
+            ParserConfig::common().max_incoming_binaries(ATTACHMENTS).max_incoming_binary_buf_size(config.packet_bytes),
         )
         .build_layer();
     let realtime = Realtime { app: Arc::clone(app), switches: Arc::default() };
     let (admitting, opening) = (realtime.clone(), realtime.clone());
-    let admit = move |socket, handshake| handshake::admit(admitting.clone(), socket, handshake);
-    let open = move |socket| handshake::open(&opening, &socket);
+    let admit = move |socket: SocketRef, handshake: AuthObject| handshake::admit(admitting.clone(), socket, handshake);
+    let open = move |socket: SocketRef| {
+        handshake::open(&opening, &socket);
+        ready(())
+    };
     io.ns("/", open.with(admit));
     tokio::spawn(see_off(Arc::clone(app), io));
     router.layer(layer).layer(from_fn_with_state(realtime, note_upgrade))

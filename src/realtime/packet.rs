@@ -117,7 +117,8 @@ impl Reply {
         };
         error.record();
         if self.wants_ack {
-            self.ack(&Ack::<()>::Refused { ok: false, error: AckError::from(&error) });
+            let refused: Ack<'_, ()> = Ack::Refused { ok: false, error: AckError::from(&error) };
+            self.ack(&refused);
         } else {
             let event = event.chars().take(64).collect();
             self.connection.tell(&Ephemeral::Error { event, error: AckError::from(&error) });

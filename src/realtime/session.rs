@@ -104,6 +104,8 @@ impl Session {
         }
         while underway.next().await.is_some() {}
         self.depart().await;
+        // Only now may another socket of the user take the place.
+        drop(guest.slot);
     }
 
     /// The first event.

@@ -1,0 +1,202 @@
+//! Accounts: opened, shown to their owner, changed, and given up.
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr,
+};
+
+use super::{
+    Actor, Auth,
+    session::{self, INVALID_CREDENTIALS},
+};
+use crate::{
+    bus::Notice,
+    contract::{ErrorCode, User, UserId, account::Register, text, user::UpdateProfile},
+    error::{Error, Result},
+};
+use entity::user;
+
+/// Characters of a full name.
+const FULL_NAME_CHARS: usize = 100;
+
+/// Opens an account.
+///
+/// # Errors
+/// `VALIDATION_ERROR`; `USER_EXISTS` when the e-mail address or the user name is taken.
+pub async fn register(auth: &Auth, request: Register) -> Result<User> {
+    Error::check([
+        text::email("email", &request.email),
+        text::password("password", &request.password),
+        request.username.as_deref().map_or(Ok(()), |username| text::username("username", username)),
+        request.full_name.as_deref().map_or(Ok(()), |name| text::name("full_name", name, FULL_NAME_CHARS)),
+    ])?;
+    let password_hash = auth.passwords.hash(request.password).await?;
+
+    let account = user::ActiveModel {
+        id: Set(UserId::new()),
+        email: Set(request.email.to_lowercase()),
+        username_key: Set(request.username.as_deref().map(str::to_lowercase)),
+        username: Set(request.username),
+        password_hash: Set(Some(password_hash)),
+        full_name: Set(request.full_name),
+        avatar_url: Set(None),
+        is_active: Set(true),
+        is_verified: Set(false),
+        is_superuser: Set(false),
+        is_bot: Set(false),
+        created_at: Set(auth.clock.now()),
+        last_login: Set(None),
+        last_seen_at: Set(None),
+    };
+    let tx = auth.db.begin().await?;
+    let account = account.insert(&tx).await.map_err(taken)?;
+    tx.commit().await?;
+    Ok(profile(account))
+}
+
+/// The account of who is asking.
+///
+/// # Errors
+/// `UNAUTHORIZED` when it is gone.
+pub async fn me(auth: &Auth, actor: &Actor) -> Result<User> {
+    Ok(profile(own(auth.db.read(), actor).await?))
+}
+
+/// Changes the account of who is asking. A new password ends all their other logins.
+///
+/// # Errors
+/// `VALIDATION_ERROR`; `INVALID_CREDENTIALS` when `current_password` is wrong; `USER_EXISTS` when the user name is taken.
+pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> Result<User> {
+    check_update(&request)?;
+    let account = own(auth.db.read(), actor).await?;
+    let new_hash = match request.password.take() {
+        Some(new) => Some(exchange_password(auth, &account, request.current_password.take(), new).await?),
+        None => None,
+    };
+    let changes_password = new_hash.is_some();
+    let change = changes(actor.user_id, request, new_hash);
+    if !change.is_changed() {
+        return Ok(profile(account));
+    }
+
+    let tx = auth.db.begin().await?;
+    if changes_password {
+        let now = user::Entity::find_by_id(actor.user_id).lock_exclusive().one(&tx).await?;
+        if now.is_none_or(|now| now.password_hash != account.password_hash) {
+            return Err(INVALID_CREDENTIALS);
+        }
+        session::revoke_all(&tx, actor.user_id, Some(actor.session_id), auth.clock.now()).await?;
+    }
+    let account = change.update(&tx).await.map_err(taken)?;
+    tx.commit().await?;
+
+    if changes_password {
+        let except = Some(actor.session_id);
+        auth.bus.publish(Notice::UserRevoked { user_id: actor.user_id, except, code: ErrorCode::Unauthorized }).await;
+    }
+    Ok(profile(account))
+}
+
+/// Gives the account up: nobody signs in to it again, and all its logins end. What it said stays.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn deactivate(auth: &Auth, actor: &Actor) -> Result<()> {
+    let tx = auth.db.begin().await?;
+    let change = user::ActiveModel { id: Unchanged(actor.user_id), is_active: Set(false), ..Default::default() };
+    change.update(&tx).await?;
+    session::revoke_all(&tx, actor.user_id, None, auth.clock.now()).await?;
+    tx.commit().await?;
+
+    let notice = Notice::UserRevoked { user_id: actor.user_id, except: None, code: ErrorCode::AccountDisabled };
+    auth.bus.publish(notice).await;
+    Ok(())
+}
+
+/// An account as its owner sees it.
+pub(crate) fn profile(model: user::Model) -> User {
+    User {
+        id: model.id,
+        email: model.email,
+        username: model.username,
+        full_name: model.full_name,
+        avatar_url: model.avatar_url,
+        is_active: model.is_active,
+        is_verified: model.is_verified,
+        is_superuser: model.is_superuser,
+        is_bot: model.is_bot,
+        created_at: model.created_at,
+        last_login: model.last_login,
+    }
+}
+
+/// The account of this e-mail address or user name. What can be neither is not looked up: the database might not even take
+/// it as a text.
+pub(super) async fn find(db: &impl ConnectionTrait, name: &str) -> Result<Option<user::Model>> {
+    let key = name.to_lowercase();
+    let column = if text::email("email", &key).is_ok() {
+        user::Column::Email
+    } else if text::username("username", &key).is_ok() {
+        user::Column::UsernameKey
+    } else {
+        return Ok(None);
+    };
+    Ok(user::Entity::find().filter(column.eq(key)).one(db).await?)
+}
+
+async fn own(db: &impl ConnectionTrait, actor: &Actor) -> Result<user::Model> {
+    user::Entity::find_by_id(actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)
+}
+
+/// The stored form of a new password, for who knows the present one.
+async fn exchange_password(auth: &Auth, account: &user::Model, current: Option<String>, new: String) -> Result<String> {
+    let current = current.unwrap_or_default();
+    if !auth.passwords.verify(current, account.password_hash.clone()).await? {
+        return Err(INVALID_CREDENTIALS);
+    }
+    auth.passwords.hash(new).await
+}
+
+/// The row's part that a request changes.
+fn changes(id: UserId, request: UpdateProfile, password_hash: Option<String>) -> user::ActiveModel {
+    let mut change = user::ActiveModel { id: Unchanged(id), ..Default::default() };
+    if let Some(username) = request.username {
+        change.username_key = Set(Some(username.to_lowercase()));
+        change.username = Set(Some(username));
+    }
+    if let Some(full_name) = request.full_name {
+        change.full_name = Set(full_name);
+    }
+    if let Some(avatar_url) = request.avatar_url {
+        change.avatar_url = Set(avatar_url);
+    }
+    if let Some(hash) = password_hash {
+        change.password_hash = Set(Some(hash));
+    }
+    change
+}
+
+fn check_update(request: &UpdateProfile) -> Result<()> {
+    let (name, picture) = (request.full_name.as_ref(), request.avatar_url.as_ref());
+    Error::check([
+        request.username.as_deref().map_or(Ok(()), |username| text::username("username", username)),
+        name.and_then(Option::as_deref).map_or(Ok(()), |name| text::name("full_name", name, FULL_NAME_CHARS)),
+        picture.and_then(Option::as_deref).map_or(Ok(()), |url| text::address("avatar_url", url)),
+        request.password.as_deref().map_or(Ok(()), |password| text::password("password", password)),
+        match (&request.password, &request.current_password) {
+            (Some(_), None) => Err(text::required("current_password")),
+            _ => Ok(()),
+        },
+    ])
+}
+
+/// Two simultaneous requests for one name both find it free; the database lets one of them have it.
+fn taken(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => {
+            Error::Refused(ErrorCode::UserExists, "the e-mail address or user name is taken")
+        }
+        _ => error.into(),
+    }
+}

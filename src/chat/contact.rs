@@ -1,0 +1,143 @@
+//! People to talk to, as far as the asker may see them.
+
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Expr, Func, LikeExpr},
+};
+
+use super::{
+    Chat,
+    user::{self as people, DirectRoom},
+};
+use crate::{
+    auth::{Actor, account},
+    contract::{
+        User, UserId,
+        list::{SearchQuery, UserList},
+        text,
+        user::Contact,
+    },
+    error::{Error, Result},
+};
+use entity::{member, user};
+
+/// Characters that are searched for.
+const SEARCH_CHARS: usize = 100;
+
+/// People with an account, other than who is asking, by name; each with the direct room the two have.
+///
+/// # Errors
+/// `VALIDATION_ERROR`.
+pub async fn list(chat: &Chat, actor: &Actor, query: SearchQuery) -> Result<UserList> {
+    let page = query.page().check()?;
+    let search = query.search.unwrap_or_default();
+    Error::check([text::prose("search", &search, SEARCH_CHARS)])?;
+
+    let db = chat.db.read();
+    let found = user::Entity::find()
+        .filter(user::Column::IsActive.eq(true))
+        .filter(user::Column::Id.ne(actor.user_id))
+        .filter(matching(actor.user_id, search.trim()));
+    let total = found.clone().count(db).await?;
+    let models = found
+        .order_by_asc(Func::coalesce([
+            Expr::col(user::Column::UsernameKey),
+            Func::lower(Expr::col(user::Column::FullName)).into(),
+            Expr::value(""),
+        ]))
+        .order_by_asc(user::Column::Id)
+        .offset(page.offset())
+        .limit(page.size())
+        .all(db)
+        .await?;
+
+    let users = seen_by(chat, actor, models).await?;
+    let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+    let mut rooms = people::direct_rooms(chat, actor, &ids).await?;
+    let users = users.into_iter().map(|user| contact(rooms.remove(&user.id), user)).collect();
+    Ok(UserList { users, info: page.info(total) })
+}
+
+/// One person, active or not.
+///
+/// # Errors
+/// `USER_NOT_FOUND`.
+pub async fn get(chat: &Chat, actor: &Actor, id: UserId) -> Result<User> {
+    let model = user::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(Error::USER_NOT_FOUND)?;
+    seen_by(chat, actor, vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)
+}
+
+/// Part of a name, or the start of an e-mail address. An address that is masked is found only by who knows it whole:
+/// otherwise it could be guessed letter by letter.
+fn matching(viewer: UserId, search: &str) -> Condition {
+    if search.is_empty() {
+        return Condition::all();
+    }
+    let key = search.to_lowercase();
+    let part = || LikeExpr::new(format!("%{}%", escaped(&key))).escape('\\');
+    let near = people::places_near(viewer).select_only().column(member::Column::UserId).into_query();
+    let start = LikeExpr::new(format!("{}%", escaped(&key))).escape('\\');
+    Condition::any()
+        .add(user::Column::UsernameKey.like(part()))
+        .add(Expr::expr(Func::lower(Expr::col(user::Column::FullName))).like(part()))
+        // SQLite's lower() knows ASCII only: what has other letters is found as it is written.
+        .add(user::Column::FullName.like(LikeExpr::new(format!("%{}%", escaped(search))).escape('\\')))
+        .add(user::Column::Email.eq(&key))
+        .add(Condition::all().add(user::Column::Email.like(start)).add(user::Column::Id.in_subquery(near)))
+}
+
+/// Text that means itself in a LIKE pattern.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+/// Users as the asker sees them: e-mail addresses whole of those they share a room with, and of themselves.
+async fn seen_by(chat: &Chat, actor: &Actor, models: Vec<user::Model>) -> Result<Vec<User>> {
+    let ids: Vec<UserId> = models.iter().map(|model| model.id).collect();
+    let near = people::sharing_a_room(chat, actor, &ids).await?;
+    let seen = |model: user::Model| {
+        let mut user = account::profile(model);
+        if !near.contains(&user.id) {
+            user.email = masked(&user.email);
+        }
+        if user.id != actor.user_id {
+            user.last_login = None;
+        }
+        user
+    };
+    Ok(models.into_iter().map(seen).collect())
+}
+
+fn contact(direct: Option<DirectRoom>, user: User) -> Contact {
+    match direct {
+        Some(direct) => Contact {
+            user,
+            room_id: Some(direct.room_id),
+            last_message: direct.last_message,
+            unread_count: direct.unread_count,
+        },
+        None => Contact { user, room_id: None, last_message: None, unread_count: 0 },
+    }
+}
+
+/// `ada@example.com` as `a***@example.com`.
+fn masked(email: &str) -> String {
+    let (local, domain) = email.split_once('@').unwrap_or((email, ""));
+    format!("{}***@{domain}", local.chars().next().map(String::from).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_address_keeps_its_first_letter_and_its_domain() {
+        assert_eq!(masked("ada@example.com"), "a***@example.com");
+        assert_eq!(masked("a@example.com"), "a***@example.com");
+    }
+
+    #[test]
+    fn a_pattern_means_itself() {
+        assert_eq!(escaped(r"50%_\"), r"50\%\_\\");
+    }
+}

@@ -1,0 +1,158 @@
+//! Who is in a room, and as what.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+
+use super::extract::{Body, Id, Query};
+use crate::{
+    app::App,
+    auth::Actor,
+    chat,
+    contract::{
+        Member, RoomId, UserId,
+        list::{MemberList, PageQuery},
+        member::{AddMembers, AddedMembers, UpdateMember},
+    },
+    error::Result,
+};
+
+/// Who is in a room
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/{id}/members",
+    operation_id = "list_members",
+    tag = "members",
+    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    responses(
+        (status = 200, description = "A page of its members", body = MemberList),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<MemberList>> {
+    chat::member::list(&app.chat, &actor, room_id, page).await.map(Json)
+}
+
+/// Add people to a room
+///
+/// Those who are in it already stay as they are.
+#[utoipa::path(
+    post,
+    path = "/api/chat/rooms/{id}/members",
+    operation_id = "add_members",
+    tag = "members",
+    params(("id" = RoomId, Path, description = "Which room")),
+    request_body = AddMembers,
+    responses(
+        (status = 201, description = "The new members", body = AddedMembers),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
+        (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
+    )
+)]
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Body(request): Body<AddMembers>,
+) -> Result<(StatusCode, Json<AddedMembers>)> {
+    let members = chat::member::add(&app.chat, &actor, room_id, request).await?;
+    Ok((StatusCode::CREATED, Json(AddedMembers { members })))
+}
+
+/// Add one person to a room
+#[utoipa::path(
+    post,
+    path = "/api/chat/rooms/{id}/members/{user_id}",
+    operation_id = "add_member",
+    tag = "members",
+    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    responses(
+        (status = 201, description = "The new member", body = AddedMembers),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
+        (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
+    )
+)]
+pub(super) async fn add_one(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+) -> Result<(StatusCode, Json<AddedMembers>)> {
+    let request = AddMembers { user_ids: vec![user_id] };
+    let members = chat::member::add(&app.chat, &actor, room_id, request).await?;
+    Ok((StatusCode::CREATED, Json(AddedMembers { members })))
+}
+
+/// Change a member's role, or mute them
+#[utoipa::path(
+    method(patch, put),
+    path = "/api/chat/rooms/{id}/members/{user_id}",
+    operation_id = "update_member",
+    tag = "members",
+    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    request_body = UpdateMember,
+    responses(
+        (status = 200, description = "The member, changed", body = Member),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
+        (status = 409, description = "LAST_OWNER"),
+    )
+)]
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+    Body(request): Body<UpdateMember>,
+) -> Result<Json<Member>> {
+    chat::member::update(&app.chat, &actor, room_id, user_id, request).await.map(Json)
+}
+
+/// Remove somebody from a room
+///
+/// Or leave it, if it is you.
+#[utoipa::path(
+    delete,
+    path = "/api/chat/rooms/{id}/members/{user_id}",
+    operation_id = "remove_member",
+    tag = "members",
+    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    responses(
+        (status = 204, description = "Removed"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
+        (status = 409, description = "LAST_OWNER"),
+    )
+)]
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+) -> Result<StatusCode> {
+    chat::member::remove(&app.chat, &actor, room_id, user_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Leave a room
+#[utoipa::path(
+    post,
+    path = "/api/chat/rooms/{id}/leave",
+    operation_id = "leave_room",
+    tag = "members",
+    params(("id" = RoomId, Path, description = "Which room")),
+    responses(
+        (status = 204, description = "Left"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+        (status = 409, description = "LAST_OWNER"),
+    )
+)]
+pub(super) async fn leave(State(app): State<Arc<App>>, actor: Actor, Id(room_id): Id<RoomId>) -> Result<StatusCode> {
+    chat::member::remove(&app.chat, &actor, room_id, actor.user_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

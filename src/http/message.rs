@@ -1,0 +1,157 @@
+//! Messages.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+
+use super::extract::{Body, Id, Query};
+use crate::{
+    app::App,
+    auth::Actor,
+    chat,
+    contract::{
+        Message, MessageId, RoomId,
+        message::{EditMessage, HistoryPart, HistoryQuery, SendMessage},
+    },
+    error::{Error, Result},
+};
+
+/// Another way to give `client_msg_id`.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Send a message
+///
+/// With a `client_msg_id` it may be repeated: the same message again answers what is stored, with 200.
+#[utoipa::path(
+    post,
+    path = "/api/chat/messages",
+    operation_id = "send_message",
+    tag = "messages",
+    params(("idempotency-key" = Option<String>, Header, description = "The `client_msg_id`, if the body has none")),
+    request_body = SendMessage,
+    responses(
+        (status = 201, description = "The message, stored", body = Message),
+        (status = 200, description = "The message, stored before", body = Message),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+        (status = 409, description = "CLIENT_MSG_ID_CONFLICT"),
+        (status = 422, description = "INVALID_REFERENCE, INVALID_MEDIA"),
+        (status = 503, description = "SERVER_DRAINING"),
+    )
+)]
+pub(super) async fn send(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    headers: HeaderMap,
+    Body(mut request): Body<SendMessage>,
+) -> Result<(StatusCode, Json<Message>)> {
+    app.limits.message(actor.user_id)?;
+    request.client_msg_id = client_msg_id(&headers, request.client_msg_id)?;
+    let sent = chat::message::send(&app.chat, &actor, request).await?;
+    let status = if sent.duplicate { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(sent.message)))
+}
+
+/// A room's history
+///
+/// By page, page 1 being the newest; or around a `seq`.
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/{id}/messages",
+    operation_id = "list_messages",
+    tag = "messages",
+    params(("id" = RoomId, Path, description = "Which room"), HistoryQuery),
+    responses(
+        (status = 200, description = "A page, or with a `seq` what stands around it", body = HistoryPart),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn history(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<HistoryPart>> {
+    chat::message::history(&app.chat, &actor, room_id, query).await.map(Json)
+}
+
+/// A message
+#[utoipa::path(
+    get,
+    path = "/api/chat/messages/{id}",
+    operation_id = "get_message",
+    tag = "messages",
+    params(("id" = MessageId, Path, description = "Which message")),
+    responses(
+        (status = 200, description = "The message", body = Message),
+        (status = 404, description = "MESSAGE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MessageId>) -> Result<Json<Message>> {
+    chat::message::get(&app.chat, &actor, id).await.map(Json)
+}
+
+/// Change the text of your own message
+#[utoipa::path(
+    method(patch, put),
+    path = "/api/chat/messages/{id}",
+    operation_id = "edit_message",
+    tag = "messages",
+    params(("id" = MessageId, Path, description = "Which message")),
+    request_body = EditMessage,
+    responses(
+        (status = 200, description = "The message, changed", body = Message),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "MESSAGE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn edit(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(id): Id<MessageId>,
+    Body(request): Body<EditMessage>,
+) -> Result<Json<Message>> {
+    chat::message::edit(&app.chat, &actor, id, request.content).await.map(Json)
+}
+
+/// Delete a message
+///
+/// Your own, or anybody's as an admin or owner. It keeps its place; its content is gone.
+#[utoipa::path(
+    delete,
+    path = "/api/chat/messages/{id}",
+    operation_id = "delete_message",
+    tag = "messages",
+    params(("id" = MessageId, Path, description = "Which message")),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "MESSAGE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MessageId>) -> Result<StatusCode> {
+    chat::message::delete(&app.chat, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The id that makes a send repeatable, from the body or the header. Two that differ are a mistake: either of them would
+/// break the promise that was asked for with the other.
+fn client_msg_id(headers: &HeaderMap, in_body: Option<String>) -> Result<Option<String>> {
+    let Some(header) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(in_body);
+    };
+    let in_header = header
+        .to_str()
+        .map_err(|_| Error::field(IDEMPOTENCY_KEY, "characters", "must be visible ASCII characters"))?
+        .to_owned();
+    match in_body {
+        Some(in_body) if in_body != in_header => {
+            Err(Error::field("client_msg_id", "ambiguous", "is not what the Idempotency-Key header says"))
+        }
+        _ => Ok(Some(in_header)),
+    }
+}

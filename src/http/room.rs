@@ -1,0 +1,127 @@
+//! Rooms.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::extract::{Body, Id, Query};
+use crate::{
+    app::App,
+    auth::Actor,
+    chat,
+    contract::{
+        Room, RoomId,
+        list::{PageQuery, RoomList},
+        room::{CreateRoom, UpdateRoom},
+    },
+    error::Result,
+};
+
+/// Open a room
+///
+/// Two people have one direct room: asking for it again answers it with 200.
+#[utoipa::path(
+    post,
+    path = "/api/chat/rooms",
+    operation_id = "create_room",
+    tag = "rooms",
+    request_body = CreateRoom,
+    responses(
+        (status = 201, description = "The new room", body = Room, headers(("location", description = "Its address"))),
+        (status = 200, description = "The direct room that you have already", body = Room),
+        (status = 404, description = "USER_NOT_FOUND"),
+        (status = 409, description = "ROOM_FULL"),
+    )
+)]
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Body(request): Body<CreateRoom>,
+) -> Result<Response> {
+    let created = chat::room::create(&app.chat, &actor, request).await?;
+    let location = [(header::LOCATION, format!("/api/chat/rooms/{}", created.room.id))];
+    let status = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, location, Json(created.room)).into_response())
+}
+
+/// Your rooms
+///
+/// The newest activity first.
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms",
+    operation_id = "list_rooms",
+    tag = "rooms",
+    params(PageQuery),
+    responses((status = 200, description = "A page of your rooms", body = RoomList))
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<RoomList>> {
+    chat::room::list(&app.chat, &actor, page).await.map(Json)
+}
+
+/// A room, with its members
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/{id}",
+    operation_id = "get_room",
+    tag = "rooms",
+    params(("id" = RoomId, Path, description = "Which room")),
+    responses(
+        (status = 200, description = "The room", body = Room),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<RoomId>) -> Result<Json<Room>> {
+    chat::room::get(&app.chat, &actor, id).await.map(Json)
+}
+
+/// Change a room's settings
+#[utoipa::path(
+    method(patch, put),
+    path = "/api/chat/rooms/{id}",
+    operation_id = "update_room",
+    tag = "rooms",
+    params(("id" = RoomId, Path, description = "Which room")),
+    request_body = UpdateRoom,
+    responses(
+        (status = 200, description = "The room, changed", body = Room),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+        (status = 409, description = "ROOM_FULL"),
+    )
+)]
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(id): Id<RoomId>,
+    Body(request): Body<UpdateRoom>,
+) -> Result<Json<Room>> {
+    chat::room::update(&app.chat, &actor, id, request).await.map(Json)
+}
+
+/// Delete a room for everybody
+#[utoipa::path(
+    delete,
+    path = "/api/chat/rooms/{id}",
+    operation_id = "delete_room",
+    tag = "rooms",
+    params(("id" = RoomId, Path, description = "Which room")),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<RoomId>) -> Result<StatusCode> {
+    chat::room::delete(&app.chat, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

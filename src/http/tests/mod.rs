@@ -1,0 +1,106 @@
+//! The router without a network: what it documents, and what it answers to what does not fit.
+
+mod account;
+mod contact;
+mod document;
+mod refusal;
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+    response::Response,
+    routing::get,
+};
+use migration::{Migrator, MigratorTrait};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use super::*;
+use crate::{
+    auth::Auth,
+    bus::{Bus, Notice},
+    chat::Chat,
+    clock::Clock,
+    config::Config,
+    db::Db,
+    limits::Limits,
+};
+
+struct Server {
+    router: Router,
+    notices: tokio::sync::mpsc::Receiver<Notice>,
+    _folder: TempDir,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut config = Config::load(None).unwrap();
+        config.server.data_dir = folder.path().to_owned();
+        config.auth.secret_key = "0123456789abcdef0123456789abcdef".to_owned().into();
+        config.limits.enabled = false;
+        let db = Db::open(&config).await.unwrap();
+        Migrator::up(db.writer(), None).await.unwrap();
+        let (bus, notices) = Bus::new();
+        let app = App {
+            auth: Auth::new(&config, Clock, db.clone(), bus.clone()).unwrap(),
+            chat: Chat::new(db.clone(), Clock, bus.clone()),
+            limits: Limits::new(&config.limits),
+            config: Arc::new(config),
+            clock: Clock,
+            db,
+            bus,
+        };
+        let panics = Router::new().route("/panic", get(|| async { panic!("on purpose") as StatusCode }));
+        let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(Arc::new(app));
+        Self { router, notices, _folder: folder }
+    }
+
+    async fn send(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
+        let request = match body {
+            Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
+            None => request.body(Body::empty()),
+        };
+        read(self.raw(request.unwrap()).await).await
+    }
+
+    async fn raw(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn register(&self, name: &str) {
+        let body = json!({"email": format!("{name}@example.com"), "password": "correct horse", "username": name});
+        let (status, user) = self.send("POST", "/api/auth/register", "", Some(body)).await;
+        assert_eq!(status, StatusCode::CREATED, "{user}");
+    }
+
+    async fn login(&self, name: &str, password: &str) -> (StatusCode, Value) {
+        self.send("POST", "/api/auth/login", "", Some(json!({"username": name, "password": password}))).await
+    }
+
+    async fn tokens(&self, name: &str) -> (String, String) {
+        let (status, tokens) = self.login(name, "correct horse").await;
+        assert_eq!(status, StatusCode::OK, "{tokens}");
+        (text(&tokens["access_token"]), text(&tokens["refresh_token"]))
+    }
+
+    async fn refresh(&self, token: &str) -> (StatusCode, Value) {
+        self.send("POST", "/api/auth/refresh", "", Some(json!({"refresh_token": token}))).await
+    }
+
+    async fn me(&self, token: &str) -> StatusCode {
+        self.send("GET", "/api/users/me", token, None).await.0
+    }
+}
+
+async fn read(response: Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}

@@ -1,0 +1,107 @@
+//! People, and yourself.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+
+use super::extract::{Body, ClientAddress, Id, Query};
+use crate::{
+    app::App,
+    auth::{Actor, account},
+    chat,
+    contract::{
+        User, UserId,
+        list::{SearchQuery, UserList},
+        user::UpdateProfile,
+    },
+    error::Result,
+};
+
+/// Yourself
+#[utoipa::path(
+    get,
+    path = "/api/users/me",
+    tag = "users",
+    responses((status = 200, description = "Your account", body = User))
+)]
+pub(super) async fn me(State(app): State<Arc<App>>, actor: Actor) -> Result<Json<User>> {
+    account::me(&app.auth, &actor).await.map(Json)
+}
+
+/// Change your profile or password
+///
+/// A new password needs the present one, and ends all your other logins.
+#[utoipa::path(
+    method(patch, put),
+    path = "/api/users/me",
+    operation_id = "update_me",
+    tag = "users",
+    request_body = UpdateProfile,
+    responses(
+        (status = 200, description = "Your account, changed", body = User),
+        (status = 401, description = "INVALID_CREDENTIALS"),
+        (status = 409, description = "USER_EXISTS"),
+    )
+)]
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    ClientAddress(address): ClientAddress,
+    Body(request): Body<UpdateProfile>,
+) -> Result<Json<User>> {
+    if request.password.is_some() {
+        // Or a stolen token could be used to guess the password.
+        app.limits.auth(address, Some(&actor.user_id.to_string()))?;
+    }
+    account::update(&app.auth, &actor, request).await.map(Json)
+}
+
+/// Give up your account
+///
+/// Nobody signs in to it again, and all its logins end. What you said stays.
+#[utoipa::path(
+    delete,
+    path = "/api/users/me",
+    operation_id = "deactivate_me",
+    tag = "users",
+    responses((status = 204, description = "Deactivated"))
+)]
+pub(super) async fn deactivate(State(app): State<Arc<App>>, actor: Actor) -> Result<StatusCode> {
+    account::deactivate(&app.auth, &actor).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Find people
+///
+/// Everybody but yourself, each with the direct room that you have with them, if any.
+#[utoipa::path(
+    get,
+    path = "/api/users",
+    operation_id = "list_users",
+    tag = "users",
+    params(SearchQuery),
+    responses((status = 200, description = "A page of people", body = UserList))
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Query(query): Query<SearchQuery>,
+) -> Result<Json<UserList>> {
+    chat::contact::list(&app.chat, &actor, query).await.map(Json)
+}
+
+/// A person
+#[utoipa::path(
+    get,
+    path = "/api/users/{id}",
+    operation_id = "get_user",
+    tag = "users",
+    params(("id" = UserId, Path, description = "Who")),
+    responses(
+        (status = 200, description = "The person", body = User),
+        (status = 404, description = "USER_NOT_FOUND"),
+    )
+)]
+pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<UserId>) -> Result<Json<User>> {
+    chat::contact::get(&app.chat, &actor, id).await.map(Json)
+}
