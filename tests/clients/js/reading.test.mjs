@@ -55,18 +55,6 @@ describe("reading", () => {
       await adas.heard("messages_read", (event) => event.last_read_seq === messages[2].seq);
     });
 
-    test("the receipts of a message name who has read it", async () => {
-      const { ada, bob, room, messages, bobs } = await threeMessagesForBob(transport);
-      const receipts = (message) => ada.call("GET", `/api/chat/messages/${message.id}/receipts`, undefined, 200);
-      assert.deepEqual((await receipts(messages[0])).receipts, []);
-      await bobs.ask("mark_as_read", { room_id: room.id, up_to_seq: messages[0].seq });
-      const read = await receipts(messages[0]);
-      assert.deepEqual(read.receipts.map((receipt) => receipt.user_id), [bob.id]);
-      assert.ok(Date.parse(read.receipts[0].read_at));
-      assert.equal(read.total, 1);
-      assert.deepEqual((await receipts(messages[1])).receipts, []);
-    });
-
     test("foreign ids, places that do not exist and empty marks are refused, and nothing is written", async () => {
       const { ada, bob, room, messages, bobs } = await threeMessagesForBob(transport);
       const foreign = await ada.send((await ada.openGroup()).id, "elsewhere");
