@@ -7,7 +7,7 @@ import { people } from "./person.mjs";
 import { serverForThisFile } from "./server.mjs";
 import { overEachTransport } from "./transports.mjs";
 
-const GRACE = 1_000;
+const GRACE = 3_000;
 const here = serverForThisFile({ PARLOUR__REALTIME__PRESENCE_GRACE_MS: `${GRACE}` });
 
 /** Ada watches from a room that she shares with Bob. */

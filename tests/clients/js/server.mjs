@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { after, before } from "node:test";
@@ -12,7 +12,7 @@ import { after, before } from "node:test";
 import { within } from "./deadline.mjs";
 
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
-const target = process.env.CARGO_TARGET_DIR ?? join(repository, "target");
+const target = resolve(repository, process.env.CARGO_TARGET_DIR ?? "target");
 const binary = process.env.PARLOUR_BIN ?? join(target, "debug", "parlour");
 
 export class Server {
@@ -35,15 +35,15 @@ export class Server {
     });
     server.log = [];
     server.closers = new Set();
-    server.exit = new Promise((resolve) => {
-      server.child.once("exit", (code, signal) => resolve({ code, signal }));
-      server.child.once("error", (error) => resolve({ error }));
+    server.exit = new Promise((end) => {
+      server.child.once("exit", (code, signal) => end({ code, signal }));
+      server.child.once("error", (error) => end({ error }));
     });
     createInterface({ input: server.child.stderr }).on("line", (line) => server.log.push(line));
-    const address = new Promise((resolve) => {
+    const address = new Promise((found) => {
       createInterface({ input: server.child.stdout }).on("line", (line) => {
         server.log.push(line);
-        if (line.startsWith("listening on http://")) resolve(line.slice("listening on ".length).trim());
+        if (line.startsWith("listening on http://")) found(line.slice("listening on ".length).trim());
       });
     });
     const died = server.exit.then((end) => {

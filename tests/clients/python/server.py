@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+TARGET = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target")
 BINARY = os.environ.get("PARLOUR_BIN", str(TARGET / "debug" / "parlour"))
 
 

@@ -3,6 +3,7 @@ listening in time."""
 
 import asyncio
 import threading
+from socket import SHUT_RDWR
 
 import socketio
 
@@ -102,7 +103,8 @@ class SyncSocket(Socket):
 
     def cut(self):
         """Ends the WebSocket underneath: a client that may reconnect does."""
-        self.sio.eio.ws.shutdown()
+        # of the socket, not of the client's object: only that wakes the thread that reads from it
+        self.sio.eio.ws.sock.shutdown(SHUT_RDWR)
 
     def close(self):
         self.sio.disconnect()

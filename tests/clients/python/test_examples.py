@@ -115,3 +115,4 @@ def test_a_wrong_password_ends_an_example_with_a_failure(start, people, command)
     ada = people("ada")
     program = start(command, ada.username, "--say", "not me")
     assert program.process.wait(timeout=DEADLINE) != 0
+    assert ada.call("GET", "/api/chat/rooms")["rooms"] == []
