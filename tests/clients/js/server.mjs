@@ -50,7 +50,12 @@ export class Server {
       throw new Error(`the server ended before it listened: ${JSON.stringify(end)}\n${server.log.join("\n")}`);
     });
     died.catch(() => {}); // it also ends after every test, and then nobody waits for this
-    server.url = await within(20_000, "the server listens", Promise.race([address, died]));
+    try {
+      server.url = await within(20_000, "the server listens", Promise.race([address, died]));
+    } catch (error) {
+      server.child.kill("SIGKILL"); // nobody else will
+      throw error;
+    }
     return server;
   }
 
