@@ -54,6 +54,7 @@ export class Server {
       server.url = await within(20_000, "the server listens", Promise.race([address, died]));
     } catch (error) {
       server.child.kill("SIGKILL"); // nobody else will
+      await rm(server.data, { recursive: true, force: true });
       throw error;
     }
     return server;
