@@ -1,0 +1,132 @@
+// A chat in the terminal, with the stock socket.io-client.
+//
+//   node chat.mjs --user ada --password "correct horse" --room "Engine room" --with bob
+//
+// Signs in (and up, the first time), opens the room of that name or id, adds the people named by --with, shows the
+// last events, and sends every line it reads. With --say "hello" it sends that and ends.
+
+import { randomUUID } from "node:crypto";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { io } from "socket.io-client";
+
+const { values: options } = parseArgs({
+  options: {
+    url: { type: "string", default: "http://127.0.0.1:8000" },
+    user: { type: "string" },
+    password: { type: "string" },
+    room: { type: "string", default: "Lobby" },
+    with: { type: "string", multiple: true, default: [] },
+    say: { type: "string" },
+  },
+});
+if (!options.user || !options.password) {
+  console.error('usage: node chat.mjs --user NAME --password PASSWORD [--url URL] [--room "NAME OR ID"] [--with NAME]… [--say TEXT]');
+  process.exit(2);
+}
+
+let session;
+
+async function rest(method, path, body) {
+  const response = await fetch(options.url + path, {
+    method,
+    headers: {
+      ...(body && { "content-type": "application/json" }),
+      ...(session && { authorization: `Bearer ${session.access_token}` }),
+    },
+    body: body && JSON.stringify(body),
+  });
+  const answer = response.status === 204 ? undefined : await response.json();
+  if (!response.ok) throw Object.assign(new Error(answer.detail), { code: answer.error_code });
+  return answer;
+}
+
+async function signIn() {
+  const { user: username, password } = options;
+  const login = () => rest("POST", "/api/auth/login", { username, password });
+  session = await login().catch(async (error) => {
+    if (error.code !== "INVALID_CREDENTIALS") throw error;
+    await rest("POST", "/api/auth/register", { email: `${username}@example.com`, username, password });
+    return login();
+  });
+}
+
+async function openRoom() {
+  const { rooms } = await rest("GET", "/api/chat/rooms?page_size=100");
+  const found = rooms.find((room) => room.id === options.room || room.name === options.room);
+  const room = found ?? (await rest("POST", "/api/chat/rooms", { room_type: "group", name: options.room }));
+  for (const name of options.with) {
+    const { users } = await rest("GET", `/api/users?search=${encodeURIComponent(name)}`);
+    const person = users.find((user) => user.username === name);
+    if (!person) throw new Error(`there is nobody called ${name}`);
+    await rest("POST", `/api/chat/rooms/${room.id}/members`, { user_ids: [person.id] }).catch((error) => {
+      if (error.code !== "ALREADY_MEMBER") throw error;
+    });
+  }
+  return room;
+}
+
+await signIn();
+const room = await openRoom();
+console.log(`in ${room.name ?? "a direct room"} (${room.id})`);
+
+// The last place of the room that was seen. It goes along with every connection, so whatever was missed in
+// between arrives first, in order.
+const cursors = { [room.id]: Math.max(0, room.last_seq - 20) };
+
+const socket = io(options.url, {
+  // Asked before every connection, also after a cut: the token may have been renewed by then.
+  auth: (give) => give({ token: session.access_token, cursors }),
+  // A send that was not acked in time is repeated; its client_msg_id makes it one message all the same.
+  ackTimeout: 5_000,
+  retries: 10,
+});
+
+socket.onAny((event, data) => {
+  if (data?.room_id === room.id && data.seq) cursors[room.id] = Math.max(cursors[room.id], data.seq);
+});
+socket.on("new_message", ({ seq, message }) => console.log(`${seq} ${message.sender.username}: ${message.content}`));
+socket.on("message_edited", ({ message_id, content }) => console.log(`  edited ${message_id}: ${content}`));
+socket.on("message_deleted", ({ message_id }) => console.log(`  deleted ${message_id}`));
+socket.on("member_added", ({ member }) => console.log(`  ${member.user.username} is a member now`));
+socket.on("user_typing", ({ user_name, is_typing }) => is_typing && console.log(`  ${user_name} is typing…`));
+socket.on("resync_required", ({ after_seq, last_seq }) => console.log(`  (${last_seq - after_seq} events skipped)`));
+socket.on("disconnect", (reason) => console.log(`  connection lost: ${reason}`));
+
+async function renew() {
+  session = await rest("POST", "/api/auth/refresh", { refresh_token: session.refresh_token });
+}
+socket.on("session_expiring", async () => {
+  await renew();
+  socket.emit("authenticate", { token: session.access_token }, () => {});
+});
+socket.on("connect_error", async (error) => {
+  if (error.message === "TOKEN_EXPIRED") {
+    await renew();
+    socket.connect();
+  } else if (!socket.active) {
+    console.error(`refused: ${error.message}`);
+    process.exit(1);
+  }
+});
+
+const seen = (seq) =>
+  new Promise((resolve) => {
+    const look = () => cursors[room.id] >= seq && resolve(socket.offAny(look));
+    socket.onAny(look);
+    look();
+  });
+
+async function send(content) {
+  const ack = await socket.emitWithAck("send_message", { room_id: room.id, content, client_msg_id: randomUUID() });
+  if (ack.ok) await seen(ack.data.message.seq); // until the room has shown it to us, too
+  else console.error(`  not sent: ${ack.error.message}`);
+}
+
+if (options.say) {
+  await send(options.say);
+} else {
+  const lines = createInterface({ input: process.stdin });
+  for await (const line of lines) if (line.trim()) await send(line);
+}
+socket.disconnect();

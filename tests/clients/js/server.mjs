@@ -1,0 +1,87 @@
+// Starts the real server on a free port with a data folder of its own, and stops it as an operator would.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { after, before } from "node:test";
+
+import { within } from "./deadline.mjs";
+
+const repository = fileURLToPath(new URL("../../../", import.meta.url));
+const target = resolve(repository, process.env.CARGO_TARGET_DIR ?? "target");
+const binary = process.env.PARLOUR_BIN ?? join(target, "debug", "parlour");
+
+export class Server {
+  static async start(settings = {}) {
+    const server = new Server();
+    server.data = await mkdtemp(join(tmpdir(), "parlour-js-"));
+    // Nothing else is inherited: a DATABASE_URL of the developer's must not end up under test.
+    server.child = spawn(binary, [], {
+      cwd: server.data,
+      env: {
+        PATH: process.env.PATH,
+        HOME: server.data,
+        RUST_BACKTRACE: "1",
+        PORT: "0",
+        DATA_DIR: server.data,
+        PARLOUR__LIMITS__ENABLED: "false",
+        ...settings,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    server.log = [];
+    server.closers = new Set();
+    server.exit = new Promise((end) => {
+      server.child.once("exit", (code, signal) => end({ code, signal }));
+      server.child.once("error", (error) => end({ error }));
+    });
+    createInterface({ input: server.child.stderr }).on("line", (line) => server.log.push(line));
+    const address = new Promise((found) => {
+      createInterface({ input: server.child.stdout }).on("line", (line) => {
+        server.log.push(line);
+        if (line.startsWith("listening on http://")) found(line.slice("listening on ".length).trim());
+      });
+    });
+    const died = server.exit.then((end) => {
+      throw new Error(`the server ended before it listened: ${JSON.stringify(end)}\n${server.log.join("\n")}`);
+    });
+    died.catch(() => {}); // it also ends after every test, and then nobody waits for this
+    try {
+      server.url = await within(20_000, "the server listens", Promise.race([address, died]));
+    } catch (error) {
+      server.child.kill("SIGKILL"); // nobody else will
+      await rm(server.data, { recursive: true, force: true });
+      throw error;
+    }
+    return server;
+  }
+
+  /** Asks the server to stop, and checks that it did so by itself, cleanly and without a panic. */
+  async stop() {
+    for (const close of this.closers) close();
+    this.child.kill("SIGTERM");
+    try {
+      const end = await within(15_000, "the server stops after SIGTERM", this.exit);
+      assert.deepEqual(end, { code: 0, signal: null }, this.log.slice(-40).join("\n"));
+      const panics = this.log.filter((line) => line.includes("panicked"));
+      assert.deepEqual(panics, [], "no panic in the log");
+    } finally {
+      this.child.kill("SIGKILL");
+      await rm(this.data, { recursive: true, force: true });
+    }
+  }
+}
+
+/** One server for the tests of a file. Its address and its people are there once the tests run. */
+export function serverForThisFile(settings) {
+  const holder = {};
+  before(async () => {
+    holder.server = await Server.start(settings);
+  });
+  after(() => holder.server?.stop());
+  return holder;
+}

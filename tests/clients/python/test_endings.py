@@ -1,0 +1,49 @@
+"""How a socket ends: logout, an old token, a server that stops."""
+
+from datetime import datetime
+
+from person import Person
+from server import Server
+
+
+def test_logging_out_ends_the_sockets_of_the_session(people, way):
+    ada = people("ada")
+    socket = ada.connect(way)
+    ada.call("POST", "/api/auth/logout", expect=204)
+    assert socket.heard("session_revoked")["code"]
+    socket.heard("disconnect")
+    assert ada.socket(way).refusal() == "UNAUTHORIZED"
+
+
+def test_authenticate_renews_the_token_of_an_open_socket(people, way):
+    ada = people("ada")
+    socket = ada.connect(way)
+    before = socket.heard("connected")["expires_at"]
+    ada.login()
+    assert socket.ask("authenticate", {"token": ada.token})["expires_at"] >= before
+    socket.refused("UNAUTHORIZED", "authenticate", {"token": "garbage"})
+
+
+def test_a_socket_is_warned_before_its_token_ends_and_then_ended(way):
+    server = Server(PARLOUR__AUTH__ACCESS_TOKEN_SECONDS="3", PARLOUR__REALTIME__EXPIRY_NOTICE_SECONDS="2")
+    try:
+        socket = Person.register(server, "ada").connect(way)
+        ends = socket.heard("session_expiring")["expires_at"]
+        assert ends == socket.heard("connected")["expires_at"]
+        socket.heard("disconnect")
+        early = datetime.fromisoformat(ends).timestamp() - datetime.now().timestamp()
+        assert early < 0.1, "not before its time"
+    finally:
+        server.stop()
+
+
+def test_a_server_that_stops_says_so_first(way):
+    server = Server()
+    try:
+        socket = Person.register(server, "ada").connect(way)
+        server.terminate()
+        assert socket.heard("server_draining")["retry_after_ms"] >= 0
+        socket.heard("disconnect")
+        assert server.process.wait(timeout=15) == 0
+    finally:
+        server.stop()
