@@ -8,7 +8,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use sea_orm::DbErr;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -31,7 +31,8 @@ use crate::{
     limits::Limits,
     listener::{self, Listener},
     presence::Presences,
-    realtime, telemetry,
+    realtime::{self, Sockets},
+    telemetry,
     typing::Typing,
 };
 
@@ -63,6 +64,7 @@ pub enum StartError {
 pub struct Server {
     app: Arc<App>,
     router: Router,
+    sockets: Sockets,
     listener: Listener,
     address: SocketAddr,
 }
@@ -114,7 +116,8 @@ impl Server {
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;
         let address = listener.address().map_err(listening)?;
-        Ok(Self { router: router(&app), app, listener, address })
+        let (router, sockets) = router(&app);
+        Ok(Self { router, sockets, app, listener, address })
     }
 
     /// Where it listens.
@@ -126,18 +129,22 @@ impl Server {
     /// Serves until `stop`. Then accepts no more, asks sockets to go elsewhere, and gives what is open
     /// `server.drain_seconds` to end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { app, router, listener, .. } = self;
-        let open = TaskTracker::new();
-        let serving = tokio::spawn(listener::serve(listener, router, app.draining.clone(), open.clone()));
+        let Self { app, router, sockets, listener, .. } = self;
+        let (open, closed) = (TaskTracker::new(), CancellationToken::new());
+        let serving = tokio::spawn(listener::serve(listener, router, closed.clone(), open.clone()));
         let housekeeping = tokio::spawn(keep_house(Arc::clone(&app)));
 
         stop.await;
         tracing::info!(connections = open.len(), "stopping");
         app.draining.cancel();
+        let deadline = Instant::now() + Duration::from_secs(app.config.server.drain_seconds);
+        if timeout_at(deadline, sockets.see_off(&app)).await.is_err() {
+            tracing::warn!("sockets did not close in time");
+        }
+        closed.cancel();
         let _ = serving.await;
         open.close();
-        let patience = Duration::from_secs(app.config.server.drain_seconds);
-        if timeout(patience, open.wait()).await.is_err() {
+        if timeout_at(deadline, open.wait()).await.is_err() {
             tracing::warn!(connections = open.len(), "cutting connections that did not end in time");
         }
         housekeeping.abort();
@@ -147,9 +154,10 @@ impl Server {
 }
 
 /// Every route, inside every layer. A later `layer` is further out.
-fn router(app: &Arc<App>) -> Router {
+fn router(app: &Arc<App>) -> (Router, Sockets) {
     let router = http::router().merge(http::health::router()).layer(from_fn_with_state(Arc::clone(app), limit::rest));
-    realtime::mount(router, app)
+    let (router, sockets) = realtime::mount(router, app);
+    let router = router
         .layer(from_fn_with_state(Arc::clone(app), limit::handshakes))
         .layer(from_fn_with_state(Arc::clone(app), ops::guard))
         .layer(origin::cors(Arc::clone(app)))
@@ -158,7 +166,8 @@ fn router(app: &Arc<App>) -> Router {
         .layer(from_fn(trace::request))
         // What a user wrote is never run as something else (OWASP Secure Headers).
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        .with_state(Arc::clone(app))
+        .with_state(Arc::clone(app));
+    (router, sockets)
 }
 
 /// Keeps memory from growing with what is over.

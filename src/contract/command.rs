@@ -26,11 +26,9 @@ use super::{
     receipt::MarkRead,
 };
 
-/// The `auth` object of the Socket.IO CONNECT packet.
+/// The `auth` object of the Socket.IO CONNECT packet, besides its `token`, an access token.
 #[derive(Default, Deserialize)]
 pub struct Handshake {
-    /// An access token.
-    pub token: Option<String>,
     /// Which rooms the socket joins by itself.
     #[serde(default)]
     pub rooms: RoomScope,

@@ -65,16 +65,16 @@ pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObjec
     }
 }
 
-async fn consider(realtime: &Realtime, socket: &SocketRef, AuthObject(handshake): AuthObject) -> Result<()> {
+async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> Result<()> {
     let app = &realtime.app;
     if app.draining.is_cancelled() {
         return Err(Error::DRAINING);
     }
-    let handshake = handshake?;
-    Error::check([chat::sync::check_cursors(&handshake.cursors)])?;
     let parts = socket.req_parts();
-    let token = token(&handshake, parts, app.config.auth.allow_query_token).ok_or(Error::UNAUTHORIZED)?;
+    let token = token(&auth, parts, app.config.auth.allow_query_token).ok_or(Error::UNAUTHORIZED)?;
     let actor = app.auth.authenticate(&token).await?;
+    let handshake = auth.handshake()?;
+    Error::check([chat::sync::check_cursors(&handshake.cursors)])?;
     let limits = &app.config.limits;
     let slot = app.connections.reserve(actor.user_id, limits.enabled.then_some(limits.sockets_per_user))?;
     if let Some(ticket) = parts.extensions.get::<HandshakeTicket>() {
@@ -126,7 +126,7 @@ pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
 }
 
 /// The token of a handshake: `auth.token`, the `Authorization` header, or `?token=` where that is allowed.
-fn token(handshake: &Handshake, parts: &Parts, allow_query: bool) -> Option<String> {
+fn token(auth: &AuthObject, parts: &Parts, allow_query: bool) -> Option<String> {
     #[derive(Deserialize)]
     struct TokenQuery {
         token: Option<String>,
@@ -140,5 +140,5 @@ fn token(handshake: &Handshake, parts: &Parts, allow_query: bool) -> Option<Stri
         let query = axum::extract::Query::<TokenQuery>::try_from_uri(&parts.uri).ok()?;
         query.0.token.filter(|_| allow_query)
     };
-    handshake.token.clone().filter(|token| !token.is_empty()).or_else(header).or_else(query)
+    auth.token().filter(|token| !token.is_empty()).or_else(header).or_else(query)
 }

@@ -47,8 +47,12 @@ struct Realtime {
     switches: Arc<Switches>,
 }
 
-/// Puts Socket.IO before the routes, and sees its sockets off when the server stops.
-pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
+/// The sockets as a whole, for the end.
+#[derive(Debug)]
+pub struct Sockets(SocketIo);
+
+/// Puts Socket.IO before the routes.
+pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, Sockets) {
     let config = &app.config.realtime;
     let millis = Duration::from_millis;
     let (layer, io) = SocketIo::builder()
@@ -71,8 +75,7 @@ pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
         ready(())
     };
     io.ns("/", open.with(admit));
-    tokio::spawn(see_off(Arc::clone(app), io));
-    router.layer(layer).layer(from_fn_with_state(realtime, note_upgrade))
+    (router.layer(layer).layer(from_fn_with_state(realtime, note_upgrade)), Sockets(io))
 }
 
 /// The part of an Engine.IO address that names a session.
@@ -92,13 +95,15 @@ async fn note_upgrade(State(realtime): State<Realtime>, request: Request, next: 
     next.run(request).await
 }
 
-/// Waits for the server to stop; then tells every socket, lets it take its last answers, and closes it.
-async fn see_off(app: Arc<App>, io: SocketIo) {
-    app.draining.cancelled().await;
-    for connection in app.connections.all() {
-        let retry_after_ms = rand::random_range(0..=RETURN_JITTER_MS);
-        connection.tell(&Ephemeral::ServerDraining { retry_after_ms });
+impl Sockets {
+    /// Tells every socket that the server stops, lets it take its last answers, and closes it. Polling sockets must still
+    /// be able to connect meanwhile.
+    pub async fn see_off(self, app: &App) {
+        for connection in app.connections.all() {
+            let retry_after_ms = rand::random_range(0..=RETURN_JITTER_MS);
+            connection.tell(&Ephemeral::ServerDraining { retry_after_ms });
+        }
+        tokio::time::sleep(FAREWELL).await;
+        self.0.close().await;
     }
-    tokio::time::sleep(FAREWELL).await;
-    io.close().await;
 }

@@ -16,15 +16,30 @@ use crate::{
     error::{Error, Result},
 };
 
-/// The `auth` object of a CONNECT packet.
-pub(super) struct AuthObject(pub(super) Result<Handshake>);
+/// The `auth` object of a CONNECT packet, not looked into yet.
+pub(super) struct AuthObject(Option<String>);
+
+impl AuthObject {
+    /// Its `token`, whatever else is wrong with it: who is unknown is not told more.
+    pub(super) fn token(&self) -> Option<String> {
+        let auth: serde_json::Value = serde_json::from_str(self.0.as_deref()?).ok()?;
+        Some(auth.get("token")?.as_str()?.to_owned())
+    }
+
+    /// What it asks for.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR`.
+    pub(super) fn handshake(&self) -> Result<Handshake> {
+        self.0.as_deref().map_or_else(|| Ok(Handshake::default()), parse)
+    }
+}
 
 impl<A: Adapter> FromConnectParts<A> for AuthObject {
     type Error = std::convert::Infallible;
 
     fn from_connect_parts(_: &std::sync::Arc<Socket<A>>, auth: &Option<Value>) -> Result<Self, Self::Error> {
-        let text = auth.as_ref().and_then(Value::as_str);
-        Ok(Self(text.map_or_else(|| Ok(Handshake::default()), |text| parse(text))))
+        Ok(Self(auth.as_ref().and_then(Value::as_str).map(|text| text.as_str().to_owned())))
     }
 }
 
