@@ -95,13 +95,17 @@ async fn note_upgrade(State(realtime): State<Realtime>, request: Request, next: 
     next.run(request).await
 }
 
+/// Word of the end, with a moment to come back after that differs from socket to socket.
+fn farewell() -> Ephemeral {
+    Ephemeral::ServerDraining { retry_after_ms: rand::random_range(0..=RETURN_JITTER_MS) }
+}
+
 impl Sockets {
     /// Tells every socket that the server stops, lets it take its last answers, and closes it. Polling sockets must still
     /// be able to connect meanwhile.
     pub async fn see_off(self, app: &App) {
         for connection in app.connections.all() {
-            let retry_after_ms = rand::random_range(0..=RETURN_JITTER_MS);
-            connection.tell(&Ephemeral::ServerDraining { retry_after_ms });
+            connection.tell(&farewell());
         }
         tokio::time::sleep(FAREWELL).await;
         self.0.close().await;

@@ -78,6 +78,10 @@ impl Session {
     async fn run(&mut self, mut guest: Guest) {
         self.greet();
         let first = self.app.connections.enter(&self.connection);
+        if self.app.draining.is_cancelled() {
+            // The farewell may have gone round just before this socket was in the index.
+            self.connection.tell(&super::farewell());
+        }
         if let Err(error) = self.settle_in(&guest, first).await {
             error.record();
             self.connection.revoke(error.code());
