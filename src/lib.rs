@@ -1,4 +1,83 @@
-//! Parlour.
+//! Parlour is a Socket.IO chat server: rooms, messages, receipts, typing and presence over Socket.IO, a small REST API
+//! beside it, one binary.
+//!
+//! # The one idea
+//!
+//! **Every durable change in a room takes the next `seq` of that room, in the transaction that makes it.** A new message
+//! carries its `seq` on its own row; every other durable change (an edit, a deletion, a member who came, changed or went,
+//! new settings) is a row of `room_events`. A room's history is those two merged by `seq`: dense, ordered, permanent.
+//! Everything else follows:
+//!
+//! - an ack means *committed*: client and server may lose power the moment after;
+//! - order is `seq` order, for every reader;
+//! - to reconnect is to ask for what follows `seq` N: no window, no cache, no guess;
+//! - unread counts, receipts and sync are cursors on the same log.
+//!
+//! What is true only now (typing, presence, who is looking at a room) never touches the log and may be dropped.
+//!
+//! # The way data flows
+//!
+//! ```text
+//! main -> server -> { http, realtime } -> { auth, chat } -> { contract, entity }
+//!                         ^                     |
+//!                         +--- feed <- bus <----+    committed entries travel back out as values, never as calls
+//! ```
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`contract`] | the wire: requests, resources, events, errors; the same for both transports |
+//! | [`auth`] | accounts, logins, and how a token becomes an [`auth::Actor`] |
+//! | [`chat`] | the use cases and their rules; knows neither axum nor socketioxide |
+//! | [`chat::permission`] | who may do what: one table |
+//! | [`chat::log`] | the group-commit writer, and reading the log back |
+//! | [`bus`] | what was committed, on its way to whoever listens |
+//! | [`delivery`] | takes every notice of the bus, in order, and sees to it |
+//! | [`feed`] | one task a room: delivers its entries in `seq` order, refills gaps, attaches readers |
+//! | [`connections`] | the index of this node's sockets |
+//! | [`presence`], [`typing`] | the ephemeral facts |
+//! | [`realtime`] | Socket.IO: handshake, inbox, dispatch. The only place that names socketioxide |
+//! | [`http`] | REST: every route on one page, thin handlers |
+//! | [`listener`] | TCP: no delay, an end for peers that stall, a kill switch a connection |
+//! | [`server`] | puts the parts together, and takes them apart gracefully |
+//!
+//! One noun has one file name in every layer: who looks for "how a message is edited" opens `contract/message.rs`,
+//! `chat/message.rs`, `http/message.rs`, `entity/message.rs`.
+//!
+//! # The way of a message
+//!
+//! The socket's handler decodes nothing: it pushes the raw packet into the socket's bounded inbox, in wire order
+//! (`realtime/inbox.rs`). The socket's session takes it out, finds the use case by the event's name
+//! (`realtime/dispatch.rs`) and submits the message to the log without waiting, so that the next event is handled while
+//! this one commits. The writer (`chat/log/writer.rs`) takes everything that is queued, opens one transaction, checks
+//! every sender, drops repeats of a `client_msg_id`, numbers the rest and inserts it (`chat/log/batch.rs`). After the
+//! commit a second task acks each sender, encodes each event once and hands it to the bus. Delivery gives it to the
+//! room's task, which emits it to every socket that has joined, batch by batch.
+//!
+//! Other changes are rare and take their own transaction: check, change, [`append`](chat::log), commit, tell.
+//!
+//! # The way back in
+//!
+//! A client that reconnects sends the last `seq` it has of each room. The room's task replays what follows to that one
+//! socket, then adds it to the room: one task does both, so there is neither a gap nor a repeat between replay and live.
+//! What the task does not remember it reads from the database, which is also how it fills any gap that the bus left. A
+//! socket that does not keep up is cut and comes back the same way; nothing is ever dropped silently.
+//!
+//! # Invariants
+//!
+//! - A place in a log is given only inside the transaction that fills it (`rooms.last_seq`, with the room locked).
+//! - Nothing is published before it is committed, and nothing is awaited from a client or the network inside a
+//!   transaction.
+//! - Finders start from what the asker may see: what is not visible to them is not found, with the same answer as what
+//!   does not exist.
+//! - A change of a room takes a [`chat::permission::Permit`], which only the table of that module gives.
+//! - A log entry names what changed; the state is read from the tables. So deleted content is in no old entry.
+//! - Every emit that asks for an ack gets exactly one.
+//!
+//! # What is absent on purpose
+//!
+//! Socket.IO rooms and broadcast operators: they drop packets silently for a socket that is behind, and name no socket.
+//! Its remote adapters: they publish before they deliver and give no order. A cache of memberships: a removal must bite
+//! at once. A retry anywhere in the server: clients repeat by `client_msg_id`, and the log knows.
 
 pub mod app;
 pub mod auth;
