@@ -167,11 +167,11 @@ impl Config {
 
     /// The database to use: what was set, or the SQLite file in the data folder.
     #[must_use]
-    pub fn database_url(&self) -> String {
+    pub fn database_url(&self) -> DatabaseUrl {
         if self.database.url.is_empty() {
-            format!("sqlite://{}", self.server.data_dir.join("parlour.db").display())
+            DatabaseUrl::from(format!("sqlite://{}", self.server.data_dir.join("parlour.db").display()))
         } else {
-            self.database.url.expose().to_owned()
+            self.database.url.clone()
         }
     }
 

@@ -9,7 +9,7 @@ use axum::{
 };
 use sea_orm::DbErr;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     bus::Bus,
     chat::Chat,
     clock::Clock,
-    config::Config,
+    config::{Config, DatabaseUrl},
     connections::Connections,
     db::Db,
     delivery::Delivery,
@@ -26,10 +26,10 @@ use crate::{
     feed::Feed,
     http::{
         self,
-        layer::{address, limit, ops, origin, trace},
+        layer::{address, limit, ops, origin, patience, trace},
     },
     limits::Limits,
-    listener::{self, Listener},
+    listener::{self, Listener, Open},
     presence::Presences,
     realtime, telemetry,
     typing::Typing,
@@ -44,9 +44,9 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot open the database")]
-    Database(#[source] DbErr),
-    #[error("cannot migrate the database")]
+    #[error("cannot use the database {0}")]
+    Database(DatabaseUrl, #[source] DbErr),
+    #[error("the database's schema does not fit")]
     Migration(#[source] DbErr),
     #[error("{0} migrations are pending; apply them with `parlour migrate up`, or set MIGRATE_ON_START=true")]
     Pending(usize),
@@ -74,11 +74,11 @@ impl Server {
     /// When a part cannot be opened, or migrations are pending that it may not apply.
     pub async fn start(mut config: Config) -> Result<Self, StartError> {
         config.complete_secret_key().map_err(|error| StartError::SecretKey(config.server.data_dir.clone(), error))?;
-        let db = Db::open(&config).await.map_err(StartError::Database)?;
+        let db = open_database(&config).await?;
         if config.migrates_on_start() {
             db.migrate_up().await.map_err(StartError::Migration)?;
         }
-        match db.pending_migrations().await.map_err(StartError::Database)? {
+        match db.pending_migrations().await.map_err(StartError::Migration)? {
             0 => {}
             pending => return Err(StartError::Pending(pending)),
         }
@@ -123,22 +123,26 @@ impl Server {
         self.address
     }
 
-    /// Serves until `stop`. Then accepts no more, asks sockets to go elsewhere, and gives what is open
-    /// `server.drain_seconds` to end.
+    /// Serves until `stop`. Then asks sockets to go elsewhere, and gives what is open `server.drain_seconds` to end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { app, router, listener, .. } = self;
-        let open = TaskTracker::new();
+        let open = Open::default();
         let serving = tokio::spawn(listener::serve(listener, router, app.draining.clone(), open.clone()));
         let housekeeping = tokio::spawn(keep_house(Arc::clone(&app)));
 
         stop.await;
-        tracing::info!(connections = open.len(), "stopping");
+        tracing::info!(connections = open.early.len(), "stopping");
         app.draining.cancel();
-        let _ = serving.await;
-        open.close();
-        let patience = Duration::from_secs(app.config.server.drain_seconds);
-        if timeout(patience, open.wait()).await.is_err() {
-            tracing::warn!(connections = open.len(), "cutting connections that did not end in time");
+        open.early.close();
+        open.late.close();
+        let drained = async {
+            open.early.wait().await;
+            serving.abort();
+            open.late.wait().await;
+        };
+        if timeout(Duration::from_secs(app.config.server.drain_seconds), drained).await.is_err() {
+            let connections = open.early.len() + open.late.len();
+            tracing::warn!(connections, "cutting connections that did not end in time");
         }
         housekeeping.abort();
         app.db.clone().close().await;
@@ -146,9 +150,20 @@ impl Server {
     }
 }
 
+/// Opens the configured database.
+///
+/// # Errors
+/// When it cannot be reached or opened.
+pub async fn open_database(config: &Config) -> Result<Db, StartError> {
+    Db::open(config).await.map_err(|error| StartError::Database(config.database_url(), error))
+}
+
 /// Every route, inside every layer. A later `layer` is further out.
 fn router(app: &Arc<App>) -> Router {
-    let router = http::router().merge(http::health::router()).layer(from_fn_with_state(Arc::clone(app), limit::rest));
+    let router = http::router()
+        .merge(http::health::router())
+        .layer(from_fn_with_state(Arc::clone(app), patience::limit))
+        .layer(from_fn_with_state(Arc::clone(app), limit::rest));
     realtime::mount(router, app)
         .layer(from_fn_with_state(Arc::clone(app), limit::handshakes))
         .layer(from_fn_with_state(Arc::clone(app), ops::guard))
