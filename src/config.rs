@@ -226,11 +226,31 @@ impl Auth {
     }
 }
 
+impl Limits {
+    /// The least time between two typing notices of one user in one room; nothing when limits are off.
+    #[must_use]
+    pub fn typing_interval(&self) -> Duration {
+        if self.enabled { Duration::from_millis(self.typing_interval_ms) } else { Duration::ZERO }
+    }
+}
+
 impl Realtime {
     /// How long a connection may take from its handshake to an accepted CONNECT.
     #[must_use]
     pub fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    /// How long a user stays online after the last of their sockets went.
+    #[must_use]
+    pub fn presence_grace(&self) -> Duration {
+        Duration::from_millis(self.presence_grace_ms)
+    }
+
+    /// How long a typing notice lasts that is not renewed.
+    #[must_use]
+    pub fn typing_expiry(&self) -> Duration {
+        Duration::from_millis(self.typing_expiry_ms)
     }
 
     /// How long bytes may stay unacknowledged.

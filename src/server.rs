@@ -9,30 +9,19 @@ use axum::{
 };
 use sea_orm::DbErr;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     app::App,
-    auth::Auth,
-    bus::Bus,
-    chat::Chat,
-    clock::Clock,
     config::{Config, DatabaseUrl},
-    connections::Connections,
     db::Db,
-    delivery::Delivery,
     error::Error,
-    feed::Feed,
     http::{
         self,
         layer::{address, limit, ops, origin, patience, trace},
     },
-    limits::Limits,
     listener::{self, Listener, Open},
-    presence::Presences,
     realtime, telemetry,
-    typing::Typing,
 };
 
 /// How often histograms are folded.
@@ -53,7 +42,7 @@ pub enum StartError {
     #[error("cannot keep a secret key in {}", .0.display())]
     SecretKey(PathBuf, #[source] io::Error),
     #[error("cannot set up accounts")]
-    Auth(#[source] Error),
+    Accounts(#[source] Error),
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
 }
@@ -83,33 +72,8 @@ impl Server {
             pending => return Err(StartError::Pending(pending)),
         }
 
-        let clock = Clock;
-        let (bus, notices) = Bus::new();
-        let auth = Auth::new(&config, clock, db.clone(), bus.clone()).map_err(StartError::Auth)?;
-        let chat = Chat::new(db.clone(), clock, bus.clone());
-        let connections = Arc::<Connections>::default();
-        let feed = Feed::new(chat.clone(), Arc::clone(&connections));
-        let millis = Duration::from_millis;
-        let interval = if config.limits.enabled { millis(config.limits.typing_interval_ms) } else { Duration::ZERO };
-        let expiry = millis(config.realtime.typing_expiry_ms);
-        let grace = millis(config.realtime.presence_grace_ms);
-        let delivery = Delivery { chat: chat.clone(), feed: feed.clone(), connections: Arc::clone(&connections) };
-        tokio::spawn(delivery.run(notices));
-        let app = Arc::new(App {
-            clock,
-            typing: Typing::start(Arc::clone(&connections), expiry, interval),
-            presences: Presences::new(chat.clone(), clock, Arc::clone(&connections), grace),
-            chat,
-            connections,
-            feed,
-            limits: Limits::new(&config),
-            draining: CancellationToken::new(),
-            started_at: clock.now(),
-            config: Arc::new(config),
-            db,
-            bus,
-            auth,
-        });
+        let (app, notices) = App::new(config, db).map_err(StartError::Accounts)?;
+        tokio::spawn(app.delivery().run(notices));
         let wanted = SocketAddr::new(app.config.server.host, app.config.server.port);
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;
