@@ -167,11 +167,11 @@ impl Config {
 
     /// The database to use: what was set, or the SQLite file in the data folder.
     #[must_use]
-    pub fn database_url(&self) -> String {
+    pub fn database_url(&self) -> DatabaseUrl {
         if self.database.url.is_empty() {
-            format!("sqlite://{}", self.server.data_dir.join("parlour.db").display())
+            DatabaseUrl::from(format!("sqlite://{}", self.server.data_dir.join("parlour.db").display()))
         } else {
-            self.database.url.expose().to_owned()
+            self.database.url.clone()
         }
     }
 
@@ -226,11 +226,31 @@ impl Auth {
     }
 }
 
+impl Limits {
+    /// The least time between two typing notices of one user in one room; nothing when limits are off.
+    #[must_use]
+    pub fn typing_interval(&self) -> Duration {
+        if self.enabled { Duration::from_millis(self.typing_interval_ms) } else { Duration::ZERO }
+    }
+}
+
 impl Realtime {
     /// How long a connection may take from its handshake to an accepted CONNECT.
     #[must_use]
     pub fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    /// How long a user stays online after the last of their sockets went.
+    #[must_use]
+    pub fn presence_grace(&self) -> Duration {
+        Duration::from_millis(self.presence_grace_ms)
+    }
+
+    /// How long a typing notice lasts that is not renewed.
+    #[must_use]
+    pub fn typing_expiry(&self) -> Duration {
+        Duration::from_millis(self.typing_expiry_ms)
     }
 
     /// How long bytes may stay unacknowledged.

@@ -30,7 +30,7 @@ impl Db {
     /// # Errors
     /// When it cannot be reached or opened.
     pub async fn open(config: &Config) -> Result<Self, DbErr> {
-        let url = config.database_url();
+        let url = config.database_url().expose().to_owned();
         let acquire_timeout = Duration::from_secs(config.database.acquire_timeout_seconds);
         if let Some(path) = url.strip_prefix("sqlite://") {
             let path = path.split('?').next().unwrap_or(path);

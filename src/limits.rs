@@ -1,7 +1,8 @@
 //! How much anyone may ask for.
 //!
-//! Attempts to log in and REST requests are counted exactly: never more than so many in any minute. Messages and typing
-//! notices are token buckets: a burst, then a steady rate. All of it is in memory and per node.
+//! Attempts to log in and REST requests are counted exactly: never more than so many in any minute. Messages are a token
+//! bucket: a burst, then a steady rate. All of it is in memory and per node. (How often typing is told is decided where
+//! it is remembered, in [`typing`](crate::typing); how many sockets a user has, in [`connections`](crate::connections).)
 
 mod handshake;
 mod window;
@@ -25,7 +26,7 @@ use window::Window;
 
 use crate::{
     config::{self, Config},
-    contract::{RoomId, UserId},
+    contract::UserId,
     error::{Error, Result},
 };
 
@@ -44,12 +45,9 @@ struct Rates {
     auth_by_account: Window<String>,
     rest_by_user: Window<UserId>,
     rest_by_address: Window<IpAddr>,
-    messages: Bucket<UserId>,
-    typing: Bucket<(UserId, RoomId)>,
+    messages: RateLimiter<UserId, DefaultKeyedStateStore<UserId>, DefaultClock>,
     handshakes: Handshakes,
 }
-
-type Bucket<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock>;
 
 /// What is left of a REST limit after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,12 +123,6 @@ impl Limits {
         rates.messages.check_key(&user).map_err(|until| limited(until.wait_time_from(DefaultClock::default().now())))
     }
 
-    /// Whether a typing notice of a user in a room may be told now. One that may not is dropped without an error.
-    #[must_use]
-    pub fn typing(&self, user: UserId, room: RoomId) -> bool {
-        self.rates.as_ref().is_none_or(|rates| rates.typing.check_key(&(user, room)).is_ok())
-    }
-
     /// A handshake from an address. The ticket counts until it is released or `realtime.connect_timeout_ms` passed.
     ///
     /// # Errors
@@ -152,22 +144,18 @@ impl Limits {
         rates.handshakes.sweep(now);
         rates.messages.retain_recent();
         rates.messages.shrink_to_fit();
-        rates.typing.retain_recent();
-        rates.typing.shrink_to_fit();
     }
 }
 
 impl Rates {
     fn new(config: &config::Limits, connect_timeout: Duration) -> Self {
         let burst = NonZeroU32::new(config.messages_per_minute).unwrap_or(NonZeroU32::MIN);
-        let pause = Duration::from_millis(config.typing_interval_ms.max(1));
         Self {
             auth_by_address: Window::new(config.auth_per_minute, MINUTE),
             auth_by_account: Window::new(config.auth_per_minute, MINUTE),
             rest_by_user: Window::new(config.rest_per_minute, MINUTE),
             rest_by_address: Window::new(config.rest_per_minute, MINUTE),
             messages: RateLimiter::keyed(Rate::per_minute(burst)),
-            typing: RateLimiter::keyed(Rate::with_period(pause).expect("the pause is not zero")),
             handshakes: Handshakes::new(config.handshakes_per_address, connect_timeout),
         }
     }
@@ -250,17 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn the_thirty_first_message_and_the_second_typing_notice_are_refused() {
+    fn the_thirty_first_message_is_refused() {
         let limits = limits();
-        let (user, room) = (UserId::new(), RoomId::new());
+        let user = UserId::new();
         for _ in 0..30 {
             assert!(limits.message(user).is_ok());
         }
         assert!(refused(&limits.message(user)));
         assert!(limits.message(UserId::new()).is_ok());
-        assert!(limits.typing(user, room));
-        assert!(!limits.typing(user, room));
-        assert!(limits.typing(user, RoomId::new()));
     }
 
     #[test]
@@ -268,10 +253,10 @@ mod tests {
         let mut config = Config::defaults();
         config.limits.enabled = false;
         let limits = Limits::new(&config);
-        let (address, user, room) = (IpAddr::from([192, 0, 2, 1]), UserId::new(), RoomId::new());
+        let (address, user) = (IpAddr::from([192, 0, 2, 1]), UserId::new());
         for _ in 0..1000 {
             assert!(limits.auth(address, Some("ada")).is_ok() && limits.message(user).is_ok());
-            assert!(limits.typing(user, room) && limits.handshake(address).is_ok());
+            assert!(limits.handshake(address).is_ok());
             assert_eq!(limits.rest(user).unwrap(), None);
         }
     }

@@ -17,7 +17,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket};
 
 pub use connection::{ConnInfo, Connection, KillSwitch};
-pub use serve::serve;
+pub use serve::{Open, serve};
 
 /// Connections that may wait to be accepted. Linux cuts it to `net.core.somaxconn`, 4096 by default.
 const BACKLOG: u32 = 4096;
@@ -28,11 +28,16 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 /// How long to leave the kernel alone when it is out of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long the log is spared the same failure.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// Accepts connections.
 #[derive(Debug)]
 pub struct Listener {
     listener: TcpListener,
     stall_timeout: Duration,
+    /// When the log last heard that accepting fails.
+    reported: Option<Instant>,
 }
 
 impl Listener {
@@ -46,7 +51,7 @@ impl Listener {
         // A restart must not wait for the old connections to be forgotten.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        Ok(Self { listener: socket.listen(BACKLOG)?, stall_timeout })
+        Ok(Self { listener: socket.listen(BACKLOG)?, stall_timeout, reported: None })
     }
 
     /// Where it listens.
@@ -59,8 +64,7 @@ impl Listener {
 
     /// The next connection. Errors of accepting are those of one peer, or of a machine that is short of something and
     /// may recover: neither ends the server.
-    pub async fn accept(&self) -> (Connection, ConnInfo) {
-        let mut reported: Option<Instant> = None;
+    pub async fn accept(&mut self) -> (Connection, ConnInfo) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
@@ -72,9 +76,9 @@ impl Listener {
                 }
                 Err(error) if is_about_the_peer(&error) => {}
                 Err(error) => {
-                    if reported.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
+                    if self.reported.is_none_or(|at| at.elapsed() > QUIET) {
                         tracing::error!(%error, "cannot accept connections");
-                        reported = Some(Instant::now());
+                        self.reported = Some(Instant::now());
                     }
                     tokio::time::sleep(PAUSE).await;
                 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use parlour::{auth::Auth, bus::Bus, clock::Clock, config::Config, db::Db, server::Server, telemetry};
+use parlour::{auth::Auth, bus::Bus, clock::Clock, config::Config, server, server::Server, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long `healthcheck` waits for each step.
@@ -91,7 +91,11 @@ fn report(error: &dyn Error) {
     let mut line = format!("parlour: {error}");
     let mut cause = error.source();
     while let Some(source) = cause {
-        line = format!("{line}: {source}");
+        // Some errors already quote what caused them.
+        let text = source.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
         cause = source.source();
     }
     eprintln!("{line}");
@@ -107,7 +111,7 @@ async fn run(cli: Cli) -> Outcome {
             Ok(())
         }
         Command::Config(Show::Check) => {
-            let pending = Db::open(&config).await?.pending_migrations().await?;
+            let pending = server::open_database(&config).await?.pending_migrations().await?;
             println!("the configuration is good; the database answers; {pending} migrations are pending");
             Ok(())
         }
@@ -158,7 +162,7 @@ fn raise_file_limit() {
 }
 
 async fn migrate(config: &Config, command: Migrate) -> Outcome {
-    let db = Db::open(config).await?;
+    let db = server::open_database(config).await?;
     match command {
         Migrate::Up => db.migrate_up().await?,
         Migrate::Down { steps } => db.migrate_down(steps).await?,
@@ -173,7 +177,7 @@ async fn migrate(config: &Config, command: Migrate) -> Outcome {
 
 async fn token(mut config: Config, user: &str) -> Outcome {
     config.complete_secret_key()?;
-    let db = Db::open(&config).await?;
+    let db = server::open_database(&config).await?;
     let (bus, _notices) = Bus::new();
     let auth = Auth::new(&config, Clock, db, bus)?;
     println!("{}", auth.token_for(user).await?);

@@ -8,32 +8,21 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use sea_orm::DbErr;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     app::App,
-    auth::Auth,
-    bus::Bus,
-    chat::Chat,
-    clock::Clock,
-    config::Config,
-    connections::Connections,
+    config::{Config, DatabaseUrl},
     db::Db,
-    delivery::Delivery,
     error::Error,
-    feed::Feed,
     http::{
         self,
-        layer::{address, limit, ops, origin, trace},
+        layer::{address, limit, ops, origin, patience, trace},
     },
-    limits::Limits,
-    listener::{self, Listener},
-    presence::Presences,
+    listener::{self, Listener, Open},
     realtime::{self, Sockets},
     telemetry,
-    typing::Typing,
 };
 
 /// How often histograms are folded.
@@ -45,16 +34,16 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot open the database")]
-    Database(#[source] DbErr),
-    #[error("cannot migrate the database")]
+    #[error("cannot use the database {0}")]
+    Database(DatabaseUrl, #[source] DbErr),
+    #[error("the database's schema does not fit")]
     Migration(#[source] DbErr),
     #[error("{0} migrations are pending; apply them with `parlour migrate up`, or set MIGRATE_ON_START=true")]
     Pending(usize),
     #[error("cannot keep a secret key in {}", .0.display())]
     SecretKey(PathBuf, #[source] io::Error),
     #[error("cannot set up accounts")]
-    Auth(#[source] Error),
+    Accounts(#[source] Error),
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
 }
@@ -76,42 +65,17 @@ impl Server {
     /// When a part cannot be opened, or migrations are pending that it may not apply.
     pub async fn start(mut config: Config) -> Result<Self, StartError> {
         config.complete_secret_key().map_err(|error| StartError::SecretKey(config.server.data_dir.clone(), error))?;
-        let db = Db::open(&config).await.map_err(StartError::Database)?;
+        let db = open_database(&config).await?;
         if config.migrates_on_start() {
             db.migrate_up().await.map_err(StartError::Migration)?;
         }
-        match db.pending_migrations().await.map_err(StartError::Database)? {
+        match db.pending_migrations().await.map_err(StartError::Migration)? {
             0 => {}
             pending => return Err(StartError::Pending(pending)),
         }
 
-        let clock = Clock;
-        let (bus, notices) = Bus::new();
-        let auth = Auth::new(&config, clock, db.clone(), bus.clone()).map_err(StartError::Auth)?;
-        let chat = Chat::new(db.clone(), clock, bus.clone());
-        let connections = Arc::<Connections>::default();
-        let feed = Feed::new(chat.clone(), Arc::clone(&connections));
-        let millis = Duration::from_millis;
-        let interval = if config.limits.enabled { millis(config.limits.typing_interval_ms) } else { Duration::ZERO };
-        let expiry = millis(config.realtime.typing_expiry_ms);
-        let grace = millis(config.realtime.presence_grace_ms);
-        let delivery = Delivery { chat: chat.clone(), feed: feed.clone(), connections: Arc::clone(&connections) };
-        tokio::spawn(delivery.run(notices));
-        let app = Arc::new(App {
-            clock,
-            typing: Typing::start(Arc::clone(&connections), expiry, interval),
-            presences: Presences::new(chat.clone(), clock, Arc::clone(&connections), grace),
-            chat,
-            connections,
-            feed,
-            limits: Limits::new(&config),
-            draining: CancellationToken::new(),
-            started_at: clock.now(),
-            config: Arc::new(config),
-            db,
-            bus,
-            auth,
-        });
+        let (app, notices) = App::new(config, db).map_err(StartError::Accounts)?;
+        tokio::spawn(app.delivery().run(notices));
         let wanted = SocketAddr::new(app.config.server.host, app.config.server.port);
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;
@@ -126,26 +90,27 @@ impl Server {
         self.address
     }
 
-    /// Serves until `stop`. Then accepts no more, asks sockets to go elsewhere, and gives what is open
-    /// `server.drain_seconds` to end.
+    /// Serves until `stop`. Then asks sockets to go elsewhere, and gives what is open `server.drain_seconds` to end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { app, router, sockets, listener, .. } = self;
-        let (open, closed) = (TaskTracker::new(), CancellationToken::new());
-        let serving = tokio::spawn(listener::serve(listener, router, closed.clone(), open.clone()));
+        let open = Open::default();
+        let serving = tokio::spawn(listener::serve(listener, router, app.draining.clone(), open.clone()));
         let housekeeping = tokio::spawn(keep_house(Arc::clone(&app)));
 
         stop.await;
-        tracing::info!(connections = open.len(), "stopping");
+        tracing::info!(connections = open.early.len(), "stopping");
         app.draining.cancel();
-        let deadline = Instant::now() + Duration::from_secs(app.config.server.drain_seconds);
-        if timeout_at(deadline, sockets.see_off(&app)).await.is_err() {
-            tracing::warn!("sockets did not close in time");
-        }
-        closed.cancel();
-        let _ = serving.await;
-        open.close();
-        if timeout_at(deadline, open.wait()).await.is_err() {
-            tracing::warn!(connections = open.len(), "cutting connections that did not end in time");
+        open.early.close();
+        open.late.close();
+        let drained = async {
+            sockets.see_off(&app).await;
+            open.early.wait().await;
+            serving.abort();
+            open.late.wait().await;
+        };
+        if timeout(Duration::from_secs(app.config.server.drain_seconds), drained).await.is_err() {
+            let connections = open.early.len() + open.late.len();
+            tracing::warn!(connections, "cutting connections that did not end in time");
         }
         housekeeping.abort();
         app.db.clone().close().await;
@@ -153,9 +118,20 @@ impl Server {
     }
 }
 
+/// Opens the configured database.
+///
+/// # Errors
+/// When it cannot be reached or opened.
+pub async fn open_database(config: &Config) -> Result<Db, StartError> {
+    Db::open(config).await.map_err(|error| StartError::Database(config.database_url(), error))
+}
+
 /// Every route, inside every layer. A later `layer` is further out.
 fn router(app: &Arc<App>) -> (Router, Sockets) {
-    let router = http::router().merge(http::health::router()).layer(from_fn_with_state(Arc::clone(app), limit::rest));
+    let router = http::router()
+        .merge(http::health::router())
+        .layer(from_fn_with_state(Arc::clone(app), patience::limit))
+        .layer(from_fn_with_state(Arc::clone(app), limit::rest));
     let (router, sockets) = realtime::mount(router, app);
     let router = router
         .layer(from_fn_with_state(Arc::clone(app), limit::handshakes))
@@ -170,13 +146,18 @@ fn router(app: &Arc<App>) -> (Router, Sockets) {
     (router, sockets)
 }
 
-/// Keeps memory from growing with what is over.
+/// Keeps memory from growing with what is over, and rooms from missing what no notice told of.
 async fn keep_house(app: Arc<App>) {
     let (mut upkeep, mut sweep) = (interval(UPKEEP), interval(SWEEP));
-    upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut compare = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
+    for interval in [&mut upkeep, &mut sweep, &mut compare] {
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
     loop {
         tokio::select! {
+            _ = compare.tick() => if let Err(error) = app.feed.sweep().await {
+                error.record();
+            },
             _ = upkeep.tick() => telemetry::upkeep(),
             _ = sweep.tick() => app.limits.sweep(),
         }

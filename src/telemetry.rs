@@ -39,12 +39,15 @@ pub fn start(config: &Log) {
     }
 }
 
-/// `RUST_LOG`, or what is configured. A bare level is ours: libraries below us say little at `info` that helps.
+/// `RUST_LOG`, or what is configured. A bare level in the configuration is meant for us: what the libraries below say at
+/// `info` and `debug` drowns the rest.
 fn filter(config: &Log) -> EnvFilter {
-    let wanted = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()).unwrap_or_else(|| config.level.clone());
-    let bare = wanted.chars().all(char::is_alphanumeric);
-    let directives = if bare { format!("warn,parlour={wanted}") } else { wanted };
-    EnvFilter::builder().parse_lossy(directives)
+    if let Ok(directives) = EnvFilter::try_from_default_env() {
+        return directives;
+    }
+    let level = &config.level;
+    let is_bare = level.chars().all(char::is_alphanumeric);
+    EnvFilter::builder().parse_lossy(if is_bare { format!("warn,parlour={level}") } else { level.clone() })
 }
 
 /// Sends panics where the other lines go, in one line each.

@@ -322,7 +322,7 @@ mod tests {
         assert_eq!(config.server.trusted_proxies.len(), 2);
         assert_eq!(config.auth.access_token_seconds, 300);
         assert_eq!(config.auth.refresh_token_seconds, 172_800);
-        assert_eq!(config.database_url(), "postgresql://ada:x@db/parlour");
+        assert_eq!(config.database_url().expose(), "postgresql://ada:x@db/parlour");
         assert_eq!(config.database.migrate_on_start, Migrate::Always);
         assert_eq!(config.log.level, "warn", "LOG_LEVEL is more exact than DEBUG");
         assert!(!config.limits.enabled);

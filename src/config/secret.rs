@@ -114,6 +114,12 @@ impl DatabaseUrl {
     }
 }
 
+impl From<String> for DatabaseUrl {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.0.split_once("://").and_then(|(scheme, rest)| {

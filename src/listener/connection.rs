@@ -16,7 +16,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-use tokio_util::task::task_tracker::TaskTrackerToken;
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 use super::framing::Framing;
 
@@ -98,8 +98,8 @@ impl Connection {
         (Self { stream, kill: kill.clone(), framing: Framing::default(), open: None }, ConnInfo { peer, kill })
     }
 
-    pub(super) fn count_in(&mut self, token: TaskTrackerToken) {
-        self.open = Some(token);
+    pub(super) fn count_in(&mut self, tracker: &TaskTracker) {
+        self.open = Some(tracker.token());
     }
 
     /// Runs `write`, and makes what it waits for wait for the switch too.

@@ -1,14 +1,22 @@
 //! HTTP/1.1 over accepted connections. (HTTP/2 is what a proxy in front speaks; WebSocket needs HTTP/1.1.)
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,18 +31,28 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// head of 64 kB.
 const HEAD_BYTES: usize = 32 * 1024;
 
-/// Serves `router` on connections of `listener` until `draining`, then lets each connection finish what it is doing.
-/// Connections, also those that became WebSockets, are counted in `open`.
-pub async fn serve(listener: Listener, router: Router, draining: CancellationToken, open: TaskTracker) {
+/// The connections that are open, also those that became WebSockets.
+#[derive(Clone, Debug, Default)]
+pub struct Open {
+    /// Those accepted before the server began to stop.
+    pub early: TaskTracker,
+    /// Those accepted since.
+    pub late: TaskTracker,
+}
+
+/// Serves `router` on connections of `listener`, until it is dropped. From `draining` on, connections end after the
+/// request they are at. New ones are still accepted, so that a load balancer can read that this node is not ready.
+pub async fn serve(mut listener: Listener, router: Router, draining: CancellationToken, open: Open) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_header_size(HEAD_BYTES);
     loop {
-        let accepted = tokio::select! {
-            () = draining.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let (mut connection, info) = accepted;
-        connection.count_in(open.token());
+        let (mut connection, info) = listener.accept().await;
+        if draining.is_cancelled() {
+            http.keep_alive(false);
+            connection.count_in(&open.late);
+        } else {
+            connection.count_in(&open.early);
+        }
         tokio::spawn(converse(http.clone(), connection, info, router.clone(), draining.clone()));
     }
 }
@@ -49,10 +67,11 @@ async fn converse(
 ) {
     let peer = info.peer;
     let service = service_fn(move |request| answer(router.clone(), info.clone(), request));
+    let is_late = draining.is_cancelled();
     let mut conversation = std::pin::pin!(http.serve_connection(TokioIo::new(connection), service).with_upgrades());
     let ended = tokio::select! {
         ended = conversation.as_mut() => ended,
-        () = draining.cancelled() => {
+        () = draining.cancelled(), if !is_late => {
             conversation.as_mut().graceful_shutdown();
             conversation.await
         }
@@ -64,9 +83,24 @@ async fn converse(
 
 async fn answer(router: Router, info: ConnInfo, request: Request<Incoming>) -> Result<Response, Infallible> {
     let last = ends_connection(request.headers());
-    let mut request = request.map(Body::new);
+    let broken = Arc::new(AtomicBool::new(false));
+    let mut request = if request.headers().contains_key(header::TRANSFER_ENCODING) {
+        let broken = Arc::clone(&broken);
+        request.map(|body| {
+            Body::new(body.map_err(move |error| {
+                broken.store(true, Ordering::Relaxed);
+                error
+            }))
+        })
+    } else {
+        request.map(Body::new)
+    };
     request.extensions_mut().insert(ConnectInfo(info));
     let mut response = router.oneshot(request).await?;
+    if broken.load(Ordering::Relaxed) {
+        // Whatever the handler made of it: the request itself is malformed (RFC 9112, section 7.1).
+        response = StatusCode::BAD_REQUEST.into_response();
+    }
     if last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -12,6 +12,7 @@ use axum::{
 use super::address::ClientAddress;
 use crate::{
     app::App,
+    error::Error,
     http::problem,
     limits::{Limits, Quota},
 };
@@ -64,7 +65,8 @@ fn describe(response: &mut Response, quota: Quota) {
     headers.insert(RESET, HeaderValue::from(reset));
 }
 
-/// Limits the Socket.IO handshakes of an address that have not authenticated yet. The
+/// Limits the Socket.IO handshakes of an address that have not authenticated yet, and refuses all while the server stops.
+/// The
 /// [`HandshakeTicket`](crate::limits::HandshakeTicket) is in the request's extensions; whoever accepts the CONNECT
 /// releases it.
 pub async fn handshakes(
@@ -75,6 +77,10 @@ pub async fn handshakes(
 ) -> Response {
     if !is_handshake(&request) {
         return next.run(request).await;
+    }
+    // A refused CONNECT would end the client's attempts; a handshake that fails is tried again, perhaps elsewhere.
+    if app.draining.is_cancelled() {
+        return problem::respond(&Error::DRAINING);
     }
     let ticket = match app.limits.handshake(address) {
         Ok(ticket) => ticket,

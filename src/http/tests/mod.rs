@@ -17,15 +17,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
-use crate::{
-    auth::Auth,
-    bus::{Bus, Notice},
-    chat::Chat,
-    clock::Clock,
-    config::Config,
-    db::Db,
-    limits::Limits,
-};
+use crate::{bus::Notice, config::Config, db::Db};
 
 struct Server {
     router: Router,
@@ -42,18 +34,9 @@ impl Server {
         config.limits.enabled = false;
         let db = Db::open(&config).await.unwrap();
         Migrator::up(db.writer(), None).await.unwrap();
-        let (bus, notices) = Bus::new();
-        let app = App {
-            auth: Auth::new(&config, Clock, db.clone(), bus.clone()).unwrap(),
-            chat: Chat::new(db.clone(), Clock, bus.clone()),
-            limits: Limits::new(&config.limits),
-            config: Arc::new(config),
-            clock: Clock,
-            db,
-            bus,
-        };
+        let (app, notices) = App::new(config, db).unwrap();
         let panics = Router::new().route("/panic", get(|| async { panic!("on purpose") as StatusCode }));
-        let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(Arc::new(app));
+        let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(app);
         Self { router, notices, _folder: folder }
     }
 

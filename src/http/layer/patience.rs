@@ -1,0 +1,28 @@
+//! Requests that take too long.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use tokio::time::timeout;
+
+use crate::{app::App, contract::ErrorCode, error::Error, http::problem};
+
+/// Where bodies arrive that take as long as the caller's connection needs.
+const UPLOADS: &str = "/api/chat/upload";
+
+/// What the client may assume: less than of other failures, which all happen before anything is stored.
+const TOO_LONG: Error =
+    Error::Refused(ErrorCode::ServiceUnavailable, "this took too long; it may or may not have taken effect");
+
+/// Gives a request up after `server.request_timeout_seconds`.
+pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if request.uri().path() == UPLOADS {
+        return next.run(request).await;
+    }
+    let patience = Duration::from_secs(app.config.server.request_timeout_seconds);
+    timeout(patience, next.run(request)).await.unwrap_or_else(|_| problem::respond(&TOO_LONG))
+}
