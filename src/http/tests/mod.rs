@@ -5,7 +5,10 @@ mod contact;
 mod document;
 mod refusal;
 
+use std::net::Ipv4Addr;
+
 use axum::{
+    Extension,
     body::Body,
     http::{Request, StatusCode},
     response::Response,
@@ -14,6 +17,7 @@ use axum::{
 use migration::{Migrator, MigratorTrait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::*;
@@ -24,6 +28,7 @@ use crate::{
     clock::Clock,
     config::Config,
     db::Db,
+    http::layer::address::ClientAddress,
     limits::Limits,
 };
 
@@ -46,7 +51,9 @@ impl Server {
         let app = App {
             auth: Auth::new(&config, Clock, db.clone(), bus.clone()).unwrap(),
             chat: Chat::new(db.clone(), Clock, bus.clone()),
-            limits: Limits::new(&config.limits),
+            limits: Limits::new(&config),
+            draining: CancellationToken::new(),
+            started_at: Clock.now(),
             config: Arc::new(config),
             clock: Clock,
             db,
@@ -54,6 +61,7 @@ impl Server {
         };
         let panics = Router::new().route("/panic", get(|| async { panic!("on purpose") as StatusCode }));
         let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(Arc::new(app));
+        let router = router.layer(Extension(ClientAddress(Ipv4Addr::LOCALHOST.into())));
         Self { router, notices, _folder: folder }
     }
 
