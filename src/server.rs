@@ -14,26 +14,17 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     app::App,
-    auth::Auth,
-    bus::Bus,
-    chat::Chat,
-    clock::Clock,
     config::Config,
-    connections::Connections,
     db::Db,
     delivery::Delivery,
     error::Error,
-    feed::Feed,
     http::{
         self,
         layer::{address, limit, ops, origin, trace},
     },
-    limits::Limits,
     listener::{self, Listener},
-    presence::Presences,
     realtime::{self, Sockets},
     telemetry,
-    typing::Typing,
 };
 
 /// How often histograms are folded.
@@ -85,33 +76,10 @@ impl Server {
             pending => return Err(StartError::Pending(pending)),
         }
 
-        let clock = Clock;
-        let (bus, notices) = Bus::new();
-        let auth = Auth::new(&config, clock, db.clone(), bus.clone()).map_err(StartError::Auth)?;
-        let chat = Chat::new(db.clone(), clock, bus.clone());
-        let connections = Arc::<Connections>::default();
-        let feed = Feed::new(chat.clone(), Arc::clone(&connections));
-        let millis = Duration::from_millis;
-        let interval = if config.limits.enabled { millis(config.limits.typing_interval_ms) } else { Duration::ZERO };
-        let expiry = millis(config.realtime.typing_expiry_ms);
-        let grace = millis(config.realtime.presence_grace_ms);
-        let delivery = Delivery { chat: chat.clone(), feed: feed.clone(), connections: Arc::clone(&connections) };
-        tokio::spawn(delivery.run(notices));
-        let app = Arc::new(App {
-            clock,
-            typing: Typing::start(Arc::clone(&connections), expiry, interval),
-            presences: Presences::new(chat.clone(), clock, Arc::clone(&connections), grace),
-            chat,
-            connections,
-            feed,
-            limits: Limits::new(&config),
-            draining: CancellationToken::new(),
-            started_at: clock.now(),
-            config: Arc::new(config),
-            db,
-            bus,
-            auth,
-        });
+        let (app, notices) = App::new(config, db).map_err(StartError::Auth)?;
+        let app = Arc::new(app);
+        let (chat, feed) = (app.chat.clone(), app.feed.clone());
+        tokio::spawn(Delivery { chat, feed, connections: Arc::clone(&app.connections) }.run(notices));
         let wanted = SocketAddr::new(app.config.server.host, app.config.server.port);
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;

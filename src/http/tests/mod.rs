@@ -17,20 +17,10 @@ use axum::{
 use migration::{Migrator, MigratorTrait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::*;
-use crate::{
-    auth::Auth,
-    bus::{Bus, Notice},
-    chat::Chat,
-    clock::Clock,
-    config::Config,
-    db::Db,
-    http::layer::address::ClientAddress,
-    limits::Limits,
-};
+use crate::{bus::Notice, config::Config, db::Db, http::layer::address::ClientAddress};
 
 struct Server {
     router: Router,
@@ -47,18 +37,7 @@ impl Server {
         config.limits.enabled = false;
         let db = Db::open(&config).await.unwrap();
         Migrator::up(db.writer(), None).await.unwrap();
-        let (bus, notices) = Bus::new();
-        let app = App {
-            auth: Auth::new(&config, Clock, db.clone(), bus.clone()).unwrap(),
-            chat: Chat::new(db.clone(), Clock, bus.clone()),
-            limits: Limits::new(&config),
-            draining: CancellationToken::new(),
-            started_at: Clock.now(),
-            config: Arc::new(config),
-            clock: Clock,
-            db,
-            bus,
-        };
+        let (app, notices) = App::new(config, db).unwrap();
         let panics = Router::new().route("/panic", get(|| async { panic!("on purpose") as StatusCode }));
         let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(Arc::new(app));
         let router = router.layer(Extension(ClientAddress(Ipv4Addr::LOCALHOST.into())));
