@@ -81,7 +81,7 @@ impl Auth {
         }
     }
 
-    /// An access token for the user of this id or e-mail address, without a password: for who runs the server.
+    /// An access token for the user of this id, e-mail address or user name, without a password: for who runs the server.
     ///
     /// # Errors
     /// `USER_NOT_FOUND`, `ACCOUNT_DISABLED`.

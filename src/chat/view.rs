@@ -58,7 +58,7 @@ pub(super) fn room(model: room::Model) -> Room {
 }
 
 /// A member with their user, who must be in `people`.
-pub(super) fn member(model: member::Model, people: &People) -> Option<Member> {
+pub(super) fn member(model: &member::Model, people: &People) -> Option<Member> {
     let user = people.get(&model.user_id)?;
     Some(Member {
         id: model.id,
@@ -78,7 +78,7 @@ pub(super) fn member(model: member::Model, people: &People) -> Option<Member> {
 /// Members with their users.
 pub(super) async fn members(db: &impl ConnectionTrait, models: Vec<member::Model>) -> Result<Vec<Member>> {
     let people = people(db, models.iter().map(|model| model.user_id).collect()).await?;
-    Ok(models.into_iter().filter_map(|model| member(model, &people)).collect())
+    Ok(models.iter().filter_map(|model| member(model, &people)).collect())
 }
 
 /// A message with its sender; a deleted one loses what it said here, whatever its row holds.

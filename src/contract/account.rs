@@ -51,6 +51,7 @@ fn account(name: Option<&str>) -> Option<String> {
 
 /// Exchange a refresh token.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2lnbmF0dXJl"}))]
 pub struct Refresh {
     pub refresh_token: String,
 }

@@ -27,6 +27,7 @@ pub struct Member {
 
 /// Add people to a room, as members.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"user_ids": ["0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11"]}))]
 pub struct AddMembers {
     /// 1 to 500 users.
     pub user_ids: Vec<UserId>,
@@ -40,6 +41,7 @@ pub struct AddedMembers {
 
 /// Change what a member may do.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"role": "admin"}))]
 pub struct UpdateMember {
     pub role: Option<Role>,
     /// `null` lets them speak again.

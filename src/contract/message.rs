@@ -97,6 +97,7 @@ fn text() -> MessageType {
 
 /// Change the text of your own message.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"content": "Hello again"}))]
 pub struct EditMessage {
     /// 1 to 4,000 characters.
     pub content: String,

@@ -7,6 +7,7 @@ use super::{MessageId, Seq};
 
 /// Mark a room as read: up to a place in its log, or up to the newest of some messages.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"up_to_seq": 42}))]
 pub struct MarkRead {
     /// 1 to 500 messages of the room.
     pub message_ids: Option<Vec<MessageId>>,

@@ -66,6 +66,7 @@ pub struct CreateRoom {
 
 /// Change a room's settings. Absent fields stay; `null` clears what may be empty.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Engine room", "description": null}))]
 pub struct UpdateRoom {
     /// 1 to 100 characters.
     pub name: Option<String>,

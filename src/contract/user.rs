@@ -46,7 +46,8 @@ pub struct Contact {
 }
 
 /// Change your profile. Absent fields stay; `null` clears what may be empty.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(example = json!({"full_name": "Ada Lovelace", "avatar_url": "https://example.com/ada.png"}))]
 pub struct UpdateProfile {
     /// 1 to 100 characters.
     #[serde(default, deserialize_with = "absent_or_null")]

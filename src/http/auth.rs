@@ -9,7 +9,10 @@ use axum::{
     response::IntoResponse,
 };
 
-use super::extract::{Body, BodyOrForm, ClientAddress};
+use super::{
+    extract::{Body, BodyOrForm},
+    layer::address::ClientAddress,
+};
 use crate::{
     app::App,
     auth::{Actor, account, session},

@@ -1,14 +1,10 @@
 //! What handlers take from a request. Whatever does not fit is refused as a problem that names the field.
 
-use std::{
-    error::Error as _,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
-};
+use std::{error::Error as _, sync::Arc};
 
 use axum::{
     body::Bytes,
-    extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request, path::ErrorKind, rejection::PathRejection},
+    extract::{FromRequest, FromRequestParts, Path, Request, path::ErrorKind, rejection::PathRejection},
     http::{HeaderMap, header, request::Parts},
 };
 use http_body_util::LengthLimitError;
@@ -31,6 +27,7 @@ impl FromRequestParts<Arc<App>> for Actor {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let actor = app.auth.authenticate(bearer(&parts.headers).ok_or(Error::UNAUTHORIZED)?).await?;
+        app.limits.rest(actor.user_id)?;
         Ok(actor)
     }
 }
@@ -40,18 +37,6 @@ impl FromRequestParts<Arc<App>> for Actor {
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// Where a request comes from.
-pub(super) struct ClientAddress(pub(super) IpAddr);
-
-impl<S: Sync> FromRequestParts<S> for ClientAddress {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(peer.map_or(Ipv4Addr::LOCALHOST.into(), |ConnectInfo(address)| address.ip())))
-    }
 }
 
 /// A JSON body.

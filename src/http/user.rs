@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use super::extract::{Body, ClientAddress, Id, Query};
+use super::{
+    extract::{Body, Id, Query},
+    layer::address::ClientAddress,
+};
 use crate::{
     app::App,
     auth::{Actor, account},

@@ -54,7 +54,7 @@ pub(crate) async fn entries(
     }
     for event in events {
         let seq = event.seq;
-        entries.push(Committed::new(room, seq, subjects.tell(event)?));
+        entries.push(Committed::new(room, seq, subjects.tell(&event)?));
     }
     entries.sort_unstable_by_key(|entry| entry.seq);
     Ok(entries)
@@ -94,7 +94,7 @@ impl Subjects {
         })
     }
 
-    fn tell(&self, event: room_event::Model) -> Result<Durable> {
+    fn tell(&self, event: &room_event::Model) -> Result<Durable> {
         let message = || {
             let found = event.message_id.and_then(|id| self.messages.get(&id));
             found.cloned().ok_or_else(|| Error::internal("a log entry names a message that is not there"))

@@ -27,6 +27,11 @@ fn every_route_is_documented_with_its_answers() {
                 assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem", "{place} {status}");
                 assert!(!problem["examples"].as_object().unwrap().is_empty(), "{place} {status}");
             }
+            let bodies = operation["requestBody"]["content"].as_object();
+            for body in bodies.into_iter().flat_map(|contents| contents.values()) {
+                let schema = api.pointer(&body["schema"]["$ref"].as_str().unwrap()[1..]).unwrap();
+                assert!(schema["example"].is_object(), "{place}");
+            }
             let parameters = operation["parameters"].as_array();
             let documented = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "path").count();
             assert_eq!(documented, path.matches('{').count(), "{place}");

@@ -5,7 +5,10 @@ mod contact;
 mod document;
 mod refusal;
 
+use std::net::Ipv4Addr;
+
 use axum::{
+    Extension,
     body::Body,
     http::{Request, StatusCode},
     response::Response,
@@ -17,7 +20,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
-use crate::{bus::Notice, config::Config, db::Db};
+use crate::{bus::Notice, config::Config, db::Db, http::layer::address::ClientAddress};
 
 struct Server {
     router: Router,
@@ -37,6 +40,7 @@ impl Server {
         let (app, notices) = App::new(config, db).unwrap();
         let panics = Router::new().route("/panic", get(|| async { panic!("on purpose") as StatusCode }));
         let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(app);
+        let router = router.layer(Extension(ClientAddress(Ipv4Addr::LOCALHOST.into())));
         Self { router, notices, _folder: folder }
     }
 
