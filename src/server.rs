@@ -92,7 +92,8 @@ impl Server {
 
     /// Serves until `stop`. Then asks sockets to go elsewhere, and gives what is open `server.drain_seconds` to end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { app, router, sockets, listener, .. } = self;
+        let Self { app, router, sockets, listener, address } = self;
+        tracing::info!(%address, database = %app.config.database_url(), "serving");
         let open = Open::default();
         let serving = tokio::spawn(listener::serve(listener, router, app.draining.clone(), open.clone()));
         let housekeeping = tokio::spawn(keep_house(Arc::clone(&app)));
@@ -128,13 +129,11 @@ pub async fn open_database(config: &Config) -> Result<Db, StartError> {
 
 /// Every route, inside every layer. A later `layer` is further out.
 fn router(app: &Arc<App>) -> (Router, Sockets) {
-    let router = http::router()
-        .merge(http::health::router())
-        .layer(from_fn_with_state(Arc::clone(app), patience::limit))
-        .layer(from_fn_with_state(Arc::clone(app), limit::rest));
+    let router = http::router().merge(http::health::router()).layer(from_fn_with_state(Arc::clone(app), limit::rest));
     let (router, sockets) = realtime::mount(router, app);
     let router = router
         .layer(from_fn_with_state(Arc::clone(app), limit::handshakes))
+        .layer(from_fn_with_state(Arc::clone(app), patience::limit))
         .layer(from_fn_with_state(Arc::clone(app), ops::guard))
         .layer(origin::cors(Arc::clone(app)))
         .layer(from_fn_with_state(Arc::clone(app), origin::check))

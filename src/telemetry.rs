@@ -42,12 +42,14 @@ pub fn start(config: &Log) {
 /// `RUST_LOG`, or what is configured. A bare level in the configuration is meant for us: what the libraries below say at
 /// `info` and `debug` drowns the rest.
 fn filter(config: &Log) -> EnvFilter {
-    if let Ok(directives) = EnvFilter::try_from_default_env() {
-        return directives;
-    }
     let level = &config.level;
     let is_bare = level.chars().all(char::is_alphanumeric);
-    EnvFilter::builder().parse_lossy(if is_bare { format!("warn,parlour={level}") } else { level.clone() })
+    let directives = match std::env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(directives) if !directives.is_empty() => directives,
+        _ if is_bare => format!("warn,parlour={level}"),
+        _ => level.clone(),
+    };
+    EnvFilter::builder().parse_lossy(directives)
 }
 
 /// Sends panics where the other lines go, in one line each.

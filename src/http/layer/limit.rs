@@ -66,8 +66,8 @@ fn describe(response: &mut Response, quota: Quota) {
 }
 
 /// Limits the Socket.IO handshakes of an address that have not authenticated yet, and refuses all while the server stops.
-/// The
-/// [`HandshakeTicket`](crate::limits::HandshakeTicket) is in the request's extensions; whoever accepts the CONNECT
+///
+/// The [`HandshakeTicket`](crate::limits::HandshakeTicket) is in the request's extensions; whoever accepts the CONNECT
 /// releases it.
 pub async fn handshakes(
     State(app): State<Arc<App>>,

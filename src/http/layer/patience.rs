@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
+    http::Method,
     middleware::Next,
     response::Response,
 };
@@ -14,13 +15,18 @@ use crate::{app::App, contract::ErrorCode, error::Error, http::problem};
 /// Where bodies arrive that take as long as the caller's connection needs.
 const UPLOADS: &str = "/api/chat/upload";
 
+/// Where a poll is answered when there is something to tell.
+const SOCKET_IO: &str = "/socket.io";
+
 /// What the client may assume: less than of other failures, which all happen before anything is stored.
 const TOO_LONG: Error =
     Error::Refused(ErrorCode::ServiceUnavailable, "this took too long; it may or may not have taken effect");
 
-/// Gives a request up after `server.request_timeout_seconds`.
+/// Gives a request up after `server.request_timeout_seconds`, also when it is its body that does not arrive.
 pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if request.uri().path() == UPLOADS {
+    let path = request.uri().path();
+    let waits_for_news = path.starts_with(SOCKET_IO) && request.method() == Method::GET;
+    if path == UPLOADS || waits_for_news {
         return next.run(request).await;
     }
     let patience = Duration::from_secs(app.config.server.request_timeout_seconds);
