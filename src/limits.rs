@@ -41,12 +41,21 @@ pub struct Limits {
 
 #[derive(Debug)]
 struct Rates {
-    auth_by_address: Window<IpAddr>,
-    auth_by_account: Window<String>,
+    auth_by_address: Window<(Attempt, IpAddr)>,
+    auth_by_account: Window<(Attempt, String)>,
     rest_by_user: Window<UserId>,
     rest_by_address: Window<IpAddr>,
     messages: RateLimiter<UserId, DefaultKeyedStateStore<UserId>, DefaultClock>,
     handshakes: Handshakes,
+}
+
+/// What somebody attempts who has not proved yet who they are. Each kind is counted by itself: who registers may log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Attempt {
+    Register,
+    LogIn,
+    Refresh,
+    ChangePassword,
 }
 
 /// What is left of a REST limit after a request.
@@ -72,17 +81,16 @@ impl Limits {
         Self { rates: config.limits.enabled.then(|| Rates::new(&config.limits, config.realtime.connect_timeout())) }
     }
 
-    /// An attempt to register, log in or refresh, from an address, for an account (an e-mail address or user name).
-    /// Refused attempts do not count.
+    /// An attempt from an address, for an account (an e-mail address or user name). Refused attempts do not count.
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub fn auth(&self, address: IpAddr, account: Option<&str>) -> Result<()> {
+    pub fn auth(&self, attempt: Attempt, address: IpAddr, account: Option<&str>) -> Result<()> {
         let Some(rates) = &self.rates else { return Ok(()) };
         let now = Instant::now();
-        rates.auth_by_address.take(network(address), now).map_err(limited)?;
+        rates.auth_by_address.take((attempt, network(address)), now).map_err(limited)?;
         if let Some(account) = account {
-            rates.auth_by_account.take(account.trim().to_lowercase(), now).map_err(limited)?;
+            rates.auth_by_account.take((attempt, account.trim().to_lowercase()), now).map_err(limited)?;
         }
         Ok(())
     }
@@ -203,21 +211,22 @@ mod tests {
         let limits = limits();
         let address = |last: u8| IpAddr::from([192, 0, 2, last]);
         for _ in 0..5 {
-            assert!(limits.auth(address(1), Some("ada@example.com")).is_ok());
+            assert!(limits.auth(Attempt::LogIn, address(1), Some("ada@example.com")).is_ok());
         }
-        assert!(refused(&limits.auth(address(1), None)), "a sixth from the address");
-        assert!(refused(&limits.auth(address(2), Some(" ADA@example.com"))), "a sixth for the account");
-        assert!(limits.auth(address(2), Some("bob@example.com")).is_ok());
+        assert!(refused(&limits.auth(Attempt::LogIn, address(1), None)), "a sixth from the address");
+        assert!(refused(&limits.auth(Attempt::LogIn, address(2), Some(" ADA@example.com"))), "a sixth for the account");
+        assert!(limits.auth(Attempt::LogIn, address(2), Some("bob@example.com")).is_ok());
+        assert!(limits.auth(Attempt::Register, address(1), Some("ada@example.com")).is_ok(), "counted by itself");
     }
 
     #[test]
     fn one_ipv6_network_is_one_address() {
         let limits = limits();
         for host in 0..5 {
-            assert!(limits.auth(format!("2001:db8::{host}").parse().unwrap(), None).is_ok());
+            assert!(limits.auth(Attempt::LogIn, format!("2001:db8::{host}").parse().unwrap(), None).is_ok());
         }
-        assert!(refused(&limits.auth("2001:db8::ffff:0:0:1".parse().unwrap(), None)));
-        assert!(limits.auth("2001:db8:0:1::1".parse().unwrap(), None).is_ok());
+        assert!(refused(&limits.auth(Attempt::LogIn, "2001:db8::ffff:0:0:1".parse().unwrap(), None)));
+        assert!(limits.auth(Attempt::LogIn, "2001:db8:0:1::1".parse().unwrap(), None).is_ok());
         assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), IpAddr::from([192, 0, 2, 1]));
     }
 
@@ -255,7 +264,7 @@ mod tests {
         let limits = Limits::new(&config);
         let (address, user) = (IpAddr::from([192, 0, 2, 1]), UserId::new());
         for _ in 0..1000 {
-            assert!(limits.auth(address, Some("ada")).is_ok() && limits.message(user).is_ok());
+            assert!(limits.auth(Attempt::LogIn, address, Some("ada")).is_ok() && limits.message(user).is_ok());
             assert!(limits.handshake(address).is_ok());
             assert_eq!(limits.rest(user).unwrap(), None);
         }
