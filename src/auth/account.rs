@@ -89,11 +89,12 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
         session::revoke_all(&tx, actor.user_id, Some(actor.session_id), auth.clock.now()).await?;
     }
     let account = change.update(&tx).await.map_err(taken)?;
-    tx.commit().await?;
-
     if changes_password {
         let except = Some(actor.session_id);
-        auth.bus.publish(Notice::UserRevoked { user_id: actor.user_id, except, code: ErrorCode::Unauthorized }).await;
+        let notice = Notice::UserRevoked { user_id: actor.user_id, except, code: ErrorCode::Unauthorized };
+        auth.bus.commit(tx, notice).await?;
+    } else {
+        tx.commit().await?;
     }
     Ok(profile(account))
 }
@@ -107,11 +108,8 @@ pub async fn deactivate(auth: &Auth, actor: &Actor) -> Result<()> {
     let change = user::ActiveModel { id: Unchanged(actor.user_id), is_active: Set(false), ..Default::default() };
     change.update(&tx).await?;
     session::revoke_all(&tx, actor.user_id, None, auth.clock.now()).await?;
-    tx.commit().await?;
-
     let notice = Notice::UserRevoked { user_id: actor.user_id, except: None, code: ErrorCode::AccountDisabled };
-    auth.bus.publish(notice).await;
-    Ok(())
+    auth.bus.commit(tx, notice).await
 }
 
 /// An account as its owner sees it.

@@ -63,11 +63,10 @@ pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
         .await?;
     if rotated.rows_affected == 0 {
         let reused = revoke_if_reused(&tx, &claims, now).await?;
-        tx.commit().await?;
         if !reused {
             return Err(Error::UNAUTHORIZED);
         }
-        auth.bus.publish(Notice::SessionRevoked { session_id: claims.sid, code: ErrorCode::TokenReused }).await;
+        auth.bus.commit(tx, Notice::SessionRevoked { session_id: claims.sid, code: ErrorCode::TokenReused }).await?;
         return Err(TOKEN_REUSED);
     }
     let account = user::Entity::find_by_id(claims.sub).one(&tx).await?.ok_or(Error::UNAUTHORIZED)?;
@@ -86,11 +85,8 @@ pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
 pub async fn logout(auth: &Auth, actor: &Actor) -> Result<()> {
     let tx = auth.db.begin().await?;
     revoke(&tx, actor.session_id, auth.clock.now()).await?;
-    tx.commit().await?;
-
     let notice = Notice::SessionRevoked { session_id: actor.session_id, code: ErrorCode::Unauthorized };
-    auth.bus.publish(notice).await;
-    Ok(())
+    auth.bus.commit(tx, notice).await
 }
 
 /// Ends every login of a user, but for `except`.

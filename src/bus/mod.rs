@@ -5,11 +5,15 @@
 
 use std::sync::Arc;
 
+use sea_orm::DatabaseTransaction;
 use tokio::sync::mpsc;
 
-use crate::contract::{
-    ErrorCode, MessageId, RoomId, Seq, SessionId, Timestamp, UserId,
-    event::{Durable, Encoded, Entry},
+use crate::{
+    contract::{
+        ErrorCode, MessageId, RoomId, Seq, SessionId, Timestamp, UserId,
+        event::{Durable, Encoded, Entry},
+    },
+    error::{Error, Result},
 };
 
 /// Notices that may wait for delivery before those who commit have to wait too.
@@ -26,6 +30,8 @@ pub struct Committed {
     pub data: Encoded,
     /// What it means for who may hear the room.
     pub audience: Audience,
+    /// Whether earlier entries show something else since, such as the text of a message that was edited.
+    pub rewrites: bool,
 }
 
 /// What a committed entry means for who may hear the room, besides being told to those who do.
@@ -54,8 +60,9 @@ impl Committed {
             Durable::RoomDeleted {} => Audience::Closed,
             _ => Audience::Unchanged,
         };
+        let rewrites = matches!(change, Durable::MessageEdited { .. } | Durable::MessageDeleted { .. });
         let name = change.name();
-        Self { room_id, seq, name, data: Encoded::new(&Entry { room_id, seq, change }), audience }
+        Self { room_id, seq, name, data: Encoded::new(&Entry { room_id, seq, change }), audience, rewrites }
     }
 }
 
@@ -97,6 +104,21 @@ impl Bus {
     pub async fn publish(&self, notice: Notice) {
         // Delivery ends only when the process does; what it misses then is in the log.
         let _ = self.local.send(notice).await;
+    }
+
+    /// Commits a change and tells of it, as one step that goes on when the caller is dropped in between: a client that
+    /// hangs up must not leave behind a change that nobody hears of.
+    ///
+    /// # Errors
+    /// When the commit fails; then nothing is told.
+    pub async fn commit(&self, tx: DatabaseTransaction, notice: Notice) -> Result<()> {
+        let bus = self.clone();
+        let step = tokio::spawn(async move {
+            tx.commit().await?;
+            bus.publish(notice).await;
+            Ok(())
+        });
+        step.await.map_err(Error::internal)?
     }
 
     /// Tells of entries of rooms' logs.

@@ -79,7 +79,7 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
     let permit = standing.permit(Capability::ManageMembers)?;
     let named: BTreeSet<UserId> = request.user_ids.into_iter().collect();
     all_exist(&tx, &named).await?;
-    let here = present(&tx, room_id, &named).await?;
+    let here = present(&tx, room_id, named.iter().copied()).await?;
     let new: Vec<NewMember> =
         named.iter().filter(|id| !here.contains(id)).map(|id| NewMember { user_id: *id, role: Role::Member }).collect();
     if new.is_empty() {
@@ -92,16 +92,15 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
     let changes = insert(&tx, &room, room.last_seq, &new, now).await?;
     count_members(&tx, room_id, count).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
-    tx.commit().await?;
-
-    log::tell(chat.db.read(), &chat.bus, &room, changes.len()).await?;
-    let models = member::Entity::find()
+    let added = member::Entity::find()
         .filter(member::Column::RoomId.eq(room_id))
         .filter(member::Column::UserId.is_in(new.iter().map(|member| member.user_id)))
         .order_by_asc(member::Column::JoinedSeq)
-        .all(chat.db.read())
+        .all(&tx)
         .await?;
-    view::members(chat.db.read(), models).await
+    let added = view::members(&tx, added).await?;
+    log::commit(chat, tx, &room, changes.len()).await?;
+    Ok(added)
 }
 
 /// Changes a member's role, or mutes them for a while.
@@ -133,15 +132,18 @@ pub async fn update(
         permit = standing.permit_acting_on(Capability::ManageMembers, before)?;
         row.muted_until = Set(muted_until);
     }
-    if row.is_changed() {
+    let is_changed = row.is_changed();
+    if is_changed {
         row.update(&tx).await?;
+    }
+    let model = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
+    let member = view::members(&tx, vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)?;
+    if is_changed {
         let changes = [Change::of_member(EventKind::MemberUpdated, user_id)];
         let room = log::append(&tx, &permit, &changes, now).await?;
-        tx.commit().await?;
-        log::tell(chat.db.read(), &chat.bus, &room, 1).await?;
+        log::commit(chat, tx, &room, 1).await?;
     }
-    let model = find::member(chat.db.read(), room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
-    view::members(chat.db.read(), vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)
+    Ok(member)
 }
 
 /// Removes somebody from a group, or leaves it if it is the asker.
@@ -169,9 +171,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
     count_members(&tx, room_id, -1).await?;
     let changes = [Change::of_member(EventKind::MemberRemoved, user_id).because(reason)];
     let room = log::append(&tx, &permit, &changes, now).await?;
-    tx.commit().await?;
-
-    log::tell(chat.db.read(), &chat.bus, &room, 1).await
+    log::commit(chat, tx, &room, 1).await
 }
 
 /// Puts people into a room, in the places of its log that follow `after`; answers the changes to enter there.
@@ -231,10 +231,15 @@ pub(super) async fn all_exist(db: &impl ConnectionTrait, users: &BTreeSet<UserId
     if usize::try_from(found).is_ok_and(|found| found == users.len()) { Ok(()) } else { Err(Error::USER_NOT_FOUND) }
 }
 
-async fn present(db: &impl ConnectionTrait, room: RoomId, users: &BTreeSet<UserId>) -> Result<BTreeSet<UserId>> {
+/// Which of some users are in a room.
+pub(super) async fn present(
+    db: &impl ConnectionTrait,
+    room: RoomId,
+    users: impl Iterator<Item = UserId> + Send,
+) -> Result<BTreeSet<UserId>> {
     let here = member::Entity::find()
         .filter(member::Column::RoomId.eq(room))
-        .filter(member::Column::UserId.is_in(users.iter().copied()))
+        .filter(member::Column::UserId.is_in(users))
         .filter(member::Column::LeftAt.is_null())
         .all(db)
         .await?;

@@ -1,8 +1,7 @@
 //! Messages: send, read back, edit, delete.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{
@@ -89,7 +88,7 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: String) ->
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
     let (model, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit(Capability::ChangeOwnMessage)?;
+    let permit = standing.permit_editing(now)?;
     if model.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
     }
@@ -101,10 +100,9 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: String) ->
     row.edited_at = Set(Some(now));
     let model = row.update(&tx).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageEdited, id)], now).await?;
-    tx.commit().await?;
-
-    log::tell(chat.db.read(), &chat.bus, &room, 1).await?;
-    view::one_message(chat.db.read(), model).await
+    let message = view::one_message(&tx, model).await?;
+    log::commit(chat, tx, &room, 1).await?;
+    Ok(message)
 }
 
 /// Deletes a message: its place stays, its content is gone. Deleting it again changes nothing.
@@ -129,9 +127,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
     row.deleted_at = Set(Some(now));
     row.update(&tx).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageDeleted, id)], now).await?;
-    tx.commit().await?;
-
-    log::tell(chat.db.read(), &chat.bus, &room, 1).await?;
+    log::commit(chat, tx, &room, 1).await?;
     Ok(DeletedMessage { message_id: id, deleted_at: now })
 }
 
@@ -143,11 +139,11 @@ pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: History
     let cursor = Cursor::of(&query)?;
     let page = PageQuery { page: query.page, page_size: query.page_size }.check()?;
     let db = chat.db.read();
-    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
+    let (room, _, standing) = find::room(db, actor.user_id, room_id).await?;
     standing.permit(Capability::Read)?;
     let Some(cursor) = cursor else {
         let all = message::Entity::find().filter(message::Column::RoomId.eq(room_id));
-        let total = all.clone().count(db).await?;
+        let total = u64::try_from(room.message_count).unwrap_or(0);
         let mut newest =
             all.order_by_desc(message::Column::Seq).offset(page.offset()).limit(page.size()).all(db).await?;
         newest.reverse();

@@ -52,6 +52,11 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
 
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
+    if let Some(key) = &direct_key
+        && let Some(existing) = direct(&tx, key).await?
+    {
+        return Ok(Created { room: details(&tx, actor.user_id, existing).await?, is_new: false });
+    }
     people::all_exist(&tx, &others).await?;
     let room = new_row(actor, request, direct_key.clone(), others.len() + 1, now)?;
     let row = room.clone().into_active_model().reset_all();
@@ -60,9 +65,11 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
         .exec_without_returning(&tx)
         .await?;
     if !matches!(inserted, TryInsertResult::Inserted(1)) {
+        // Another node made it since we looked.
         drop(tx);
-        let existing = direct(chat.db.read(), &direct_key.unwrap_or_default()).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-        return Ok(Created { room: get(chat, actor, existing.id).await?, is_new: false });
+        let db = chat.db.read();
+        let existing = direct(db, &direct_key.unwrap_or_default()).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+        return Ok(Created { room: details(db, actor.user_id, existing).await?, is_new: false });
     }
     let role = if is_direct { Role::Member } else { Role::Owner };
     let everybody: Vec<NewMember> = std::iter::once(NewMember { user_id: actor.user_id, role })
@@ -70,10 +77,9 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
         .collect();
     let changes = people::insert(&tx, &room, Seq::ZERO, &everybody, now).await?;
     log::insert(&tx, &room, actor.user_id, &changes, now).await?;
-    tx.commit().await?;
-
-    log::tell(chat.db.read(), &chat.bus, &room, changes.len()).await?;
-    Ok(Created { room: get(chat, actor, room.id).await?, is_new: true })
+    let answer = details(&tx, actor.user_id, room.clone()).await?;
+    log::commit(chat, tx, &room, changes.len()).await?;
+    Ok(Created { room: answer, is_new: true })
 }
 
 /// The rooms the asker is in, the newest activity first.
@@ -116,14 +122,19 @@ pub async fn newest(chat: &Chat, user: UserId, limit: u64) -> Result<Vec<(RoomId
 pub async fn get(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
     let db = chat.db.read();
     let (model, _, _) = find::room(db, actor.user_id, id).await?;
+    details(db, actor.user_id, model).await
+}
+
+/// A room with its members, for one of them.
+async fn details(db: &impl ConnectionTrait, user: UserId, model: room::Model) -> Result<Room> {
     let members = member::Entity::find()
-        .filter(member::Column::RoomId.eq(id))
+        .filter(member::Column::RoomId.eq(model.id))
         .filter(member::Column::LeftAt.is_null())
         .order_by_asc(member::Column::JoinedSeq)
         .limit(DETAILED_MEMBERS)
         .all(db)
         .await?;
-    let mut room = summary(db, actor.user_id, model).await?;
+    let mut room = summary(db, user, model).await?;
     room.members = Some(view::members(db, members).await?);
     Ok(room)
 }
@@ -163,20 +174,23 @@ pub async fn may_type(chat: &Chat, user: UserId, id: RoomId) -> Result<()> {
 pub struct Activity {
     pub last_seq: Seq,
     pub last_message: Option<Message>,
-    /// By user; who has nothing unread is left out.
+    /// What each of them has not read; who is no member (any longer) is left out.
     pub unread: HashMap<UserId, i64>,
 }
 
-/// The state of a room for some of its members.
+/// The state of a room for those of some users who are its members.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND` when it is gone.
 pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activity> {
     let db = chat.db.read();
     let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-    let unread = receipt::unread_of(db, id, users).await?;
     let last_seq = room.last_seq;
     let last_message = last_messages(db, &[room]).await?.remove(&id);
+    // Who is a member is read last: nobody is shown a message that came after they had gone.
+    let mut unread = receipt::unread_of(db, id, users).await?;
+    let members = people::present(db, id, users.iter().copied()).await?;
+    let unread = members.into_iter().map(|user| (user, unread.remove(&user).unwrap_or(0))).collect();
     Ok(Activity { last_seq, last_message, unread })
 }
 
@@ -219,10 +233,9 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     row.updated_at = Set(now);
     row.update(&tx).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
-    tx.commit().await?;
-
-    log::tell(chat.db.read(), &chat.bus, &room, 1).await?;
-    get(chat, actor, id).await
+    let answer = details(&tx, actor.user_id, room.clone()).await?;
+    log::commit(chat, tx, &room, 1).await?;
+    Ok(answer)
 }
 
 /// Deletes a room for everybody.
@@ -239,9 +252,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
     row.updated_at = Set(now);
     row.update(&tx).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomDeleted)], now).await?;
-    tx.commit().await?;
-
-    log::tell(chat.db.read(), &chat.bus, &room, 1).await
+    log::commit(chat, tx, &room, 1).await
 }
 
 /// Refused: more people than the room takes.

@@ -10,14 +10,13 @@ pub(super) mod read;
 mod writer;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
-    sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr,
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::permission::Permit;
+use super::{Chat, permission::Permit};
 use crate::{
-    bus::Bus,
+    bus::{Bus, Notice},
     clock::Clock,
     contract::{EventKind, MessageId, Timestamp, UserId, command::SentMessage, message::SendMessage},
     db::Db,
@@ -145,9 +144,10 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Tells of the places `(after, room.last_seq]` of a room, as they are committed.
-pub(super) async fn tell(db: &impl ConnectionTrait, bus: &Bus, room: &room::Model, count: usize) -> Result<()> {
+/// Commits a change that took the last `count` places of a room, and tells of them. What is told is read before the commit:
+/// after it nothing can fail any more.
+pub(super) async fn commit(chat: &Chat, tx: DatabaseTransaction, room: &room::Model, count: usize) -> Result<()> {
     let after = entity::Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
-    bus.publish_entries(read::entries(db, room.id, after, room.last_seq, count).await?).await;
-    Ok(())
+    let entries = read::entries(&tx, room.id, after, room.last_seq, count).await?;
+    chat.bus.commit(tx, Notice::Committed(entries.into())).await
 }
