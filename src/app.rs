@@ -77,6 +77,11 @@ impl App {
     /// What takes the notices of this node to its sockets.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
-        Delivery { chat: self.chat.clone(), feed: self.feed.clone(), connections: Arc::clone(&self.connections) }
+        Delivery {
+            chat: self.chat.clone(),
+            feed: self.feed.clone(),
+            connections: Arc::clone(&self.connections),
+            rooms_per_socket: self.config.realtime.rooms_per_socket,
+        }
     }
 }

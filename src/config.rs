@@ -100,6 +100,7 @@ pub struct Limits {
     pub auth_per_minute: u32,
     pub rest_per_minute: u32,
     pub messages_per_minute: u32,
+    pub missed_events_per_minute: u32,
     pub typing_interval_ms: u64,
     pub sockets_per_user: usize,
     pub handshakes_per_address: usize,

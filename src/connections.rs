@@ -13,6 +13,7 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
+    bus::Committed,
     contract::{
         ErrorCode, RoomId, SessionId, User, UserId,
         command::RoomScope,
@@ -56,6 +57,8 @@ pub struct Connection {
     transport: Box<dyn Transport>,
     joined: Mutex<HashSet<RoomId>>,
     revoked: AtomicBool,
+    /// Set under the index's lock: from then on it joins nothing.
+    closed: AtomicBool,
 }
 
 impl std::fmt::Debug for Connection {
@@ -82,6 +85,7 @@ impl Connection {
             transport,
             joined: Mutex::new(HashSet::new()),
             revoked: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -107,6 +111,11 @@ impl Connection {
         delivery
     }
 
+    /// Queues entries of a log, back to back; answers whether it took them all.
+    pub fn deliver_all(&self, entries: &[Committed]) -> bool {
+        entries.iter().all(|entry| self.deliver(entry.name, &entry.data) == Delivery::Queued)
+    }
+
     /// Queues news of the moment, which a socket that is behind does without.
     pub fn tell(&self, event: &Ephemeral) -> Delivery {
         self.transport.emit(event.name(), &Encoded::new(event))
@@ -121,12 +130,6 @@ impl Connection {
     #[must_use]
     pub fn has_joined(&self, room: RoomId) -> bool {
         self.joined.lock().contains(&room)
-    }
-
-    /// The rooms it has joined.
-    #[must_use]
-    pub fn joined(&self) -> Vec<RoomId> {
-        self.joined.lock().iter().copied().collect()
     }
 
     /// How many rooms it has joined.
@@ -214,14 +217,20 @@ impl Connections {
         Ok(Slot { user, taken: Arc::clone(&self.taken) })
     }
 
-    /// Enters a socket; answers whether it is its user's first here.
-    pub fn enter(&self, connection: &Arc<Connection>) -> bool {
+    /// Enters a socket.
+    pub fn enter(&self, connection: &Arc<Connection>) {
         let mut index = self.index.write();
         index.all.insert(connection.id, Arc::clone(connection));
         metrics::gauge!("parlour_sockets").set(index.all.len() as f64);
         let own = index.of_user.entry(connection.user.id).or_default();
         own.insert(connection.id, Arc::clone(connection));
-        own.len() == 1
+    }
+
+    /// Lets a socket that is going join nothing more; answers the rooms it has to be taken out of.
+    pub fn close(&self, connection: &Connection) -> Vec<RoomId> {
+        let _index = self.index.write();
+        connection.closed.store(true, Ordering::SeqCst);
+        connection.joined.lock().iter().copied().collect()
     }
 
     /// Forgets a socket; answers whether it was its user's last here. It must have left its rooms before.
@@ -262,14 +271,18 @@ impl Connections {
         self.index.read().viewing.get(&room).map(|viewers| viewers.values().cloned().collect()).unwrap_or_default()
     }
 
-    /// Enters a socket into a room; answers whether it is its user's first there. Only the room's feed calls this.
-    pub fn join(&self, room: RoomId, connection: &Arc<Connection>) -> bool {
+    /// Enters a socket into a room; answers whether it is its user's first there, and nothing if the socket is going. Only
+    /// the room's feed calls this.
+    pub fn join(&self, room: RoomId, connection: &Arc<Connection>) -> Option<bool> {
         let mut index = self.index.write();
+        if connection.closed.load(Ordering::SeqCst) {
+            return None;
+        }
         connection.joined.lock().insert(room);
         let viewers = index.viewing.entry(room).or_default();
         let first = !viewers.values().any(|other| other.user.id == connection.user.id);
         viewers.insert(connection.id, Arc::clone(connection));
-        first
+        Some(first)
     }
 
     /// Takes a socket out of a room; answers whether it was its user's last there. Only the room's feed calls this.

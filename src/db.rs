@@ -1,7 +1,7 @@
 //! The database: one way to read, one way to write.
 //!
 //! SQLite has a single writer, so writing goes through a pool of one and waits there in order instead of failing as busy;
-//! reading has a pool of its own and never waits for writers (WAL). PostgreSQL uses one pool for both.
+//! reading has a pool of its own and never waits for writers (WAL). PostgreSQL has a pool for each as well.
 
 use std::{path::Path, time::Duration};
 
@@ -16,6 +16,9 @@ use crate::{config::Config, error::Result};
 
 /// Names the lock under which PostgreSQL is migrated: "parlour" in ASCII.
 const MIGRATION_LOCK: i64 = 0x70_61_72_6c_6f_75_72;
+
+/// Connections for writing to PostgreSQL: apart from those for reading, so that a burst of reads keeps no commit waiting.
+const POSTGRES_WRITERS: u32 = 4;
 
 /// Connections to the database.
 #[derive(Clone, Debug)]
@@ -42,14 +45,17 @@ impl Db {
             let read = Database::connect(sqlite(&url, acquire_timeout, config.database.max_connections, true)).await?;
             return Ok(Self { read, write });
         }
-        let mut options = ConnectOptions::new(url);
-        options
-            .max_connections(config.database.max_connections)
-            .acquire_timeout(acquire_timeout)
-            .statement_timeout(Duration::from_secs(5))
-            .sqlx_logging(false);
-        let pool = Database::connect(options).await?;
-        Ok(Self { read: pool.clone(), write: pool })
+        let pool = |connections| {
+            let mut options = ConnectOptions::new(url.clone());
+            options
+                .max_connections(connections)
+                .acquire_timeout(acquire_timeout)
+                .statement_timeout(Duration::from_secs(5))
+                .sqlx_logging(false);
+            Database::connect(options)
+        };
+        let read = pool(config.database.max_connections).await?;
+        Ok(Self { read, write: pool(POSTGRES_WRITERS).await? })
     }
 
     /// For queries that change nothing.

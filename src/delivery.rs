@@ -28,12 +28,17 @@ const TICK: Duration = Duration::from_millis(100);
 /// Members of a room above which nobody is told who has read: the news would grow with the square of them.
 const RECEIPT_MEMBERS: i32 = 200;
 
+/// Messages that one `messages_read` names at the most.
+const READ_MESSAGES: usize = 500;
+
 /// What delivery works with.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub chat: Chat,
     pub feed: Feed,
     pub connections: Arc<Connections>,
+    /// Rooms that a socket may have joined.
+    pub rooms_per_socket: usize,
 }
 
 /// A read mark on its way to the room.
@@ -42,6 +47,18 @@ struct Read {
     message_ids: Vec<MessageId>,
     last_read_seq: Seq,
     read_at: Timestamp,
+}
+
+impl Read {
+    fn merge(mut self, later: Self) -> Self {
+        self.message_ids.extend(later.message_ids);
+        self.message_ids.sort_unstable();
+        self.message_ids.dedup();
+        // The newest sort last; nobody needs more than one request may name.
+        let excess = self.message_ids.len().saturating_sub(READ_MESSAGES);
+        self.message_ids.drain(..excess);
+        Self { message_ids: self.message_ids, ..later }
+    }
 }
 
 impl Delivery {
@@ -56,13 +73,14 @@ impl Delivery {
                     Some(notice) => self.take(notice, &mut activity, &mut reads).await,
                     None => return,
                 },
-                _ = tick.tick() => {}
-            }
-            for (room, ()) in activity.due() {
-                self.tell_onlookers(room);
-            }
-            for ((room, user), read) in reads.due() {
-                self.tell_read(room, user, read);
+                _ = tick.tick() => {
+                    for (room, ()) in activity.due() {
+                        self.tell_onlookers(room);
+                    }
+                    for ((room, user), read) in reads.due() {
+                        self.tell_read(room, user, read);
+                    }
+                }
             }
         }
     }
@@ -72,22 +90,21 @@ impl Delivery {
             Notice::Committed(entries) => {
                 for entry in entries.iter() {
                     self.widen_or_narrow(entry);
-                    if entry.audience == Audience::Message {
-                        activity.offer(entry.room_id, (), |(), ()| ());
+                    let paced = entry.audience == Audience::Message;
+                    if paced && activity.offer(entry.room_id, (), |(), ()| ()).is_some() {
+                        self.tell_onlookers(entry.room_id);
                     }
                 }
                 for (room, entries) in by_room(&entries) {
-                    self.feed.entries(room, entries).await;
+                    self.feed.entries(room, entries);
                 }
             }
             Notice::Read { room_id, user_id, message_ids, last_read_seq, read_at, members } => {
                 if members <= RECEIPT_MEMBERS {
                     let read = Read { message_ids, last_read_seq, read_at };
-                    reads.offer((room_id, user_id), read, |earlier, mut later| {
-                        later.message_ids.extend(earlier.message_ids);
-                        later.last_read_seq = later.last_read_seq.max(earlier.last_read_seq);
-                        later
-                    });
+                    if let Some(read) = reads.offer((room_id, user_id), read, Read::merge) {
+                        self.tell_read(room_id, user_id, read);
+                    }
                 }
             }
             Notice::SessionRevoked { session_id, code } => {
@@ -147,11 +164,12 @@ impl Delivery {
         let data = Encoded::new(&event);
         for connection in self.connections.of_user(user) {
             connection.deliver(event.name(), &data);
-            if connection.scope == RoomScope::All && !connection.has_joined(room_id) {
-                let attached = self.feed.attach(&connection, room_id, Some(since), since, usize::MAX).await;
-                if let Err(error) = attached {
-                    error.record();
-                }
+            if connection.scope == RoomScope::All
+                && !connection.has_joined(room_id)
+                && connection.joined_count() < self.rooms_per_socket
+                && let Err(error) = self.feed.attach(&connection, room_id, Some(since), since, usize::MAX).await
+            {
+                error.record();
             }
         }
     }
@@ -170,10 +188,12 @@ impl Delivery {
                 Err(error) => return error.record(),
             };
             for (user, connections) in onlookers {
+                // The index is a hint; who is a member, the database says.
+                let Some(&unread_count) = activity.unread.get(&user) else { continue };
                 let event = Ephemeral::RoomActivity {
                     room_id,
                     last_seq: activity.last_seq,
-                    unread_count: activity.unread.get(&user).copied().unwrap_or(0),
+                    unread_count,
                     last_message: activity.last_message.clone().map(Box::new),
                 };
                 let data = Encoded::new(&event);
@@ -219,25 +239,28 @@ impl<K: Copy + Eq + Hash, V> Pace<K, V> {
         Self { waiting: HashMap::new(), last: HashMap::new() }
     }
 
-    fn offer(&mut self, key: K, value: V, merge: impl FnOnce(V, V) -> V) {
+    /// Takes news: gives it back if it may go out now, and keeps it for later otherwise.
+    fn offer(&mut self, key: K, value: V, merge: impl FnOnce(V, V) -> V) -> Option<V> {
+        let now = Instant::now();
         let value = match self.waiting.remove(&key) {
             Some(earlier) => merge(earlier, value),
             None => value,
         };
+        if self.last.get(&key).is_none_or(|last| now >= *last + PACE) {
+            self.last.insert(key, now);
+            return Some(value);
+        }
         self.waiting.insert(key, value);
+        None
     }
 
-    /// What may go out now.
+    /// What was kept and may go out now.
     fn due(&mut self) -> Vec<(K, V)> {
         let now = Instant::now();
-        self.last.retain(|_, at| now < *at + PACE);
-        let ready: Vec<K> = self.waiting.keys().filter(|key| !self.last.contains_key(key)).copied().collect();
-        ready
-            .into_iter()
-            .filter_map(|key| {
-                self.last.insert(key, now);
-                Some((key, self.waiting.remove(&key)?))
-            })
-            .collect()
+        self.last.retain(|_, last| now < *last + PACE);
+        let Self { waiting, last } = self;
+        let due: Vec<(K, V)> = waiting.extract_if(|key, _| !last.contains_key(key)).collect();
+        last.extend(due.iter().map(|(key, _)| (*key, now)));
+        due
     }
 }

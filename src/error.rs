@@ -139,13 +139,19 @@ fn is_outage(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        // SQLITE_BUSY and SQLITE_FULL, https://www.sqlite.org/rescode.html; PostgreSQL's classes 08, 53 and 57,
-        // https://www.postgresql.org/docs/current/errcodes-appendix.html
-        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| {
-            matches!(&*code, "5" | "13") || (code.len() == 5 && matches!(&code[..2], "08" | "53" | "57"))
-        }),
+        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| is_outage_code(&code)),
         _ => false,
     }
+}
+
+/// PostgreSQL: classes 08 (connection), 40 (rolled back for another), 53 (resources), 57 (operator intervention), all five
+/// characters long, <https://www.postgresql.org/docs/current/errcodes-appendix.html>. SQLite: BUSY, LOCKED, IOERR, FULL and
+/// CANTOPEN, in the low byte of the extended code, <https://www.sqlite.org/rescode.html>.
+fn is_outage_code(code: &str) -> bool {
+    if code.len() == 5 && matches!(&code[..2], "08" | "40" | "53" | "57") {
+        return true;
+    }
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
 }
 
 impl Clone for Error {

@@ -45,7 +45,8 @@ struct Rates {
     auth_by_account: Window<(Attempt, String)>,
     rest_by_user: Window<UserId>,
     rest_by_address: Window<IpAddr>,
-    messages: RateLimiter<UserId, DefaultKeyedStateStore<UserId>, DefaultClock>,
+    messages: Buckets,
+    missed: Buckets,
     handshakes: Handshakes,
 }
 
@@ -57,6 +58,9 @@ pub enum Attempt {
     Refresh,
     ChangePassword,
 }
+
+/// A token bucket for each user.
+type Buckets = RateLimiter<UserId, DefaultKeyedStateStore<UserId>, DefaultClock>;
 
 /// What is left of a REST limit after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +135,22 @@ impl Limits {
         rates.messages.check_key(&user).map_err(|until| limited(until.wait_time_from(DefaultClock::default().now())))
     }
 
+    /// That many missed events for a user, by `sync` or a joining with a cursor: what is read back costs us more than what is
+    /// said, and a client that does not read it keeps it in our memory.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub fn missed(&self, user: UserId, events: usize) -> Result<()> {
+        let (Some(rates), Some(events)) = (&self.rates, u32::try_from(events).ok().and_then(NonZeroU32::new)) else {
+            return Ok(());
+        };
+        match rates.missed.check_key_n(&user, events) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(until)) => Err(limited(until.wait_time_from(DefaultClock::default().now()))),
+            Err(_) => Err(limited(MINUTE)),
+        }
+    }
+
     /// A handshake from an address. The ticket counts until it is released or `realtime.connect_timeout_ms` passed.
     ///
     /// # Errors
@@ -150,20 +170,24 @@ impl Limits {
         rates.rest_by_user.sweep(now);
         rates.rest_by_address.sweep(now);
         rates.handshakes.sweep(now);
-        rates.messages.retain_recent();
-        rates.messages.shrink_to_fit();
+        for buckets in [&rates.messages, &rates.missed] {
+            buckets.retain_recent();
+            buckets.shrink_to_fit();
+        }
     }
 }
 
 impl Rates {
     fn new(config: &config::Limits, connect_timeout: Duration) -> Self {
-        let burst = NonZeroU32::new(config.messages_per_minute).unwrap_or(NonZeroU32::MIN);
+        let buckets =
+            |per_minute| RateLimiter::keyed(Rate::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN)));
         Self {
             auth_by_address: Window::new(config.auth_per_minute, MINUTE),
             auth_by_account: Window::new(config.auth_per_minute, MINUTE),
             rest_by_user: Window::new(config.rest_per_minute, MINUTE),
             rest_by_address: Window::new(config.rest_per_minute, MINUTE),
-            messages: RateLimiter::keyed(Rate::per_minute(burst)),
+            messages: buckets(config.messages_per_minute),
+            missed: buckets(config.missed_events_per_minute),
             handshakes: Handshakes::new(config.handshakes_per_address, connect_timeout),
         }
     }

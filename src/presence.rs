@@ -40,16 +40,16 @@ impl Presences {
         Arc::new(Self { chat, clock, connections, grace, present: Mutex::default() })
     }
 
-    /// The first socket of a user came.
+    /// A socket of a user came.
     pub fn arrive(&self, user: UserId) {
         let mut present = self.present.lock();
-        if let Some(back) = present.get_mut(&user) {
-            // Back within the grace: nobody was told that they had gone.
-            back.departures += 1;
+        if let Some(already) = present.get_mut(&user) {
+            // There already, or back within the grace: nobody was told that they had gone.
+            already.departures += 1;
             return;
         }
         present.insert(user, Present { chosen: ChosenStatus::Online, departures: 0 });
-        drop(present);
+        // Under the lock, like every announcement: coming and going are told in the order in which they happened.
         self.announce(user, true, None);
     }
 
@@ -57,7 +57,11 @@ impl Presences {
     pub fn depart(self: &Arc<Self>, user: UserId) {
         let departure = {
             let mut present = self.present.lock();
-            let Some(going) = present.get_mut(&user) else { return };
+            let Some(going) = present.get_mut(&user) else {
+                // None of their sockets got as far as being seen.
+                self.connections.forget_user(user);
+                return;
+            };
             going.departures += 1;
             going.departures
         };
@@ -74,28 +78,28 @@ impl Presences {
             let mut present = self.present.lock();
             match present.get(&user) {
                 Some(still) if still.departures == departure && self.connections.of_user(user).is_empty() => {
-                    present.remove(&user)
+                    if still.chosen != ChosenStatus::Invisible {
+                        self.announce(user, false, Some(left_at));
+                    }
+                    present.remove(&user).is_some()
                 }
-                _ => None,
+                _ => false,
             }
         };
-        let Some(gone) = gone else { return };
+        if !gone {
+            return;
+        }
+        self.connections.forget_user(user);
         if let Err(error) = chat::user::seen(&self.chat, user, left_at).await {
             error.record();
         }
-        if gone.chosen != ChosenStatus::Invisible {
-            self.announce(user, false, Some(left_at));
-        }
-        self.connections.forget_user(user);
     }
 
     /// A user chose how to appear.
     pub fn choose(&self, user: UserId, chosen: ChosenStatus) {
-        let before = {
-            let mut present = self.present.lock();
-            let Some(present) = present.get_mut(&user) else { return };
-            std::mem::replace(&mut present.chosen, chosen)
-        };
+        let mut present = self.present.lock();
+        let Some(own) = present.get_mut(&user) else { return };
+        let before = std::mem::replace(&mut own.chosen, chosen);
         match (before, chosen) {
             (ChosenStatus::Invisible, ChosenStatus::Online | ChosenStatus::Away) => self.announce(user, true, None),
             (ChosenStatus::Online | ChosenStatus::Away, ChosenStatus::Invisible) => {

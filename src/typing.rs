@@ -69,7 +69,7 @@ impl Typing {
     /// They write; the caller has checked that they may.
     pub fn begin(&self, room: RoomId, connection: &Connection) {
         let now = Instant::now();
-        let name = connection.user.display_name().to_owned();
+        let name = connection.user.display_name();
         let ends = Some(now + self.expiry);
         let writer = Writer { connection: connection.id, name: name.clone(), told: now, ends };
         self.writers.lock().insert((room, connection.user.id), writer);

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType, QueryFilter,
+    ConnectionTrait, ExprTrait, FromQueryResult, JoinType,
     sea_query::{Expr, Query},
 };
 
-use super::{Chat, find, member as people, permission::Capability};
+use super::{Chat, find, log::NewMark, member as people, permission::Capability};
 use crate::{
     auth::Actor,
-    bus::Notice,
     contract::{
         ErrorCode, RoomId, Seq, UserId,
         receipt::{MarkRead, ReadMark},
@@ -25,7 +24,6 @@ use entity::{member, message};
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `INVALID_REFERENCE` when a message is not of the room; then nothing was written.
 pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead) -> Result<ReadMark> {
     let message_ids = request.message_ids.unwrap_or_default();
-    let now = chat.clock.now();
     let (room, place, standing) = find::room(chat.db.read(), actor.user_id, room_id).await?;
     standing.permit(Capability::Read)?;
     Error::check([people::at_most(&message_ids, "message_ids")])?;
@@ -40,33 +38,19 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
 
     let mut mark = place.last_read_seq;
     if target > mark {
-        let tx = chat.db.begin().await?;
-        let moved = member::Entity::update_many()
-            .col_expr(member::Column::LastReadSeq, Expr::value(target))
-            .col_expr(member::Column::LastReadAt, Expr::value(now))
-            .filter(member::Column::Id.eq(place.id))
-            .filter(member::Column::LeftAt.is_null())
-            .filter(member::Column::LastReadSeq.lt(target))
-            .exec(&tx)
-            .await?;
-        tx.commit().await?;
-        if moved.rows_affected > 0 {
-            mark = target;
-            let user_id = actor.user_id;
-            chat.bus
-                .publish(Notice::Read {
-                    room_id,
-                    user_id,
-                    message_ids,
-                    last_read_seq: target,
-                    read_at: now,
-                    members: room.member_count,
-                })
-                .await;
-        } else {
-            mark =
-                find::member(chat.db.read(), room_id, actor.user_id).await?.ok_or(Error::ROOM_NOT_FOUND)?.last_read_seq;
-        }
+        let further = NewMark {
+            place: place.id,
+            room_id,
+            user_id: actor.user_id,
+            seq: target,
+            at: chat.clock.now(),
+            message_ids,
+            members: room.member_count,
+        };
+        chat.log.mark(further).await?;
+        // Another of the user's sockets may have been further, or they may have been removed meanwhile.
+        let place = find::member(chat.db.read(), room_id, actor.user_id).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+        mark = place.last_read_seq;
     }
     let unread = unread(chat.db.read(), actor.user_id, &[room_id]).await?;
     Ok(ReadMark { last_read_seq: mark, unread_count: unread.get(&room_id).copied().unwrap_or(0) })

@@ -19,8 +19,12 @@ use entity::room;
 /// Rooms that one request may ask of, and the most that an answer tells of as joined.
 const ROOMS: usize = 1_000;
 
-/// Events in one answer, over all rooms. An answer is one packet; rooms beyond this say `has_more`.
-const EVENTS: usize = 5_000;
+/// Bytes of events in one answer, over all rooms, after which rooms say `has_more`. An answer is one packet, and waits in
+/// memory until its client has read it.
+const BYTES: usize = 1024 * 1024;
+
+/// Entries read at a time.
+const PAGE: usize = 200;
 
 /// What followed the asker's cursors; which of their rooms have none; and which cursors are of rooms no longer theirs.
 ///
@@ -47,22 +51,28 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
     let ids: HashSet<RoomId> = mine.iter().map(|room| room.id).collect();
     let left = request.cursors.keys().filter(|id| !ids.contains(id)).copied().collect();
     let (known, new): (Vec<_>, Vec<_>) = mine.into_iter().partition(|room| request.cursors.contains_key(&room.id));
-    let mut budget = EVENTS;
+    let mut budget = BYTES;
     let mut synced = Vec::with_capacity(known.len());
     for room in known {
         let after = Seq(request.cursors.get(&room.id).copied().unwrap_or_default());
         if after > room.last_seq {
             return Err(AHEAD);
         }
-        let entries = read::entries(db, room.id, after, room.last_seq, limit.min(budget)).await?;
-        budget -= entries.len();
-        let reached = entries.last().map_or(after, |entry| entry.seq);
-        synced.push(SyncedRoom {
-            room_id: room.id,
-            events: entries.into_iter().map(|entry| SyncedEvent { event: entry.name, data: entry.data }).collect(),
-            last_seq: room.last_seq,
-            has_more: reached < room.last_seq,
-        });
+        let mut events = Vec::new();
+        let mut reached = after;
+        while reached < room.last_seq && events.len() < limit && budget > 0 {
+            let page = PAGE.min(limit - events.len());
+            for entry in read::entries(db, room.id, reached, room.last_seq, page).await? {
+                if budget == 0 {
+                    break;
+                }
+                budget = budget.saturating_sub(entry.data.as_str().len());
+                reached = entry.seq;
+                events.push(SyncedEvent { event: entry.name, data: entry.data });
+            }
+        }
+        let has_more = reached < room.last_seq;
+        synced.push(SyncedRoom { room_id: room.id, events, last_seq: room.last_seq, has_more });
     }
     let new = new.into_iter().take(ROOMS).collect();
     Ok(Synced { rooms: synced, joined: rooms::summaries(db, actor.user_id, new).await?, left })

@@ -5,11 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::{
     auth::account,
-    contract::{Member, Message, MessageId, Role, Room, User, UserId, message::ReplyPreview},
+    contract::{Member, Message, MessageId, Role, Room, RoomId, User, UserId, message::ReplyPreview},
     error::Result,
 };
 use entity::{member, message, room, user};
@@ -27,7 +27,7 @@ pub(super) async fn people(db: &impl ConnectionTrait, ids: HashSet<UserId>) -> R
     if ids.is_empty() {
         return Ok(People::new());
     }
-    let models = user::Entity::find().filter(user::Column::Id.is_in(ids)).all(db).await?;
+    let models = user::Entity::find().filter(user::Column::Id.is_in(padded(ids))).all(db).await?;
     Ok(models.into_iter().map(|model| (model.id, Arc::new(person(model)))).collect())
 }
 
@@ -59,7 +59,8 @@ pub(super) fn room(model: room::Model) -> Room {
 
 /// A member with their user, who must be in `people`.
 pub(super) fn member(model: &member::Model, people: &People) -> Option<Member> {
-    let user = people.get(&model.user_id)?;
+    let user = people.get(&model.user_id).map(|user| User::clone(user))?;
+    let is_active = model.left_at.is_none();
     Some(Member {
         id: model.id,
         room_id: model.room_id,
@@ -70,8 +71,8 @@ pub(super) fn member(model: &member::Model, people: &People) -> Option<Member> {
         last_read_seq: model.last_read_seq,
         last_read_at: model.last_read_at,
         muted_until: model.muted_until,
-        is_active: model.left_at.is_none(),
-        user: User::clone(user),
+        is_active,
+        user: if is_active { user } else { user.masked() },
     })
 }
 
@@ -125,27 +126,50 @@ pub(super) fn preview(model: &message::Model, sender: &User) -> ReplyPreview {
         id: model.id,
         seq: model.seq,
         sender_id: model.sender_id,
-        sender_name: sender.display_name().to_owned(),
+        sender_name: sender.display_name(),
         message_type: model.message_type,
         content: model.content.clone().filter(|_| !is_deleted),
         is_deleted,
     }
 }
 
-/// Messages with their senders and what they reply to, in the given order.
+/// Messages with their senders and what they reply to, in the given order. Who has left the room is shown as to strangers.
 pub(super) async fn messages(db: &impl ConnectionTrait, models: Vec<message::Model>) -> Result<Vec<Message>> {
     let originals = by_id(db, models.iter().filter_map(|model| model.reply_to_id).collect()).await?;
     let people = people(db, models.iter().chain(originals.values()).map(|model| model.sender_id).collect()).await?;
+    let here = present(db, &models).await?;
     Ok(models
         .into_iter()
         .filter_map(|model| {
-            let sender = people.get(&model.sender_id)?.clone();
+            let mut sender = Arc::clone(people.get(&model.sender_id)?);
+            if !here.contains(&(model.room_id, model.sender_id)) {
+                sender = Arc::new(User::clone(&sender).masked());
+            }
             let original = model.reply_to_id.and_then(|id| originals.get(&id));
             let reply_to =
                 original.and_then(|original| Some(preview(original, people.get(&original.sender_id)?.as_ref())));
             Some(message(model, sender, reply_to))
         })
         .collect())
+}
+
+/// Which senders of some messages are in the room they sent them to.
+async fn present(db: &impl ConnectionTrait, models: &[message::Model]) -> Result<HashSet<(RoomId, UserId)>> {
+    let rooms: HashSet<RoomId> = models.iter().map(|model| model.room_id).collect();
+    let senders: HashSet<UserId> = models.iter().map(|model| model.sender_id).collect();
+    if models.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let here = member::Entity::find()
+        .select_only()
+        .columns([member::Column::RoomId, member::Column::UserId])
+        .filter(member::Column::RoomId.is_in(padded(rooms)))
+        .filter(member::Column::UserId.is_in(padded(senders)))
+        .filter(member::Column::LeftAt.is_null())
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(here.into_iter().collect())
 }
 
 /// One message with its sender and what it replies to.
@@ -161,6 +185,16 @@ pub(super) async fn by_id(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let models = message::Entity::find().filter(message::Column::Id.is_in(ids)).all(db).await?;
+    let models = message::Entity::find().filter(message::Column::Id.is_in(padded(ids))).all(db).await?;
     Ok(models.into_iter().map(|model| (model.id, model)).collect())
+}
+
+/// The items, the last one repeated until their number is a power of two: the statement cache is keyed by the text of a
+/// statement, and so holds a few of them instead of one for every number.
+pub(super) fn padded<T: Clone>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    if let Some(last) = items.last().cloned() {
+        items.resize(items.len().next_power_of_two(), last);
+    }
+    items
 }

@@ -79,15 +79,21 @@ pub struct SendMessage {
     #[serde(default = "text")]
     pub message_type: MessageType,
     /// 1 to 4,000 characters; a forward may leave it out and takes the original's.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub media_id: Option<MediaId>,
     /// The `url` that an upload answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub media_url: Option<String>,
     /// A message of the same room.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to_id: Option<MessageId>,
     /// A message of a room that you can read.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub forwarded_from_id: Option<MessageId>,
     /// At most 64 characters: makes the send repeatable for ever. The same id with the same body answers what is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<String>,
 }
 

@@ -25,14 +25,24 @@ pub struct User {
 }
 
 impl User {
-    /// What to call them in one word: the user name, the full name, or what stands before the `@`.
+    /// What to call them in one word: the user name, the full name, or the masked beginning of the e-mail address.
     #[must_use]
-    pub fn display_name(&self) -> &str {
-        self.username
-            .as_deref()
-            .or(self.full_name.as_deref())
-            .unwrap_or_else(|| self.email.split('@').next().unwrap_or_default())
+    pub fn display_name(&self) -> String {
+        let name = self.username.as_ref().or(self.full_name.as_ref());
+        name.cloned().unwrap_or_else(|| format!("{}***", initial(&self.email)))
     }
+
+    /// The same user as people see them who share no room with them.
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        let domain = self.email.split_once('@').map_or("", |(_, domain)| domain);
+        self.email = format!("{}***@{domain}", initial(&self.email));
+        self
+    }
+}
+
+fn initial(email: &str) -> String {
+    email.chars().next().map(String::from).unwrap_or_default()
 }
 
 /// Someone to talk to: a user, and the direct room you have with them, if any.

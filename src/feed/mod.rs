@@ -8,7 +8,10 @@ mod room;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
@@ -18,7 +21,7 @@ use crate::{
     bus::Committed,
     chat::{self, Chat},
     connections::{Connection, ConnectionId, Connections},
-    contract::{RoomId, Seq},
+    contract::{RoomId, Seq, event::Ephemeral},
     error::{Error, Result},
 };
 
@@ -34,8 +37,23 @@ enum Command {
     Attach(Attach),
     /// A socket no longer does.
     Detach { connection: ConnectionId, done: oneshot::Sender<()> },
-    /// The log is committed at least up to here.
-    Committed(Seq),
+    /// Look at how far the log is committed.
+    Look,
+}
+
+/// The address of a room's task.
+#[derive(Clone, Debug)]
+struct Task {
+    commands: mpsc::Sender<Command>,
+    /// The log is known to be committed up to here by other means than an entry in the queue. What does not fit into the queue
+    /// is noted here, looked at after every command, and read from the database: a room that is busy keeps no other waiting.
+    committed: Arc<AtomicI64>,
+}
+
+impl Task {
+    fn note(&self, end: Seq) {
+        self.committed.fetch_max(end.0, Ordering::SeqCst);
+    }
 }
 
 /// A socket that wants to hear a room.
@@ -46,8 +64,6 @@ struct Attach {
     after: Option<Seq>,
     /// Where the log ended when the socket's right to hear it was checked.
     checked_at: Seq,
-    /// Events that may be replayed.
-    limit: usize,
     done: oneshot::Sender<Result<Attached>>,
 }
 
@@ -70,7 +86,7 @@ pub struct Feed {
 struct Shared {
     chat: Chat,
     connections: Arc<Connections>,
-    rooms: Mutex<HashMap<RoomId, mpsc::Sender<Command>>>,
+    rooms: Mutex<HashMap<RoomId, Task>>,
 }
 
 impl Feed {
@@ -80,19 +96,23 @@ impl Feed {
         Self { shared: Arc::new(Shared { chat, connections, rooms: Mutex::new(HashMap::new()) }) }
     }
 
-    /// Gives a room entries of its log, ascending. A room that nobody here hears needs none.
-    pub async fn entries(&self, room: RoomId, entries: Vec<Committed>) {
-        if let Some(task) = self.task(room) {
-            let _ = task.send(Command::Entries(entries)).await;
+    /// Gives a room entries of its log, ascending, without waiting. A room that nobody here hears needs none.
+    pub fn entries(&self, room: RoomId, entries: Vec<Committed>) {
+        if let (Some(task), Some(last)) = (self.task(room), entries.last()) {
+            let last = last.seq;
+            if task.commands.try_send(Command::Entries(entries)).is_err() {
+                task.note(last);
+            }
         }
     }
 
     /// Lets a socket hear a room: first what it missed after `after`, then everything newer.
     ///
-    /// The caller has checked that the user may, when the log ended at `checked_at`.
+    /// The caller has checked that the user may, when the log ended at `checked_at`. A socket that missed more than `limit`
+    /// events is told so and given none of them.
     ///
     /// # Errors
-    /// `ROOM_NOT_FOUND` when they may no longer, `RESYNC_REQUIRED` when `after` is ahead of the log,
+    /// `ROOM_NOT_FOUND` when they may no longer, `TOO_MANY_ROOMS`, `RESYNC_REQUIRED` when `after` is ahead of the log,
     /// `SERVICE_UNAVAILABLE`.
     pub async fn attach(
         &self,
@@ -102,17 +122,44 @@ impl Feed {
         checked_at: Seq,
         limit: usize,
     ) -> Result<Attached> {
+        let (mut after, mut replayed) = (after, 0);
+        if let Some(from) = after {
+            let missed = usize::try_from(checked_at.0 - from.0).unwrap_or(0);
+            if missed > limit {
+                let (room_id, after_seq) = (room, from);
+                connection.tell(&Ephemeral::ResyncRequired { room_id, after_seq, last_seq: checked_at });
+                after = None;
+            } else if missed > room::RING / 2 {
+                // What is long past needs no order with what is live: it is read here, and keeps the room's task free.
+                replayed = self.replay(connection, room, from, checked_at).await?;
+                after = Some(checked_at);
+            }
+        }
         let (done, attached) = oneshot::channel();
         let connection = Arc::clone(connection);
-        self.shared.post(room, Command::Attach(Attach { connection, after, checked_at, limit, done })).await;
-        attached.await.unwrap_or(Err(Error::DRAINING))
+        self.shared.post(room, Command::Attach(Attach { connection, after, checked_at, done })).await;
+        let attached = attached.await.unwrap_or(Err(Error::DRAINING))?;
+        Ok(Attached { replayed: attached.replayed + replayed, ..attached })
+    }
+
+    /// Gives a socket the places `(after, up_to]` of a room's log; answers how many those were.
+    async fn replay(&self, connection: &Connection, room: RoomId, after: Seq, up_to: Seq) -> Result<usize> {
+        let mut at = after;
+        while at < up_to {
+            let page = chat::sync::entries(&self.shared.chat, room, at, up_to.min(Seq(at.0 + room::PAGE))).await?;
+            at = page.last().map(|entry| entry.seq).ok_or_else(|| Error::internal("the log has a gap"))?;
+            if !connection.deliver_all(&page) {
+                break;
+            }
+        }
+        Ok(usize::try_from(at.0 - after.0).unwrap_or(0))
     }
 
     /// Stops a socket from hearing a room.
     pub async fn detach(&self, connection: ConnectionId, room: RoomId) {
         if let Some(task) = self.task(room) {
             let (done, detached) = oneshot::channel();
-            if task.send(Command::Detach { connection, done }).await.is_ok() {
+            if task.commands.send(Command::Detach { connection, done }).await.is_ok() {
                 let _ = detached.await;
             }
         }
@@ -127,14 +174,15 @@ impl Feed {
         for some in active.chunks(500) {
             for (room, end) in chat::sync::ends(&self.shared.chat, some.to_vec()).await? {
                 if let Some(task) = self.task(room) {
-                    let _ = task.send(Command::Committed(end)).await;
+                    task.note(end);
+                    let _ = task.commands.try_send(Command::Look);
                 }
             }
         }
         Ok(())
     }
 
-    fn task(&self, room: RoomId) -> Option<mpsc::Sender<Command>> {
+    fn task(&self, room: RoomId) -> Option<Task> {
         self.shared.rooms.lock().get(&room).cloned()
     }
 }
@@ -145,7 +193,7 @@ impl Shared {
         let mut command = command;
         loop {
             let task = Arc::clone(self).start(room);
-            match task.send(command).await {
+            match task.commands.send(command).await {
                 Ok(()) => return,
                 // It stopped in the meantime; the next one takes the command.
                 Err(mpsc::error::SendError(back)) => command = back,
@@ -153,15 +201,16 @@ impl Shared {
         }
     }
 
-    fn start(self: Arc<Self>, room: RoomId) -> mpsc::Sender<Command> {
+    fn start(self: Arc<Self>, room: RoomId) -> Task {
         let mut rooms = self.rooms.lock();
-        if let Some(task) = rooms.get(&room).filter(|task| !task.is_closed()) {
+        if let Some(task) = rooms.get(&room).filter(|task| !task.commands.is_closed()) {
             return task.clone();
         }
-        let (task, commands) = mpsc::channel(CAPACITY);
+        let (sender, commands) = mpsc::channel(CAPACITY);
+        let task = Task { commands: sender, committed: Arc::default() };
         rooms.insert(room, task.clone());
         metrics::gauge!("parlour_feed_rooms").set(rooms.len() as f64);
-        tokio::spawn(room::run(Arc::downgrade(&self), room, commands));
+        tokio::spawn(room::run(Arc::downgrade(&self), room, commands, Arc::clone(&task.committed)));
         task
     }
 

@@ -2,41 +2,49 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
 use super::{Attach, Attached, Command, Owner, Shared};
 use crate::{
     bus::{Audience, Committed},
     chat,
-    connections::{Connection, ConnectionId, Delivery},
+    connections::{Connection, ConnectionId},
     contract::{
         RoomId, Seq, UserId,
         event::{Encoded, Ephemeral},
     },
-    error::Result,
+    error::{Error, Result},
 };
 
 /// Recent entries kept for replay; what is older is read from the database.
-const RING: usize = 256;
+pub(super) const RING: usize = 256;
 
 /// Entries read from the database at a time.
-const PAGE: i64 = 500;
+pub(super) const PAGE: i64 = 500;
 
 /// Serves a room until nobody hears it.
-pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<Command>) {
+pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<Command>, committed: Arc<AtomicI64>) {
     let mut room: Option<Room> = None;
     while let Some(command) = commands.recv().await {
         let Some(shared) = owner.upgrade() else { return };
         let opened = match room.take() {
             Some(room) => Ok(room),
-            None => Room::open(&shared, id).await,
+            None => Room::open(&shared, id, Arc::clone(&committed)).await,
         };
         match opened {
             Ok(mut open) => {
-                open.handle(&shared, command).await;
+                if AssertUnwindSafe(open.handle(&shared, command)).catch_unwind().await.is_err() {
+                    // Nobody may sit in a room that has gone deaf: they come back and catch up.
+                    open.cut_all(&shared);
+                }
                 room = Some(open);
             }
             Err(error) => refuse(command, error),
@@ -55,7 +63,7 @@ pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<C
     }
 }
 
-fn refuse(command: Command, error: crate::error::Error) {
+fn refuse(command: Command, error: Error) {
     error.record();
     if let Command::Attach(attach) = command {
         let _ = attach.done.send(Err(error));
@@ -67,24 +75,24 @@ struct Room {
     id: RoomId,
     /// Everything up to here was given to the readers.
     delivered: Seq,
-    /// The log is committed at least up to here.
-    committed: Seq,
+    /// The log is known to be committed up to here by other means than an entry in the queue.
+    committed: Arc<AtomicI64>,
     ring: VecDeque<Committed>,
     readers: BTreeMap<ConnectionId, Arc<Connection>>,
 }
 
 impl Room {
     /// Starts at the end of the log as it is now: what is committed later reaches this task, which is on the list already.
-    async fn open(shared: &Shared, id: RoomId) -> Result<Self> {
+    async fn open(shared: &Shared, id: RoomId, committed: Arc<AtomicI64>) -> Result<Self> {
         let ends = chat::sync::ends(&shared.chat, vec![id]).await?;
-        let delivered = ends.first().map(|(_, end)| *end).ok_or(crate::error::Error::ROOM_NOT_FOUND)?;
-        Ok(Self { id, delivered, committed: delivered, ring: VecDeque::new(), readers: BTreeMap::new() })
+        let delivered = ends.first().map(|(_, end)| *end).ok_or(Error::ROOM_NOT_FOUND)?;
+        Ok(Self { id, delivered, committed, ring: VecDeque::new(), readers: BTreeMap::new() })
     }
 
     async fn handle(&mut self, shared: &Shared, command: Command) {
         match command {
-            Command::Entries(entries) => self.receive(shared, entries).await,
-            Command::Committed(end) => self.committed = self.committed.max(end),
+            Command::Entries(entries) => self.receive(shared, entries),
+            Command::Look => {}
             Command::Detach { connection, done } => {
                 if let Some(reader) = self.readers.get(&connection).cloned() {
                     self.remove(shared, &reader);
@@ -92,7 +100,7 @@ impl Room {
                 let _ = done.send(());
             }
             Command::Attach(attach) => {
-                self.committed = self.committed.max(attach.checked_at);
+                self.committed.fetch_max(attach.checked_at.0, Ordering::SeqCst);
                 if let Err(error) = self.refill(shared).await {
                     let _ = attach.done.send(Err(error));
                     return;
@@ -110,14 +118,15 @@ impl Room {
 
     /// Takes entries in the order of the log: what was delivered is dropped, what follows is delivered, and a gap is left
     /// to [`Self::refill`].
-    async fn receive(&mut self, shared: &Shared, entries: Vec<Committed>) {
+    fn receive(&mut self, shared: &Shared, entries: Vec<Committed>) {
         let mut ready = Vec::with_capacity(entries.len());
         let mut next = self.delivered.next();
         for entry in entries {
-            self.committed = self.committed.max(entry.seq);
             if entry.seq == next {
                 next = next.next();
                 ready.push(entry);
+            } else if entry.seq > next {
+                self.committed.fetch_max(entry.seq.0, Ordering::SeqCst);
             }
         }
         self.deliver(shared, ready);
@@ -125,17 +134,20 @@ impl Room {
 
     /// Reads from the database what is committed and was not delivered.
     async fn refill(&mut self, shared: &Shared) -> Result<()> {
-        while self.delivered < self.committed {
-            let up_to = self.committed.min(Seq(self.delivered.0 + PAGE));
+        loop {
+            let committed = Seq(self.committed.load(Ordering::SeqCst));
+            if committed <= self.delivered {
+                return Ok(());
+            }
+            let up_to = committed.min(Seq(self.delivered.0 + PAGE));
             let entries = chat::sync::entries(&shared.chat, self.id, self.delivered, up_to).await?;
             metrics::counter!("parlour_feed_refilled_total").increment(entries.len() as u64);
             let reached = entries.last().map(|entry| entry.seq);
             self.deliver(shared, entries);
             if reached != Some(up_to) {
-                return Err(crate::error::Error::internal("the log has a gap"));
+                return Err(Error::internal("the log has a gap"));
             }
         }
-        Ok(())
     }
 
     /// Gives entries that follow what was delivered to every reader, those of one reader back to back.
@@ -165,7 +177,7 @@ impl Room {
     fn emit(&mut self, shared: &Shared, run: Vec<Committed>) {
         let mut lost = Vec::new();
         for reader in self.readers.values() {
-            if run.iter().any(|entry| reader.deliver(entry.name, &entry.data) != Delivery::Queued) {
+            if !reader.deliver_all(&run) {
                 lost.push(Arc::clone(reader));
             }
         }
@@ -173,7 +185,13 @@ impl Room {
         for reader in lost {
             self.remove(shared, &reader);
         }
-        self.ring.extend(run);
+        for entry in run {
+            if entry.rewrites {
+                // Older entries show what is gone: from here on they are read from the database.
+                self.ring.clear();
+            }
+            self.ring.push_back(entry);
+        }
         self.ring.drain(..self.ring.len().saturating_sub(RING));
     }
 
@@ -188,27 +206,17 @@ impl Room {
         if after > self.delivered {
             return Err(chat::sync::AHEAD);
         }
-        let missed = usize::try_from(self.delivered.0 - after.0).unwrap_or(usize::MAX);
-        let replayed = if missed > attach.limit {
-            connection.tell(&Ephemeral::ResyncRequired {
-                room_id: self.id,
-                after_seq: after,
-                last_seq: self.delivered,
-            });
-            0
-        } else {
-            for entry in self.missed(shared, after).await? {
-                connection.deliver(entry.name, &entry.data);
-            }
-            missed
-        };
+        let missed = self.missed(shared, after).await?;
+        if !connection.deliver_all(&missed) {
+            return Ok(Attached { last_seq: self.delivered, replayed: missed.len() });
+        }
         self.add(shared, connection);
         connection.tell(&Ephemeral::RoomJoined {
             room_id: self.id,
             user_id: connection.user.id,
             last_seq: self.delivered,
         });
-        Ok(Attached { last_seq: self.delivered, replayed })
+        Ok(Attached { last_seq: self.delivered, replayed: missed.len() })
     }
 
     async fn missed(&self, shared: &Shared, after: Seq) -> Result<Vec<Committed>> {
@@ -222,7 +230,7 @@ impl Room {
     }
 
     fn add(&mut self, shared: &Shared, connection: &Arc<Connection>) {
-        let first = shared.connections.join(self.id, connection);
+        let Some(first) = shared.connections.join(self.id, connection) else { return };
         if self.readers.insert(connection.id, Arc::clone(connection)).is_none() && first {
             let user = connection.user.clone();
             self.tell_others(user.id, &Ephemeral::UserJoined { room_id: self.id, user_id: user.id, user });
@@ -243,6 +251,13 @@ impl Room {
     fn remove_user(&mut self, shared: &Shared, user: UserId) {
         let own: Vec<_> = self.readers.values().filter(|reader| reader.user.id == user).cloned().collect();
         for reader in own {
+            self.remove(shared, &reader);
+        }
+    }
+
+    fn cut_all(&mut self, shared: &Shared) {
+        for reader in self.readers.values().cloned().collect::<Vec<_>>() {
+            reader.kill();
             self.remove(shared, &reader);
         }
     }

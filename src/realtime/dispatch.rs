@@ -8,10 +8,11 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny},
 };
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
 use super::{
     packet::{self, Reply},
-    session::Session,
+    session::{PATIENCE, Session},
 };
 use crate::{
     chat::{self, log::Answer},
@@ -19,8 +20,7 @@ use crate::{
         ErrorCode,
         command::{
             Authenticate, Authenticated, DeleteMessage, Done, EditMessage, EditedMessage, GetPresence, JoinRoom,
-            JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage, Sync,
-            Typing,
+            JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage, Typing,
         },
         event::Encoded,
         message::SendMessage,
@@ -61,8 +61,10 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
             now(chat::receipt::mark(&session.app.chat, &session.actor, room_id, mark).await?)
         }
         "sync" => {
-            let request: Sync = read(payload()?)?;
-            now(chat::sync::sync(&session.app.chat, &session.actor, request).await?)
+            let synced = chat::sync::sync(&session.app.chat, &session.actor, read(payload()?)?).await?;
+            let events = synced.rooms.iter().map(|room| room.events.len()).sum();
+            session.app.limits.missed(session.actor.user_id, events)?;
+            now(synced)
         }
         "get_presence" => now(get_presence(session, read(payload()?)?).await?),
         "set_status" => {
@@ -90,9 +92,12 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
         return Err(Error::field("after_seq", "range", "must be 0 or more"));
     }
     let app = &session.app;
+    let limit = app.config.realtime.replay_events;
     let end = chat::room::may_hear(&app.chat, session.actor.user_id, room_id).await?;
     session.may_join_another(room_id)?;
-    let limit = app.config.realtime.replay_events;
+    if let Some(after) = after_seq {
+        app.limits.missed(session.actor.user_id, usize::try_from(end.0 - after).unwrap_or(0).min(limit))?;
+    }
     let after = after_seq.map(crate::contract::Seq);
     let attached = app.feed.attach(&session.connection, room_id, after, end, limit).await?;
     Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
@@ -122,7 +127,8 @@ async fn send_message(session: &Session, payload: &RawValue) -> Result<Handled> 
 }
 
 async fn answer_later(answer: Answer, event: String, reply: Reply) {
-    reply.send(&event, chat::message::committed(answer).await);
+    let committed = timeout(PATIENCE, chat::message::committed(answer)).await;
+    reply.send(&event, committed.unwrap_or_else(|_| Err(Error::Unavailable("the log took too long".into()))));
 }
 
 async fn edit_message(session: &Session, request: EditMessage) -> Result<EditedMessage> {
@@ -159,5 +165,10 @@ async fn authenticate(session: &mut Session, Authenticate { token }: Authenticat
         return Err(Error::Refused(ErrorCode::PermissionDenied, "the token is somebody else's"));
     }
     session.renew(actor);
+    // Whatever ended this login while it was not yet the socket's found nothing to end: look once more.
+    if let Err(error) = session.app.auth.authenticate(&token).await {
+        session.connection.revoke(error.code());
+        return Err(error);
+    }
     Ok(Authenticated { expires_at: session.actor.expires_at })
 }

@@ -107,9 +107,11 @@ fn listen(socket: &SocketRef, inbox: Inbox, gone: CancellationToken) {
 
 /// Answers an event for which the inbox has no room.
 fn overflow(socket: &SocketRef, packet: &Packet, ack: AckSender) {
-    let Some(connection) = socket.extensions.get::<session::Served>() else { return };
+    let Some(connection) = socket.extensions.get::<session::Served>().and_then(|served| served.0.upgrade()) else {
+        return;
+    };
     let event = packet.read().map(|(name, _)| name).unwrap_or_default();
-    let reply = Reply { ack, wants_ack: packet.wants_ack(), connection: connection.0 };
+    let reply = Reply { ack, wants_ack: packet.wants_ack(), connection };
     let retry_after = std::time::Duration::from_secs(1);
     reply.send::<()>(&event, Err(Error::RateLimited { retry_after }));
 }
@@ -121,7 +123,7 @@ pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
     let first = socket.req_parts().extensions.get::<ConnectInfo<ConnInfo>>().map(|ConnectInfo(info)| info.kill.clone());
     let wire = Wire::new(socket.clone(), first, Arc::clone(&realtime.switches));
     let connection = session::introduce(&guest, Box::new(wire));
-    socket.extensions.insert(session::Served(Arc::clone(&connection)));
+    socket.extensions.insert(session::Served(Arc::downgrade(&connection)));
     tokio::spawn(session::serve(Arc::clone(&realtime.app), guest, connection));
 }
 

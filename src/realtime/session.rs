@@ -4,14 +4,14 @@ use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use super::{
@@ -37,12 +37,16 @@ use crate::{
 /// Messages of one socket that may be on their way into the log at once.
 const PIPELINE: usize = 1024;
 
+/// How long an event may take; a change that was begun goes on, but its client is not kept waiting.
+pub(super) const PATIENCE: Duration = Duration::from_secs(9);
+
 /// Rooms that a socket joins by itself when it asks for all.
 const ALL_ROOMS: u64 = 1_000;
 
-/// The connection of a socket that is being served.
+/// The connection of a socket that is being served, for the socket's own handler. Weak, because the connection holds the
+/// socket.
 #[derive(Clone)]
-pub(super) struct Served(pub(super) Arc<Connection>);
+pub(super) struct Served(pub(super) Weak<Connection>);
 
 /// Gives a socket its name on this node.
 pub(super) fn introduce(guest: &Guest, transport: Box<dyn Transport>) -> Arc<Connection> {
@@ -77,14 +81,18 @@ pub(super) struct Session {
 impl Session {
     async fn run(&mut self, mut guest: Guest) {
         self.greet();
-        let first = self.app.connections.enter(&self.connection);
+        self.app.connections.enter(&self.connection);
         if self.app.draining.is_cancelled() {
             // The farewell may have gone round just before this socket was in the index.
             self.connection.tell(&super::farewell());
         }
-        if let Err(error) = self.settle_in(&guest, first).await {
+        if let Err(error) = self.settle_in(&guest).await {
             error.record();
-            self.connection.revoke(error.code());
+            match error.code() {
+                code if code.status() == 401 => self.connection.revoke(code),
+                // A transport that breaks is tried again by every client; a farewell is not.
+                _ => self.connection.kill(),
+            }
         }
 
         let mut underway: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
@@ -132,21 +140,20 @@ impl Session {
     }
 
     /// Joins the rooms that the handshake asked for, replaying what was missed.
-    async fn settle_in(&self, guest: &Guest, first: bool) -> Result<()> {
+    async fn settle_in(&self, guest: &Guest) -> Result<()> {
         // Whatever was revoked between the door and the index found nobody to end: look once more.
         self.app.auth.authenticate(&guest.token).await?;
         let user = self.actor.user_id;
         let rooms = chat::room::newest(&self.app.chat, user, ALL_ROOMS).await?;
         self.app.connections.note_rooms(user, rooms.iter().map(|(room, _)| *room));
-        if first {
-            self.app.presences.arrive(user);
-        }
+        self.app.presences.arrive(user);
 
         let ends: HashMap<RoomId, Seq> = rooms.iter().copied().collect();
         let mut budget = self.app.config.realtime.replay_total;
         for (room, after) in &guest.handshake.cursors {
             match self.catch_up(*room, ends.get(room).copied(), Seq(*after), budget).await {
                 Ok(replayed) => budget -= replayed,
+                Err(error) if error.code() == ErrorCode::TooManyRooms => {}
                 Err(error) if error.code() == ErrorCode::RoomNotFound => {
                     self.connection.tell(&Ephemeral::RoomLeft { room_id: *room, user_id: user });
                 }
@@ -210,8 +217,12 @@ impl Session {
             }
         };
         let started = Instant::now();
-        let outcome = AssertUnwindSafe(dispatch::handle(self, &event, &payload)).catch_unwind().await;
-        let handled = outcome.unwrap_or_else(|_| Err(Error::internal("a handler panicked")));
+        let handling = AssertUnwindSafe(dispatch::handle(self, &event, &payload)).catch_unwind();
+        let handled = match timeout(PATIENCE, handling).await {
+            Ok(Ok(handled)) => handled,
+            Ok(Err(_)) => Err(Error::internal("a handler panicked")),
+            Err(_) => Err(Error::Unavailable("an event took too long".into())),
+        };
         metrics::histogram!("parlour_event_seconds").record(started.elapsed().as_secs_f64());
         match handled {
             Ok(Handled::Now(data)) => reply.send(&event, Ok(data)),
@@ -253,7 +264,7 @@ impl Session {
 
     /// Leaves every room, and the node.
     async fn depart(&self) {
-        for room in self.connection.joined() {
+        for room in self.app.connections.close(&self.connection) {
             self.app.feed.detach(self.connection.id, room).await;
         }
         self.app.typing.gone(&self.connection);

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{Job, facts::Facts};
+use super::{NewMessage, facts::Facts};
 use crate::{
     chat::view,
     contract::{ErrorCode, Message, MessageId, MessageType, RoomId, Seq, Timestamp, UserId, message::SendMessage},
@@ -25,7 +25,8 @@ pub(super) enum Outcome {
     Repeated(Box<Message>),
 }
 
-/// What a repeat must equal: everything that was asked, but for the id that makes it repeatable.
+/// What a repeat must equal: everything that was asked, but for the id that makes it repeatable. What was not asked is not
+/// in it, so that a field that requests gain later leaves old fingerprints as they are.
 pub(super) fn fingerprint(request: &SendMessage) -> Vec<u8> {
     let asked = SendMessage { client_msg_id: None, ..request.clone() };
     let text = serde_json::to_vec(&asked).expect("a request serialises: its keys are strings");
@@ -33,7 +34,11 @@ pub(super) fn fingerprint(request: &SendMessage) -> Vec<u8> {
 }
 
 /// Writes a batch. The answers stand in the order of the jobs; the outer error is the database's and the whole batch's.
-pub(super) async fn write(tx: &DatabaseTransaction, jobs: &[Job], now: Timestamp) -> Result<Vec<Result<Outcome>>> {
+pub(super) async fn write(
+    tx: &DatabaseTransaction,
+    jobs: &[NewMessage],
+    now: Timestamp,
+) -> Result<Vec<Result<Outcome>>> {
     let facts = Facts::gather(tx, jobs).await?;
     let mut draft = Draft::new(&facts, now);
     let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
@@ -87,12 +92,14 @@ impl<'a> Draft<'a> {
         Self { facts, now, rooms: BTreeMap::new(), fresh: HashMap::new(), rows: Vec::new() }
     }
 
-    fn decide(&mut self, job: &'a Job) -> Result<Decision> {
+    fn decide(&mut self, job: &'a NewMessage) -> Result<Decision> {
         let request = &job.request;
-        let room = self.facts.may_send(job.sender, request.room_id, self.now)?;
+        let (room, standing) = self.facts.place(job.sender, request.room_id)?;
+        // A repeat of what is stored is answered so, whatever became of the sender's rights since.
         if let Some(repeat) = self.repeat(job)? {
             return Ok(repeat);
         }
+        standing.permit_sending(self.now)?;
         let (message_type, content) = self.body(job)?;
         if let Some(original) = request.reply_to_id {
             self.facts.may_reply(room.id, original)?;
@@ -125,7 +132,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether this was sent before, here or in an earlier transaction.
-    fn repeat(&self, job: &'a Job) -> Result<Option<Decision>> {
+    fn repeat(&self, job: &'a NewMessage) -> Result<Option<Decision>> {
         let Some(id) = &job.request.client_msg_id else { return Ok(None) };
         let (before, decision) = if let Some(&index) = self.fresh.get(&(job.request.room_id, job.sender, id.as_str())) {
             (&self.rows[index], Decision::RepeatOfNew(index))
@@ -145,7 +152,7 @@ impl<'a> Draft<'a> {
     }
 
     /// What it says: its own text, or that of the message it forwards.
-    fn body(&self, job: &Job) -> Result<(MessageType, Option<String>)> {
+    fn body(&self, job: &NewMessage) -> Result<(MessageType, Option<String>)> {
         let request = &job.request;
         let Some(original) = request.forwarded_from_id else {
             return Ok((request.message_type, request.content.clone()));
@@ -213,4 +220,20 @@ async fn repeated(tx: &DatabaseTransaction, decisions: &[Result<Decision>]) -> R
     });
     let models = view::by_id(tx, ids.collect()).await?.into_values().collect::<Vec<_>>();
     Ok(view::messages(tx, models).await?.into_iter().map(|message| (message.id, message)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fingerprints are stored for ever: a change of this one would turn every repeat of an old message into a conflict.
+    #[test]
+    fn a_fingerprint_stays_what_it_was() {
+        let request = serde_json::json!({
+            "room_id": "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11", "content": "Hello", "client_msg_id": "a1",
+        });
+        let request: SendMessage = serde_json::from_value(request).expect("a request");
+        let hex: String = fingerprint(&request).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "462c1cb046abe38a3de62a67c2f64b0ab5e2280639545c43584b86420d890ce3");
+    }
 }

@@ -1,16 +1,20 @@
 //! What a batch must know before it decides: read once for all of its messages, inside its transaction.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::Job;
+use super::NewMessage;
 use crate::{
-    chat::{find, permission::Capability, view},
-    contract::{ErrorCode, Message, MessageId, RoomId, Timestamp, UserId},
+    chat::{
+        find,
+        permission::{Capability, Membership},
+        view,
+    },
+    contract::{ErrorCode, Message, MessageId, RoomId, UserId},
     error::{Error, Result},
 };
 use entity::{member, message, room};
@@ -26,33 +30,31 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Reads them, and locks the rooms (in the order of their ids) until the transaction ends.
-    pub(super) async fn gather(tx: &DatabaseTransaction, jobs: &[Job]) -> Result<Self> {
-        let named = jobs.iter().flat_map(|job| [job.request.reply_to_id, job.request.forwarded_from_id]).flatten();
-        let named = view::by_id(tx, named.collect()).await?;
-
+    pub(super) async fn gather(tx: &DatabaseTransaction, jobs: &[NewMessage]) -> Result<Self> {
+        let named: HashSet<MessageId> =
+            jobs.iter().flat_map(|job| [job.request.reply_to_id, job.request.forwarded_from_id]).flatten().collect();
+        let homes = homes(tx, &named).await?;
         let targets = jobs.iter().map(|job| (job.request.room_id, job.sender));
-        let sources = jobs.iter().filter_map(|job| {
-            let original = named.get(&job.request.forwarded_from_id?)?;
-            Some((original.room_id, job.sender))
-        });
+        let sources = jobs.iter().filter_map(|job| Some((*homes.get(&job.request.forwarded_from_id?)?, job.sender)));
         let pairs: BTreeSet<(RoomId, UserId)> = targets.chain(sources).collect();
         let rooms = rooms(tx, pairs.iter().map(|(room, _)| *room).collect()).await?;
         let places = places(tx, pairs).await?;
         let stored = stored(tx, jobs).await?;
+        // Under the locks: a message that was edited or deleted meanwhile is quoted as it is now.
+        let named = view::by_id(tx, named).await?;
         let senders = jobs.iter().map(|job| job.sender).chain(named.values().map(|original| original.sender_id));
         let people = view::people(tx, senders.collect()).await?;
         Ok(Self { rooms, places, people, stored, named })
     }
 
-    /// The room, if this user may send into it now.
-    pub(super) fn may_send(&self, user: UserId, room: RoomId, now: Timestamp) -> Result<&room::Model> {
+    /// The room, and this user's standing in it.
+    pub(super) fn place(&self, user: UserId, room: RoomId) -> Result<(&room::Model, Membership)> {
         let room = self.rooms.get(&room).filter(|room| room.deleted_at.is_none()).ok_or(Error::ROOM_NOT_FOUND)?;
         let place = self.places.get(&(room.id, user)).ok_or(Error::ROOM_NOT_FOUND)?;
         if !self.people.get(&user).is_some_and(|user| user.is_active) {
             return Err(Error::Refused(ErrorCode::AccountDisabled, "this account was deactivated"));
         }
-        find::standing(room, place).permit_sending(now)?;
-        Ok(room)
+        Ok((room, find::standing(room, place)))
     }
 
     /// What this user sent to this room under this id before.
@@ -91,9 +93,24 @@ impl Facts {
     }
 }
 
+/// In which room each of some messages is.
+async fn homes(tx: &DatabaseTransaction, ids: &HashSet<MessageId>) -> Result<HashMap<MessageId, RoomId>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let homes = message::Entity::find()
+        .select_only()
+        .columns([message::Column::Id, message::Column::RoomId])
+        .filter(message::Column::Id.is_in(view::padded(ids.iter().copied())))
+        .into_tuple()
+        .all(tx)
+        .await?;
+    Ok(homes.into_iter().collect())
+}
+
 async fn rooms(tx: &DatabaseTransaction, ids: BTreeSet<RoomId>) -> Result<HashMap<RoomId, room::Model>> {
     let models = room::Entity::find()
-        .filter(room::Column::Id.is_in(padded(ids)))
+        .filter(room::Column::Id.is_in(view::padded(ids)))
         .order_by_asc(room::Column::Id)
         .lock_exclusive()
         .all(tx)
@@ -105,14 +122,17 @@ async fn places(
     tx: &DatabaseTransaction,
     pairs: BTreeSet<(RoomId, UserId)>,
 ) -> Result<HashMap<(RoomId, UserId), member::Model>> {
-    let any = padded(pairs).into_iter().fold(Condition::any(), |any, (room, user)| {
+    let any = view::padded(pairs).into_iter().fold(Condition::any(), |any, (room, user)| {
         any.add(Condition::all().add(member::Column::RoomId.eq(room)).add(member::Column::UserId.eq(user)))
     });
     let models = member::Entity::find().filter(any).filter(member::Column::LeftAt.is_null()).all(tx).await?;
     Ok(models.into_iter().map(|model| ((model.room_id, model.user_id), model)).collect())
 }
 
-async fn stored(tx: &DatabaseTransaction, jobs: &[Job]) -> Result<HashMap<(RoomId, UserId, String), message::Model>> {
+async fn stored(
+    tx: &DatabaseTransaction,
+    jobs: &[NewMessage],
+) -> Result<HashMap<(RoomId, UserId, String), message::Model>> {
     let keys: BTreeSet<(RoomId, UserId, &str)> = jobs
         .iter()
         .filter_map(|job| Some((job.request.room_id, job.sender, job.request.client_msg_id.as_deref()?)))
@@ -120,7 +140,7 @@ async fn stored(tx: &DatabaseTransaction, jobs: &[Job]) -> Result<HashMap<(RoomI
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let any = padded(keys).into_iter().fold(Condition::any(), |any, (room, user, id)| {
+    let any = view::padded(keys).into_iter().fold(Condition::any(), |any, (room, user, id)| {
         any.add(
             Condition::all()
                 .add(message::Column::RoomId.eq(room))
@@ -133,13 +153,4 @@ async fn stored(tx: &DatabaseTransaction, jobs: &[Job]) -> Result<HashMap<(RoomI
         .into_iter()
         .filter_map(|model| Some(((model.room_id, model.sender_id, model.client_msg_id.clone()?), model)))
         .collect())
-}
-
-/// The items, the last one repeated until their number is a power of two: few statements for the cache to hold.
-fn padded<T: Clone>(items: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut items: Vec<T> = items.into_iter().collect();
-    if let Some(last) = items.last().cloned() {
-        items.resize(items.len().next_power_of_two(), last);
-    }
-    items
 }

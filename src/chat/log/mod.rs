@@ -9,6 +9,8 @@ mod facts;
 pub(super) mod read;
 mod writer;
 
+use std::time::Duration;
+
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr,
 };
@@ -18,13 +20,15 @@ use super::{Chat, permission::Permit};
 use crate::{
     bus::{Bus, Notice},
     clock::Clock,
-    contract::{EventKind, MessageId, Timestamp, UserId, command::SentMessage, message::SendMessage},
+    contract::{
+        EventKind, MemberId, MessageId, RoomId, Seq, Timestamp, UserId, command::SentMessage, message::SendMessage,
+    },
     db::Db,
     error::{Error, Result},
 };
 use entity::{room, room_event};
 
-/// Messages that may wait to be written; at 20,000 a second that is less than half a second of work.
+/// Jobs that may wait to be written; at 20,000 a second that is less than half a second of work.
 const QUEUE: usize = 8192;
 
 /// The way into the log for new messages.
@@ -33,14 +37,35 @@ pub struct Log {
     queue: mpsc::Sender<Job>,
 }
 
+/// Something on its way into the database with the next batch.
+#[derive(Debug)]
+enum Job {
+    Message(NewMessage),
+    Mark(NewMark, oneshot::Sender<Result<()>>),
+}
+
 /// A message on its way into the log.
 #[derive(Debug)]
-struct Job {
+struct NewMessage {
     sender: UserId,
     request: SendMessage,
     /// What was asked, to tell a repeat from a conflict. Only with a `client_msg_id`.
     fingerprint: Option<Vec<u8>>,
     reply: oneshot::Sender<Result<SentMessage>>,
+}
+
+/// A read mark on its way to its member's row.
+#[derive(Debug)]
+pub(super) struct NewMark {
+    /// The member's row.
+    pub(super) place: MemberId,
+    pub(super) room_id: RoomId,
+    pub(super) user_id: UserId,
+    pub(super) seq: Seq,
+    pub(super) at: Timestamp,
+    /// What the others are told was read, in a room with that many members.
+    pub(super) message_ids: Vec<MessageId>,
+    pub(super) members: i32,
 }
 
 /// The answer that a queued message will get, once it is committed or refused.
@@ -61,12 +86,28 @@ impl Log {
     pub(super) fn submit(&self, sender: UserId, request: SendMessage) -> Result<Answer> {
         let (reply, answer) = oneshot::channel();
         let fingerprint = request.client_msg_id.is_some().then(|| batch::fingerprint(&request));
-        self.queue.try_send(Job { sender, request, fingerprint, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Error::RateLimited { retry_after: std::time::Duration::from_secs(1) },
-            mpsc::error::TrySendError::Closed(_) => Error::DRAINING,
-        })?;
-        metrics::gauge!("parlour_log_queue").set((QUEUE - self.queue.capacity()) as f64);
+        self.queue(Job::Message(NewMessage { sender, request, fingerprint, reply }))?;
         Ok(answer)
+    }
+
+    /// Moves a member's read mark forward with the next batch, and tells the room. A mark is no entry of the log, but a commit
+    /// of its own for each would keep messages waiting.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` when the writer is too far behind, `SERVICE_UNAVAILABLE`.
+    pub(super) async fn mark(&self, mark: NewMark) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(Job::Mark(mark, reply))?;
+        answer.await.unwrap_or(Err(Error::DRAINING))
+    }
+
+    fn queue(&self, job: Job) -> Result<()> {
+        let queued = self.queue.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::RateLimited { retry_after: Duration::from_secs(1) },
+            mpsc::error::TrySendError::Closed(_) => Error::DRAINING,
+        });
+        metrics::gauge!("parlour_log_queue").set((QUEUE - self.queue.capacity()) as f64);
+        queued
     }
 }
 
@@ -132,7 +173,7 @@ pub(super) async fn insert(
     let first = room.last_seq.0 + 1 - i64::try_from(changes.len()).map_err(Error::internal)?;
     let rows = changes.iter().zip(first..).map(|(change, seq)| room_event::ActiveModel {
         room_id: Set(room.id),
-        seq: Set(entity::Seq(seq)),
+        seq: Set(Seq(seq)),
         kind: Set(change.kind),
         actor_id: Set(actor),
         message_id: Set(change.message_id),
@@ -147,7 +188,7 @@ pub(super) async fn insert(
 /// Commits a change that took the last `count` places of a room, and tells of them. What is told is read before the commit:
 /// after it nothing can fail any more.
 pub(super) async fn commit(chat: &Chat, tx: DatabaseTransaction, room: &room::Model, count: usize) -> Result<()> {
-    let after = entity::Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
+    let after = Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
     let entries = read::entries(&tx, room.id, after, room.last_seq, count).await?;
     chat.bus.commit(tx, Notice::Committed(entries.into())).await
 }

@@ -1,36 +1,72 @@
-//! The group-commit writer: one task that stores what everybody sends.
+//! The group-commit writer: one task that stores what everybody sends, and how far everybody has read.
 //!
 //! There is no timer. While one batch commits, the next one gathers in the queue; alone, a message is committed at once.
 //! Encoding and telling happen in a second task, so that the database works on the next batch meanwhile; that task keeps
 //! the order.
 
-use tokio::sync::mpsc;
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, sea_query::Expr};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Job,
+    Job, NewMark, NewMessage,
     batch::{self, Outcome},
 };
 use crate::{
-    bus::{Bus, Committed},
+    bus::{Bus, Committed, Notice},
     clock::Clock,
-    contract::{command::SentMessage, event::Durable},
+    contract::{MemberId, Seq, command::SentMessage, event::Durable},
     db::Db,
     error::{Error, Result},
 };
+use entity::member;
 
-/// Messages of one transaction. Larger ones are not faster (measured: 100 rows to a commit hide its cost), only later.
+/// Jobs of one transaction. Larger ones are not faster (measured: 100 rows to a commit hide its cost), only later.
 const BATCH: usize = 256;
+
+/// What was asked together, and what came of it; the answers stand in the order of the questions.
+struct Batch {
+    messages: Vec<NewMessage>,
+    marks: Vec<NewMark>,
+    /// Who asked for the marks.
+    markers: Vec<oneshot::Sender<Result<()>>>,
+}
+
+/// What came of a batch.
+struct Results {
+    messages: Vec<Result<Outcome>>,
+    /// Whether each mark moved its member's forward.
+    marks: Vec<Result<bool>>,
+}
+
+/// Why a batch was not stored.
+enum Failure {
+    /// Refused by the database before the commit: nothing of it is stored.
+    Before(Error),
+    /// The commit itself failed: whether it is stored is not known, so it must not be tried again here.
+    Commit(Error),
+}
 
 /// Stores what comes through `jobs` until it is closed.
 pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus: Bus) {
     let (told, results) = mpsc::channel(4);
     tokio::spawn(tell(results, bus));
-    let mut batch = Vec::with_capacity(BATCH);
-    while jobs.recv_many(&mut batch, BATCH).await > 0 {
-        let batch = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-        metrics::histogram!("parlour_log_batch_messages").record(batch.len() as f64);
-        let outcomes = store(&db, clock, &batch).await;
-        if told.send((batch, outcomes)).await.is_err() {
+    let mut queued = Vec::with_capacity(BATCH);
+    while jobs.recv_many(&mut queued, BATCH).await > 0 {
+        metrics::histogram!("parlour_log_batch_jobs").record(queued.len() as f64);
+        let mut batch = Batch { messages: Vec::with_capacity(queued.len()), marks: Vec::new(), markers: Vec::new() };
+        for job in queued.drain(..) {
+            match job {
+                Job::Message(message) => batch.messages.push(message),
+                Job::Mark(mark, marker) => {
+                    batch.marks.push(mark);
+                    batch.markers.push(marker);
+                }
+            }
+        }
+        let results = store(&db, clock, &batch).await;
+        if told.send((batch, results)).await.is_err() {
             return;
         }
     }
@@ -38,56 +74,106 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus
 
 /// Stores a batch in one transaction. Should the database refuse it, each message is tried alone: one that it can't take
 /// fails alone, not its batch.
-async fn store(db: &Db, clock: Clock, jobs: &[Job]) -> Vec<Result<Outcome>> {
-    match commit(db, clock, jobs).await {
-        Ok(outcomes) => outcomes,
-        Err(error) => {
-            if jobs.len() == 1 || matches!(error, Error::Unavailable(_)) {
-                error.record();
-                return jobs.iter().map(|_| Err(error.clone())).collect();
-            }
-            let mut outcomes = Vec::with_capacity(jobs.len());
-            for job in jobs.chunks(1) {
-                outcomes.extend(match commit(db, clock, job).await {
-                    Ok(outcome) => outcome,
-                    Err(error) => {
-                        error.record();
-                        vec![Err(error)]
-                    }
-                });
-            }
-            outcomes
+async fn store(db: &Db, clock: Clock, batch: &Batch) -> Results {
+    let error = match commit(db, clock, &batch.messages, &batch.marks).await {
+        Ok(results) => return results,
+        Err(Failure::Before(error @ Error::Internal(_))) if batch.messages.len() + batch.marks.len() > 1 => error,
+        Err(Failure::Before(error) | Failure::Commit(error)) => {
+            error.record();
+            return Results {
+                messages: batch.messages.iter().map(|_| Err(error.clone())).collect(),
+                marks: batch.marks.iter().map(|_| Err(error.clone())).collect(),
+            };
+        }
+    };
+    tracing::warn!(%error, "a batch was refused; trying its messages one by one");
+    let mut results = Results { messages: Vec::new(), marks: Vec::new() };
+    for message in batch.messages.chunks(1) {
+        results.messages.extend(alone(commit(db, clock, message, &[]).await.map(|results| results.messages)));
+    }
+    for mark in batch.marks.chunks(1) {
+        results.marks.extend(alone(commit(db, clock, &[], mark).await.map(|results| results.marks)));
+    }
+    results
+}
+
+fn alone<T>(result: Result<Vec<Result<T>>, Failure>) -> Vec<Result<T>> {
+    match result {
+        Ok(only) => only,
+        Err(Failure::Before(error) | Failure::Commit(error)) => {
+            error.record();
+            vec![Err(error)]
         }
     }
 }
 
-async fn commit(db: &Db, clock: Clock, jobs: &[Job]) -> Result<Vec<Result<Outcome>>> {
-    let tx = db.begin().await?;
-    let outcomes = batch::write(&tx, jobs, clock.now()).await?;
-    tx.commit().await?;
-    Ok(outcomes)
+async fn commit(db: &Db, clock: Clock, messages: &[NewMessage], marks: &[NewMark]) -> Result<Results, Failure> {
+    let write = async {
+        let tx = db.begin().await?;
+        let messages = if messages.is_empty() { Vec::new() } else { batch::write(&tx, messages, clock.now()).await? };
+        let marks = move_marks(&tx, marks).await?;
+        Ok((tx, Results { messages, marks }))
+    };
+    let (tx, results) = write.await.map_err(Failure::Before)?;
+    tx.commit().await.map_err(|error| Failure::Commit(error.into()))?;
+    Ok(results)
 }
 
-/// Answers the senders and hands the new entries on, batch by batch.
-async fn tell(mut results: mpsc::Receiver<(Vec<Job>, Vec<Result<Outcome>>)>, bus: Bus) {
-    while let Some((jobs, outcomes)) = results.recv().await {
-        let mut entries = Vec::with_capacity(jobs.len());
-        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+/// Moves read marks forward, each member's once: to the furthest that was asked for.
+async fn move_marks(tx: &DatabaseTransaction, marks: &[NewMark]) -> Result<Vec<Result<bool>>> {
+    let mut furthest: HashMap<MemberId, &NewMark> = HashMap::new();
+    for mark in marks {
+        let furthest = furthest.entry(mark.place).or_insert(mark);
+        if mark.seq > furthest.seq {
+            *furthest = mark;
+        }
+    }
+    let mut moved: HashMap<MemberId, Seq> = HashMap::new();
+    for (place, mark) in furthest {
+        let updated = member::Entity::update_many()
+            .col_expr(member::Column::LastReadSeq, Expr::value(mark.seq))
+            .col_expr(member::Column::LastReadAt, Expr::value(mark.at))
+            .filter(member::Column::Id.eq(place))
+            .filter(member::Column::LeftAt.is_null())
+            .filter(member::Column::LastReadSeq.lt(mark.seq))
+            .exec(tx)
+            .await?;
+        if updated.rows_affected > 0 {
+            moved.insert(place, mark.seq);
+        }
+    }
+    Ok(marks.iter().map(|mark| Ok(moved.get(&mark.place) == Some(&mark.seq))).collect())
+}
+
+/// Answers those who asked and hands the new entries on, batch by batch.
+async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus) {
+    while let Some((batch, results)) = batches.recv().await {
+        let mut entries = Vec::with_capacity(batch.messages.len());
+        // Whoever asked may be gone; what they asked for is stored all the same.
+        for (job, outcome) in batch.messages.into_iter().zip(results.messages) {
             let answer = outcome.map(|outcome| match outcome {
                 Outcome::Stored(message) => {
                     let message = *message;
-                    entries.push(Committed::new(
-                        message.room_id,
-                        message.seq,
-                        Durable::NewMessage { message: message.clone() },
-                    ));
+                    let change = Durable::NewMessage { message: message.clone() };
+                    entries.push(Committed::new(message.room_id, message.seq, change));
                     SentMessage { message, duplicate: false }
                 }
                 Outcome::Repeated(message) => SentMessage { message: *message, duplicate: true },
             });
-            // Whoever asked may be gone; what they sent is stored all the same.
             let _ = job.reply.send(answer);
         }
         bus.publish_entries(entries).await;
+        for ((mark, moved), marker) in batch.marks.into_iter().zip(results.marks).zip(batch.markers) {
+            let moved = moved.map(|moved| moved.then_some(mark));
+            let (answer, mark) = match moved {
+                Ok(mark) => (Ok(()), mark),
+                Err(error) => (Err(error), None),
+            };
+            let _ = marker.send(answer);
+            if let Some(NewMark { room_id, user_id, seq, at, message_ids, members, .. }) = mark {
+                let read = Notice::Read { room_id, user_id, message_ids, last_read_seq: seq, read_at: at, members };
+                bus.publish(read).await;
+            }
+        }
     }
 }
