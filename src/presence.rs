@@ -74,6 +74,10 @@ impl Presences {
     }
 
     async fn settle(&self, user: UserId, departure: u64, left_at: Timestamp) {
+        // Stored first: who is told can ask. Should they be back by now, it is only a little early.
+        if let Err(error) = chat::user::seen(&self.chat, user, left_at).await {
+            error.record();
+        }
         let gone = {
             let mut present = self.present.lock();
             match present.get(&user) {
@@ -86,12 +90,8 @@ impl Presences {
                 _ => false,
             }
         };
-        if !gone {
-            return;
-        }
-        self.connections.forget_user(user);
-        if let Err(error) = chat::user::seen(&self.chat, user, left_at).await {
-            error.record();
+        if gone {
+            self.connections.forget_user(user);
         }
     }
 

@@ -9,6 +9,7 @@ use axum::{
 };
 use sea_orm::DbErr;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
@@ -94,8 +95,8 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { app, router, sockets, listener, address } = self;
         tracing::info!(%address, database = %app.config.database_url(), "serving");
-        let open = Open::default();
-        let serving = tokio::spawn(listener::serve(listener, router, app.draining.clone(), open.clone()));
+        let (open, closing) = (Open::default(), CancellationToken::new());
+        let serving = tokio::spawn(listener::serve(listener, router, closing.clone(), open.clone()));
         let housekeeping = tokio::spawn(keep_house(Arc::clone(&app)));
 
         stop.await;
@@ -104,7 +105,9 @@ impl Server {
         open.early.close();
         open.late.close();
         let drained = async {
+            // Connections stay until the sockets are gone: a polling one needs the next request to hear of it.
             sockets.see_off(&app).await;
+            closing.cancel();
             open.early.wait().await;
             serving.abort();
             open.late.wait().await;

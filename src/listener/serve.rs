@@ -34,26 +34,26 @@ const HEAD_BYTES: usize = 32 * 1024;
 /// The connections that are open, also those that became WebSockets.
 #[derive(Clone, Debug, Default)]
 pub struct Open {
-    /// Those accepted before the server began to stop.
+    /// Those accepted before they had to end.
     pub early: TaskTracker,
     /// Those accepted since.
     pub late: TaskTracker,
 }
 
-/// Serves `router` on connections of `listener`, until it is dropped. From `draining` on, connections end after the
+/// Serves `router` on connections of `listener`, until it is dropped. From `closing` on, connections end after the
 /// request they are at. New ones are still accepted, so that a load balancer can read that this node is not ready.
-pub async fn serve(mut listener: Listener, router: Router, draining: CancellationToken, open: Open) {
+pub async fn serve(mut listener: Listener, router: Router, closing: CancellationToken, open: Open) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_header_size(HEAD_BYTES);
     loop {
         let (mut connection, info) = listener.accept().await;
-        if draining.is_cancelled() {
+        if closing.is_cancelled() {
             http.keep_alive(false);
             connection.count_in(&open.late);
         } else {
             connection.count_in(&open.early);
         }
-        tokio::spawn(converse(http.clone(), connection, info, router.clone(), draining.clone()));
+        tokio::spawn(converse(http.clone(), connection, info, router.clone(), closing.clone()));
     }
 }
 
@@ -63,15 +63,15 @@ async fn converse(
     connection: Connection,
     info: ConnInfo,
     router: Router,
-    draining: CancellationToken,
+    closing: CancellationToken,
 ) {
     let peer = info.peer;
     let service = service_fn(move |request| answer(router.clone(), info.clone(), request));
-    let is_late = draining.is_cancelled();
+    let is_late = closing.is_cancelled();
     let mut conversation = std::pin::pin!(http.serve_connection(TokioIo::new(connection), service).with_upgrades());
     let ended = tokio::select! {
         ended = conversation.as_mut() => ended,
-        () = draining.cancelled(), if !is_late => {
+        () = closing.cancelled(), if !is_late => {
             conversation.as_mut().graceful_shutdown();
             conversation.await
         }
