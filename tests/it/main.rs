@@ -15,3 +15,7 @@ mod g_revocation;
 mod g_stalled_reader;
 mod threats_frames;
 mod threats_handshake;
+mod origins;
+mod threats_identity;
+mod threats_authorization;
+mod threats_input;

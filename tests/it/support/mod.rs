@@ -9,6 +9,7 @@ pub(crate) mod rest;
 pub(crate) mod seed;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod tokens;
 pub(crate) mod websocket;
 pub(crate) mod workload;
 
