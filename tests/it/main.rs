@@ -19,3 +19,6 @@ mod origins;
 mod threats_identity;
 mod threats_authorization;
 mod threats_input;
+mod accounts;
+mod roles;
+mod threats_resources;

@@ -19,4 +19,4 @@ pub(crate) use people::{App, Person, Room};
 pub(crate) use rest::Reply;
 pub(crate) use seed::Seed;
 pub(crate) use server::Server;
-pub(crate) use socket::{Socket, Transport};
+pub(crate) use socket::{Socket, Transport, outcome_of};
