@@ -22,3 +22,6 @@ mod threats_input;
 mod accounts;
 mod roles;
 mod threats_resources;
+mod messages;
+mod rooms;
+mod sockets;
