@@ -19,7 +19,8 @@ const SKIPPED: [&str; 5] = ["node_modules", "target", "__pycache__", ".venv", "g
 
 fn sources(folders: &[&str]) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| root.join(folder)).filter(|path| path.exists()).collect();
+    let mut waiting: Vec<PathBuf> =
+        folders.iter().map(|folder| root.join(folder)).filter(|path| path.exists()).collect();
     let mut found = Vec::new();
     while let Some(path) = waiting.pop() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -133,7 +134,9 @@ fn no_file_is_longer_than_can_be_read() {
 #[test]
 fn nothing_is_unwrapped_outside_tests() {
     let mut wrong = Vec::new();
-    for source in sources(&["src", "entity/src", "migration/src"]).iter().filter(|source| source.is_rust() && !source.is_test()) {
+    for source in
+        sources(&["src", "entity/src", "migration/src"]).iter().filter(|source| source.is_rust() && !source.is_test())
+    {
         for (number, line) in source.code().filter(|(_, line)| line.contains(".unwrap()")) {
             wrong.push(format!("{}:{number}: {}", source.path, line.trim()));
         }
@@ -144,7 +147,8 @@ fn nothing_is_unwrapped_outside_tests() {
 #[test]
 fn nothing_is_left_for_later() {
     // spelt in halves, so that this file does not find itself
-    let words = [["TO", "DO"], ["FIX", "ME"], ["X", "XX"], ["todo", "!("], ["unimplemented", "!("], ["#[ig", "nore"]].map(|halves| halves.concat());
+    let words = [["TO", "DO"], ["FIX", "ME"], ["X", "XX"], ["todo", "!("], ["unimplemented", "!("], ["#[ig", "nore"]]
+        .map(|halves| halves.concat());
     let mut wrong = Vec::new();
     for source in sources(&FOLDERS) {
         for (index, line) in source.text.lines().enumerate() {
@@ -161,7 +165,8 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn no_file_knows_the_machine_it_was_written_on() {
-    let places = [["/ho", "me/"], ["/ro", "ot/"], ["/Us", "ers/"], ["/wo", "rk/"], ["C:", "\\\\"]].map(|halves| halves.concat());
+    let places =
+        [["/ho", "me/"], ["/ro", "ot/"], ["/Us", "ers/"], ["/wo", "rk/"], ["C:", "\\\\"]].map(|halves| halves.concat());
     let mut wrong = Vec::new();
     for source in sources(&["src", "entity", "migration", "tests", "examples", "config"]) {
         for (index, line) in source.text.lines().enumerate() {

@@ -7,16 +7,26 @@ use crate::support::{App, Person, find, ids, int, list, people::PASSWORD, text};
 #[tokio::test]
 async fn an_account_is_opened_and_signed_into_by_address_or_name() {
     let app = App::start().await;
-    let body = json!({"email": "Ada@Example.com", "password": PASSWORD, "username": "ada", "full_name": "Ada Lovelace"});
+    let body =
+        json!({"email": "Ada@Example.com", "password": PASSWORD, "username": "ada", "full_name": "Ada Lovelace"});
     let user = app.site.post("/api/auth/register").json(&body).send().await.with_status(201);
     assert_eq!(user["email"], "ada@example.com");
     assert_eq!(user["full_name"], "Ada Lovelace");
     assert_eq!(user["username"], "ada");
-    assert_eq!((&user["is_active"], &user["is_superuser"], &user["is_bot"]), (&json!(true), &json!(false), &json!(false)));
+    assert_eq!(
+        (&user["is_active"], &user["is_superuser"], &user["is_bot"]),
+        (&json!(true), &json!(false), &json!(false))
+    );
     assert!(user["avatar_url"].is_null());
     assert!(text(&user, "created_at").ends_with('Z'), "times are UTC: {user}");
 
-    for who in [json!({"email": "ada@example.com"}), json!({"email": "ADA@EXAMPLE.COM"}), json!({"username": "ada"}), json!({"username": "ADA"}), json!({"username": "ada@example.com"})] {
+    for who in [
+        json!({"email": "ada@example.com"}),
+        json!({"email": "ADA@EXAMPLE.COM"}),
+        json!({"username": "ada"}),
+        json!({"username": "ADA"}),
+        json!({"username": "ada@example.com"}),
+    ] {
         let mut body = who.clone();
         body["password"] = json!(PASSWORD);
         let tokens = app.site.post("/api/auth/login").json(&body).send().await.with_status(200);
@@ -38,7 +48,12 @@ async fn the_oauth2_password_form_works_at_both_addresses() {
             let signed_in = Person { token: text(&tokens, "access_token"), ..ada.clone() };
             assert_eq!(signed_in.get("/api/auth/me").await.with_status(200)["id"], ada.id.as_str());
         }
-        app.site.post(path).form(&[("username", "ada"), ("password", "wrong")]).send().await.refused("INVALID_CREDENTIALS");
+        app.site
+            .post(path)
+            .form(&[("username", "ada"), ("password", "wrong")])
+            .send()
+            .await
+            .refused("INVALID_CREDENTIALS");
     }
     let json = json!({"email": ada.email, "password": PASSWORD});
     app.site.post("/api/auth/jwt/login").json(&json).send().await.with_status(200);
@@ -80,14 +95,20 @@ async fn a_profile_is_changed_in_part() {
     let user = ada.patch("/api/users/me", change).await.with_status(200);
     assert_eq!((&user["full_name"], &user["username"]), (&json!("Ada King"), &json!("ada")));
     assert_eq!(user["avatar_url"], "https://pictures.example/ada.png");
-    let user = ada.request(reqwest::Method::PUT, "/api/users/me").json(&json!({"full_name": null})).send().await.with_status(200);
+    let user = ada
+        .request(reqwest::Method::PUT, "/api/users/me")
+        .json(&json!({"full_name": null}))
+        .send()
+        .await
+        .with_status(200);
     assert!(user["full_name"].is_null() && user["avatar_url"].is_string(), "null clears, absence keeps: {user}");
     let user = ada.patch("/api/users/me", json!({"username": "countess"})).await.with_status(200);
     assert_eq!(user["username"], "countess");
     for path in ["/api/auth/me", "/api/users/me"] {
         assert_eq!(ada.get(path).await.with_status(200)["username"], "countess");
     }
-    let tokens = app.site.post("/api/auth/login").json(&json!({"username": "countess", "password": PASSWORD})).send().await;
+    let tokens =
+        app.site.post("/api/auth/login").json(&json!({"username": "countess", "password": PASSWORD})).send().await;
     tokens.with_status(200);
 }
 
@@ -97,7 +118,10 @@ async fn a_password_changes_only_with_the_old_one() {
     let ada = app.user("ada").await;
     let change = |old: &str| json!({"current_password": old, "password": "a much better password"});
     let refused = ada.patch("/api/users/me", change("not the old one")).await;
-    assert!(["INVALID_CREDENTIALS", "VALIDATION_ERROR", "PERMISSION_DENIED"].contains(&refused.outcome().as_str()), "{refused}");
+    assert!(
+        ["INVALID_CREDENTIALS", "VALIDATION_ERROR", "PERMISSION_DENIED"].contains(&refused.outcome().as_str()),
+        "{refused}"
+    );
     ada.login(PASSWORD).await.with_status(200);
     ada.patch("/api/users/me", change(PASSWORD)).await.with_status(200);
     ada.login(PASSWORD).await.refused("INVALID_CREDENTIALS");
@@ -152,7 +176,10 @@ async fn a_contact_carries_the_direct_room() {
     assert_eq!(contact["unread_count"], 2);
     assert_eq!(contact["last_message"]["id"], last["id"]);
     let other = find(list(&users, "users"), "id", &cyd.id);
-    assert_eq!((&other["room_id"], &other["last_message"], &other["unread_count"]), (&Value::Null, &Value::Null, &json!(0)));
+    assert_eq!(
+        (&other["room_id"], &other["last_message"], &other["unread_count"]),
+        (&Value::Null, &Value::Null, &json!(0))
+    );
 }
 
 #[tokio::test]

@@ -79,7 +79,10 @@ async fn a_mistake_in_the_configuration_is_named() {
         (&check[..], ("DATABASE_URL", "mysql://localhost/parlour"), &["database"][..]),
         (&check[..], ("TRUSTED_PROXIES", "not an address"), &["trusted_proxies"][..]),
     ] {
-        for args in [args.to_vec(), args.iter().map(|arg| if *arg == "config" { "serve" } else { arg }).filter(|arg| *arg != "check").collect()] {
+        for args in [
+            args.to_vec(),
+            args.iter().map(|arg| if *arg == "config" { "serve" } else { arg }).filter(|arg| *arg != "check").collect(),
+        ] {
             let outcome = command(dir.path(), &args, &[env]).await;
             assert!(!outcome.success, "{env:?} passes with {args:?}");
             let said = outcome.stderr.to_lowercase();

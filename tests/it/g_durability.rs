@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use serde_json::json;
 
-use crate::support::{App, HEAVY, Person, Room, SOON, Seed, checker, int, socket::Event, within, workload};
+use crate::support::{App, Event, HEAVY, Person, Room, SOON, Seed, checker, int, within, workload};
 
 const CYCLES: usize = 30;
 
@@ -73,10 +73,8 @@ async fn a_stop_under_load_says_so_and_loses_nothing() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         app.server.stop(SOON).await
     };
-    let (_, ()) = within(SOON * 3, "the stop", async {
-        tokio::join!(stop, write_until_cut(&people, &mut writers, &room))
-    })
-    .await;
+    let (_, ()) =
+        within(SOON * 3, "the stop", async { tokio::join!(stop, write_until_cut(&people, &mut writers, &room)) }).await;
 
     reader.closed_within(SOON).await;
     let heard = reader.leftovers();

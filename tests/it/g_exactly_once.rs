@@ -5,10 +5,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, HEAVY, Person, Room, SOON, Seed,
-    checker::Sent,
-    socket::{Ack, Cut},
-    text, within, workload,
+    App, HEAVY, Person, Room, SOON, Seed, checker::Sent, incoming::Ack, socket::Cut, text, within, workload,
 };
 
 /// One person sends `count` messages over connections that die before 30 % of the acks, and repeats until answered.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{App, HEAVY, Person, SOON, Socket, checker, int, socket::Event, text, within, workload};
+use crate::support::{App, Event, HEAVY, Person, SOON, Socket, checker, int, text, within, workload};
 
 /// Hears entries of a room up to the place `last`.
 async fn hear_until(socket: &mut Socket, room_id: &str, last: i64) -> Vec<Event> {

@@ -8,7 +8,8 @@ use crate::support::{App, HEAVY, Person, Room, SOON, Seed, find, int, list, text
 
 /// The unread count by counting: messages of others after the mark.
 fn unread(history: &[Value], reader: &Person, mark: i64) -> i64 {
-    let counted = history.iter().filter(|message| message["sender_id"] != reader.id.as_str() && int(message, "seq") > mark);
+    let counted =
+        history.iter().filter(|message| message["sender_id"] != reader.id.as_str() && int(message, "seq") > mark);
     i64::try_from(counted.count()).unwrap()
 }
 

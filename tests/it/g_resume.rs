@@ -7,9 +7,7 @@ use rand::{RngExt, rngs::StdRng};
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, HEAVY, Person, Room, SOON, Seed, Socket, Transport, checker, int,
-    socket::{Cut, Event},
-    text, within, workload,
+    App, Event, HEAVY, Person, Room, SOON, Seed, Socket, Transport, checker, int, socket::Cut, text, within, workload,
 };
 
 /// What the test compares of a log entry: an entry replayed later may show a message as it is now.
@@ -19,7 +17,13 @@ fn essence(name: &str, data: &Value) -> String {
 }
 
 /// Reads the room up to `last` over connections that are cut at random moments.
-async fn read_over_bad_lines(reader: &Person, room: &Room, start: i64, last: i64, mut rng: StdRng) -> (Vec<Event>, usize) {
+async fn read_over_bad_lines(
+    reader: &Person,
+    room: &Room,
+    start: i64,
+    last: i64,
+    mut rng: StdRng,
+) -> (Vec<Event>, usize) {
     let (mut log, mut cursor, mut cuts) = (Vec::new(), start, 0);
     while cursor < last {
         let mut socket = reader.connects_with(json!({"cursors": {&room.id: cursor}})).await;
@@ -48,7 +52,9 @@ async fn change_the_room(writer: &Person, room: &Room, mut rng: StdRng) {
         let choice = rng.random_range(0..10);
         let ack = match messages.len() {
             0..5 => None,
-            len if choice == 0 => Some(("delete_message", json!({"message_id": messages.remove(rng.random_range(0..len))}))),
+            len if choice == 0 => {
+                Some(("delete_message", json!({"message_id": messages.remove(rng.random_range(0..len))})))
+            }
             len if choice < 3 => {
                 let message_id = &messages[rng.random_range(0..len)];
                 Some(("edit_message", json!({"message_id": message_id, "content": format!("edit {number}")})))
@@ -58,7 +64,8 @@ async fn change_the_room(writer: &Person, room: &Room, mut rng: StdRng) {
         match ack {
             Some((name, data)) => drop(socket.ask(name, data).await),
             None => {
-                let sent = socket.ask("send_message", json!({"room_id": room.id, "content": format!("n {number}")})).await;
+                let sent =
+                    socket.ask("send_message", json!({"room_id": room.id, "content": format!("n {number}")})).await;
                 messages.push(text(&sent["message"], "id"));
             }
         }
@@ -79,7 +86,10 @@ async fn readers_on_bad_lines_have_the_rooms_log() {
     let last = start + 900;
 
     let read = join_all(
-        people[1..].iter().zip(1..).map(|(reader, actor)| read_over_bad_lines(reader, &room, start, last, seed.rng_of(actor))),
+        people[1..]
+            .iter()
+            .zip(1..)
+            .map(|(reader, actor)| read_over_bad_lines(reader, &room, start, last, seed.rng_of(actor))),
     );
     let write = change_the_room(&people[0], &room, seed.rng_of(0));
     let (logs, ()) = within(SOON * 9, "900 entries over bad lines", async { tokio::join!(read, write) }).await;

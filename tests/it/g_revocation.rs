@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use rand::seq::SliceRandom;
 use serde_json::json;
 
-use crate::support::{App, HEAVY, Person, SOON, Seed, Socket, Transport, checker, find, int, list, text, within, workload};
+use crate::support::{
+    App, HEAVY, Person, SOON, Seed, Socket, Transport, checker, find, int, list, text, within, workload,
+};
 
 /// How long a loss of rights may take to bite.
 const BITE: Duration = Duration::from_secs(2);
@@ -131,7 +133,8 @@ async fn a_deactivated_account_has_no_sockets() {
     }
     for device in [&phone, &laptop] {
         assert_eq!(device.get("/api/auth/me").await.status, 401);
-        let refusal = device.tries_to_connect_by(Transport::WebSocket, json!({})).await.err().expect("nobody is let in");
+        let refusal =
+            device.tries_to_connect_by(Transport::WebSocket, json!({})).await.err().expect("nobody is let in");
         assert!(["UNAUTHORIZED", "ACCOUNT_DISABLED"].contains(&refusal.0.as_str()), "{refusal:?}");
     }
 }

@@ -14,13 +14,29 @@ use crate::support::{App, HEAVY, Person, Room, SOON, Seed, checker, int, list, t
 /// Something that somebody does; numbers choose among what there is.
 #[derive(Clone, Debug)]
 enum Deed {
-    Send { who: usize, reply_to: Option<usize> },
-    Edit { which: usize },
-    Delete { which: usize },
-    Rename { number: u32 },
-    ChangeRole { who: usize, viewer: bool },
-    Remove { who: usize },
-    Add { who: usize },
+    Send {
+        who: usize,
+        reply_to: Option<usize>,
+    },
+    Edit {
+        which: usize,
+    },
+    Delete {
+        which: usize,
+    },
+    Rename {
+        number: u32,
+    },
+    ChangeRole {
+        who: usize,
+        viewer: bool,
+    },
+    Remove {
+        who: usize,
+    },
+    Add {
+        who: usize,
+    },
     /// The observer takes a snapshot and goes on from there.
     Snapshot,
 }
@@ -52,11 +68,23 @@ struct Replica {
 /// The part of a message that does not depend on when it was asked for.
 fn shown(message: &Value) -> Value {
     let mut kept = json!({"reply_to": Value::Null});
-    for key in ["id", "seq", "sender_id", "content", "is_edited", "edited_at", "is_deleted", "deleted_at", "created_at", "reply_to_id"] {
+    for key in [
+        "id",
+        "seq",
+        "sender_id",
+        "content",
+        "is_edited",
+        "edited_at",
+        "is_deleted",
+        "deleted_at",
+        "created_at",
+        "reply_to_id",
+    ] {
         kept[key] = message[key].clone();
     }
     if message["reply_to"].is_object() {
-        kept["reply_to"] = json!({"content": message["reply_to"]["content"], "is_deleted": message["reply_to"]["is_deleted"]});
+        kept["reply_to"] =
+            json!({"content": message["reply_to"]["content"], "is_deleted": message["reply_to"]["is_deleted"]});
     }
     kept
 }
@@ -120,7 +148,8 @@ async fn perform(deed: &Deed, people: &[Person; 3], room: &Room, sent: &mut Vec<
     let path = |(id, _): &(String, usize)| format!("/api/chat/messages/{id}");
     let reply = match deed {
         Deed::Send { who, reply_to } => {
-            let mut body = json!({"room_id": room.id, "message_type": "text", "content": format!("message {}", sent.len())});
+            let mut body =
+                json!({"room_id": room.id, "message_type": "text", "content": format!("message {}", sent.len())});
             if let Some((id, _)) = reply_to.and_then(pick) {
                 body["reply_to_id"] = json!(id);
             }

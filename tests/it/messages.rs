@@ -14,10 +14,21 @@ async fn a_message_is_answered_heard_and_kept_alike() {
     let before = ada.last_seq(&room).await;
     let sent = ada.says(&room, "Hello, Bob").await;
     for (key, value) in [
-        ("room_id", json!(room.id)), ("seq", json!(before + 1)), ("sender_id", json!(ada.id)), ("message_type", json!("text")),
-        ("content", json!("Hello, Bob")), ("media_id", Value::Null), ("media_url", Value::Null), ("reply_to_id", Value::Null),
-        ("reactions", json!([])), ("is_pinned", json!(false)), ("is_edited", json!(false)), ("is_deleted", json!(false)),
-        ("edited_at", Value::Null), ("is_bot", json!(false)), ("is_ai_message", json!(false)),
+        ("room_id", json!(room.id)),
+        ("seq", json!(before + 1)),
+        ("sender_id", json!(ada.id)),
+        ("message_type", json!("text")),
+        ("content", json!("Hello, Bob")),
+        ("media_id", Value::Null),
+        ("media_url", Value::Null),
+        ("reply_to_id", Value::Null),
+        ("reactions", json!([])),
+        ("is_pinned", json!(false)),
+        ("is_edited", json!(false)),
+        ("is_deleted", json!(false)),
+        ("edited_at", Value::Null),
+        ("is_bot", json!(false)),
+        ("is_ai_message", json!(false)),
     ] {
         assert_eq!(sent[key], value, "{key} of {sent}");
     }
@@ -65,7 +76,10 @@ async fn an_edit_changes_the_text_and_is_an_entry_of_its_own() {
     let seq = int(&sent, "seq");
 
     let edited = ada.patch(&path, json!({"content": "hello"})).await.with_status(200);
-    assert_eq!((&edited["content"], &edited["is_edited"], &edited["seq"]), (&json!("hello"), &json!(true), &json!(seq)));
+    assert_eq!(
+        (&edited["content"], &edited["is_edited"], &edited["seq"]),
+        (&json!("hello"), &json!(true), &json!(seq))
+    );
     let told = witness.expect("message_edited").await;
     assert_eq!((&told["seq"], &told["message_id"], &told["content"]), (&json!(seq + 1), &sent["id"], &json!("hello")));
     assert_eq!((&told["message"], &told["edited_at"]), (&edited, &edited["edited_at"]));
@@ -89,7 +103,9 @@ async fn the_text_of_a_deleted_message_is_gone_from_every_answer() {
     let room = ada.opens_a_direct_room_with(&bob).await;
     let secret = "the-secret-that-was-said";
     let sent = ada.says(&room, secret).await;
-    ada.patch(&format!("/api/chat/messages/{}", text(&sent, "id")), json!({"content": format!("{secret} twice")})).await.ok();
+    ada.patch(&format!("/api/chat/messages/{}", text(&sent, "id")), json!({"content": format!("{secret} twice")}))
+        .await
+        .ok();
     let reply = json!({"room_id": room.id, "message_type": "text", "content": "oh!", "reply_to_id": sent["id"]});
     let reply = bob.post("/api/chat/messages", reply).await.with_status(201);
     assert_eq!(reply["reply_to"]["content"], format!("{secret} twice"));
@@ -118,7 +134,11 @@ async fn the_text_of_a_deleted_message_is_gone_from_every_answer() {
         assert!(!value.to_string().contains(secret), "{what} still tells it: {value}");
     }
     let history = bob.history(&room).await;
-    assert_eq!((history.len(), &history[0]["is_deleted"], &history[0]["content"]), (3, &json!(true), &Value::Null), "it keeps its place");
+    assert_eq!(
+        (history.len(), &history[0]["is_deleted"], &history[0]["content"]),
+        (3, &json!(true), &Value::Null),
+        "it keeps its place"
+    );
     assert_eq!(history[1]["reply_to"]["is_deleted"], true);
 }
 
@@ -175,7 +195,10 @@ async fn a_forward_takes_the_text_and_keeps_it() {
     ada.delete(&path).await.ok();
     assert_eq!(cyd.history(&to).await[0]["content"], "pass it on", "it outlives the original");
     let gone = bob.post("/api/chat/messages", body).await;
-    assert!(["INVALID_REFERENCE", "MESSAGE_NOT_FOUND"].contains(&gone.outcome().as_str()), "nothing left to forward: {gone}");
+    assert!(
+        ["INVALID_REFERENCE", "MESSAGE_NOT_FOUND"].contains(&gone.outcome().as_str()),
+        "nothing left to forward: {gone}"
+    );
 }
 
 #[tokio::test]
@@ -227,11 +250,18 @@ async fn history_is_read_from_any_place() {
         if range.is_empty() {
             assert!(answer["first_seq"].is_null() && answer["last_seq"].is_null(), "{query}: {answer}");
         } else {
-            assert_eq!((int(&answer, "first_seq"), int(&answer, "last_seq")), (seq(range.start), seq(range.end - 1)), "{query}");
+            assert_eq!(
+                (int(&answer, "first_seq"), int(&answer, "last_seq")),
+                (seq(range.start), seq(range.end - 1)),
+                "{query}"
+            );
         }
     }
     let around = ada.get(&room.path(&format!("/messages?around_seq={}&limit=5", seq(10)))).await.with_status(200);
     let around = ids(list(&around, "messages"));
     assert!(around.len() <= 5 && around.contains(&text(&sent[10], "id")), "{around:?}");
-    assert!(around.contains(&text(&sent[9], "id")) && around.contains(&text(&sent[11], "id")), "both sides: {around:?}");
+    assert!(
+        around.contains(&text(&sent[9], "id")) && around.contains(&text(&sent[11], "id")),
+        "both sides: {around:?}"
+    );
 }

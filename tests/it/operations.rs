@@ -52,7 +52,11 @@ const ROUTES: [&str; 37] = [
 fn documented(document: &Value) -> BTreeSet<String> {
     let paths = document["paths"].as_object().expect("paths");
     let operations = paths.iter().flat_map(|(path, methods)| {
-        let methods = methods.as_object().expect("operations").keys().filter(|key| !["parameters", "summary"].contains(&key.as_str()));
+        let methods = methods
+            .as_object()
+            .expect("operations")
+            .keys()
+            .filter(|key| !["parameters", "summary"].contains(&key.as_str()));
         methods.map(move |method| format!("{} {path}", method.to_uppercase()))
     });
     operations.collect()
@@ -69,7 +73,9 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
     }
     for route in documented {
         let (method, path) = route.split_once(' ').unwrap();
-        let path = path.replace("{id}", "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11").replace("{user_id}", "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11");
+        let path = path
+            .replace("{id}", "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11")
+            .replace("{user_id}", "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11");
         let request = app.site.request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
         let reply = request.json(&json!({})).send().await;
         assert!(![404, 405, 500, 501].contains(&reply.status.as_u16()), "{route} is documented, and: {reply}");
@@ -114,7 +120,11 @@ async fn the_documentation_page_loads_nothing_from_elsewhere() {
             if link.starts_with("data:") || link.starts_with('#') {
                 continue;
             }
-            let link = if link.starts_with('/') { link.to_owned() } else { format!("{base}/{}", link.trim_start_matches("./")) };
+            let link = if link.starts_with('/') {
+                link.to_owned()
+            } else {
+                format!("{base}/{}", link.trim_start_matches("./"))
+            };
             let resource = app.site.get(&link).send().await;
             assert_eq!(resource.status, 200, "{link}");
             resources += 1;
@@ -162,7 +172,15 @@ async fn production_shows_strangers_neither_metrics_nor_documents() {
 async fn what_is_not_there_is_answered_as_a_problem() {
     let app = App::start().await;
     let ada = app.user("ada").await;
-    for path in ["/nothing", "/api", "/api/nothing", "/api/chat/rooms/", "/../etc/passwd", "/%2e%2e/etc/passwd", "/openapi.yaml"] {
+    for path in [
+        "/nothing",
+        "/api",
+        "/api/nothing",
+        "/api/chat/rooms/",
+        "/../etc/passwd",
+        "/%2e%2e/etc/passwd",
+        "/openapi.yaml",
+    ] {
         ada.get(path).await.refused("NOT_FOUND");
     }
     ada.delete("/api/chat/rooms").await.refused("NOT_FOUND");

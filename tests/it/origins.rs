@@ -76,7 +76,10 @@ async fn a_page_of_a_stranger_is_not_allowed_to_read_an_answer() {
     }
     let reply = app.site.get("/api/auth/me").token(&ada.token).header("origin", FRIEND).send().await;
     assert_eq!(reply.header("access-control-allow-origin"), Some(FRIEND));
-    assert!(reply.header("vary").unwrap_or_default().to_lowercase().contains("origin"), "caches must tell origins apart");
+    assert!(
+        reply.header("vary").unwrap_or_default().to_lowercase().contains("origin"),
+        "caches must tell origins apart"
+    );
 }
 
 #[tokio::test]

@@ -55,7 +55,8 @@ async fn the_last_device_decides_and_a_short_absence_is_none() {
     let returned = Instant::now();
     eventually(SOON, "the grace has passed", async || returned.elapsed() > Duration::from_millis(800)).await;
     let heard = witness.heard().await;
-    let told: Vec<_> = heard.iter().filter(|event| ["user_online", "user_offline"].contains(&event.name.as_str())).collect();
+    let told: Vec<_> =
+        heard.iter().filter(|event| ["user_online", "user_offline"].contains(&event.name.as_str())).collect();
     assert!(told.is_empty(), "nobody went and nobody came: {told:?}");
     drop(back);
     witness.expect("user_offline").await;
@@ -98,11 +99,14 @@ async fn typing_is_told_to_the_room_and_ended_in_every_way() {
     let elsewhere = ada.opens_a_group("elsewhere", &[&cyd]).await;
     let mut witness = bob.enters(&room).await;
     let mut outsider = cyd.enters(&elsewhere).await;
-    let notice = |is_typing: bool| {
-        json!({"room_id": room.id, "user_id": ada.id, "user_name": "ada", "is_typing": is_typing})
-    };
+    let notice =
+        |is_typing: bool| json!({"room_id": room.id, "user_id": ada.id, "user_name": "ada", "is_typing": is_typing});
     for (what, start, end) in [
-        ("said", json!({"room_id": room.id, "is_typing": true}), Some(("typing", json!({"room_id": room.id, "is_typing": false})))),
+        (
+            "said",
+            json!({"room_id": room.id, "is_typing": true}),
+            Some(("typing", json!({"room_id": room.id, "is_typing": false}))),
+        ),
         ("stopped", json!({"room_id": room.id}), Some(("stop_typing", json!({"room_id": room.id})))),
         ("expired", json!({"room_id": room.id}), None),
     ] {

@@ -99,7 +99,8 @@ impl Scene<'_> {
 
     async fn by_rest(&self, deed: Deed) -> Option<Reply> {
         let Self { actor, cast, room, .. } = self;
-        let (own, anothers) = (format!("/api/chat/messages/{}", self.own), format!("/api/chat/messages/{}", self.anothers));
+        let (own, anothers) =
+            (format!("/api/chat/messages/{}", self.own), format!("/api/chat/messages/{}", self.anothers));
         let target = room.path(&format!("/members/{}", cast.target.id));
         Some(match deed {
             ReadHistory => actor.get(&room.path("/messages")).await,

@@ -15,13 +15,19 @@ async fn a_group_is_opened_with_its_members() {
     let room = reply.with_status(201);
     assert_eq!(reply.header("location"), Some(format!("/api/chat/rooms/{}", text(&room, "id")).as_str()));
     for (key, value) in [
-        ("room_type", json!("group")), ("visibility", json!("private")), ("name", json!("Engine room")),
-        ("description", json!("steam")), ("created_by", json!(ada.id)), ("member_count", json!(3)),
-        ("message_count", json!(0)), ("is_active", json!(true)), ("ai_enabled", json!(false)),
+        ("room_type", json!("group")),
+        ("visibility", json!("private")),
+        ("name", json!("Engine room")),
+        ("description", json!("steam")),
+        ("created_by", json!(ada.id)),
+        ("member_count", json!(3)),
+        ("message_count", json!(0)),
+        ("is_active", json!(true)),
+        ("ai_enabled", json!(false)),
     ] {
         assert_eq!(room[key], value, "{key} of {room}");
     }
-    let room = Room::of(room);
+    let room = Room::of(&room);
     for (person, role) in [(&ada, "owner"), (&bob, "member"), (&cyd, "member")] {
         let seen = person.room(&room).await;
         assert_eq!(seen["my_role"], role);
@@ -109,7 +115,8 @@ async fn a_room_is_changed_in_part_and_the_change_is_told() {
     assert_eq!((&changed["name"], &changed["description"]), (&json!("after"), &json!("new")));
     let told = socket.expect("room_updated").await;
     assert_eq!((&told["room"]["name"], &told["seq"]), (&json!("after"), &json!(before + 1)));
-    let put = ada.request(Method::PUT, &room.path("")).json(&json!({"description": null})).send().await.with_status(200);
+    let put =
+        ada.request(Method::PUT, &room.path("")).json(&json!({"description": null})).send().await.with_status(200);
     assert_eq!((&put["name"], &put["description"]), (&json!("after"), &Value::Null), "null clears, absence keeps");
     assert_eq!(bob.room(&room).await["name"], "after");
 }
@@ -173,7 +180,7 @@ async fn a_full_room_takes_nobody() {
     let app = App::start().await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
     let body = json!({"room_type": "group", "name": "small", "max_members": 2, "member_ids": [bob.id]});
-    let room = Room::of(ada.post("/api/chat/rooms", body).await.with_status(201));
+    let room = Room::of(&ada.post("/api/chat/rooms", body).await.with_status(201));
     ada.post(&room.path("/members"), json!({"user_ids": [cyd.id]})).await.refused("ROOM_FULL");
     ada.removes(&bob, &room).await;
     ada.post(&room.path("/members"), json!({"user_ids": [cyd.id]})).await.ok();
@@ -201,7 +208,8 @@ async fn a_removed_member_who_returns_is_one_member() {
         ada.post(&room.path("/members"), json!({"user_ids": [bob.id]})).await.ok();
     }
     let members = bob.room(&room).await;
-    let his: Vec<&Value> = list(&members, "members").iter().filter(|member| member["user_id"] == bob.id.as_str()).collect();
+    let his: Vec<&Value> =
+        list(&members, "members").iter().filter(|member| member["user_id"] == bob.id.as_str()).collect();
     assert_eq!((his.len(), &his[0]["role"], &his[0]["is_active"]), (1, &json!("member"), &json!(true)));
     assert_eq!(members["member_count"], 2);
 }

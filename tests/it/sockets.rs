@@ -24,7 +24,10 @@ async fn connected_says_who_one_is_and_what_is_taken() {
             assert!(!text(welcome, key).is_empty(), "{key} of {welcome}");
         }
         assert!(text(welcome, "expires_at") > text(welcome, "server_time"), "{welcome}");
-        assert_eq!((&welcome["limits"]["content_chars"], &welcome["limits"]["packet_bytes"]), (&json!(4_000), &json!(131_072)));
+        assert_eq!(
+            (&welcome["limits"]["content_chars"], &welcome["limits"]["packet_bytes"]),
+            (&json!(4_000), &json!(131_072))
+        );
         let pong = socket.emit_with_ack("ping", json!({"any": [1, 2]})).answer().await;
         assert_eq!(pong, json!({"any": [1, 2]}), "ping answers the same");
     }
@@ -74,7 +77,9 @@ async fn a_polling_session_becomes_a_websocket_without_losing_anything() {
 
 #[tokio::test]
 async fn the_server_pings_and_ends_whoever_is_silent() {
-    let settings = Server::settings().with("PARLOUR__REALTIME__PING_INTERVAL_MS", "300").with("PARLOUR__REALTIME__PING_TIMEOUT_MS", "300");
+    let settings = Server::settings()
+        .with("PARLOUR__REALTIME__PING_INTERVAL_MS", "300")
+        .with("PARLOUR__REALTIME__PING_TIMEOUT_MS", "300");
     let app = App::with(settings).await;
     let ada = app.user("ada").await;
     let answering = ada.connects().await;
@@ -157,14 +162,18 @@ async fn others_see_who_is_viewing_by_person_and_not_by_socket() {
     let mut witness = ada.enters(&room).await;
     let phone = bob.enters(&room).await;
     let joined = witness.expect("user_joined").await;
-    assert_eq!((&joined["room_id"], &joined["user_id"], &joined["user"]["username"]), (&json!(room.id), &json!(bob.id), &json!("bob")));
+    assert_eq!(
+        (&joined["room_id"], &joined["user_id"], &joined["user"]["username"]),
+        (&json!(room.id), &json!(bob.id), &json!("bob"))
+    );
     let laptop = bob.enters(&room).await;
     phone.ask("leave_room", json!({"room_id": room.id})).await;
     laptop.ask("leave_room", json!({"room_id": room.id})).await;
     let left = witness.expect("user_left").await;
     assert_eq!((&left["room_id"], &left["user_id"]), (&json!(room.id), &json!(bob.id)));
     let heard = witness.heard().await;
-    let more: Vec<_> = heard.iter().filter(|event| ["user_joined", "user_left"].contains(&event.name.as_str())).collect();
+    let more: Vec<_> =
+        heard.iter().filter(|event| ["user_joined", "user_left"].contains(&event.name.as_str())).collect();
     assert!(more.is_empty(), "once each: {more:?}");
     let tablet = bob.enters(&room).await;
     witness.expect("user_joined").await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, checker, find, ids, int, list, socket::Event, text};
+use crate::support::{App, Event, checker, find, ids, int, list, text};
 
 #[tokio::test]
 async fn sync_tells_what_followed_each_cursor() {
@@ -46,7 +46,10 @@ async fn sync_tells_which_rooms_came_and_which_went() {
     let answer = bob.connects().await.ask("sync", json!({"cursors": cursors})).await;
     assert_eq!(ids(list(&answer, "joined")), [fresh.id.clone()]);
     let room = &list(&answer, "joined")[0];
-    assert_eq!((&room["name"], &room["last_seq"], &room["unread_count"]), (&json!("fresh"), &message["seq"], &json!(1)));
+    assert_eq!(
+        (&room["name"], &room["last_seq"], &room["unread_count"]),
+        (&json!("fresh"), &message["seq"], &json!(1))
+    );
     let mut left: Vec<&str> = list(&answer, "left").iter().map(|id| id.as_str().unwrap()).collect();
     left.sort_unstable();
     let mut expected = [lost.id.as_str(), gone.id.as_str()];
@@ -91,7 +94,10 @@ async fn a_room_that_is_not_open_announces_its_activity() {
     let mut inside = bob.enters(&room).await;
     let message = ada.says(&room, "anybody?").await;
     let told = away.expect("room_activity").await;
-    assert_eq!((&told["room_id"], &told["last_seq"], &told["unread_count"]), (&json!(room.id), &message["seq"], &json!(1)));
+    assert_eq!(
+        (&told["room_id"], &told["last_seq"], &told["unread_count"]),
+        (&json!(room.id), &message["seq"], &json!(1))
+    );
     assert_eq!(told["last_message"]["id"], message["id"]);
     assert_eq!(told["last_message"]["content"], "anybody?");
     inside.expect("new_message").await;
@@ -111,7 +117,8 @@ async fn activity_is_told_once_a_second_and_ends_at_the_truth() {
     let mut last = Value::Null;
     for number in 0..150 {
         tick.tick().await;
-        last = writer.ask("send_message", json!({"room_id": room.id, "content": format!("{number}")})).await["message"].clone();
+        last = writer.ask("send_message", json!({"room_id": room.id, "content": format!("{number}")})).await["message"]
+            .clone();
     }
     away.expect_that("room_activity", |data| data["last_seq"] == last["seq"] && data["unread_count"] == 150).await;
     let told = activities(&away.heard().await, &room.id);

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Person, Reply, Room, Socket, Transport, find, list, rest::status_of, socket::outcome_of, text, workload,
+    App, Person, Reply, Room, Socket, Transport, find, list, outcome_of, rest::status_of, text, workload,
 };
 
 /// Well-formed, and nobody's.
@@ -47,7 +47,12 @@ async fn a_foreign_room_looks_like_one_that_does_not_exist() {
         (Method::DELETE, format!("/api/chat/rooms/{}", room.id), json!({}), "ROOM_NOT_FOUND"),
         (Method::GET, format!("/api/chat/rooms/{}/members", room.id), json!({}), "ROOM_NOT_FOUND"),
         (Method::POST, format!("/api/chat/rooms/{}/members", room.id), json!({"user_ids": [eve.id]}), "ROOM_NOT_FOUND"),
-        (Method::PATCH, format!("/api/chat/rooms/{}/members/{}", room.id, ada.id), json!({"role": "viewer"}), "ROOM_NOT_FOUND"),
+        (
+            Method::PATCH,
+            format!("/api/chat/rooms/{}/members/{}", room.id, ada.id),
+            json!({"role": "viewer"}),
+            "ROOM_NOT_FOUND",
+        ),
         (Method::DELETE, format!("/api/chat/rooms/{}/members/{}", room.id, ada.id), json!({}), "ROOM_NOT_FOUND"),
         (Method::POST, format!("/api/chat/rooms/{}/leave", room.id), json!({}), "ROOM_NOT_FOUND"),
         (Method::GET, format!("/api/chat/rooms/{}/messages", room.id), json!({}), "ROOM_NOT_FOUND"),
@@ -101,7 +106,8 @@ async fn a_stranger_with_a_socket_gets_nothing_in_and_hears_nothing() {
         ada.says(&room, "the first thing the witness hears").await;
         let heard = witness.expect("new_message").await;
         assert_eq!(heard["message"]["content"], "the first thing the witness hears", "C3: 0 rows, 0 broadcasts");
-        let noise: Vec<_> = witness.heard().await.into_iter().filter(|event| event.data["user_id"] == eve.id.as_str()).collect();
+        let noise: Vec<_> =
+            witness.heard().await.into_iter().filter(|event| event.data["user_id"] == eve.id.as_str()).collect();
         assert!(noise.is_empty(), "C3: {noise:?}");
         let leaked: Vec<_> = socket.heard().await;
         assert!(leaked.is_empty(), "C2: {leaked:?}");
@@ -121,12 +127,19 @@ async fn anothers_message_is_neither_edited_nor_deleted_by_a_member() {
         socket.ask_in_vain(name, data, "PERMISSION_DENIED").await;
     }
     let forged = json!({"room_id": room.id, "seq": 99, "message": message});
-    for name in ["new_message", "room_deleted", "member_added", "user_joined", "messages_read", "user_typing", "connected"] {
+    for name in
+        ["new_message", "room_deleted", "member_added", "user_joined", "messages_read", "user_typing", "connected"]
+    {
         socket.ask_in_vain(name, forged.clone(), "UNKNOWN_EVENT").await;
     }
     bob.says(&room, "the end").await;
     witness.expect_that("new_message", |data| data["message"]["content"] == "the end").await;
-    let heard: Vec<_> = witness.heard().await.into_iter().filter(|event| !["user_joined", "user_online"].contains(&event.name.as_str())).collect();
+    let heard: Vec<_> = witness
+        .heard()
+        .await
+        .into_iter()
+        .filter(|event| !["user_joined", "user_online"].contains(&event.name.as_str()))
+        .collect();
     assert!(heard.is_empty(), "C16: 0 broadcasts: {heard:?}");
     assert_eq!(ada.history(&room).await[0], message);
 }
@@ -234,7 +247,8 @@ async fn a_message_refers_only_to_what_its_sender_may_use() {
 #[tokio::test]
 async fn a_direct_room_needs_one_other_person_that_exists() {
     let Scene { app: _app, ada, bob, eve, .. } = scene().await;
-    let ask = async |members: Value| ada.post("/api/chat/rooms", json!({"room_type": "direct", "member_ids": members})).await;
+    let ask =
+        async |members: Value| ada.post("/api/chat/rooms", json!({"room_type": "direct", "member_ids": members})).await;
     ask(json!([ada.id])).await.refused("VALIDATION_ERROR");
     ask(json!([])).await.refused("VALIDATION_ERROR");
     ask(json!([bob.id, eve.id])).await.refused("VALIDATION_ERROR");
@@ -322,12 +336,19 @@ async fn fields_that_were_not_asked_for_change_nothing() {
         "is_superuser": true, "is_verified": true, "is_bot": true, "id": NOBODYS, "is_active": false,
     });
     let user = app.site.post("/api/auth/register").json(&body).send().await.with_status(201);
-    assert_eq!((&user["is_superuser"], &user["is_bot"], &user["is_active"]), (&json!(false), &json!(false), &json!(true)));
+    assert_eq!(
+        (&user["is_superuser"], &user["is_bot"], &user["is_active"]),
+        (&json!(false), &json!(false), &json!(true))
+    );
     assert_ne!(user["id"], NOBODYS);
     let ada = app.user("ada").await;
-    let patched = ada.patch("/api/users/me", json!({"is_superuser": true, "email": "root@example.com", "id": NOBODYS})).await;
+    let patched =
+        ada.patch("/api/users/me", json!({"is_superuser": true, "email": "root@example.com", "id": NOBODYS})).await;
     let patched = patched.with_status(200);
-    assert_eq!((&patched["is_superuser"], &patched["id"], &patched["email"]), (&json!(false), &json!(ada.id), &json!("ada@example.com")));
+    assert_eq!(
+        (&patched["is_superuser"], &patched["id"], &patched["email"]),
+        (&json!(false), &json!(ada.id), &json!("ada@example.com"))
+    );
     let room = ada.opens_a_group("mine", &[]).await;
     let body = json!({"room_id": room.id, "message_type": "text", "content": "x", "sender_id": user["id"], "seq": 900, "is_pinned": true});
     let sent = ada.post("/api/chat/messages", body).await.with_status(201);

@@ -110,7 +110,12 @@ fn rows() -> Vec<(&'static str, Stage, Vec<u8>, Then)> {
         ("A17 an empty frame", Joined, packet(""), Closed),
         ("A19 before CONNECT", Opened, packet(r#"421["send_message",{"content":"x"}]"#), Closed),
         ("A22 another namespace", Opened, packet("40/admin,"), Says(r#"44/admin,{"message":"Invalid namespace"}"#)),
-        ("A22 another namespace, joined", Joined, packet("40/admin,{}"), Says(r#"44/admin,{"message":"Invalid namespace"}"#)),
+        (
+            "A22 another namespace, joined",
+            Joined,
+            packet("40/admin,{}"),
+            Says(r#"44/admin,{"message":"Invalid namespace"}"#),
+        ),
         ("A25 no such event", Joined, packet(r#"421["no_such_event",{}]"#), Ack("UNKNOWN_EVENT")),
         ("A25 an empty name", Joined, packet(r#"421["",{}]"#), Ack("UNKNOWN_EVENT")),
         ("A26 a number", Joined, packet(r#"421["send_message",42]"#), Ack("VALIDATION_ERROR")),

@@ -92,10 +92,8 @@ async fn two_polls_at_once_end_the_session() {
     let app = App::start().await;
     let ada = app.user("ada").await;
     let path = quiet_session(&app, &ada.token).await;
-    let (one, other) = within(SOON, "two polls", async {
-        tokio::join!(app.site.get(&path).send(), app.site.get(&path).send())
-    })
-    .await;
+    let (one, other) =
+        within(SOON, "two polls", async { tokio::join!(app.site.get(&path).send(), app.site.get(&path).send()) }).await;
     assert!([one.status, other.status].contains(&reqwest::StatusCode::BAD_REQUEST), "A7: {one} {other}");
     let reply = app.site.get(&path).send().await;
     assert_eq!((reply.status.as_u16(), reply.body.as_str()), (400, UNKNOWN_SESSION), "A7: {reply}");
@@ -164,7 +162,11 @@ async fn raw_status(site: &Site, request: &[u8]) -> u16 {
 async fn http_that_two_servers_could_read_differently_is_refused() {
     let head = "POST /api/auth/login HTTP/1.1\r\nHost: parlour.test\r\nContent-Type: application/json\r\n";
     let rows = [
-        ("A30 both lengths", format!("{head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"), 400),
+        (
+            "A30 both lengths",
+            format!("{head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"),
+            400,
+        ),
         ("A30 two lengths", format!("{head}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}"), 400),
         ("A30 no number", format!("{head}Content-Length: +2\r\n\r\n{{}}"), 400),
         ("A30 long header", format!("{head}X-Long: {}\r\n\r\n", "a".repeat(64 * 1024)), 431),

@@ -88,7 +88,14 @@ async fn a_token_that_is_not_ours_opens_nothing() {
 #[tokio::test]
 async fn connect_without_a_token_is_refused_whatever_stands_in_its_place() {
     let app = App::start().await;
-    for auth in [json!({}), json!({"token": null}), json!({"token": 5}), json!({"token": {"$ne": ""}}), json!([]), json!("token")] {
+    for auth in [
+        json!({}),
+        json!({"token": null}),
+        json!({"token": 5}),
+        json!({"token": {"$ne": ""}}),
+        json!([]),
+        json!("token"),
+    ] {
         for transport in [Transport::WebSocket, Transport::Polling] {
             let outcome = crate::support::Socket::begin(&app.site, transport, &auth).await;
             let Some(Refusal(code)) = outcome.err() else { panic!("{auth} is let in by {transport:?}") };
@@ -101,11 +108,13 @@ async fn connect_without_a_token_is_refused_whatever_stands_in_its_place() {
 async fn an_access_token_is_no_refresh_token() {
     let app = App::start().await;
     let ada = app.user("ada").await;
-    let refresh = async |token: &str| app.site.post("/api/auth/refresh").json(&json!({"refresh_token": token})).send().await;
+    let refresh =
+        async |token: &str| app.site.post("/api/auth/refresh").json(&json!({"refresh_token": token})).send().await;
     refresh(&ada.token).await.refused("WRONG_TOKEN_TYPE");
     refresh("garbage").await.refused("UNAUTHORIZED");
     refresh("").await.refused("UNAUTHORIZED");
-    let forged = tokens::sign_with(Algorithm::HS256, &tokens::claims(&ada.refresh_token), "another key, and long enough for it");
+    let forged =
+        tokens::sign_with(Algorithm::HS256, &tokens::claims(&ada.refresh_token), "another key, and long enough for it");
     refresh(&forged).await.refused("UNAUTHORIZED");
     refresh(&ada.refresh_token).await.with_status(200);
 }
@@ -116,7 +125,8 @@ async fn a_refresh_token_used_twice_ends_its_whole_family() {
     let ada = app.user("ada").await;
     let elsewhere = ada.on_another_device().await;
     let mut socket = ada.connects().await;
-    let refresh = async |token: &str| app.site.post("/api/auth/refresh").json(&json!({"refresh_token": token})).send().await;
+    let refresh =
+        async |token: &str| app.site.post("/api/auth/refresh").json(&json!({"refresh_token": token})).send().await;
     let next = refresh(&ada.refresh_token).await.with_status(200);
     refresh(&ada.refresh_token).await.refused("TOKEN_REUSED");
     let heir = text(&next, "refresh_token");
@@ -241,7 +251,8 @@ async fn the_sixth_login_in_a_minute_waits_whatever_address_it_claims() {
         let app = App::with_limits().await;
         let mut outcomes = Vec::new();
         for number in 0..7 {
-            let claimed = if header == "forwarded" { format!("for=10.0.0.{number}") } else { format!("10.0.0.{number}") };
+            let claimed =
+                if header == "forwarded" { format!("for=10.0.0.{number}") } else { format!("10.0.0.{number}") };
             let body = json!({"email": format!("nobody{number}@example.com"), "password": PASSWORD});
             let request = app.site.post("/api/auth/login").header(header, &claimed).json(&body);
             outcomes.push(request.send().await);

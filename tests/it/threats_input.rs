@@ -4,7 +4,7 @@ use futures_util::stream;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Person, Room, list, people::PASSWORD, socket::outcome_of, text};
+use crate::support::{App, Person, Room, list, outcome_of, people::PASSWORD, text};
 
 const RLO: &str = "\u{202e}";
 const ZERO_WIDTH: &str = "\u{200b}";
@@ -24,7 +24,11 @@ fn messages() -> Vec<(&'static str, Value, &'static str)> {
         ("D1 NUL", json!({"content": "a\u{0}b"}), "VALIDATION_ERROR"),
         ("D5 SQL is text", json!({"content": "'; DROP TABLE messages; --"}), "OK"),
         ("D8 a room that is no id", json!({"content": "x", "room_id": "abc"}), "VALIDATION_ERROR"),
-        ("D8 a room that is a number", json!({"content": "x", "room_id": 9_223_372_036_854_775_808_u64}), "VALIDATION_ERROR"),
+        (
+            "D8 a room that is a number",
+            json!({"content": "x", "room_id": 9_223_372_036_854_775_808_u64}),
+            "VALIDATION_ERROR",
+        ),
         ("D8 a reply to no id", json!({"content": "x", "reply_to_id": "abc"}), "VALIDATION_ERROR"),
         ("D13 64 characters", json!({"content": "x", "client_msg_id": "k".repeat(64)}), "OK"),
         ("D13 65 characters", json!({"content": "x", "client_msg_id": "k".repeat(65)}), "VALIDATION_ERROR"),
@@ -94,10 +98,22 @@ fn bodies(room: &Room, ada: &Person) -> Vec<(&'static str, Method, String, Value
         ("a name of 101", post.clone(), rooms(), named(&"n".repeat(101)), bad),
         ("a name of 100", post.clone(), rooms(), named(&"n".repeat(100)), "OK"),
         ("a type that is none", post.clone(), rooms(), json!({"room_type": "channel", "name": "x"}), bad),
-        ("nobody is a number", post.clone(), rooms(), json!({"room_type": "group", "name": "x", "member_ids": [1]}), bad),
+        (
+            "nobody is a number",
+            post.clone(),
+            rooms(),
+            json!({"room_type": "group", "name": "x", "member_ids": [1]}),
+            bad,
+        ),
         ("a room for one", post.clone(), rooms(), json!({"room_type": "group", "name": "x", "max_members": 1}), bad),
         ("a room for fewer", post.clone(), rooms(), json!({"room_type": "group", "name": "x", "max_members": -5}), bad),
-        ("a room for too many", post.clone(), rooms(), json!({"room_type": "group", "name": "x", "max_members": 100_001}), bad),
+        (
+            "a room for too many",
+            post.clone(),
+            rooms(),
+            json!({"room_type": "group", "name": "x", "max_members": 100_001}),
+            bad,
+        ),
         ("D14 501 members", post.clone(), rooms(), json!({"room_type": "group", "name": "x", "member_ids": many}), bad),
         ("D14 501 added", post.clone(), room.path("/members"), json!({"user_ids": many}), bad),
         ("D14 nobody added", post.clone(), room.path("/members"), json!({"user_ids": []}), bad),
@@ -109,24 +125,54 @@ fn bodies(room: &Room, ada: &Person) -> Vec<(&'static str, Method, String, Value
         ("no address", post.clone(), register(), account("", PASSWORD), bad),
         ("no address", post.clone(), register(), account("ada", PASSWORD), bad),
         ("two lines", post.clone(), register(), account("a@b.example\nBcc: c@d.example", PASSWORD), bad),
-        ("an address of 255", post.clone(), register(), account(&format!("{}@example.com", "a".repeat(243)), PASSWORD), bad),
+        (
+            "an address of 255",
+            post.clone(),
+            register(),
+            account(&format!("{}@example.com", "a".repeat(243)), PASSWORD),
+            bad,
+        ),
         ("a password of seven", post.clone(), register(), account("new@example.com", "1234567"), bad),
         ("a password of 129", post.clone(), register(), account("new@example.com", &"p".repeat(129)), bad),
         ("the same address", post.clone(), register(), account("ada@example.com", PASSWORD), "USER_EXISTS"),
         ("the same address, shouted", post.clone(), register(), account("ADA@Example.COM", PASSWORD), "USER_EXISTS"),
-        ("the same name", post, register(), json!({"email": "new@example.com", "password": PASSWORD, "username": "ADA"}), "USER_EXISTS"),
+        (
+            "the same name",
+            post,
+            register(),
+            json!({"email": "new@example.com", "password": PASSWORD, "username": "ADA"}),
+            "USER_EXISTS",
+        ),
     ];
     for path in [
-        "/api/chat/rooms?page=0", "/api/chat/rooms?page=-1", "/api/chat/rooms?page=1e20", "/api/chat/rooms?page=abc",
-        "/api/chat/rooms?page_size=0", "/api/chat/rooms?page_size=101", "/api/chat/rooms?size=101", "/api/users?page=0",
-        "/api/users?page=99999999999999999999", "/api/chat/rooms/abc", "/api/chat/rooms/9223372036854775808",
-        "/api/chat/messages/abc", "/api/users/9223372036854775808",
+        "/api/chat/rooms?page=0",
+        "/api/chat/rooms?page=-1",
+        "/api/chat/rooms?page=1e20",
+        "/api/chat/rooms?page=abc",
+        "/api/chat/rooms?page_size=0",
+        "/api/chat/rooms?page_size=101",
+        "/api/chat/rooms?size=101",
+        "/api/users?page=0",
+        "/api/users?page=99999999999999999999",
+        "/api/chat/rooms/abc",
+        "/api/chat/rooms/9223372036854775808",
+        "/api/chat/messages/abc",
+        "/api/users/9223372036854775808",
     ] {
         rows.push(("D7, D8", get.clone(), path.to_owned(), Value::Null, bad));
     }
     for query in [
-        "page=0", "page_size=101", "size=0", "before_seq=abc", "before_seq=-1", "after_seq=-1", "around_seq=-1",
-        "after_seq=99999999999999999999", "after_seq=1&limit=0", "after_seq=1&limit=101", "after_seq=1&before_seq=5",
+        "page=0",
+        "page_size=101",
+        "size=0",
+        "before_seq=abc",
+        "before_seq=-1",
+        "after_seq=-1",
+        "around_seq=-1",
+        "after_seq=99999999999999999999",
+        "after_seq=1&limit=0",
+        "after_seq=1&limit=101",
+        "after_seq=1&before_seq=5",
     ] {
         rows.push(("D7, D15", get.clone(), messages(query), Value::Null, bad));
     }
@@ -148,7 +194,8 @@ async fn a_value_that_does_not_fit_is_named() {
         if expected != "OK" {
             let problem = reply.refused(expected);
             if expected == "VALIDATION_ERROR" {
-                let first = list(&problem, "errors").first().unwrap_or_else(|| panic!("{row} names no field: {problem}"));
+                let first =
+                    list(&problem, "errors").first().unwrap_or_else(|| panic!("{row} names no field: {problem}"));
                 for key in ["field", "code", "detail"] {
                     assert!(first[key].is_string(), "{row}: {problem}");
                 }
@@ -187,7 +234,17 @@ async fn a_body_is_json_of_a_sensible_size() {
     send("text/plain").body(good.clone()).send().await.refused("UNSUPPORTED_MEDIA_TYPE");
     send("application/x-www-form-urlencoded").body("content=x").send().await.refused("UNSUPPORTED_MEDIA_TYPE");
     ada.request(Method::POST, "/api/chat/messages").body(good.clone()).send().await.refused("UNSUPPORTED_MEDIA_TYPE");
-    for body in ["", "{", "[]", "null", "5", "\"text\"", r#"{"room_id": "x", "#, r#"{"content": "\ud800"}"#, "{\"content\": \"\u{1}\"}"] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "5",
+        "\"text\"",
+        r#"{"room_id": "x", "#,
+        r#"{"content": "\ud800"}"#,
+        "{\"content\": \"\u{1}\"}",
+    ] {
         send("application/json").body(body.to_owned()).send().await.refused("VALIDATION_ERROR");
     }
     send("application/json").body(vec![b'{', 0xff, b'}']).send().await.refused("VALIDATION_ERROR");
@@ -221,7 +278,12 @@ async fn a_cursor_outside_the_log_is_refused() {
     let room = ada.opens_a_group("cursors", &[]).await;
     let last = ada.last_seq(&room).await;
     let mut socket = ada.connects().await;
-    for (after, code) in [(-1, "VALIDATION_ERROR"), (i64::MIN, "VALIDATION_ERROR"), (last + 1, "RESYNC_REQUIRED"), (i64::MAX, "RESYNC_REQUIRED")] {
+    for (after, code) in [
+        (-1, "VALIDATION_ERROR"),
+        (i64::MIN, "VALIDATION_ERROR"),
+        (last + 1, "RESYNC_REQUIRED"),
+        (i64::MAX, "RESYNC_REQUIRED"),
+    ] {
         socket.ask_in_vain("join_room", json!({"room_id": room.id, "after_seq": after}), code).await;
         socket.ask_in_vain("sync", json!({"cursors": {&room.id: after}}), code).await;
     }

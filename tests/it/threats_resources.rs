@@ -15,7 +15,8 @@ async fn the_thirty_first_message_of_a_minute_waits_and_is_not_stored() {
     let socket = ada.connects().await;
     let (mut stored, mut refused) = (0, None);
     for number in 0..40 {
-        let answer = socket.emit_with_ack("send_message", workload::message(&room, &format!("m-{number}"))).answer().await;
+        let answer =
+            socket.emit_with_ack("send_message", workload::message(&room, &format!("m-{number}"))).answer().await;
         if answer["ok"] == true {
             stored += 1;
         } else {

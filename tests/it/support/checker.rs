@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{int, socket::Event, text};
+use super::{Event, int, text};
 
 /// The names of the events that are entries of a room's log.
 pub(crate) const DURABLE: [&str; 8] = [

@@ -3,6 +3,7 @@
 pub(crate) mod checker;
 pub(crate) mod clock;
 pub(crate) mod form;
+pub(crate) mod incoming;
 pub(crate) mod people;
 pub(crate) mod polling;
 pub(crate) mod rest;
@@ -15,8 +16,9 @@ pub(crate) mod workload;
 
 pub(crate) use clock::{HEAVY, SOON, eventually, within};
 pub(crate) use form::{find, ids, int, list, text};
+pub(crate) use incoming::{Event, outcome_of};
 pub(crate) use people::{App, Person, Room};
 pub(crate) use rest::Reply;
 pub(crate) use seed::Seed;
 pub(crate) use server::Server;
-pub(crate) use socket::{Socket, Transport, outcome_of};
+pub(crate) use socket::{Socket, Transport};

@@ -1,7 +1,5 @@
 //! People and rooms, so that tests read as what happens.
 
-use std::sync::Arc;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -92,16 +90,16 @@ pub(crate) struct Person {
     pub(crate) site: Site,
 }
 
-/// A room, as whoever opened it saw it.
+/// A room.
 #[derive(Clone)]
 pub(crate) struct Room {
     pub(crate) id: String,
-    pub(crate) details: Value,
 }
 
 impl Room {
-    pub(crate) fn of(details: Value) -> Self {
-        Self { id: text(&details, "id"), details }
+    /// The room that this answer describes.
+    pub(crate) fn of(details: &Value) -> Self {
+        Self { id: text(details, "id") }
     }
 
     /// The address of something in this room.
@@ -153,7 +151,7 @@ impl Person {
     pub(crate) async fn opens_a_group(&self, name: &str, others: &[&Self]) -> Room {
         let members: Vec<&str> = others.iter().map(|person| person.id.as_str()).collect();
         let body = json!({"room_type": "group", "name": name, "member_ids": members});
-        Room::of(self.post("/api/chat/rooms", body).await.with_status(201))
+        Room::of(&self.post("/api/chat/rooms", body).await.with_status(201))
     }
 
     pub(crate) async fn asks_for_a_direct_room_with(&self, other: &Self) -> Reply {
@@ -161,7 +159,7 @@ impl Person {
     }
 
     pub(crate) async fn opens_a_direct_room_with(&self, other: &Self) -> Room {
-        Room::of(self.asks_for_a_direct_room_with(other).await.ok())
+        Room::of(&self.asks_for_a_direct_room_with(other).await.ok())
     }
 
     /// Gives `other` a role in `room`.
@@ -251,10 +249,5 @@ impl Person {
     pub(crate) async fn tries_to_connect_by(&self, transport: Transport, mut auth: Value) -> Result<Socket, Refusal> {
         auth["token"] = json!(self.token);
         Socket::open(&self.site, transport, &auth).await
-    }
-
-    /// How they are called when several tasks share them.
-    pub(crate) fn shared(self) -> Arc<Self> {
-        Arc::new(self)
     }
 }

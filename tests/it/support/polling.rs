@@ -7,8 +7,9 @@ use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
+    incoming::Incoming,
     rest::Site,
-    socket::{Incoming, Outbox, Outgoing, Refusal},
+    socket::{Outbox, Outgoing, Refusal},
     text,
 };
 
@@ -70,7 +71,8 @@ pub(crate) async fn carry(
                 // a body stays well below the server's limit for one request
                 next = if body.len() < 32 * 1024 { outgoing.try_recv().ok() } else { None };
             }
-            if !matches!(posted.post(&post_path).body(body).try_send().await, Ok(reply) if reply.status == StatusCode::OK) {
+            if !matches!(posted.post(&post_path).body(body).try_send().await, Ok(reply) if reply.status == StatusCode::OK)
+            {
                 break;
             }
         }

@@ -119,7 +119,11 @@ pub(crate) struct Reply {
 /// The statuses of the codes, as the contract lists them.
 pub(crate) fn status_of(code: &str) -> u16 {
     match code {
-        "UNAUTHORIZED" | "TOKEN_EXPIRED" | "TOKEN_REUSED" | "WRONG_TOKEN_TYPE" | "ACCOUNT_DISABLED"
+        "UNAUTHORIZED"
+        | "TOKEN_EXPIRED"
+        | "TOKEN_REUSED"
+        | "WRONG_TOKEN_TYPE"
+        | "ACCOUNT_DISABLED"
         | "INVALID_CREDENTIALS" => 401,
         "PERMISSION_DENIED" | "BANNED" => 403,
         "ROOM_NOT_FOUND" | "MESSAGE_NOT_FOUND" | "USER_NOT_FOUND" | "NOT_FOUND" => 404,

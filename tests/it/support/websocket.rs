@@ -40,11 +40,10 @@ pub(crate) struct WebSocket {
     pub(crate) writer: Writer,
 }
 
-/// An HTTP answer that was no upgrade.
+/// An HTTP answer that was no upgrade; status 0 when there was none.
 #[derive(Debug)]
 pub(crate) struct NotUpgraded {
     pub(crate) status: u16,
-    pub(crate) head: String,
 }
 
 impl WebSocket {
@@ -53,17 +52,13 @@ impl WebSocket {
         let stream = within(SOON, "TCP connect", TcpStream::connect(addr)).await;
         let stream = match stream {
             Ok(stream) => stream,
-            Err(error) => return Err(NotUpgraded { status: 0, head: error.to_string() }),
+            Err(_) => return Err(NotUpgraded { status: 0 }),
         };
         Self::over(stream, path, headers).await
     }
 
     /// Upgrades `stream`.
-    pub(crate) async fn over(
-        mut stream: TcpStream,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> Result<Self, NotUpgraded> {
+    pub(crate) async fn over(mut stream: TcpStream, path: &str, headers: &[(&str, &str)]) -> Result<Self, NotUpgraded> {
         let _ = stream.set_nodelay(true);
         let mut request = format!(
             "GET {path} HTTP/1.1\r\nHost: parlour.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -73,12 +68,12 @@ impl WebSocket {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
         request.push_str("\r\n");
-        let broken = |error: io::Error| NotUpgraded { status: 0, head: error.to_string() };
+        let broken = |_: io::Error| NotUpgraded { status: 0 };
         stream.write_all(request.as_bytes()).await.map_err(broken)?;
         let (head, rest) = within(SOON, "the answer to an upgrade", head_of(&mut stream)).await.map_err(broken)?;
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
         if status != 101 {
-            return Err(NotUpgraded { status, head });
+            return Err(NotUpgraded { status });
         }
         let (read, write) = stream.into_split();
         let config = WebSocketConfig::default().read_buffer_size(8 * 1024);
