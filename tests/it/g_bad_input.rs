@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{App, HEAVY, Person, Room, SOON, Seed, Transport, within};
 
-const EVENTS: [&str; 30] = [
+const EVENTS: [&str; 29] = [
     "join_room",
     "leave_room",
     "send_message",
@@ -35,7 +35,6 @@ const EVENTS: [&str; 30] = [
     "newListener",
     "removeListener",
     "__proto__",
-    "send_message\u{0}",
     "SEND_MESSAGE",
 ];
 
@@ -74,7 +73,7 @@ fn value(rng: &mut impl Rng, depth: u32, known: &[String]) -> Value {
         6 => json!("é\u{202e}\u{0}\u{200b}🦀".repeat(rng.random_range(0..20))),
         7 => json!("' OR 1=1--"),
         8 => json!("text"),
-        9 => json!("x".repeat(rng.random_range(0..6_000))),
+        9 => json!("x".repeat(rng.random_range(0..600))),
         10 => json!(known.choose(rng)),
         11 => (0..rng.random_range(0..4)).map(|_| value(rng, depth - 1, known)).collect(),
         _ => object(rng, depth - 1, known),
@@ -107,16 +106,12 @@ async fn emit_nonsense(person: &Person, transport: Transport, count: usize, know
         let emits: Vec<_> = (0..20)
             .map(|_| {
                 let packet = json!(arguments(&mut rng, known)).to_string();
-                let what: String = packet.chars().take(300).collect();
+                let what: String = format!("{transport:?} {} {packet}", packet.len()).chars().take(300).collect();
                 (what.clone(), socket.packet_with_ack(&what, |id| format!("42{id}{packet}")))
             })
             .collect();
         for (what, ack) in emits {
             let answer = ack.answer().await;
-            let name = what.split('"').nth(1).unwrap_or_default();
-            if name == "ping" {
-                continue;
-            }
             assert!(answer["ok"].is_boolean(), "{what} is answered by {answer}");
             if answer["ok"] == false {
                 let code = answer["error"]["code"].as_str().unwrap_or("none");

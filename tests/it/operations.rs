@@ -94,6 +94,16 @@ async fn every_operation_tells_its_refusals_and_every_body_has_an_example() {
             assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path} tells no success");
         }
     }
+    let names: Vec<&Value> = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|methods| methods.as_object().unwrap().values())
+        .map(|operation| &operation["operationId"])
+        .filter(|name| !name.is_null())
+        .collect();
+    let distinct: BTreeSet<String> = names.iter().map(|name| name.to_string()).collect();
+    assert_eq!(names.len(), distinct.len(), "an operationId stands once (OpenAPI 3.1, section 4.8.10): {names:?}");
     let schemas = &document["components"]["schemas"];
     for resource in ["User", "Room", "Member", "Message", "Problem"] {
         assert!(schemas[resource].is_object(), "{resource} has a schema");
@@ -183,8 +193,11 @@ async fn what_is_not_there_is_answered_as_a_problem() {
     ] {
         ada.get(path).await.refused("NOT_FOUND");
     }
-    ada.delete("/api/chat/rooms").await.refused("NOT_FOUND");
-    app.site.request(Method::PATCH, "/api/auth/login").send().await.refused("NOT_FOUND");
+    for path in ["/api/chat/rooms", "/api/auth/login", "/api/users"] {
+        let reply = ada.delete(path).await;
+        assert_eq!((reply.status.as_u16(), reply.outcome().as_str()), (405, "NOT_FOUND"), "{reply}");
+        assert!(reply.header("allow").is_some(), "a 405 tells what is allowed (RFC 9110, section 15.5.6): {reply}");
+    }
     let reply = ada.request(Method::GET, "/api/users/me").header("x-request-id", "canary-request-id").send().await;
     let id = reply.header("x-request-id").expect("every answer names its request");
     assert!(!id.is_empty());

@@ -127,6 +127,9 @@ fn rows() -> Vec<(&'static str, Stage, Vec<u8>, Then)> {
         ("A27 disconnect", Joined, packet(r#"421["disconnect",{}]"#), AckOrClosed("UNKNOWN_EVENT")),
         ("A27 connect_error", Joined, packet(r#"421["connect_error",{}]"#), AckOrClosed("UNKNOWN_EVENT")),
         ("A27 newListener", Joined, packet(r#"421["newListener",{}]"#), AckOrClosed("UNKNOWN_EVENT")),
+        // the library reads an event's name only where it needs no unescaping
+        ("A27 an escaped name", Joined, packet(r#"421["no\u005fsuch",{}]"#), AckOrClosed("UNKNOWN_EVENT")),
+        ("A27 NUL in a name", Joined, packet(r#"421["send_message\u0000",{}]"#), AckOrClosed("UNKNOWN_EVENT")),
         ("A28 deep", Joined, deep(5_000), AckOrClosed("VALIDATION_ERROR")),
         ("A28 deeper", Joined, deep(50_000), AckOrClosed("VALIDATION_ERROR")),
     ]

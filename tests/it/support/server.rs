@@ -21,7 +21,7 @@ use super::{SOON, eventually};
 const START: Duration = Duration::from_secs(30);
 
 /// Signs the tokens of every server here, so that tests can forge some.
-pub(crate) const SECRET: &str = "a secret that only these tests know, 48 bytes ..";
+pub(crate) const SECRET: &str = "9f2b61d0c84e7a35b1f0e6d2947c8a53f6071e2d";
 
 /// How a server is started.
 #[derive(Clone)]
@@ -59,17 +59,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The settings most tests use: limits off, a secret that is known, and whatever database the environment names.
+    /// The settings most tests use: limits off, a secret that is known, and the database of whoever names none.
     pub(crate) fn settings() -> Settings {
-        let settings = Settings { env: Vec::new() }
+        Settings { env: Vec::new() }
             .with("HOST", "127.0.0.1")
             .with("PORT", "0")
             .with("SECRET_KEY", SECRET)
-            .with("PARLOUR__LIMITS__ENABLED", "false");
-        match std::env::var("PARLOUR_TEST_DATABASE_URL") {
-            Ok(url) => settings.with("DATABASE_URL", &url),
-            Err(_) => settings,
-        }
+            .with("PARLOUR__LIMITS__ENABLED", "false")
     }
 
     async fn launch(settings: Settings, dir: Arc<TempDir>) -> Self {

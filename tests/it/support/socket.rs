@@ -257,6 +257,13 @@ async fn turns_true(flag: &mut watch::Receiver<bool>) {
     let _ = flag.wait_for(|flag| *flag).await;
 }
 
+/// As [`turns_true`], but a flag that nobody can set any more is no reason to act.
+async fn is_set(flag: &mut watch::Receiver<bool>) {
+    if flag.wait_for(|flag| *flag).await.is_err() {
+        std::future::pending().await
+    }
+}
+
 /// Runs a WebSocket: one task reads, one writes, so that neither waits for the other.
 fn carry(
     socket: WebSocket,
@@ -270,7 +277,7 @@ fn carry(
     let read = tokio::spawn(async move {
         loop {
             tokio::select! {
-                () = turns_true(&mut deaf) => std::future::pending().await,
+                () = is_set(&mut deaf) => std::future::pending().await,
                 packet = reader.next() => match packet {
                     Some(packet) if incoming.packet(&packet, &outbox) => {}
                     _ => break,
