@@ -40,6 +40,8 @@ async fn read_over_bad_lines(
         let how = if rng.random() { Cut::Goodbye } else { Cut::Reset };
         socket.cut(how, "typing", &json!({"room_id": room.id})).await;
         cuts += 1;
+        // away for a while, so that there is something to miss
+        tokio::time::sleep(Duration::from_millis(rng.random_range(0..60))).await;
     }
     (log, cuts)
 }

@@ -179,12 +179,13 @@ async fn perform(deed: &Deed, people: &[Person; 3], room: &Room, sent: &mut Vec<
     assert!(reply.status.as_u16() < 500, "{reply}");
 }
 
-/// Runs `deeds` in a room of its own, with an observer who follows live and one who comes back at the end.
+/// Runs `deeds` in a room of its own, with an observer who follows live, one who syncs at the end, and one whose
+/// connection is replayed everything.
 async fn follow(people: &[Person; 3], deeds: &[Deed]) -> Result<(), TestCaseError> {
     let room = people[0].opens_a_group("watched", &[&people[1], &people[2]]).await;
     let observer = &people[0];
     let mut live = Replica::fresh(observer, &room).await;
-    let mut late = live.clone();
+    let (mut late, mut replayed) = (live.clone(), live.clone());
     let mut socket = observer.connects_with(json!({"cursors": {&room.id: live.seq}})).await;
     let mut sent = Vec::new();
     for deed in deeds {
@@ -206,8 +207,16 @@ async fn follow(people: &[Person; 3], deeds: &[Deed]) -> Result<(), TestCaseErro
     for entry in list(&answer["rooms"][0], "events") {
         late.apply(&text(entry, "event"), &entry["data"]);
     }
+    let mut back = observer.connects_with(json!({"cursors": {&room.id: replayed.seq}})).await;
+    while replayed.seq < fresh.seq {
+        let event = back.next().await;
+        if checker::is_entry(&event, &room.id) {
+            replayed.apply(&event.name, &event.data);
+        }
+    }
     proptest::prop_assert_eq!(&live, &fresh, "who followed live knows another room");
-    proptest::prop_assert_eq!(&late, &fresh, "who came back knows another room");
+    proptest::prop_assert_eq!(&late, &fresh, "who synced knows another room");
+    proptest::prop_assert_eq!(&replayed, &fresh, "who came back knows another room");
     Ok(())
 }
 
