@@ -41,7 +41,7 @@ async fn a_message_is_answered_heard_and_kept_alike() {
         let heard = socket.expect("new_message").await;
         assert_eq!((&heard["room_id"], &heard["seq"], &heard["message"]), (&json!(room.id), &sent["seq"], &sent));
     }
-    assert_eq!(bob.history(&room).await, [sent.clone()]);
+    assert_eq!(bob.history(&room).await, std::slice::from_ref(&sent));
     assert_eq!(bob.get(&format!("/api/chat/messages/{}", text(&sent, "id"))).await.with_status(200), sent);
     let by_socket = hers.ask("send_message", json!({"room_id": room.id, "content": "text is the usual type"})).await;
     assert_eq!((&by_socket["duplicate"], &by_socket["message"]["message_type"]), (&json!(false), &json!("text")));

@@ -102,7 +102,7 @@ async fn every_operation_tells_its_refusals_and_every_body_has_an_example() {
         .map(|operation| &operation["operationId"])
         .filter(|name| !name.is_null())
         .collect();
-    let distinct: BTreeSet<String> = names.iter().map(|name| name.to_string()).collect();
+    let distinct: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
     assert_eq!(names.len(), distinct.len(), "an operationId stands once (OpenAPI 3.1, section 4.8.10): {names:?}");
     let schemas = &document["components"]["schemas"];
     for resource in ["User", "Room", "Member", "Message", "Problem"] {

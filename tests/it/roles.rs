@@ -154,18 +154,18 @@ async fn every_cell_of_the_role_table_holds_over_rest_and_socket() {
     for (deed, row) in TABLE {
         for (role, allowed) in ROLES.into_iter().zip(row) {
             let expected = if allowed { "OK" } else { "PERMISSION_DENIED" };
-            if let Some(reply) = cast.scene(role).await.by_rest(deed).await {
-                if reply.outcome() != expected {
-                    wrong.push(format!("{deed:?} as {role} over REST: {reply}, expected {expected}"));
-                }
+            if let Some(reply) = cast.scene(role).await.by_rest(deed).await
+                && reply.outcome() != expected
+            {
+                wrong.push(format!("{deed:?} as {role} over REST: {reply}, expected {expected}"));
             }
             for transport in [Transport::WebSocket, Transport::Polling] {
                 let scene = cast.scene(role).await;
                 let socket = scene.actor.connects_by(transport, json!({})).await;
-                if let Some(answer) = scene.by_socket(deed, &socket).await {
-                    if outcome_of(&answer) != expected {
-                        wrong.push(format!("{deed:?} as {role} by {transport:?}: {answer}, expected {expected}"));
-                    }
+                if let Some(answer) = scene.by_socket(deed, &socket).await
+                    && outcome_of(&answer) != expected
+                {
+                    wrong.push(format!("{deed:?} as {role} by {transport:?}: {answer}, expected {expected}"));
                 }
             }
         }

@@ -59,7 +59,7 @@ async fn twenty_requests_at_the_same_instant_make_one_direct_room() {
     let app = App::start().await;
     for round in 0..10 {
         let (ada, bob) = (app.user(&format!("ada{round}")).await, app.user(&format!("bob{round}")).await);
-        let ask = |number: usize| if number % 2 == 0 { (&ada, &bob) } else { (&bob, &ada) };
+        let ask = |number: usize| if number.is_multiple_of(2) { (&ada, &bob) } else { (&bob, &ada) };
         let replies = join_all((0..20).map(ask).map(|(one, other)| one.asks_for_a_direct_room_with(other))).await;
         let rooms: Vec<Value> = replies.iter().map(|reply| reply.ok()["id"].clone()).collect();
         assert!(rooms.iter().all(|room| *room == rooms[0]), "round {round}: {rooms:?}");

@@ -44,7 +44,7 @@ async fn sync_tells_which_rooms_came_and_which_went() {
     let fresh = ada.opens_a_group("fresh", &[&bob]).await;
     let message = ada.says(&fresh, "welcome").await;
     let answer = bob.connects().await.ask("sync", json!({"cursors": cursors})).await;
-    assert_eq!(ids(list(&answer, "joined")), [fresh.id.clone()]);
+    assert_eq!(ids(list(&answer, "joined")), std::slice::from_ref(&fresh.id));
     let room = &list(&answer, "joined")[0];
     assert_eq!(
         (&room["name"], &room["last_seq"], &room["unread_count"]),

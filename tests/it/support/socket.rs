@@ -260,7 +260,7 @@ async fn turns_true(flag: &mut watch::Receiver<bool>) {
 /// As [`turns_true`], but a flag that nobody can set any more is no reason to act.
 async fn is_set(flag: &mut watch::Receiver<bool>) {
     if flag.wait_for(|flag| *flag).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

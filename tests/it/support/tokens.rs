@@ -49,6 +49,7 @@ pub(crate) fn changed(token: &str, key: &str, value: Value) -> Value {
 }
 
 /// Seconds since 1970, `offset` from now.
+#[allow(clippy::disallowed_methods, reason = "the node under test has the clock of the machine")]
 pub(crate) fn seconds_from_now(offset: i64) -> Value {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a sane clock");
     json!(i64::try_from(now.as_secs()).expect("a sane clock") + offset)
