@@ -221,9 +221,11 @@ impl Person {
         self.connects_with(json!({})).await
     }
 
-    /// A WebSocket that hears all rooms of this person.
+    /// A WebSocket that has joined all rooms of this person: what it emits is answered after that.
     pub(crate) async fn hears_everything(&self) -> Socket {
-        self.connects_with(json!({"rooms": "all"})).await
+        let socket = self.connects_with(json!({"rooms": "all"})).await;
+        socket.ask("ping", json!({})).await;
+        socket
     }
 
     /// A WebSocket that has joined one room.
