@@ -1,0 +1,29 @@
+//! Deadlines: nothing here waits for ever.
+
+use std::{future::Future, time::Duration};
+
+use tokio::{sync::Mutex, time};
+
+/// How long anything may take that should be immediate, on a machine that is busy with other tests.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// Held by tests that load the machine or measure time, so that they do not disturb each other.
+pub(crate) static HEAVY: Mutex<()> = Mutex::const_new(());
+
+/// The result of `work`, or a failure that says what did not happen.
+pub(crate) async fn within<F: Future>(limit: Duration, what: &str, work: F) -> F::Output {
+    match time::timeout(limit, work).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what}: not within {limit:?}"),
+    }
+}
+
+/// Asks about a fact outside the test until it holds. For facts that nobody announces; where there is an event, wait
+/// for the event.
+pub(crate) async fn eventually(limit: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let end = time::Instant::now() + limit;
+    while !within(limit + SOON, what, holds()).await {
+        assert!(time::Instant::now() < end, "{what}: not within {limit:?}");
+        time::sleep(Duration::from_millis(20)).await;
+    }
+}

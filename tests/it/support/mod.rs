@@ -1,0 +1,24 @@
+//! What the tests stand on: a real server, people who use it, and clocks that give up.
+
+pub(crate) mod checker;
+pub(crate) mod clock;
+pub(crate) mod form;
+pub(crate) mod incoming;
+pub(crate) mod people;
+pub(crate) mod polling;
+pub(crate) mod rest;
+pub(crate) mod seed;
+pub(crate) mod server;
+pub(crate) mod socket;
+pub(crate) mod tokens;
+pub(crate) mod websocket;
+pub(crate) mod workload;
+
+pub(crate) use clock::{HEAVY, SOON, eventually, within};
+pub(crate) use form::{find, ids, int, list, text};
+pub(crate) use incoming::{Event, outcome_of};
+pub(crate) use people::{App, Person, Room};
+pub(crate) use rest::Reply;
+pub(crate) use seed::Seed;
+pub(crate) use server::Server;
+pub(crate) use socket::{Socket, Transport};

@@ -1,0 +1,74 @@
+//! Traffic. Whether it was handled right is for [`checker`](super::checker) to say.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use super::{Room, Socket, checker::Sent};
+
+/// The body of the message that `client_msg_id` stands for: always the same, so that it can be sent again.
+pub(crate) fn message(room: &Room, client_msg_id: &str) -> Value {
+    json!({"room_id": room.id, "message_type": "text", "content": format!("text of {client_msg_id}"), "client_msg_id": client_msg_id})
+}
+
+/// Somebody who sends numbered messages and remembers what became of each.
+pub(crate) struct Writer {
+    name: String,
+    next: u64,
+    /// How many sends may wait for their ack.
+    window: usize,
+    pub(crate) sent: Sent,
+    /// The longest that an ack took.
+    pub(crate) slowest: Duration,
+}
+
+impl Writer {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), next: 0, window: 64, sent: Sent::default(), slowest: Duration::ZERO }
+    }
+
+    /// Repeats what is in doubt, then sends until `done` says so or the connection ends, and takes all acks.
+    pub(crate) async fn send_until(&mut self, socket: &Socket, room: &Room, mut done: impl FnMut(u64) -> bool) {
+        let mut doubtful: VecDeque<String> = self.sent.unknown.iter().cloned().collect();
+        let mut waiting = VecDeque::new();
+        loop {
+            while waiting.len() < self.window && socket.is_open() {
+                let key = match doubtful.pop_front() {
+                    Some(key) => key,
+                    None if done(self.next) => break,
+                    None => {
+                        self.next += 1;
+                        format!("{}-{}", self.name, self.next)
+                    }
+                };
+                let ack = socket.emit_with_ack("send_message", message(room, &key));
+                waiting.push_back((key, ack, Instant::now()));
+            }
+            let Some((key, ack, begin)) = waiting.pop_front() else { return };
+            let outcome = ack.outcome().await;
+            self.slowest = self.slowest.max(begin.elapsed());
+            self.sent.note(&key, outcome.as_ref());
+        }
+    }
+
+    /// Sends `count` messages more.
+    pub(crate) async fn send(&mut self, socket: &Socket, room: &Room, count: u64) {
+        let end = self.next + count;
+        self.send_until(socket, room, |sent| sent >= end).await;
+    }
+
+    /// Sends until the connection ends.
+    pub(crate) async fn send_until_cut(&mut self, socket: &Socket, room: &Room) {
+        self.send_until(socket, room, |_| false).await;
+    }
+}
+
+/// The sender and the number in the `client_msg_id` of a [`Writer`]'s message.
+pub(crate) fn number_of(message: &Value) -> (String, u64) {
+    let key = message["client_msg_id"].as_str().expect("a writer's messages have one");
+    let (name, number) = key.rsplit_once('-').expect("a name and a number");
+    (name.to_owned(), number.parse().expect("a number"))
+}
