@@ -51,6 +51,7 @@ pub struct Server {
     pub host: IpAddr,
     pub port: u16,
     pub data_dir: PathBuf,
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     pub drain_seconds: u64,
     pub request_timeout_seconds: u64,
@@ -145,6 +146,18 @@ pub enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub struct Ops {
     pub token: Secret,
+}
+
+/// Networks in CIDR notation, or single addresses.
+fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let parsed = texts.iter().map(|text| {
+        let address = || text.parse::<IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
+            serde::de::Error::custom(format!("'{text}' is neither an address nor a network, such as 10.0.0.0/8"))
+        })
+    });
+    parsed.collect()
 }
 
 impl Config {

@@ -132,7 +132,7 @@ pub async fn open_database(config: &Config) -> Result<Db, StartError> {
 
 /// Every route, inside every layer. A later `layer` is further out.
 fn router(app: &Arc<App>) -> (Router, Sockets) {
-    let router = http::router().merge(http::health::router()).layer(from_fn_with_state(Arc::clone(app), limit::rest));
+    let router = http::router().layer(from_fn_with_state(Arc::clone(app), limit::rest));
     let (router, sockets) = realtime::mount(router, app);
     let router = router
         .layer(from_fn_with_state(Arc::clone(app), limit::handshakes))

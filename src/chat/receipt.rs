@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ConnectionTrait, ExprTrait, FromQueryResult, JoinType,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType, PaginatorTrait, QueryFilter,
     sea_query::{Expr, Query},
 };
 
@@ -52,8 +52,20 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
         let place = find::member(chat.db.read(), room_id, actor.user_id).await?.ok_or(Error::ROOM_NOT_FOUND)?;
         mark = place.last_read_seq;
     }
-    let unread = unread(chat.db.read(), actor.user_id, &[room_id]).await?;
-    Ok(ReadMark { last_read_seq: mark, unread_count: unread.get(&room_id).copied().unwrap_or(0) })
+    Ok(ReadMark { last_read_seq: mark, unread_count: unread_after(chat, actor.user_id, room_id, mark).await? })
+}
+
+/// How many messages of others a room has after a place. Counted for the very mark that is answered: another socket of the
+/// user may have moved on.
+async fn unread_after(chat: &Chat, user: UserId, room: RoomId, mark: Seq) -> Result<i64> {
+    let unread = message::Entity::find()
+        .filter(message::Column::RoomId.eq(room))
+        .filter(message::Column::Seq.gt(mark))
+        .filter(message::Column::SenderId.ne(user))
+        .filter(message::Column::DeletedAt.is_null())
+        .count(chat.db.read())
+        .await?;
+    i64::try_from(unread).map_err(Error::internal)
 }
 
 /// The place of the newest of some messages, which must all be of the room.

@@ -304,7 +304,7 @@ mod tests {
             ("HOST", "::"),
             ("SECRET_KEY", "31415926535897932384626433832795"),
             ("CORS_ORIGINS", r#"["https://a.example", "https://b.example"]"#),
-            ("PARLOUR__SERVER__TRUSTED_PROXIES", "10.0.0.0/8, ::1/128"),
+            ("PARLOUR__SERVER__TRUSTED_PROXIES", "10.0.0.0/8, ::1/128, 192.0.2.7"),
             ("ACCESS_TOKEN_EXPIRE_MINUTES", "5"),
             ("REFRESH_TOKEN_EXPIRE_DAYS", "2"),
             ("DATABASE_URL", "postgresql+asyncpg://ada:x@db/parlour"),
@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(config.server.host.to_string(), "::");
         assert_eq!(config.auth.secret_key.expose(), "31415926535897932384626433832795", "digits stay a text");
         assert_eq!(config.cors.origins, ["https://a.example".parse().unwrap(), "https://b.example".parse().unwrap()]);
-        assert_eq!(config.server.trusted_proxies.len(), 2);
+        assert_eq!(config.server.trusted_proxies.len(), 3);
         assert_eq!(config.auth.access_token_seconds, 300);
         assert_eq!(config.auth.refresh_token_seconds, 172_800);
         assert_eq!(config.database_url().expose(), "postgresql://ada:x@db/parlour");

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod command;
+pub mod decode;
 pub mod error;
 pub mod event;
 pub mod list;

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     app::App,
     auth::Actor,
-    contract::ErrorCode,
+    contract::{ErrorCode, decode},
     error::{Error, Result},
 };
 
@@ -49,7 +49,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
         if !is_json(request.headers()) {
             return Err(UNSUPPORTED_MEDIA_TYPE);
         }
-        json(&read(request, app.config.server.body_bytes).await?).map(Self)
+        decode::json(&read(request, app.config.server.body_bytes).await?, "body").map(Self)
     }
 }
 
@@ -63,7 +63,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for BodyOrForm<T> {
         if media_type(request.headers()).as_deref() != Some("application/x-www-form-urlencoded") {
             return Body::from_request(request, app).await.map(|Body(value)| Self(value));
         }
-        form(&read(request, app.config.server.body_bytes).await?).map(Self)
+        decode::form(&read(request, app.config.server.body_bytes).await?).map(Self)
     }
 }
 
@@ -74,7 +74,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        form(parts.uri.query().unwrap_or_default().as_bytes()).map(Self)
+        decode::form(parts.uri.query().unwrap_or_default().as_bytes()).map(Self)
     }
 }
 
@@ -126,70 +126,11 @@ async fn read(request: Request, limit: usize) -> Result<Bytes> {
     })
 }
 
-fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| misfit(&error))?;
-    deserializer.end().map_err(|error| Error::field("body", "invalid", error.to_string()))?;
-    Ok(value)
-}
-
-fn form<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(bytes));
-    serde_path_to_error::deserialize(deserializer).map_err(|error| misfit(&error))
-}
-
-/// Names the field. Of a missing one serde tells the name in its sentence only; the path ends at what lacks it.
-fn misfit<E: std::error::Error>(error: &serde_path_to_error::Error<E>) -> Error {
-    let sentence = error.inner().to_string();
-    let parent = Some(error.path().to_string()).filter(|path| path != ".");
-    let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    match (parent, missing) {
-        (Some(parent), Some(name)) => Error::field(format!("{parent}.{name}"), "required", "is required"),
-        (None, Some(name)) => Error::field(name, "required", "is required"),
-        (Some(path), None) => Error::field(path, "invalid", sentence),
-        (None, None) => Error::field("body", "invalid", sentence),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
-    use crate::contract::{account::Register, list::PageQuery, room::CreateRoom};
-
-    fn fields<T>(result: Result<T>) -> Vec<(String, &'static str)> {
-        match result {
-            Err(Error::Validation(errors)) => errors.into_iter().map(|error| (error.field, error.code)).collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_body_that_does_not_fit_names_the_field() {
-        let register = |text: &str| fields(json::<Register>(text.as_bytes()));
-        assert_eq!(register(r#"{"email":"a@b.c","password":"12345678","is_superuser":true}"#), []);
-        assert_eq!(register("{}"), [("email".to_owned(), "required")]);
-        assert_eq!(register(r#"{"email":42,"password":"x"}"#), [("email".to_owned(), "invalid")]);
-        for syntax in ["", "{", "[]", "null", "{} x", "\u{feff}{}", "\0"] {
-            assert_eq!(register(syntax).len(), 1, "{syntax:?}");
-        }
-        let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
-        assert_eq!(register(&deep).len(), 1);
-        assert_eq!(
-            fields(json::<CreateRoom>(br#"{"room_type":"group","member_ids":["abc"]}"#)),
-            [("member_ids[0]".to_owned(), "invalid")]
-        );
-    }
-
-    #[test]
-    fn a_query_that_does_not_fit_names_the_field() {
-        let page = |text: &str| fields(form::<PageQuery>(text.as_bytes()));
-        assert_eq!(page("page=2&size=10&other=1"), []);
-        for bad in ["page=1e20", "page=x", "page=", "page=9223372036854775808"] {
-            assert_eq!(page(bad), [("page".to_owned(), "invalid")], "{bad}");
-        }
-    }
 
     #[test]
     fn a_bearer_token_is_found() {

@@ -57,6 +57,7 @@ pub fn router() -> Router<Arc<App>> {
     let (router, api) = routes().split_for_parts();
     router
         .merge(openapi::docs(openapi::complete(api)))
+        .merge(health::router())
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::not_found)
         .layer(CatchPanicLayer::custom(problem::panicked))

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::{
-    packet::{self, Reply},
+    packet::Reply,
     session::{PATIENCE, Session},
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
             Authenticate, Authenticated, DeleteMessage, Done, EditMessage, EditedMessage, GetPresence, JoinRoom,
             JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage, Typing,
         },
+        decode,
         event::Encoded,
         message::SendMessage,
     },
@@ -79,7 +80,7 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
 }
 
 fn read<T: DeserializeOwned>(payload: &RawValue) -> Result<T> {
-    packet::parse(payload.get())
+    decode::json(payload.get().as_bytes(), "payload")
 }
 
 fn now(data: impl serde::Serialize) -> Result<Handled> {

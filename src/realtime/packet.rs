@@ -12,7 +12,7 @@ use socketioxide::{
 use socketioxide_core::{Str, Value};
 
 use crate::{
-    contract::{AckError, command::Handshake, event::Ephemeral},
+    contract::{AckError, command::Handshake, decode, event::Ephemeral},
     error::{Error, Result},
 };
 
@@ -31,7 +31,7 @@ impl AuthObject {
     /// # Errors
     /// `VALIDATION_ERROR`.
     pub(super) fn handshake(&self) -> Result<Handshake> {
-        self.0.as_deref().map_or_else(|| Ok(Handshake::default()), parse)
+        self.0.as_deref().map_or_else(|| Ok(Handshake::default()), |text| decode::json(text.as_bytes(), "auth"))
     }
 }
 
@@ -90,22 +90,6 @@ impl Packet {
 
 fn malformed() -> Error {
     Error::field("event", "malformed", "an event is a name and its payload")
-}
-
-/// Reads a payload, and names the field that does not fit.
-pub(super) fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let field = error.path().to_string();
-        let field = if field == "." { "payload".to_owned() } else { field };
-        Error::field(field, "invalid", reason(&error.into_inner()))
-    })
-}
-
-/// What is wrong, without the values: a payload may hold what no log should.
-fn reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 /// The one answer that an event gets.
