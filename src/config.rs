@@ -115,6 +115,7 @@ pub struct Realtime {
     pub connect_timeout_ms: u64,
     pub packet_bytes: usize,
     pub buffer_packets: usize,
+    pub buffer_bytes: usize,
     pub inbox_events: usize,
     pub replay_events: usize,
     pub replay_total: usize,

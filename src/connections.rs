@@ -45,6 +45,8 @@ pub trait Transport: Send + Sync {
     fn disconnect(&self);
     /// Ends the connection at once, whatever is queued.
     fn kill(&self);
+    /// Counts bytes that are about to be queued; false when so many wait already that no more may.
+    fn weigh(&self, bytes: usize) -> bool;
 }
 
 /// A socket and whose it is.
@@ -157,6 +159,12 @@ impl Connection {
     /// Ends it after what is queued.
     pub fn disconnect(&self) {
         self.transport.disconnect();
+    }
+
+    /// Counts an answer that is about to be queued; false when too much waits already.
+    #[must_use]
+    pub fn weigh(&self, answer: &Encoded) -> bool {
+        self.transport.weigh(answer.as_str().len())
     }
 
     /// Ends it at once.

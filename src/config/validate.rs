@@ -143,6 +143,9 @@ impl Realtime {
             "realtime.buffer_packets",
             format!("must be more than replay_total ({})", self.replay_total),
         );
+        // An answer to `sync` has 1 MiB at the most, and a page of a replay a few.
+        let least = 4 * 1024 * 1024;
+        check.that(self.buffer_bytes >= least, "realtime.buffer_bytes", format!("must be at least {least}"));
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
 };
@@ -36,6 +36,8 @@ pub struct KillSwitch(Arc<Switch>);
 #[derive(Default)]
 struct Switch {
     killed: AtomicBool,
+    /// Bytes that the kernel has taken.
+    written: AtomicU64,
     /// Reading and writing may wait in different tasks.
     reader: AtomicWaker,
     writer: AtomicWaker,
@@ -56,10 +58,21 @@ impl KillSwitch {
         self.0.killed.load(Ordering::Acquire)
     }
 
+    /// Bytes that the connection's peer was sent so far, or that wait in the kernel for it.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.0.written.load(Ordering::Relaxed)
+    }
+
     /// Whether the connection it ends is still there.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         !self.is_killed() && Arc::strong_count(&self.0) > 1
+    }
+
+    fn count(&self, bytes: usize) -> usize {
+        self.0.written.fetch_add(bytes as u64, Ordering::Relaxed);
+        bytes
     }
 
     /// Registers `waker` unless the switch was thrown. Looking again after registering leaves no moment in which a
@@ -133,7 +146,8 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.writing(cx, |stream, cx| stream.poll_write(cx, buf))
+        let kill = self.kill.clone();
+        self.writing(cx, |stream, cx| stream.poll_write(cx, buf)).map_ok(|bytes| kill.count(bytes))
     }
 
     fn poll_write_vectored(
@@ -141,7 +155,8 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.writing(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
+        let kill = self.kill.clone();
+        self.writing(cx, |stream, cx| stream.poll_write_vectored(cx, bufs)).map_ok(|bytes| kill.count(bytes))
     }
 
     fn is_write_vectored(&self) -> bool {

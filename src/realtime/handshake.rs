@@ -121,7 +121,8 @@ pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
     let guest = socket.extensions.remove::<Admitted>().and_then(|Admitted(guest)| guest.lock().take());
     let Some(guest) = guest else { return };
     let first = socket.req_parts().extensions.get::<ConnectInfo<ConnInfo>>().map(|ConnectInfo(info)| info.kill.clone());
-    let wire = Wire::new(socket.clone(), first, Arc::clone(&realtime.switches));
+    let limit = realtime.app.config.realtime.buffer_bytes;
+    let wire = Wire::new(socket.clone(), first, Arc::clone(&realtime.switches), limit);
     let connection = session::introduce(&guest, Box::new(wire));
     socket.extensions.insert(session::Served(Arc::downgrade(&connection)));
     tokio::spawn(session::serve(Arc::clone(&realtime.app), guest, connection));

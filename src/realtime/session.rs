@@ -225,7 +225,9 @@ impl Session {
         };
         metrics::histogram!("parlour_event_seconds").record(started.elapsed().as_secs_f64());
         match handled {
-            Ok(Handled::Now(data)) => reply.send(&event, Ok(data)),
+            Ok(Handled::Now(data)) if self.connection.weigh(&data) => reply.send(&event, Ok(data)),
+            // A client that does not read its answers is cut like one that does not read its events.
+            Ok(Handled::Now(_)) => self.connection.kill(),
             Ok(Handled::Later(answer)) => return Some(answer(event, reply)),
             Err(error) => reply.send::<()>(&event, Err(error)),
         }

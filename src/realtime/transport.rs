@@ -1,6 +1,13 @@
 //! A socket as the rest of the server sees it: something that takes events, and can be ended.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use socketioxide::{SendError, SocketError, TransportType, extract::SocketRef};
@@ -39,14 +46,37 @@ impl Switches {
 /// A socket of socketioxide.
 pub(super) struct Wire {
     socket: SocketRef,
-    /// Of the connection that the session began with.
-    first: Option<KillSwitch>,
     switches: Arc<Switches>,
+    /// Of the WebSocket's connection, once there is one.
+    connection: OnceLock<KillSwitch>,
+    /// Bytes that were given to the socket for that connection.
+    given: AtomicU64,
+    /// Bytes that may be given and not written.
+    limit: u64,
 }
 
 impl Wire {
-    pub(super) fn new(socket: SocketRef, first: Option<KillSwitch>, switches: Arc<Switches>) -> Self {
-        Self { socket, first, switches }
+    /// `first` is of the connection that the session began with.
+    pub(super) fn new(socket: SocketRef, first: Option<KillSwitch>, switches: Arc<Switches>, limit: usize) -> Self {
+        let connection = OnceLock::new();
+        if socket.transport_type() == TransportType::Websocket
+            && let Some(switch) = switches.take(socket.id.as_str()).or(first)
+        {
+            let _ = connection.set(switch);
+        }
+        Self { socket, switches, connection, given: AtomicU64::new(0), limit: limit as u64 }
+    }
+
+    /// The switch of the WebSocket's connection; a polling session has none that is its own.
+    fn connection(&self) -> Option<&KillSwitch> {
+        if self.connection.get().is_none()
+            && self.socket.transport_type() == TransportType::Websocket
+            && let Some(switch) = self.switches.take(self.socket.id.as_str())
+        {
+            self.given.store(switch.written(), Ordering::Relaxed);
+            let _ = self.connection.set(switch);
+        }
+        self.connection.get()
     }
 
     /// Asks a polling socket to go until it has room to hear it, or is gone.
@@ -62,6 +92,9 @@ impl Wire {
 
 impl Transport for Wire {
     fn emit(&self, event: &'static str, data: &Encoded) -> Delivery {
+        if !self.weigh(data.as_str().len()) {
+            return Delivery::Full;
+        }
         match self.socket.emit(event, data) {
             Ok(()) => Delivery::Queued,
             Err(SendError::Socket(SocketError::InternalChannelFull)) => Delivery::Full,
@@ -74,10 +107,7 @@ impl Transport for Wire {
             return self.kill();
         }
         // A client that ignores the packet keeps its connection; it is of no use to it any longer.
-        let switch = self.switches.take(self.socket.id.as_str()).or_else(|| {
-            (self.socket.transport_type() == TransportType::Websocket).then(|| self.first.clone()).flatten()
-        });
-        if let Some(switch) = switch {
+        if let Some(switch) = self.connection().cloned() {
             tokio::spawn(async move {
                 tokio::time::sleep(PATIENCE).await;
                 switch.kill();
@@ -86,15 +116,22 @@ impl Transport for Wire {
     }
 
     fn kill(&self) {
-        if let Some(switch) = self.switches.take(self.socket.id.as_str()) {
-            switch.kill();
-        } else if self.socket.transport_type() == TransportType::Websocket
-            && let Some(switch) = &self.first
-        {
-            switch.kill();
-        } else {
-            self.insist();
+        match self.connection() {
+            Some(switch) => switch.kill(),
+            None => self.insist(),
         }
+    }
+
+    fn weigh(&self, bytes: usize) -> bool {
+        let Some(connection) = self.connection() else { return true };
+        // What else is written, such as frames and pings, makes the count run ahead: whenever all is written, it starts anew.
+        let written = connection.written();
+        let given = self.given.fetch_max(written, Ordering::Relaxed).max(written);
+        if given - written > self.limit {
+            return false;
+        }
+        self.given.fetch_add(bytes as u64, Ordering::Relaxed);
+        true
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::large_futures, reason = "the speed of the test code is not what is measured")]
 
 mod accounts;
+mod answers_unread;
 mod commands;
 mod g_bad_input;
 mod g_durability;
