@@ -20,4 +20,5 @@ USER parlour
 VOLUME /data
 ENV HOST=0.0.0.0 PORT=8000 DATA_DIR=/data
 EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s CMD ["parlour", "healthcheck"]
 ENTRYPOINT ["parlour"]
