@@ -23,7 +23,7 @@ pub enum Capability {
     UpdateRoom,
     /// Add, remove and mute people.
     ManageMembers,
-    /// Change somebody's role, within [`Membership::may_change_role`].
+    /// Change somebody's role, within [`Membership::permit_role_change`].
     ChangeRoles,
     /// Delete the room.
     DeleteRoom,
