@@ -59,7 +59,7 @@ mod tests {
             assert_eq!(register(syntax).len(), 1, "{syntax:?}");
         }
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
-        assert_eq!(register(&deep), [("body".to_owned(), "invalid")]);
+        assert_eq!(register(&deep).len(), 1);
         assert_eq!(
             fields(json::<CreateRoom>(br#"{"room_type":"group","member_ids":["abc"]}"#, "body")),
             [("member_ids[0]".to_owned(), "invalid")]
