@@ -4,7 +4,10 @@
 #![allow(clippy::large_futures, reason = "the speed of the test code is not what is measured")]
 
 mod accounts;
+mod addresses;
+mod cancelled_requests;
 mod commands;
+mod deleted_content;
 mod g_bad_input;
 mod g_durability;
 mod g_exactly_once;
@@ -18,6 +21,7 @@ mod messages;
 mod operations;
 mod origins;
 mod presence;
+mod resources;
 mod roles;
 mod rooms;
 mod sockets;
@@ -29,3 +33,4 @@ mod threats_handshake;
 mod threats_identity;
 mod threats_input;
 mod threats_resources;
+mod viewers;
