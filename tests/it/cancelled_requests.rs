@@ -31,7 +31,7 @@ async fn without_sweep() -> App {
 }
 
 /// Catches a build that commits in the request's own task and tells of it afterwards: when the client hangs up during the
-/// commit, the login is over and its sockets go on.
+/// commit, the login is over and its sockets go on. Fails on a build where `commit` does not outlive its caller, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_logout_whose_client_hangs_up_still_ends_the_sockets() {
     let _alone = HEAVY.lock().await;
@@ -81,7 +81,7 @@ async fn loses(socket: &mut Socket, rooms: &[&Room]) {
 }
 
 /// Catches a build that commits in the request's own task and tells of it afterwards: whoever was removed hears the room,
-/// or of its activity, as before.
+/// or of its activity, as before. Fails on a build where `commit` does not outlive its caller, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removal_whose_client_hangs_up_still_ends_what_is_heard() {
     let _alone = HEAVY.lock().await;

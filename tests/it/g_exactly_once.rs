@@ -39,6 +39,7 @@ async fn send_over_bad_lines(person: &Person, room: &Room, count: usize, seed: &
 }
 
 /// G2. Catches a build that remembers `client_msg_id` per connection or in memory, and one that numbers a repeat anew.
+/// Fails on a build that does not look for the repeat, and on one that looks among the present batch only, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_send_repeated_after_a_cut_is_stored_once() {
     let _alone = HEAVY.lock().await;
@@ -61,6 +62,7 @@ async fn a_send_repeated_after_a_cut_is_stored_once() {
 }
 
 /// G2. Catches a build that looks for the repeat before its transaction: two at the same instant both find nothing.
+/// Fails on a build that does not look for the repeat, and on one that looks among the present batch only, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_simultaneous_pairs_make_a_thousand_messages() {
     let _alone = HEAVY.lock().await;
@@ -90,7 +92,7 @@ async fn a_thousand_simultaneous_pairs_make_a_thousand_messages() {
 }
 
 /// G2. The same over REST, and across the two transports: one key, one message. Catches a build where each transport
-/// remembers its own.
+/// remembers its own. Fails on a build that does not compare what was sent, seen.
 #[tokio::test]
 async fn rest_and_socket_share_the_memory_of_client_msg_id() {
     let app = App::start().await;
@@ -134,7 +136,8 @@ async fn an_idempotency_key_belongs_to_its_sender_and_room() {
 }
 
 /// G2. A repeat is answered with what was stored, whatever became of the sender's rights since. Catches a build that asks
-/// for the right to send before it looks for the repeat: the sender would believe that nothing was stored.
+/// for the right to send before it looks for the repeat: the sender would believe that nothing was stored. Fails on that
+/// build, seen.
 #[tokio::test]
 async fn a_repeat_is_answered_after_the_right_to_send_is_lost() {
     let app = App::start().await;

@@ -20,7 +20,8 @@ async fn listed(reader: &Person, room: &Room) -> Value {
 }
 
 /// G6. Catches a build that stores the last mark instead of the greatest, one that reads the old mark outside its
-/// transaction, and one that keeps a counter that drifts.
+/// transaction, and one that keeps a counter that drifts. Fails on a build that counts one's own messages, on one that takes
+/// the last mark of a batch, and on one whose marks go back, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shuffled_marks_from_eight_sockets_end_at_the_greatest() {
     let _alone = HEAVY.lock().await;
@@ -133,7 +134,8 @@ async fn receipts_reach_the_room_and_name_the_messages() {
 }
 
 /// G6. Several people mark at once while others write. Catches a build whose batch of marks mixes up whose is whose, one
-/// that lets a message wait for each mark's own commit, and one that tells marks in another order than it stored them.
+/// that lets a mark go back, and one that tells marks in another order than it stored them. Fails on a build that takes the
+/// last mark of a batch instead of the furthest, and on one that does not compare it with the stored one, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marks_of_several_people_at_once_stay_exact() {
     let _alone = HEAVY.lock().await;

@@ -215,6 +215,7 @@ async fn who_was_removed_and_added_again_hears_again() {
 }
 
 /// Catches a build that asks only for the sender when a message is edited: a muted member would go on speaking by edits.
+/// Fails on that build, seen.
 #[tokio::test]
 async fn a_muted_member_may_take_back_but_not_rewrite() {
     let app = App::start().await;
@@ -236,7 +237,7 @@ async fn a_muted_member_may_take_back_but_not_rewrite() {
 }
 
 /// Catches a build that checks only the signature of the token that is shown, and one that goes on ending a socket with
-/// the login it began with.
+/// the login it began with. Fails on both, seen.
 #[tokio::test]
 async fn a_socket_ends_with_the_login_it_showed_last() {
     let app = App::start().await;

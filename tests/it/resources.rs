@@ -8,7 +8,9 @@ use std::{
 use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::json;
 
-use crate::support::{App, HEAVY, Person, Room, SOON, checker, eventually, within, workload};
+use crate::support::{
+    App, HEAVY, Person, Room, SOON, Server, checker, eventually, websocket::WebSocket, within, workload,
+};
 
 /// Connects and leaves `count` times, each way in turn, and waits until the node has forgotten all of them.
 async fn come_and_go(app: &App, person: &Person, room: &Room, count: usize) {
@@ -29,7 +31,7 @@ async fn come_and_go(app: &App, person: &Person, room: &Room, count: usize) {
 }
 
 /// Catches a build where a socket holds itself alive, for instance through its own extensions: it lost some 20 MB for
-/// every thousand visits.
+/// every thousand visits. Fails on a build that keeps the connection in its socket's extensions, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_thousand_visits_leave_nothing_behind() {
     let _alone = HEAVY.lock().await;
@@ -45,41 +47,49 @@ async fn three_thousand_visits_leave_nothing_behind() {
     assert!(grown < 8 * 1024, "the last thousand visits cost {grown} KiB; resident after each: {after:?}");
 }
 
-/// How long a message in a quiet room may take while another room is busy with replays.
-const PROMPT: Duration = Duration::from_secs(1);
+/// How long after its ack a message in a quiet room may come while another room is busy with replays.
+const PROMPT: Duration = Duration::from_millis(500);
 
 /// Catches a build that reads deep replays in the task that delivers, and lets that room's full queue hold up delivery to
-/// all others.
+/// all others. Fails on a build that does both, seen: a message is heard 1 to 3 s late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deep_replays_in_one_room_keep_no_other_waiting() {
     let _alone = HEAVY.lock().await;
-    let app = App::start().await;
+    // as many may be replayed as there will be, so that the room can go on meanwhile
+    let app = App::with(Server::settings().with("PARLOUR__REALTIME__REPLAY_EVENTS", "8000")).await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
     let busy = ada.opens_a_group("busy", &[&bob]).await;
     let quiet = ada.opens_a_group("quiet", &[&cyd]).await;
     let writer = ada.connects().await;
     workload::Writer::new("past").send(&writer, &busy, 890).await;
     let mut sockets = Vec::new();
-    for _ in 0..100 {
-        sockets.push(bob.connects().await);
+    for _ in 0..300 {
+        // without a client that reads what it hears: that is the node's work, not the test's
+        sockets.push(WebSocket::namespace(app.site.addr(), &bob.token).await);
     }
     let _open = bob.enters(&busy).await;
     let (mut listener, speaker) = (cyd.enters(&quiet).await, ada.connects().await);
 
     let over = Cell::new(false);
     let join = async {
-        let joins = sockets.iter().map(|socket| socket.ask("join_room", json!({"room_id": busy.id, "after_seq": 1})));
-        let replayed: Vec<_> = join_all(joins).await;
+        let join = format!(r#"420["join_room",{{"room_id":"{}","after_seq":1}}]"#, busy.id);
+        let joins = sockets.iter_mut().map(async |socket| {
+            socket.writer.text(&join).await;
+            socket.reader.next_starting("430").await
+        });
+        let answers = join_all(joins).await;
         over.set(true);
-        for answer in replayed {
-            assert!(answer["replayed"].as_i64() >= Some(890), "{answer}");
+        for answer in answers {
+            let replayed = answer.split(r#""replayed":"#).nth(1).expect("how many it was given");
+            let digits: String = replayed.chars().take_while(char::is_ascii_digit).collect();
+            assert!(digits.parse::<u32>().expect("a number") >= 890, "{answer}");
         }
     };
-    // the busy room stays busy
+    // the busy room stays busy: more happens there than may wait for it
     let load = async {
-        let mut tick = tokio::time::interval(Duration::from_millis(4));
+        let mut tick = tokio::time::interval(Duration::from_millis(2));
         let (mut acks, mut number) = (Vec::new(), 0);
-        while !over.get() {
+        while !over.get() && number < 1_000 {
             tick.tick().await;
             number += 1;
             acks.push(writer.emit_with_ack("send_message", workload::message(&busy, &format!("now-{number}"))));
@@ -91,17 +101,17 @@ async fn deep_replays_in_one_room_keep_no_other_waiting() {
     let probe = async {
         let mut slowest = Duration::ZERO;
         while !over.get() {
-            let begin = Instant::now();
             let sent = speaker.ask("send_message", json!({"room_id": quiet.id, "content": "still prompt?"})).await;
-            let acked = begin.elapsed();
+            // an ack waits for the database, which is as busy as the machine; delivery waits for nothing
+            let acked = Instant::now();
             listener.expect_that("new_message", |data| data["message"]["id"] == sent["message"]["id"]).await;
-            let heard = begin.elapsed();
-            assert!(heard < PROMPT, "acked after {acked:?}, heard after {heard:?}");
+            let heard = acked.elapsed();
+            assert!(heard < PROMPT, "heard {heard:?} after it was acked");
             slowest = slowest.max(heard);
         }
         slowest
     };
-    let ((), (), slowest) = within(SOON * 3, "100 replays", async { tokio::join!(join, load, probe) }).await;
-    println!("the slowest message in the quiet room took {slowest:?}");
+    let ((), (), slowest) = within(SOON * 4, "300 replays", async { tokio::join!(join, load, probe) }).await;
+    println!("the slowest message in the quiet room came {slowest:?} after its ack");
     assert!(checker::seqs(&listener.leftovers(), &quiet.id).is_empty(), "every message was heard once");
 }

@@ -216,6 +216,7 @@ async fn a_removed_member_who_returns_is_one_member() {
 }
 
 /// Catches a build that looks at the other person before it looks for the room: what the two said would be out of reach.
+/// Fails on that build, seen.
 #[tokio::test]
 async fn a_direct_room_with_somebody_who_deactivated_is_still_found() {
     let app = App::start().await;

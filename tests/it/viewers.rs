@@ -2,13 +2,17 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use futures_util::future::join_all;
 use rand::RngExt;
 use serde_json::json;
 
 use crate::support::{App, HEAVY, SOON, Seed, Server, eventually, text, within};
 
+/// Rooms that somebody is added to while their sockets vanish.
+const AT_ONCE: usize = 8;
+
 /// Catches a build that lets a socket that is going join a room it was just added to: it is never taken out again, and
-/// the others see somebody who is not there for ever.
+/// the others see somebody who is not there for ever. Fails on a build that lets a closed socket join, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_that_vanish_while_being_added_leave_no_ghost() {
     let _alone = HEAVY.lock().await;
@@ -18,7 +22,7 @@ async fn sockets_that_vanish_while_being_added_leave_no_ghost() {
     ada.opens_a_group("hall", &[&bob, &cyd]).await;
     let mut witness = cyd.hears_everything().await;
     let mut rooms = Vec::new();
-    for number in 0..30 {
+    for number in 0..30 * AT_ONCE {
         rooms.push(ada.opens_a_group(&format!("room {number}"), &[&cyd]).await);
     }
     // heard by the witness's socket from here on
@@ -26,21 +30,21 @@ async fn sockets_that_vanish_while_being_added_leave_no_ghost() {
         witness.expect_that("room_joined", |data| data["room_id"] == room.id.as_str()).await;
     }
 
-    for (number, room) in rooms.iter().enumerate() {
-        let socket = bob.hears_everything().await;
+    for (number, rooms) in rooms.chunks(AT_ONCE).enumerate() {
+        let sockets = join_all((0..6).map(|_| bob.hears_everything())).await;
         witness.expect_that("user_online", |data| data["user_id"] == bob.id.as_str()).await;
         let body = json!({"user_ids": [bob.id]});
-        let path = room.path("/members");
-        let add = ada.post(&path, body);
+        let add = join_all(rooms.iter().map(async |room| ada.post(&room.path("/members"), body.clone()).await.ok()));
         let longest = if number % 3 == 0 { 60_000 } else { 8_000 };
         let vanish = async {
             tokio::time::sleep(Duration::from_micros(rng.random_range(0..longest))).await;
-            drop(socket);
+            drop(sockets);
         };
-        let (added, ()) = within(SOON, "an addition", async { tokio::join!(add, vanish) }).await;
-        added.ok();
+        let (_, ()) = within(SOON, "an addition", async { tokio::join!(add, vanish) }).await;
         witness.expect_that("user_offline", |data| data["user_id"] == bob.id.as_str()).await;
-        witness.expect_that("member_added", |data| data["room_id"] == room.id.as_str()).await;
+        for room in rooms {
+            witness.expect_that("member_added", |data| data["room_id"] == room.id.as_str()).await;
+        }
     }
 
     let mut viewing: HashMap<String, i64> = HashMap::new();
