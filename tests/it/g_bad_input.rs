@@ -123,6 +123,7 @@ async fn emit_nonsense(person: &Person, transport: Transport, count: usize, know
 
 /// G17. Catches a build that relies on the library's `Data<T>` (which drops what does not parse), one that has a handler
 /// per known event only, and any panic in a handler. That there is none in the log is checked when the node ends.
+/// Fails on a build that leaves unknown events unanswered, and on one that does so with what does not validate, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_malformed_events_are_all_answered() {
     let _alone = HEAVY.lock().await;

@@ -39,6 +39,7 @@ async fn send_over_bad_lines(person: &Person, room: &Room, count: usize, seed: &
 }
 
 /// G2. Catches a build that remembers `client_msg_id` per connection or in memory, and one that numbers a repeat anew.
+/// Fails on a build that does not look for the repeat, and on one that looks among the present batch only, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_send_repeated_after_a_cut_is_stored_once() {
     let _alone = HEAVY.lock().await;
@@ -61,6 +62,7 @@ async fn a_send_repeated_after_a_cut_is_stored_once() {
 }
 
 /// G2. Catches a build that looks for the repeat before its transaction: two at the same instant both find nothing.
+/// Fails on a build that does not look for the repeat, and on one that looks among the present batch only, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_simultaneous_pairs_make_a_thousand_messages() {
     let _alone = HEAVY.lock().await;
@@ -90,7 +92,7 @@ async fn a_thousand_simultaneous_pairs_make_a_thousand_messages() {
 }
 
 /// G2. The same over REST, and across the two transports: one key, one message. Catches a build where each transport
-/// remembers its own.
+/// remembers its own. Fails on a build that does not compare what was sent, seen.
 #[tokio::test]
 async fn rest_and_socket_share_the_memory_of_client_msg_id() {
     let app = App::start().await;
@@ -130,5 +132,36 @@ async fn an_idempotency_key_belongs_to_its_sender_and_room() {
     assert_eq!(text(&first, "id"), text(&again, "id"));
     send(&bob, &room).await.with_status(201);
     send(&ada, &other_room).await.with_status(201);
+    assert_eq!(ada.history(&room).await.len(), 2);
+}
+
+/// G2. A repeat is answered with what was stored, whatever became of the sender's rights since. Catches a build that asks
+/// for the right to send before it looks for the repeat: the sender would believe that nothing was stored. Fails on that
+/// build, seen.
+#[tokio::test]
+async fn a_repeat_is_answered_after_the_right_to_send_is_lost() {
+    let app = App::start().await;
+    let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
+    let room = ada.opens_a_group("strict", &[&bob, &cyd]).await;
+    let member = |person: &Person| room.path(&format!("/members/{}", person.id));
+    let mut stored = Vec::new();
+    for person in [&bob, &cyd] {
+        let body = workload::message(&room, &person.name);
+        stored.push((person, body.clone(), person.connects().await.ask("send_message", body).await));
+    }
+    ada.makes(&bob, "viewer", &room).await;
+    ada.patch(&member(&cyd), json!({"muted_until": "2999-01-01T00:00:00Z"})).await.with_status(200);
+
+    for (person, body, first) in stored {
+        let socket = person.connects().await;
+        let again = socket.ask("send_message", body.clone()).await;
+        assert_eq!(again, json!({"message": first["message"], "duplicate": true}), "{}", person.name);
+        let by_rest = person.post("/api/chat/messages", body).await.with_status(200);
+        assert_eq!(by_rest["id"], first["message"]["id"], "{}", person.name);
+        socket.ask_in_vain("send_message", workload::message(&room, "something new"), "PERMISSION_DENIED").await;
+        let mut other = workload::message(&room, &person.name);
+        other["content"] = json!("something else");
+        socket.ask_in_vain("send_message", other, "CLIENT_MSG_ID_CONFLICT").await;
+    }
     assert_eq!(ada.history(&room).await.len(), 2);
 }

@@ -23,7 +23,8 @@ async fn hear_until(socket: &mut Socket, room_id: &str, last: i64) -> Vec<Event>
 }
 
 /// G3. Catches a build that numbers outside the transaction, one that emits from many tasks (inversions), and one that
-/// lets a full buffer drop a broadcast silently (gaps).
+/// lets a full buffer drop a broadcast silently (gaps). Fails on a build that tells of two batches out of order, on one that
+/// tells of each in a task of its own, and on one that leaves out an entry, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixteen_writers_make_one_order_for_sixteen_readers() {
     let _alone = HEAVY.lock().await;
@@ -67,7 +68,8 @@ async fn sixteen_writers_make_one_order_for_sixteen_readers() {
     }
 }
 
-/// G3b. Catches a build that runs each handler as a task of its own, as the library does by default.
+/// G3b. Catches a build that runs each handler as a task of its own, as the library does by default. Fails on that
+/// build, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_emits_are_stored_in_the_order_of_emission() {
     let _alone = HEAVY.lock().await;

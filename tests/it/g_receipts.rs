@@ -20,7 +20,8 @@ async fn listed(reader: &Person, room: &Room) -> Value {
 }
 
 /// G6. Catches a build that stores the last mark instead of the greatest, one that reads the old mark outside its
-/// transaction, and one that keeps a counter that drifts.
+/// transaction, and one that keeps a counter that drifts. Fails on a build that counts one's own messages, on one that takes
+/// the last mark of a batch, and on one whose marks go back, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shuffled_marks_from_eight_sockets_end_at_the_greatest() {
     let _alone = HEAVY.lock().await;
@@ -130,4 +131,72 @@ async fn receipts_reach_the_room_and_name_the_messages() {
     assert_eq!(receipt["message_ids"], json!([message["id"]]));
     assert_eq!(receipt["last_read_seq"], message["seq"]);
     assert!(!text(&receipt, "read_at").is_empty());
+}
+
+/// G6. Several people mark at once while others write. Catches a build whose batch of marks mixes up whose is whose, one
+/// that lets a mark go back, and one that tells marks in another order than it stored them. Fails on a build that takes the
+/// last mark of a batch instead of the furthest, and on one that does not compare it with the stored one, seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_of_several_people_at_once_stay_exact() {
+    let _alone = HEAVY.lock().await;
+    let seed = Seed::of("marks_of_several_people_at_once_stay_exact");
+    let app = App::start().await;
+    let people = app.crowd(6).await;
+    let others: Vec<&Person> = people[1..].iter().collect();
+    let (owner, readers) = (&people[0], &people[1..]);
+    let room = owner.opens_a_group("reading", &others).await;
+    let writer = owner.connects().await;
+    let mut past = workload::Writer::new("past");
+    past.send(&writer, &room, 200).await;
+    let history = owner.history(&room).await;
+    let mut witness = owner.enters(&room).await;
+
+    let read =
+        join_all(readers.iter().zip(0..).flat_map(|(reader, actor)| [(reader, actor), (reader, actor + 100)]).map(
+            async |(reader, actor)| {
+                let mut rng = seed.rng_of(actor);
+                let socket = reader.connects().await;
+                let mut marks: Vec<i64> = history.iter().map(|message| int(message, "seq")).collect();
+                marks.shuffle(&mut rng);
+                // each pair of sockets marks a different part, so that everybody ends somewhere else
+                marks.truncate(60);
+                let acks: Vec<_> = marks
+                    .iter()
+                    .map(|seq| {
+                        (seq, socket.emit_with_ack("mark_as_read", json!({"room_id": room.id, "up_to_seq": seq})))
+                    })
+                    .collect();
+                let mut before = 0;
+                for (seq, ack) in acks {
+                    let now = int(&ack.ok().await, "last_read_seq");
+                    assert!(now >= *seq && now >= before, "{}: marked {seq}, told {now} after {before}", reader.name);
+                    before = now;
+                }
+                (reader.id.clone(), marks.into_iter().max().expect("60 marks"))
+            },
+        ));
+    let mut present = workload::Writer::new("present");
+    let write = present.send(&writer, &room, 300);
+    let (marked, ()) = within(SOON * 6, "600 marks among 300 messages", async { tokio::join!(read, write) }).await;
+
+    let history = owner.history(&room).await;
+    let details = owner.room(&room).await;
+    for reader in readers {
+        let greatest = marked.iter().filter(|(id, _)| *id == reader.id).map(|(_, seq)| *seq).max().unwrap();
+        let stored = int(find(list(&details, "members"), "user_id", &reader.id), "last_read_seq");
+        assert_eq!(stored, greatest, "the mark of {}", reader.name);
+        let expected = unread(&history, reader, greatest);
+        assert_eq!(int(&listed(reader, &room).await, "unread_count"), expected, "what {} has not read", reader.name);
+
+        let mut told = 0;
+        while told < greatest {
+            let receipt = witness.expect_that("messages_read", |data| data["user_id"] == reader.id.as_str()).await;
+            let now = int(&receipt, "last_read_seq");
+            assert!(now > told, "a receipt of {} went from {told} to {now}", reader.name);
+            told = now;
+        }
+        assert_eq!(told, greatest, "the last receipt of {}", reader.name);
+    }
+    let late: Vec<_> = witness.heard().await.into_iter().filter(|event| event.name == "messages_read").collect();
+    assert!(late.is_empty(), "nothing follows the greatest: {late:?}");
 }

@@ -75,7 +75,8 @@ async fn change_the_room(writer: &Person, room: &Room, mut rng: StdRng) {
 }
 
 /// G4. Catches a build that joins before it replays (repeats, inversions), one that replays before it joins without
-/// holding what comes in between (gaps), and one that replays only messages.
+/// holding what comes in between (gaps), and one that replays only messages. Fails on a build whose replay leaves out an
+/// entry, on one that replays beside live delivery, and on one that numbers messages by a counter of its own, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_on_bad_lines_have_the_rooms_log() {
     let _alone = HEAVY.lock().await;
@@ -112,6 +113,7 @@ async fn readers_on_bad_lines_have_the_rooms_log() {
 }
 
 /// Catches a build where `Attach` and live delivery are two tasks: some client sees a gap or a repeat at the seam.
+/// Fails on a build whose replay leaves out an entry, and on one that replays beside live delivery, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_clients_arrive_while_two_hundred_messages_a_second_are_sent() {
     let _alone = HEAVY.lock().await;
@@ -158,7 +160,8 @@ async fn fifty_clients_arrive_while_two_hundred_messages_a_second_are_sent() {
 }
 
 /// Catches a build that registers its handlers in the connect handler: the library sends CONNECT before they exist, and
-/// some 2 % of the clients lose the event they emit at once.
+/// some 2 % of the clients lose the event they emit at once. Fails on a build that registers them in an asynchronous connect
+/// handler, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_clients_lose_no_event_emitted_right_after_connecting() {
     let _alone = HEAVY.lock().await;
@@ -173,7 +176,7 @@ async fn a_thousand_clients_lose_no_event_emitted_right_after_connecting() {
         let answer = ack.answer().await;
         (number, answer, socket)
     };
-    let arrivals = stream::iter(0..1_000).map(arrive).buffer_unordered(64).collect::<Vec<_>>();
+    let arrivals = stream::iter(0..1_000).map(arrive).buffer_unordered(256).collect::<Vec<_>>();
     let arrivals = within(SOON * 6, "1,000 arrivals", arrivals).await;
     let mut sent = checker::Sent::default();
     for (number, answer, _) in &arrivals {

@@ -213,3 +213,46 @@ async fn who_was_removed_and_added_again_hears_again() {
     find(list(&members, "members"), "user_id", &bob.id);
     within(SOON, "a message of the returned", bob.says(&room, "thanks")).await;
 }
+
+/// Catches a build that asks only for the sender when a message is edited: a muted member would go on speaking by edits.
+/// Fails on that build, seen.
+#[tokio::test]
+async fn a_muted_member_may_take_back_but_not_rewrite() {
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let room = ada.opens_a_group("strict", &[&bob]).await;
+    let (first, second) = (bob.says(&room, "one").await, bob.says(&room, "two").await);
+    let member = room.path(&format!("/members/{}", bob.id));
+    ada.patch(&member, json!({"muted_until": "2999-01-01T00:00:00Z"})).await.with_status(200);
+    let socket = bob.connects().await;
+    let path = |message: &serde_json::Value| format!("/api/chat/messages/{}", text(message, "id"));
+    bob.patch(&path(&first), json!({"content": "rewritten"})).await.refused("PERMISSION_DENIED");
+    let edit = json!({"message_id": first["id"], "content": "rewritten"});
+    socket.ask_in_vain("edit_message", edit, "PERMISSION_DENIED").await;
+    assert_eq!(ada.history(&room).await[0], first);
+
+    bob.delete(&path(&first)).await.ok();
+    socket.ask("delete_message", json!({"message_id": second["id"]})).await;
+    assert!(ada.history(&room).await.iter().all(|message| message["is_deleted"] == true));
+}
+
+/// Catches a build that checks only the signature of the token that is shown, and one that goes on ending a socket with
+/// the login it began with. Fails on both, seen.
+#[tokio::test]
+async fn a_socket_ends_with_the_login_it_showed_last() {
+    let app = App::start().await;
+    let phone = app.user("ada").await;
+    let (laptop, tablet) = (phone.on_another_device().await, phone.on_another_device().await);
+    let mut socket = phone.connects().await;
+    laptop.post("/api/auth/logout", json!({})).await.with_status(204);
+    socket.ask_in_vain("authenticate", json!({"token": laptop.token}), "UNAUTHORIZED").await;
+    socket.ask("sync", json!({"cursors": {}})).await;
+
+    socket.ask("authenticate", json!({"token": tablet.token})).await;
+    phone.post("/api/auth/logout", json!({})).await.with_status(204);
+    socket.ask("sync", json!({"cursors": {}})).await;
+    assert!(socket.heard().await.iter().all(|event| event.name != "session_revoked"), "the socket is the tablet's now");
+    tablet.post("/api/auth/logout", json!({})).await.with_status(204);
+    socket.expect("session_revoked").await;
+    socket.closed_within(BITE).await;
+}

@@ -221,7 +221,7 @@ async fn follow(people: &[Person; 3], deeds: &[Deed]) -> Result<(), TestCaseErro
 }
 
 /// G4b. Catches a build that forgets to log a kind of change, one that logs it in another transaction, and one whose
-/// event says less than the change.
+/// event says less than the change. Fails on a build that tells of no edit, seen.
 #[test]
 fn a_snapshot_and_the_events_after_it_make_a_fresh_snapshot() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

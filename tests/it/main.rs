@@ -4,8 +4,11 @@
 #![allow(clippy::large_futures, reason = "the speed of the test code is not what is measured")]
 
 mod accounts;
+mod addresses;
 mod answers_unread;
+mod cancelled_requests;
 mod commands;
+mod deleted_content;
 mod g_bad_input;
 mod g_durability;
 mod g_exactly_once;
@@ -19,6 +22,7 @@ mod messages;
 mod operations;
 mod origins;
 mod presence;
+mod resources;
 mod roles;
 mod rooms;
 mod sockets;
@@ -30,3 +34,4 @@ mod threats_handshake;
 mod threats_identity;
 mod threats_input;
 mod threats_resources;
+mod viewers;

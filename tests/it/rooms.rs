@@ -214,3 +214,19 @@ async fn a_removed_member_who_returns_is_one_member() {
     assert_eq!((his.len(), &his[0]["role"], &his[0]["is_active"]), (1, &json!("member"), &json!(true)));
     assert_eq!(members["member_count"], 2);
 }
+
+/// Catches a build that looks at the other person before it looks for the room: what the two said would be out of reach.
+/// Fails on that build, seen.
+#[tokio::test]
+async fn a_direct_room_with_somebody_who_deactivated_is_still_found() {
+    let app = App::start().await;
+    let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
+    let room = ada.opens_a_direct_room_with(&bob).await;
+    bob.says(&room, "farewell").await;
+    bob.delete("/api/users/me").await.ok();
+    cyd.delete("/api/users/me").await.ok();
+    let again = ada.asks_for_a_direct_room_with(&bob).await.with_status(200);
+    assert_eq!(text(&again, "id"), room.id);
+    assert_eq!(ada.history(&room).await[0]["content"], "farewell");
+    ada.asks_for_a_direct_room_with(&cyd).await.refused("USER_NOT_FOUND");
+}

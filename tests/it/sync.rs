@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Event, checker, find, ids, int, list, text};
+use crate::support::{App, Event, HEAVY, checker, find, ids, int, list, text};
 
 #[tokio::test]
 async fn sync_tells_what_followed_each_cursor() {
@@ -124,4 +124,49 @@ async fn activity_is_told_once_a_second_and_ends_at_the_truth() {
     let told = activities(&away.heard().await, &room.id);
     assert!((1..=4).contains(&told.len()), "{} notices in 3 s before the last", told.len());
     assert!(told.windows(2).all(|pair| int(&pair[0], "last_seq") < int(&pair[1], "last_seq")), "{told:?}");
+}
+
+/// Catches a build that bounds an answer by its events alone: a thousand long ones are 16 MB in one packet.
+/// Fails on that build, seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sync_is_bounded_in_bytes_and_goes_on_from_there() {
+    let _alone = HEAVY.lock().await;
+    let app = App::start().await;
+    let ada = app.user("ada").await;
+    let (one, two) = (ada.opens_a_group("one", &[]).await, ada.opens_a_group("two", &[]).await);
+    let long = "🦀".repeat(4_000);
+    let writer = ada.connects().await;
+    for (room, count) in [(&one, 300), (&two, 30)] {
+        for _ in 0..count / 30 {
+            let acks: Vec<_> = (0..30)
+                .map(|_| writer.emit_with_ack("send_message", json!({"room_id": room.id, "content": long})))
+                .collect();
+            for ack in acks {
+                ack.ok().await;
+            }
+        }
+    }
+
+    let (mut cursors, mut seqs) = (json!({&one.id: 1, &two.id: 1}), [vec![], vec![]]);
+    let mut more = true;
+    let mut answers = 0;
+    while more {
+        let answer = writer.ask("sync", json!({"cursors": cursors, "limit": 1_000})).await;
+        let size = answer.to_string().len();
+        assert!(size < 2 * 1024 * 1024, "{size} bytes in one answer");
+        answers += 1;
+        more = false;
+        for (room, seqs) in [&one, &two].into_iter().zip(&mut seqs) {
+            let page = find(list(&answer, "rooms"), "room_id", &room.id);
+            let before = seqs.len();
+            seqs.extend(list(page, "events").iter().map(|entry| int(&entry["data"], "seq")));
+            cursors[&room.id] = json!(seqs.last().copied().unwrap_or(1));
+            assert_eq!(page["has_more"], json!(cursors[&room.id] != page["last_seq"]), "answer {answers}");
+            more |= page["has_more"] == true;
+            assert!(seqs.len() > before || page["has_more"] == false || answers < 10, "sync makes progress");
+        }
+    }
+    assert!(answers > 2, "5 MB came in {answers} answers");
+    checker::dense("one", &seqs[0], 1, ada.last_seq(&one).await);
+    checker::dense("two", &seqs[1], 1, ada.last_seq(&two).await);
 }
