@@ -1,5 +1,7 @@
 //! Rooms: open, list, look at, change, delete.
 
+mod rules;
+
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{
@@ -17,10 +19,9 @@ use super::{
 use crate::{
     auth::Actor,
     contract::{
-        ErrorCode, EventKind, FieldError, Message, Role, Room, RoomId, RoomType, Seq, Timestamp, UserId, Visibility,
+        ErrorCode, EventKind, Message, Role, Room, RoomId, RoomType, Seq, Timestamp, UserId, Visibility,
         list::{PageQuery, RoomList},
         room::{CreateRoom, UpdateRoom},
-        text,
     },
     error::{Error, Result},
 };
@@ -42,7 +43,7 @@ pub struct Created {
 /// # Errors
 /// `VALIDATION_ERROR`, `USER_NOT_FOUND`, `ROOM_FULL`.
 pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<Created> {
-    check_new(actor, &request)?;
+    rules::check_new(actor, &request)?;
     let others: BTreeSet<UserId> = request.member_ids.iter().copied().filter(|id| *id != actor.user_id).collect();
     let is_direct = request.room_type == RoomType::Direct;
     let direct_key = others.first().filter(|_| is_direct).map(|other| direct_key(actor.user_id, *other));
@@ -199,7 +200,7 @@ pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activ
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `ROOM_FULL` for a cap below the present members.
 pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom) -> Result<Room> {
-    check_update(&request)?;
+    rules::check_update(&request)?;
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
     let (model, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
@@ -357,54 +358,4 @@ fn new_row(
         active_at: now,
         deleted_at: None,
     })
-}
-
-fn check_new(actor: &Actor, request: &CreateRoom) -> Result<()> {
-    let others = request.member_ids.iter().filter(|id| **id != actor.user_id).collect::<BTreeSet<_>>().len();
-    let shape = match request.room_type {
-        RoomType::Direct if others != 1 || request.member_ids.contains(&actor.user_id) => {
-            Err(FieldError::new("member_ids", "direct", "must name exactly one other person"))
-        }
-        RoomType::Direct if request.visibility.is_some_and(|visibility| visibility != Visibility::Private) => {
-            Err(FieldError::new("visibility", "direct", "a direct room is private"))
-        }
-        RoomType::Group if request.name.is_none() => Err(FieldError::new("name", "missing", "a group has a name")),
-        _ => Ok(()),
-    };
-    Error::check([
-        shape,
-        people::at_most(&request.member_ids, "member_ids"),
-        request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
-        check_description(request.description.as_deref()),
-        check_avatar(request.avatar_url.as_deref()),
-        check_max_members(request.max_members),
-        request.ai_model.as_deref().map_or(Ok(()), |model| text::name("ai_model", model, 64)),
-    ])
-}
-
-fn check_update(request: &UpdateRoom) -> Result<()> {
-    Error::check([
-        request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
-        check_description(request.description.as_ref().and_then(Option::as_deref)),
-        check_avatar(request.avatar_url.as_ref().and_then(Option::as_deref)),
-        check_max_members(request.max_members.flatten()),
-        request.ai_model.iter().flatten().try_for_each(|model| text::name("ai_model", model, 64)),
-    ])
-}
-
-fn check_description(text: Option<&str>) -> Result<(), FieldError> {
-    text.map_or(Ok(()), |text| text::prose("description", text, 1000))
-}
-
-fn check_avatar(url: Option<&str>) -> Result<(), FieldError> {
-    url.map_or(Ok(()), |url| text::address("avatar_url", url))
-}
-
-fn check_max_members(max: Option<i32>) -> Result<(), FieldError> {
-    match max {
-        Some(max) if !(2..=100_000).contains(&max) => {
-            Err(FieldError::new("max_members", "range", "must be 2 to 100,000"))
-        }
-        _ => Ok(()),
-    }
 }

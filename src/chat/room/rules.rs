@@ -1,0 +1,66 @@
+//! What a room's settings may be.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    auth::Actor,
+    chat::member as people,
+    contract::{
+        FieldError, RoomType, Visibility,
+        room::{CreateRoom, UpdateRoom},
+        text,
+    },
+    error::{Error, Result},
+};
+
+/// A new room: its shape by its type, and every text.
+pub(super) fn check_new(actor: &Actor, request: &CreateRoom) -> Result<()> {
+    let others = request.member_ids.iter().filter(|id| **id != actor.user_id).collect::<BTreeSet<_>>().len();
+    let shape = match request.room_type {
+        RoomType::Direct if others != 1 || request.member_ids.contains(&actor.user_id) => {
+            Err(FieldError::new("member_ids", "direct", "must name exactly one other person"))
+        }
+        RoomType::Direct if request.visibility.is_some_and(|visibility| visibility != Visibility::Private) => {
+            Err(FieldError::new("visibility", "direct", "a direct room is private"))
+        }
+        RoomType::Group if request.name.is_none() => Err(FieldError::new("name", "missing", "a group has a name")),
+        _ => Ok(()),
+    };
+    Error::check([
+        shape,
+        people::at_most(&request.member_ids, "member_ids"),
+        request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
+        check_description(request.description.as_deref()),
+        check_avatar(request.avatar_url.as_deref()),
+        check_max_members(request.max_members),
+        request.ai_model.as_deref().map_or(Ok(()), |model| text::name("ai_model", model, 64)),
+    ])
+}
+
+/// New settings.
+pub(super) fn check_update(request: &UpdateRoom) -> Result<()> {
+    Error::check([
+        request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
+        check_description(request.description.as_ref().and_then(Option::as_deref)),
+        check_avatar(request.avatar_url.as_ref().and_then(Option::as_deref)),
+        check_max_members(request.max_members.flatten()),
+        request.ai_model.iter().flatten().try_for_each(|model| text::name("ai_model", model, 64)),
+    ])
+}
+
+fn check_description(text: Option<&str>) -> Result<(), FieldError> {
+    text.map_or(Ok(()), |text| text::prose("description", text, 1000))
+}
+
+fn check_avatar(url: Option<&str>) -> Result<(), FieldError> {
+    url.map_or(Ok(()), |url| text::address("avatar_url", url))
+}
+
+fn check_max_members(max: Option<i32>) -> Result<(), FieldError> {
+    match max {
+        Some(max) if !(2..=100_000).contains(&max) => {
+            Err(FieldError::new("max_members", "range", "must be 2 to 100,000"))
+        }
+        _ => Ok(()),
+    }
+}
