@@ -1,6 +1,6 @@
 //! Who may come in. Everything that can refuse a socket happens in the connect middleware, before CONNECT is answered.
 
-use std::{fmt, future::ready, sync::Arc};
+use std::{collections::HashMap, fmt, future::ready, sync::Arc};
 
 use axum::{
     extract::ConnectInfo,
@@ -22,7 +22,10 @@ use crate::{
     auth::Actor,
     chat,
     connections::Slot,
-    contract::{ErrorCode, User, command::Handshake},
+    contract::{
+        ErrorCode, RoomId, Seq, User,
+        command::{Handshake, RoomScope},
+    },
     error::{Error, Result},
     limits::HandshakeTicket,
     listener::ConnInfo,
@@ -48,6 +51,8 @@ pub(super) struct Guest {
     pub(super) token: String,
     pub(super) user: User,
     pub(super) handshake: Handshake,
+    /// Where the logs of the user's rooms ended, for a socket that hears them all: it hears what comes after.
+    pub(super) rooms: HashMap<RoomId, Seq>,
     pub(super) items: Items,
     /// Cancelled when the socket is gone.
     pub(super) gone: CancellationToken,
@@ -81,11 +86,15 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
         ticket.release();
     }
     let user = chat::user::seen_by_friends(&app.chat, actor.user_id).await?;
+    let rooms = match handshake.rooms {
+        RoomScope::All => chat::room::newest(&app.chat, actor.user_id, session::ALL_ROOMS).await?,
+        RoomScope::Joined => Vec::new(),
+    };
 
     let (inbox, items) = inbox::open(app.config.realtime.inbox_events);
     let gone = CancellationToken::new();
     listen(socket, inbox, gone.clone());
-    let guest = Guest { actor, token, user, handshake, items, gone, slot };
+    let guest = Guest { actor, token, user, handshake, rooms: rooms.into_iter().collect(), items, gone, slot };
     socket.extensions.insert(Admitted(Arc::new(Mutex::new(Some(guest)))));
     Ok(())
 }

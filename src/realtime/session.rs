@@ -41,7 +41,7 @@ const PIPELINE: usize = 1024;
 pub(super) const PATIENCE: Duration = Duration::from_secs(9);
 
 /// Rooms that a socket joins by itself when it asks for all.
-const ALL_ROOMS: u64 = 1_000;
+pub(super) const ALL_ROOMS: u64 = 1_000;
 
 /// The connection of a socket that is being served, for the socket's own handler. Weak, because the connection holds the
 /// socket.
@@ -162,7 +162,7 @@ impl Session {
         }
         if guest.handshake.rooms == RoomScope::All {
             for (room, end) in rooms.into_iter().filter(|(room, _)| !guest.handshake.cursors.contains_key(room)) {
-                match self.attach(room, None, end, 0).await {
+                match self.attach(room, guest.rooms.get(&room).copied(), end, budget).await {
                     Ok(_) => {}
                     Err(error) if matches!(error.code(), ErrorCode::RoomNotFound | ErrorCode::TooManyRooms) => {}
                     Err(error) => return Err(error),
