@@ -239,12 +239,13 @@ async fn an_unknown_user_and_a_wrong_password_cannot_be_told_apart() {
         times.push(begin.elapsed());
         assert_eq!(body(&reply), reference, "B17");
     }
-    let median = |times: &mut Vec<Duration>| {
+    // The work of other processes only ever adds: what the fastest tenth took is what the answer itself costs.
+    let least = |times: &mut Vec<Duration>| {
         times.sort_unstable();
-        times[times.len() / 2].as_secs_f64()
+        times[times.len() / 10].as_secs_f64()
     };
-    let (wrong, unknown) = (median(&mut wrong), median(&mut unknown));
-    assert!((wrong / unknown - 1.0).abs() < 0.1, "B17: medians {wrong} s and {unknown} s");
+    let (wrong, unknown) = (least(&mut wrong), least(&mut unknown));
+    assert!((wrong / unknown - 1.0).abs() < 0.1, "B17: {wrong} s and {unknown} s");
 }
 
 #[tokio::test]
