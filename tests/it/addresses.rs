@@ -47,3 +47,25 @@ async fn who_was_removed_is_shown_without_their_address() {
         assert!(!told.to_string().contains(&bob.email), "{way} tells a stranger's address: {told}");
     }
 }
+
+/// The same for what a room remembers of late. Catches a build that replays entries as they were told while the sender was
+/// there; fails on a build that forgets what it remembers at edits and deletions only, seen.
+#[tokio::test]
+async fn a_replay_shows_who_was_removed_without_their_address() {
+    let app = App::start().await;
+    let [ada, bob, cyd, dan] = app.users(["ada", "bob", "cyd", "dan"]).await;
+    let room = ada.opens_a_group("strict", &[&bob, &cyd]).await;
+    // keeps the room open, and its recent entries remembered
+    let mut keeper = ada.enters(&room).await;
+    let cursor = ada.last_seq(&room).await;
+    bob.says(&room, "I was here").await;
+    ada.removes(&bob, &room).await;
+    ada.post(&room.path("/members"), json!({"user_ids": [dan.id]})).await.ok();
+    keeper.expect("member_added").await;
+    for person in [&cyd, &dan] {
+        let mut back = person.connects_with(json!({"cursors": {&room.id: cursor}})).await;
+        let replayed = back.heard().await;
+        let message = replayed.iter().find(|event| event.name == "new_message").expect("it is replayed");
+        assert_eq!(message.data["message"]["sender"]["email"], "b***@example.com", "told to {}", person.name);
+    }
+}
