@@ -30,7 +30,7 @@ pub struct Committed {
     pub data: Encoded,
     /// What it means for who may hear the room.
     pub audience: Audience,
-    /// Whether earlier entries show something else since, such as the text of a message that was edited.
+    /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left.
     pub rewrites: bool,
 }
 
@@ -60,7 +60,10 @@ impl Committed {
             Durable::RoomDeleted {} => Audience::Closed,
             _ => Audience::Unchanged,
         };
-        let rewrites = matches!(change, Durable::MessageEdited { .. } | Durable::MessageDeleted { .. });
+        let rewrites = matches!(
+            change,
+            Durable::MessageEdited { .. } | Durable::MessageDeleted { .. } | Durable::MemberRemoved { .. }
+        );
         let name = change.name();
         Self { room_id, seq, name, data: Encoded::new(&Entry { room_id, seq, change }), audience, rewrites }
     }
