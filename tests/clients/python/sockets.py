@@ -3,6 +3,7 @@ listening in time."""
 
 import asyncio
 import threading
+from concurrent.futures import wait
 from socket import SHUT_RDWR
 
 import socketio
@@ -152,7 +153,9 @@ class AsyncSocket(Socket):
         self.background.run(self.sio.eio.ws.close())
 
     def close(self):
-        self.background.run(self.sio.disconnect())
+        # The client says goodbye at once, then waits for its last long poll, which may stay open until the ping timeout.
+        goodbye = asyncio.run_coroutine_threadsafe(self.sio.disconnect(), self.background.loop)
+        wait([goodbye], timeout=1)
 
 
 KINDS = {"Client": SyncSocket, "AsyncClient": AsyncSocket}
