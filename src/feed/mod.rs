@@ -112,8 +112,7 @@ impl Feed {
     /// events is told so and given none of them.
     ///
     /// # Errors
-    /// `ROOM_NOT_FOUND` when they may no longer, `TOO_MANY_ROOMS`, `RESYNC_REQUIRED` when `after` is ahead of the log,
-    /// `SERVICE_UNAVAILABLE`.
+    /// `ROOM_NOT_FOUND` when they may no longer, `RESYNC_REQUIRED` when `after` is ahead of the log, `SERVICE_UNAVAILABLE`.
     pub async fn attach(
         &self,
         connection: &Arc<Connection>,
@@ -129,8 +128,9 @@ impl Feed {
                 let (room_id, after_seq) = (room, from);
                 connection.tell(&Ephemeral::ResyncRequired { room_id, after_seq, last_seq: checked_at });
                 after = None;
-            } else if missed > room::RING / 2 {
-                // What is long past needs no order with what is live: it is read here, and keeps the room's task free.
+            } else if missed > room::RING / 2 && !connection.has_joined(room) {
+                // What is long past needs no order with what is live, which this socket does not hear yet: it is read here,
+                // and keeps the room's task free.
                 replayed = self.replay(connection, room, from, checked_at).await?;
                 after = Some(checked_at);
             }
