@@ -73,6 +73,14 @@ id!(
     /// An uploaded file.
     MediaId
 );
+id!(
+    /// An invitation of one person to a room.
+    InvitationId
+);
+id!(
+    /// An entry of a room's audit list.
+    AuditId
+);
 
 /// A place in the log of one room: 1 is the room's first durable change, and there are no gaps.
 #[derive(

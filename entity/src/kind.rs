@@ -62,10 +62,49 @@ kind!(
     EventKind {
         MessageEdited = "message_edited",
         MessageDeleted = "message_deleted",
+        ReactionAdded = "reaction_added",
+        ReactionRemoved = "reaction_removed",
+        MessagePinned = "message_pinned",
+        MessageUnpinned = "message_unpinned",
         MemberAdded = "member_added",
         MemberRemoved = "member_removed",
         MemberUpdated = "member_updated",
         RoomUpdated = "room_updated",
         RoomDeleted = "room_deleted",
+    }
+);
+kind!(
+    /// How far back newcomers read.
+    HistoryAccess {
+        /// To the room's first message.
+        All = "all",
+        /// To their own joining, the last time they joined.
+        SinceJoined = "since_joined",
+    }
+);
+kind!(
+    /// What an entry of a room's audit list tells of.
+    AuditAction {
+        RoomCreated = "room_created",
+        RoomUpdated = "room_updated",
+        RoomDeleted = "room_deleted",
+        RoomExported = "room_exported",
+        OwnershipTransferred = "ownership_transferred",
+        MemberAdded = "member_added",
+        MemberJoined = "member_joined",
+        MemberLeft = "member_left",
+        MemberRemoved = "member_removed",
+        MemberBanned = "member_banned",
+        MemberUnbanned = "member_unbanned",
+        RoleChanged = "role_changed",
+        MemberMuted = "member_muted",
+        MemberUnmuted = "member_unmuted",
+        InviteCreated = "invite_created",
+        InviteRevoked = "invite_revoked",
+        InvitationCreated = "invitation_created",
+        InvitationRevoked = "invitation_revoked",
+        MessageDeleted = "message_deleted",
+        MessagePinned = "message_pinned",
+        MessageUnpinned = "message_unpinned",
     }
 );

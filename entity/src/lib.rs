@@ -4,16 +4,24 @@
 //! clients see is written in the server's `contract` module. The identifiers and enumerations of [`id`] and [`kind`]
 //! are the same in both places and do serialise.
 
+pub mod audit_entry;
+pub mod ban;
 pub mod id;
+pub mod invitation;
+pub mod invite;
 pub mod kind;
 pub mod member;
+pub mod mention;
 pub mod message;
+pub mod pin;
+pub mod reaction;
+pub mod read_mark;
 pub mod room;
 pub mod room_event;
 pub mod session;
 pub mod timestamp;
 pub mod user;
 
-pub use id::{MediaId, MemberId, MessageId, RoomId, Seq, SessionId, UserId};
-pub use kind::{EventKind, MessageType, Role, RoomType, Visibility};
+pub use id::{AuditId, InvitationId, MediaId, MemberId, MessageId, RoomId, Seq, SessionId, UserId};
+pub use kind::{AuditAction, EventKind, HistoryAccess, MessageType, Role, RoomType, Visibility};
 pub use timestamp::Timestamp;

@@ -19,6 +19,8 @@ pub struct Model {
     pub last_read_seq: Seq,
     pub last_read_at: Option<Timestamp>,
     pub muted_until: Option<Timestamp>,
+    /// When they last sent to the room while it was in slow mode.
+    pub last_sent_at: Option<Timestamp>,
     pub left_at: Option<Timestamp>,
 }
 

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{RoomId, RoomType, Seq, Timestamp, UserId, Visibility};
+use crate::{HistoryAccess, RoomId, RoomType, Seq, Timestamp, UserId, Visibility};
 
 /// A conversation.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -24,6 +24,10 @@ pub struct Model {
     pub last_seq: Seq,
     /// The place of the newest message; 0 while there is none.
     pub last_message_seq: Seq,
+    /// How far back newcomers read.
+    pub history: HistoryAccess,
+    /// Seconds between two messages of one member; 0 for no limit. Owners and admins have none.
+    pub slow_mode_seconds: i32,
     pub ai_enabled: bool,
     pub ai_model: Option<String>,
     /// Both people of a direct room, smaller id first: unique, so that a pair has one room.

@@ -20,6 +20,8 @@ pub struct Model {
     pub message_id: Option<MessageId>,
     /// The member it is about.
     pub user_id: Option<UserId>,
+    /// The emoji of a reaction.
+    pub emoji: Option<String>,
     /// Why, for a removal: `left`, `removed`, `banned`.
     pub reason: Option<String>,
     pub created_at: Timestamp,

@@ -26,6 +26,8 @@ pub struct Model {
     pub is_verified: bool,
     pub is_superuser: bool,
     pub is_bot: bool,
+    /// Whether others see how far they have read.
+    pub shares_receipts: bool,
     pub created_at: Timestamp,
     pub last_login: Option<Timestamp>,
     /// When the last of their sockets went.

@@ -8,6 +8,9 @@ pub use sea_orm_migration::{MigrationStatus, MigratorTrait};
 mod m20260101_000001_accounts;
 mod m20260101_000002_rooms;
 mod m20260101_000003_log;
+mod m20260101_000004_governance;
+mod m20260101_000005_reactions;
+mod m20260101_000006_receipts;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -20,6 +23,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000001_accounts::Migration),
             Box::new(m20260101_000002_rooms::Migration),
             Box::new(m20260101_000003_log::Migration),
+            Box::new(m20260101_000004_governance::Migration),
+            Box::new(m20260101_000005_reactions::Migration),
+            Box::new(m20260101_000006_receipts::Migration),
         ]
     }
 }

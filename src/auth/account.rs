@@ -46,6 +46,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
         is_superuser: Set(false),
         is_bot: Set(false),
         created_at: Set(auth.clock.now()),
+        shares_receipts: Set(true),
         last_login: Set(None),
         last_seen_at: Set(None),
     };
@@ -126,6 +127,7 @@ pub(crate) fn profile(model: user::Model) -> User {
         is_bot: model.is_bot,
         created_at: model.created_at,
         last_login: model.last_login,
+        shares_receipts: Some(model.shares_receipts),
     }
 }
 
@@ -168,6 +170,9 @@ fn changes(id: UserId, request: UpdateProfile, password_hash: Option<String>) ->
     }
     if let Some(avatar_url) = request.avatar_url {
         change.avatar_url = Set(avatar_url);
+    }
+    if let Some(shares_receipts) = request.shares_receipts {
+        change.shares_receipts = Set(shares_receipts);
     }
     if let Some(hash) = password_hash {
         change.password_hash = Set(Some(hash));

@@ -102,6 +102,7 @@ async fn seen_by(chat: &Chat, actor: &Actor, models: Vec<user::Model>) -> Result
         }
         if user.id != actor.user_id {
             user.last_login = None;
+            user.shares_receipts = None;
         }
         user
     };

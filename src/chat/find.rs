@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelec
 
 use super::permission::Membership;
 use crate::{
-    contract::{MessageId, RoomId, UserId},
+    contract::{HistoryAccess, MessageId, RoomId, Seq, UserId},
     error::{Error, Result},
 };
 use entity::{member, message, room};
@@ -51,6 +51,10 @@ pub(super) fn standing(room: &room::Model, place: &member::Model) -> Membership 
         room_type: room.room_type,
         role: place.role,
         muted_until: place.muted_until,
+        reads_from: match room.history {
+            HistoryAccess::All => Seq::ZERO,
+            HistoryAccess::SinceJoined => place.joined_seq,
+        },
     }
 }
 

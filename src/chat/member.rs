@@ -193,6 +193,7 @@ pub(super) async fn insert(
         last_read_seq: Set(Seq(seq)),
         last_read_at: Set(None),
         muted_until: Set(None),
+        last_sent_at: Set(None),
         left_at: Set(None),
     });
     let again = OnConflict::columns([member::Column::RoomId, member::Column::UserId])

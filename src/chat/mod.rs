@@ -3,6 +3,7 @@
 //! Every function here takes who is asking and what they ask, and reads the same way: check, change, commit, tell. Both
 //! transports call these and nothing below them.
 
+pub mod audit;
 pub mod contact;
 pub mod log;
 pub mod member;

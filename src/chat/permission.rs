@@ -4,7 +4,7 @@
 //! capability gives a [`Permit`], and what changes a room takes one.
 
 use crate::{
-    contract::{ErrorCode, Role, RoomId, RoomType, Timestamp, UserId},
+    contract::{ErrorCode, Role, RoomId, RoomType, Seq, Timestamp, UserId},
     error::{Error, Result},
 };
 
@@ -15,18 +15,32 @@ pub enum Capability {
     Read,
     /// Send, reply, forward, type.
     Send,
+    /// Put an emoji under a message, or take one's own away.
+    React,
     /// Edit or delete a message of one's own.
     ChangeOwnMessage,
     /// Delete a message of somebody else.
     DeleteOthersMessage,
+    /// Pin a message, or take it down.
+    Pin,
+    /// Take a copy of the room.
+    Export,
     /// Change the room's settings.
     UpdateRoom,
+    /// Give out the room's link, and invite people.
+    Invite,
+    /// Keep people out, and let them in again.
+    Ban,
+    /// See who did what to whom.
+    Audit,
     /// Add, remove and mute people.
     ManageMembers,
     /// Change somebody's role, within [`Membership::permit_role_change`].
     ChangeRoles,
     /// Delete the room.
     DeleteRoom,
+    /// Make somebody else its owner instead of oneself.
+    TransferOwnership,
     /// Leave it.
     Leave,
 }
@@ -37,15 +51,21 @@ impl Capability {
     pub fn allowed(self, room: RoomType, role: Role) -> bool {
         use Role::{Admin, Member, Owner, Viewer};
         if room == RoomType::Direct {
-            return matches!(self, Self::Read | Self::Send | Self::ChangeOwnMessage);
+            return matches!(self, Self::Read | Self::Send | Self::React | Self::ChangeOwnMessage);
         }
         match self {
             Self::Read | Self::ChangeOwnMessage | Self::Leave => true,
-            Self::Send => matches!(role, Owner | Admin | Member),
-            Self::DeleteOthersMessage | Self::UpdateRoom | Self::ManageMembers | Self::ChangeRoles => {
-                matches!(role, Owner | Admin)
-            }
-            Self::DeleteRoom => match role {
+            Self::Send | Self::React => matches!(role, Owner | Admin | Member),
+            Self::DeleteOthersMessage
+            | Self::Pin
+            | Self::Export
+            | Self::UpdateRoom
+            | Self::Invite
+            | Self::Ban
+            | Self::Audit
+            | Self::ManageMembers
+            | Self::ChangeRoles => matches!(role, Owner | Admin),
+            Self::DeleteRoom | Self::TransferOwnership => match role {
                 Owner => true,
                 Admin | Member | Viewer => false,
             },
@@ -61,6 +81,8 @@ pub struct Membership {
     pub(super) room_type: RoomType,
     pub(super) role: Role,
     pub(super) muted_until: Option<Timestamp>,
+    /// The first place of the log that they may read.
+    pub(super) reads_from: Seq,
 }
 
 /// Proof that somebody may do something in a room.
@@ -92,6 +114,21 @@ impl Membership {
     pub fn permit_sending(&self, now: Timestamp) -> Result<Permit> {
         self.unless_muted(now)?;
         self.permit(Capability::Send)
+    }
+
+    /// Asks to react, which a mute suspends: an emoji says something.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn permit_reacting(&self, now: Timestamp) -> Result<Permit> {
+        self.unless_muted(now)?;
+        self.permit(Capability::React)
+    }
+
+    /// Whether they may read what stands in this place of the log.
+    #[must_use]
+    pub fn may_see(&self, seq: Seq) -> bool {
+        seq >= self.reads_from
     }
 
     /// Asks to edit a message of one's own, which a mute suspends too: an edit can say anything. Deleting it can't.
@@ -154,12 +191,19 @@ mod tests {
         for (capability, row) in [
             (Capability::Read, [true, true, true, true]),
             (Capability::Send, [true, true, true, false]),
+            (Capability::React, [true, true, true, false]),
             (Capability::ChangeOwnMessage, [true, true, true, true]),
+            (Capability::Pin, [true, true, false, false]),
+            (Capability::Export, [true, true, false, false]),
+            (Capability::Invite, [true, true, false, false]),
+            (Capability::Ban, [true, true, false, false]),
+            (Capability::Audit, [true, true, false, false]),
             (Capability::DeleteOthersMessage, [true, true, false, false]),
             (Capability::UpdateRoom, [true, true, false, false]),
             (Capability::ManageMembers, [true, true, false, false]),
             (Capability::ChangeRoles, [true, true, false, false]),
             (Capability::DeleteRoom, [true, false, false, false]),
+            (Capability::TransferOwnership, [true, false, false, false]),
             (Capability::Leave, [true, true, true, true]),
         ] {
             for (role, allowed) in ROLES.into_iter().zip(row) {
@@ -170,11 +214,17 @@ mod tests {
 
     #[test]
     fn in_direct_rooms_people_only_talk() {
-        for capability in [Capability::Read, Capability::Send, Capability::ChangeOwnMessage] {
+        for capability in [Capability::Read, Capability::Send, Capability::React, Capability::ChangeOwnMessage] {
             assert!(capability.allowed(RoomType::Direct, Role::Member), "{capability:?}");
         }
         for capability in [
             Capability::DeleteOthersMessage,
+            Capability::Pin,
+            Capability::Export,
+            Capability::Invite,
+            Capability::Ban,
+            Capability::Audit,
+            Capability::TransferOwnership,
             Capability::UpdateRoom,
             Capability::ManageMembers,
             Capability::ChangeRoles,
@@ -192,6 +242,7 @@ mod tests {
             room_type: RoomType::Group,
             role,
             muted_until: None,
+            reads_from: Seq::ZERO,
         }
     }
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType, PaginatorTrait, QueryFilter,
-    sea_query::{Expr, Query},
+    ConnectionTrait, ExprTrait, FromQueryResult, JoinType,
+    sea_query::{Expr, Query, SelectStatement},
 };
 
 use super::{Chat, find, log::NewMark, member as people, permission::Capability};
@@ -16,7 +16,7 @@ use crate::{
     },
     error::{Error, Result},
 };
-use entity::{member, message};
+use entity::{member, mention, message};
 
 /// Moves the asker's read mark of a room, unless it is further already.
 ///
@@ -52,20 +52,23 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
         let place = find::member(chat.db.read(), room_id, actor.user_id).await?.ok_or(Error::ROOM_NOT_FOUND)?;
         mark = place.last_read_seq;
     }
-    Ok(ReadMark { last_read_seq: mark, unread_count: unread_after(chat, actor.user_id, room_id, mark).await? })
+    let unread = unread_after(chat, actor.user_id, room_id, mark).await?;
+    Ok(ReadMark { last_read_seq: mark, unread_count: unread.messages, mention_count: unread.mentions })
 }
 
-/// How many messages of others a room has after a place. Counted for the very mark that is answered: another socket of the
-/// user may have moved on.
-async fn unread_after(chat: &Chat, user: UserId, room: RoomId, mark: Seq) -> Result<i64> {
-    let unread = message::Entity::find()
-        .filter(message::Column::RoomId.eq(room))
-        .filter(message::Column::Seq.gt(mark))
-        .filter(message::Column::SenderId.ne(user))
-        .filter(message::Column::DeletedAt.is_null())
-        .count(chat.db.read())
-        .await?;
-    i64::try_from(unread).map_err(Error::internal)
+/// What a room has for a user after a place. Counted for the very mark that is answered: another socket of the user may
+/// have moved on.
+async fn unread_after(chat: &Chat, user: UserId, room: RoomId, mark: Seq) -> Result<Unread> {
+    let query = counts()
+        .from(message::Entity)
+        .and_where(of_message(message::Column::RoomId).eq(room))
+        .and_where(of_message(message::Column::Seq).gt(mark))
+        .and_where(of_message(message::Column::SenderId).ne(user))
+        .and_where(of_message(message::Column::DeletedAt).is_null())
+        .join(JoinType::LeftJoin, mention::Entity, names(Expr::value(user)))
+        .to_owned();
+    let row = chat.db.read().query_one(&query).await?.ok_or_else(|| Error::internal("a count has no row"))?;
+    Ok(Unread::from_query_result(&row, "")?)
 }
 
 /// The place of the newest of some messages, which must all be of the room.
@@ -84,58 +87,84 @@ async fn newest_of(chat: &Chat, room: RoomId, ids: &[crate::contract::MessageId]
     Ok(found.values().map(|message| message.seq).max().unwrap_or_default())
 }
 
-#[derive(FromQueryResult)]
-struct Unread {
-    room_id: RoomId,
-    user_id: UserId,
-    unread: i64,
+/// What somebody has not read.
+#[derive(Clone, Copy, Debug, Default, FromQueryResult)]
+pub struct Unread {
+    /// Messages of others.
+    pub messages: i64,
+    /// Those of them that name the reader.
+    pub mentions: i64,
 }
 
-/// How many messages of others a user has not read, in each of some rooms. Rooms without any are left out.
-pub(super) async fn unread(db: &impl ConnectionTrait, user: UserId, rooms: &[RoomId]) -> Result<HashMap<RoomId, i64>> {
-    Ok(count_unread(db, &[user], rooms).await?.into_iter().map(|row| (row.room_id, row.unread)).collect())
+/// What a user has not read in each of some rooms. Rooms without any are left out.
+pub(super) async fn unread(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    rooms: &[RoomId],
+) -> Result<HashMap<RoomId, Unread>> {
+    Ok(count_unread(db, &[user], rooms).await?.into_iter().map(|(room, _, unread)| (room, unread)).collect())
 }
 
-/// How many messages of others some users have not read in a room. Users without any are left out.
+/// What some users have not read in a room. Users without any are left out.
 pub(super) async fn unread_of(
     db: &impl ConnectionTrait,
     room: RoomId,
     users: &[UserId],
-) -> Result<HashMap<UserId, i64>> {
-    let rows = count_unread(db, users, &[room]).await?;
-    Ok(rows.into_iter().map(|row| (row.user_id, row.unread)).collect())
+) -> Result<HashMap<UserId, Unread>> {
+    Ok(count_unread(db, users, &[room]).await?.into_iter().map(|(_, user, unread)| (user, unread)).collect())
 }
 
-async fn count_unread(db: &impl ConnectionTrait, users: &[UserId], rooms: &[RoomId]) -> Result<Vec<Unread>> {
+async fn count_unread(
+    db: &impl ConnectionTrait,
+    users: &[UserId],
+    rooms: &[RoomId],
+) -> Result<Vec<(RoomId, UserId, Unread)>> {
     if users.is_empty() || rooms.is_empty() {
         return Ok(Vec::new());
     }
-    let query = Query::select()
+    let of_member = |column: member::Column| Expr::col((member::Entity, column));
+    let unread_messages = of_message(message::Column::RoomId)
+        .eq(of_member(member::Column::RoomId))
+        .and(of_message(message::Column::Seq).gt(of_member(member::Column::LastReadSeq)))
+        .and(of_message(message::Column::SenderId).ne(of_member(member::Column::UserId)))
+        .and(of_message(message::Column::DeletedAt).is_null());
+    let query = counts()
         .column((member::Entity, member::Column::RoomId))
         .column((member::Entity, member::Column::UserId))
-        .expr_as(Expr::col((message::Entity, message::Column::Id)).count(), "unread")
         .from(member::Entity)
-        .join(
-            JoinType::InnerJoin,
-            message::Entity,
-            Expr::col((message::Entity, message::Column::RoomId))
-                .eq(Expr::col((member::Entity, member::Column::RoomId)))
-                .and(
-                    Expr::col((message::Entity, message::Column::Seq))
-                        .gt(Expr::col((member::Entity, member::Column::LastReadSeq))),
-                )
-                .and(
-                    Expr::col((message::Entity, message::Column::SenderId))
-                        .ne(Expr::col((member::Entity, member::Column::UserId))),
-                )
-                .and(Expr::col((message::Entity, message::Column::DeletedAt)).is_null()),
-        )
-        .and_where(Expr::col((member::Entity, member::Column::UserId)).is_in(users.iter().copied()))
-        .and_where(Expr::col((member::Entity, member::Column::RoomId)).is_in(rooms.iter().copied()))
-        .and_where(Expr::col((member::Entity, member::Column::LeftAt)).is_null())
+        .join(JoinType::InnerJoin, message::Entity, unread_messages)
+        .join(JoinType::LeftJoin, mention::Entity, names(of_member(member::Column::UserId)))
+        .and_where(of_member(member::Column::UserId).is_in(users.iter().copied()))
+        .and_where(of_member(member::Column::RoomId).is_in(rooms.iter().copied()))
+        .and_where(of_member(member::Column::LeftAt).is_null())
         .group_by_col((member::Entity, member::Column::RoomId))
         .group_by_col((member::Entity, member::Column::UserId))
         .to_owned();
     let rows = db.query_all(&query).await?;
-    rows.iter().map(|row| Ok(Unread::from_query_result(row, "")?)).collect()
+    rows.iter()
+        .map(|row| {
+            let (room, user) = (row.try_get("", "room_id")?, row.try_get("", "user_id")?);
+            Ok((room, user, Unread::from_query_result(row, "")?))
+        })
+        .collect()
+}
+
+fn counts() -> SelectStatement {
+    Query::select()
+        .expr_as(of_message(message::Column::Id).count(), "messages")
+        .expr_as(Expr::col((mention::Entity, mention::Column::MessageId)).count(), "mentions")
+        .to_owned()
+}
+
+fn of_message(column: message::Column) -> Expr {
+    Expr::col((message::Entity, column))
+}
+
+/// Whether a mention is that of `user` in the message of the row.
+fn names(user: Expr) -> Expr {
+    let of_mention = |column: mention::Column| Expr::col((mention::Entity, column));
+    of_mention(mention::Column::RoomId)
+        .eq(of_message(message::Column::RoomId))
+        .and(of_mention(mention::Column::Seq).eq(of_message(message::Column::Seq)))
+        .and(of_mention(mention::Column::UserId).eq(user))
 }

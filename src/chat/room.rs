@@ -14,12 +14,13 @@ use super::{
     log::{self, Change},
     member::{self as people, NewMember},
     permission::Capability,
-    receipt, view,
+    receipt::{self, Unread},
+    view,
 };
 use crate::{
     auth::Actor,
     contract::{
-        ErrorCode, EventKind, Message, Role, Room, RoomId, RoomType, Seq, Timestamp, UserId, Visibility,
+        ErrorCode, EventKind, HistoryAccess, Message, Role, Room, RoomId, RoomType, Seq, Timestamp, UserId, Visibility,
         list::{PageQuery, RoomList},
         room::{CreateRoom, UpdateRoom},
     },
@@ -176,7 +177,7 @@ pub struct Activity {
     pub last_seq: Seq,
     pub last_message: Option<Message>,
     /// What each of them has not read; who is no member (any longer) is left out.
-    pub unread: HashMap<UserId, i64>,
+    pub unread: HashMap<UserId, Unread>,
 }
 
 /// The state of a room for those of some users who are its members.
@@ -191,7 +192,7 @@ pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activ
     // Who is a member is read last: nobody is shown a message that came after they had gone.
     let mut unread = receipt::unread_of(db, id, users).await?;
     let members = people::present(db, id, users.iter().copied()).await?;
-    let unread = members.into_iter().map(|user| (user, unread.remove(&user).unwrap_or(0))).collect();
+    let unread = members.into_iter().map(|user| (user, unread.remove(&user).unwrap_or_default())).collect();
     Ok(Activity { last_seq, last_message, unread })
 }
 
@@ -224,6 +225,12 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     }
     if let Some(max_members) = request.max_members {
         row.max_members = Set(max_members);
+    }
+    if let Some(history) = request.history {
+        row.history = Set(history);
+    }
+    if let Some(seconds) = request.slow_mode_seconds {
+        row.slow_mode_seconds = Set(seconds);
     }
     if let Some(ai_enabled) = request.ai_enabled {
         row.ai_enabled = Set(ai_enabled);
@@ -299,11 +306,15 @@ pub(super) async fn summaries(db: &impl ConnectionTrait, user: UserId, models: V
         .collect();
     Ok(models
         .into_iter()
-        .map(|model| Room {
-            last_message: Some(last.remove(&model.id)),
-            unread_count: Some(unread.get(&model.id).copied().unwrap_or(0)),
-            my_role: roles.get(&model.id).copied(),
-            ..view::room(model)
+        .map(|model| {
+            let unread = unread.get(&model.id).copied().unwrap_or_default();
+            Room {
+                last_message: Some(last.remove(&model.id)),
+                unread_count: Some(unread.messages),
+                mention_count: Some(unread.mentions),
+                my_role: roles.get(&model.id).copied(),
+                ..view::room(model)
+            }
         })
         .collect())
 }
@@ -350,6 +361,8 @@ fn new_row(
         message_count: 0,
         last_seq: Seq(i64::try_from(members).map_err(Error::internal)?),
         last_message_seq: Seq::ZERO,
+        history: request.history.unwrap_or(HistoryAccess::All),
+        slow_mode_seconds: request.slow_mode_seconds.unwrap_or(0),
         ai_enabled: request.ai_enabled.unwrap_or(false),
         ai_model: request.ai_model,
         direct_key,

@@ -39,7 +39,7 @@ pub async fn direct_rooms(chat: &Chat, actor: &Actor, others: &[UserId]) -> Resu
         .into_iter()
         .filter_map(|model| {
             let other = *keys.get(model.direct_key.as_deref()?)?;
-            let unread_count = unread.get(&model.id).copied().unwrap_or(0);
+            let unread_count = unread.get(&model.id).map_or(0, |unread| unread.messages);
             Some((other, DirectRoom { room_id: model.id, last_message: last.remove(&model.id), unread_count }))
         })
         .collect())

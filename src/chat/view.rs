@@ -19,7 +19,7 @@ pub(super) type People = HashMap<UserId, Arc<User>>;
 
 /// A user as people who share a room with them see them.
 pub(super) fn person(model: user::Model) -> User {
-    User { last_login: None, ..account::profile(model) }
+    User { last_login: None, shares_receipts: None, ..account::profile(model) }
 }
 
 /// The users of these ids, each once.
@@ -42,6 +42,8 @@ pub(super) fn room(model: room::Model) -> Room {
         avatar_url: model.avatar_url,
         created_by: model.created_by,
         max_members: model.max_members,
+        history: model.history,
+        slow_mode_seconds: model.slow_mode_seconds,
         member_count: model.member_count,
         message_count: model.message_count,
         last_seq: model.last_seq,
@@ -53,6 +55,7 @@ pub(super) fn room(model: room::Model) -> Room {
         members: None,
         last_message: None,
         unread_count: None,
+        mention_count: None,
         my_role: None,
     }
 }
@@ -105,6 +108,8 @@ pub(super) fn message(model: message::Model, sender: Arc<User>, reply_to: Option
         reply_to_id: model.reply_to_id,
         reply_to,
         forwarded_from_id: model.forwarded_from_id,
+        reply_count: 0,
+        mentions: Vec::new(),
         reactions: Vec::new(),
         is_pinned: false,
         is_edited: model.edited_at.is_some(),

@@ -118,6 +118,13 @@ pub struct DeletedMessage {
     pub deleted_at: Timestamp,
 }
 
+/// Put an emoji under a message, or take yours away.
+#[derive(Debug, Deserialize)]
+pub struct ChangeReaction {
+    pub message_id: MessageId,
+    pub emoji: String,
+}
+
 /// Tell a room that you are writing, or no longer.
 #[derive(Debug, Deserialize)]
 pub struct Typing {

@@ -28,12 +28,30 @@ pub enum Durable {
         message_id: MessageId,
         deleted_at: Option<Timestamp>,
     },
+    ReactionAdded {
+        message_id: MessageId,
+        user_id: UserId,
+        emoji: String,
+    },
+    ReactionRemoved {
+        message_id: MessageId,
+        user_id: UserId,
+        emoji: String,
+    },
+    MessagePinned {
+        message_id: MessageId,
+        user_id: UserId,
+    },
+    MessageUnpinned {
+        message_id: MessageId,
+        user_id: UserId,
+    },
     MemberAdded {
         member: Member,
     },
     MemberRemoved {
         user_id: UserId,
-        /// `left` or `removed`.
+        /// `left`, `removed` or `banned`.
         reason: String,
     },
     MemberUpdated {
@@ -53,6 +71,10 @@ impl Durable {
             Self::NewMessage { .. } => "new_message",
             Self::MessageEdited { .. } => EventKind::MessageEdited.as_str(),
             Self::MessageDeleted { .. } => EventKind::MessageDeleted.as_str(),
+            Self::ReactionAdded { .. } => EventKind::ReactionAdded.as_str(),
+            Self::ReactionRemoved { .. } => EventKind::ReactionRemoved.as_str(),
+            Self::MessagePinned { .. } => EventKind::MessagePinned.as_str(),
+            Self::MessageUnpinned { .. } => EventKind::MessageUnpinned.as_str(),
             Self::MemberAdded { .. } => EventKind::MemberAdded.as_str(),
             Self::MemberRemoved { .. } => EventKind::MemberRemoved.as_str(),
             Self::MemberUpdated { .. } => EventKind::MemberUpdated.as_str(),
@@ -113,6 +135,7 @@ pub enum Ephemeral {
         room_id: RoomId,
         last_seq: Seq,
         unread_count: i64,
+        mention_count: i64,
         last_message: Option<Box<Message>>,
     },
     MessagesRead {

@@ -74,6 +74,14 @@ list!(
     MessageList { messages: super::Message }
 );
 list!(
+    /// Who has read a message, in the order of their user ids.
+    ReceiptList { receipts: super::receipt::Receipt }
+);
+list!(
+    /// Pinned messages, the latest pin first.
+    PinList { pins: super::reaction::Pin }
+);
+list!(
     /// People.
     UserList { users: super::user::Contact }
 );

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId, list::MessageList};
+use super::{
+    MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId, list::MessageList, reaction::Reaction,
+};
 
 /// A message. A deleted one keeps its place; content and media are gone.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -33,6 +35,10 @@ pub struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyPreview>,
     pub forwarded_from_id: Option<MessageId>,
+    /// Replies it ever got, deleted ones included.
+    pub reply_count: i64,
+    /// Members it names as `@username`.
+    pub mentions: Vec<UserId>,
     pub reactions: Vec<Reaction>,
     pub is_pinned: bool,
     pub is_edited: bool,
@@ -59,15 +65,6 @@ pub struct ReplyPreview {
     /// Gone with the message.
     pub content: Option<String>,
     pub is_deleted: bool,
-}
-
-/// How often an emoji stands under a message.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Reaction {
-    pub emoji: String,
-    pub count: i64,
-    /// Whether one of them is yours.
-    pub mine: bool,
 }
 
 /// Send a message.

@@ -12,14 +12,15 @@ pub mod list;
 pub mod member;
 pub mod message;
 pub mod presence;
+pub mod reaction;
 pub mod receipt;
 pub mod room;
 pub mod text;
 pub mod user;
 
 pub use entity::{
-    EventKind, MediaId, MemberId, MessageId, MessageType, Role, RoomId, RoomType, Seq, SessionId, Timestamp, UserId,
-    Visibility,
+    AuditAction, AuditId, EventKind, HistoryAccess, InvitationId, MediaId, MemberId, MessageId, MessageType, Role,
+    RoomId, RoomType, Seq, SessionId, Timestamp, UserId, Visibility,
 };
 pub use error::{AckError, ErrorCode, FieldError, Problem};
 pub use member::Member;

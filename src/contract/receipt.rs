@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MessageId, Seq};
+use super::{MessageId, Seq, Timestamp, UserId};
 
 /// Mark a room as read: up to a place in its log, or up to the newest of some messages.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -19,4 +19,13 @@ pub struct MarkRead {
 pub struct ReadMark {
     pub last_read_seq: Seq,
     pub unread_count: i64,
+    /// Those of the unread messages that name you.
+    pub mention_count: i64,
+}
+
+/// When somebody read a message.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Receipt {
+    pub user_id: UserId,
+    pub read_at: Timestamp,
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Member, Message, Role, RoomId, RoomType, Seq, Timestamp, UserId, Visibility, absent_or_null};
+use super::{
+    HistoryAccess, Member, Message, Role, RoomId, RoomType, Seq, Timestamp, UserId, Visibility, absent_or_null,
+};
 
 /// A conversation.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -16,6 +18,10 @@ pub struct Room {
     pub avatar_url: Option<String>,
     pub created_by: UserId,
     pub max_members: Option<i32>,
+    /// How far back newcomers read.
+    pub history: HistoryAccess,
+    /// Seconds between two messages of one member, owners and admins aside; 0 for no limit.
+    pub slow_mode_seconds: i32,
     pub member_count: i32,
     /// Messages ever sent, deleted ones included.
     pub message_count: i64,
@@ -36,6 +42,9 @@ pub struct Room {
     /// Messages of others that you have not read. In lists and details.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread_count: Option<i64>,
+    /// Those of the unread messages that name you. In lists and details.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mention_count: Option<i64>,
     /// In lists and details.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub my_role: Option<Role>,
@@ -59,6 +68,10 @@ pub struct CreateRoom {
     pub member_ids: Vec<UserId>,
     /// 2 to 100,000; unlimited unless said otherwise.
     pub max_members: Option<i32>,
+    /// `all` unless said otherwise.
+    pub history: Option<HistoryAccess>,
+    /// 0 to 21,600; 0 unless said otherwise.
+    pub slow_mode_seconds: Option<i32>,
     pub ai_enabled: Option<bool>,
     /// At most 64 characters.
     pub ai_model: Option<String>,
@@ -80,6 +93,9 @@ pub struct UpdateRoom {
     #[serde(default, deserialize_with = "absent_or_null")]
     #[schema(value_type = Option<i32>)]
     pub max_members: Option<Option<i32>>,
+    pub history: Option<HistoryAccess>,
+    /// 0 to 21,600.
+    pub slow_mode_seconds: Option<i32>,
     pub ai_enabled: Option<bool>,
     #[serde(default, deserialize_with = "absent_or_null")]
     #[schema(value_type = Option<String>)]

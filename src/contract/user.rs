@@ -22,6 +22,9 @@ pub struct User {
     /// Only in your own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_login: Option<Timestamp>,
+    /// Whether others see how far you have read. Only in your own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shares_receipts: Option<bool>,
 }
 
 impl User {
@@ -69,6 +72,8 @@ pub struct UpdateProfile {
     #[serde(default, deserialize_with = "absent_or_null")]
     #[schema(value_type = Option<String>)]
     pub avatar_url: Option<Option<String>>,
+    /// Whether others see how far you have read.
+    pub shares_receipts: Option<bool>,
     /// Needed to change the password.
     pub current_password: Option<String>,
     /// The new password, 8 to 128 characters; ends all other sessions.

@@ -112,18 +112,19 @@ impl Log {
 }
 
 /// A durable change that is not a new message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Change {
     kind: EventKind,
     message_id: Option<MessageId>,
     user_id: Option<UserId>,
+    emoji: Option<String>,
     reason: Option<&'static str>,
 }
 
 impl Change {
     /// A change of the room itself.
     pub(super) fn of_room(kind: EventKind) -> Self {
-        Self { kind, message_id: None, user_id: None, reason: None }
+        Self { kind, message_id: None, user_id: None, emoji: None, reason: None }
     }
 
     /// A change of a message.
@@ -134,6 +135,11 @@ impl Change {
     /// A change of a member.
     pub(super) fn of_member(kind: EventKind, user: UserId) -> Self {
         Self { user_id: Some(user), ..Self::of_room(kind) }
+    }
+
+    /// Which emoji it put or took.
+    pub(super) fn with_emoji(self, emoji: String) -> Self {
+        Self { emoji: Some(emoji), ..self }
     }
 
     /// Why they are gone.
@@ -178,6 +184,7 @@ pub(super) async fn insert(
         actor_id: Set(actor),
         message_id: Set(change.message_id),
         user_id: Set(change.user_id),
+        emoji: Set(change.emoji.clone()),
         reason: Set(change.reason.map(str::to_owned)),
         created_at: Set(now),
     });

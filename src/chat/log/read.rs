@@ -103,6 +103,10 @@ impl Subjects {
             let found = event.user_id.and_then(|id| self.members.get(&id));
             found.cloned().ok_or_else(|| Error::internal("a log entry names a member who is not there"))
         };
+        let reaction = || {
+            let emoji = event.emoji.clone().ok_or_else(|| Error::internal("a log entry lacks its emoji"))?;
+            Ok::<_, Error>((message()?.id, emoji))
+        };
         Ok(match event.kind {
             EventKind::MessageEdited => {
                 let message = message()?;
@@ -116,6 +120,18 @@ impl Subjects {
             EventKind::MessageDeleted => {
                 let message = message()?;
                 Durable::MessageDeleted { message_id: message.id, deleted_at: message.deleted_at }
+            }
+            EventKind::ReactionAdded => {
+                let (message_id, emoji) = reaction()?;
+                Durable::ReactionAdded { message_id, user_id: event.actor_id, emoji }
+            }
+            EventKind::ReactionRemoved => {
+                let (message_id, emoji) = reaction()?;
+                Durable::ReactionRemoved { message_id, user_id: event.actor_id, emoji }
+            }
+            EventKind::MessagePinned => Durable::MessagePinned { message_id: message()?.id, user_id: event.actor_id },
+            EventKind::MessageUnpinned => {
+                Durable::MessageUnpinned { message_id: message()?.id, user_id: event.actor_id }
             }
             EventKind::MemberAdded => Durable::MemberAdded { member: member()? },
             EventKind::MemberUpdated => Durable::MemberUpdated { member: member()? },

@@ -33,6 +33,7 @@ pub(super) fn check_new(actor: &Actor, request: &CreateRoom) -> Result<()> {
         check_description(request.description.as_deref()),
         check_avatar(request.avatar_url.as_deref()),
         check_max_members(request.max_members),
+        check_slow_mode(request.slow_mode_seconds),
         request.ai_model.as_deref().map_or(Ok(()), |model| text::name("ai_model", model, 64)),
     ])
 }
@@ -44,6 +45,7 @@ pub(super) fn check_update(request: &UpdateRoom) -> Result<()> {
         check_description(request.description.as_ref().and_then(Option::as_deref)),
         check_avatar(request.avatar_url.as_ref().and_then(Option::as_deref)),
         check_max_members(request.max_members.flatten()),
+        check_slow_mode(request.slow_mode_seconds),
         request.ai_model.iter().flatten().try_for_each(|model| text::name("ai_model", model, 64)),
     ])
 }
@@ -60,6 +62,15 @@ fn check_max_members(max: Option<i32>) -> Result<(), FieldError> {
     match max {
         Some(max) if !(2..=100_000).contains(&max) => {
             Err(FieldError::new("max_members", "range", "must be 2 to 100,000"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_slow_mode(seconds: Option<i32>) -> Result<(), FieldError> {
+    match seconds {
+        Some(seconds) if !(0..=21_600).contains(&seconds) => {
+            Err(FieldError::new("slow_mode_seconds", "range", "must be 0 to 21,600"))
         }
         _ => Ok(()),
     }
