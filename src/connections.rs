@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     bus::Committed,
     contract::{
-        ErrorCode, RoomId, SessionId, User, UserId,
+        ErrorCode, RoomId, Seq, SessionId, User, UserId,
         command::RoomScope,
         event::{Encoded, Ephemeral},
     },
@@ -113,9 +113,10 @@ impl Connection {
         delivery
     }
 
-    /// Queues entries of a log, back to back; answers whether it took them all.
-    pub fn deliver_all(&self, entries: &[Committed]) -> bool {
-        entries.iter().all(|entry| self.deliver(entry.name, &entry.data) == Delivery::Queued)
+    /// Queues entries of the log of a room that its user joined in the place `joined`, back to back; answers whether it took
+    /// them all.
+    pub fn deliver_all(&self, entries: &[Committed], joined: Seq) -> bool {
+        entries.iter().all(|entry| self.deliver(entry.name, entry.data_since(joined)) == Delivery::Queued)
     }
 
     /// Queues news of the moment, which a socket that is behind does without.

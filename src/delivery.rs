@@ -9,7 +9,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     bus::{Audience, Committed, Notice},
-    chat::{self, Chat},
+    chat::{self, Chat, room::Hearing},
     connections::Connections,
     contract::{
         MessageId, RoomId, Seq, Timestamp, UserId,
@@ -148,7 +148,7 @@ impl Delivery {
         for user in users {
             for connection in self.connections.of_user(*user) {
                 if !connection.has_joined(entry.room_id) {
-                    connection.deliver(entry.name, &entry.data);
+                    connection.deliver(entry.name, entry.data_since(entry.seq));
                 }
             }
         }
@@ -167,7 +167,8 @@ impl Delivery {
             if connection.scope == RoomScope::All
                 && !connection.has_joined(room_id)
                 && connection.joined_count() < self.rooms_per_socket
-                && let Err(error) = self.feed.attach(&connection, room_id, Some(since), since, usize::MAX).await
+                && let Err(error) =
+                    self.feed.attach(&connection, room_id, Some(since), Hearing::since(since), usize::MAX).await
             {
                 error.record();
             }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     contract::{
-        ErrorCode, MessageId, RoomId, Seq, SessionId, Timestamp, UserId,
+        ErrorCode, HistoryAccess, MessageId, RoomId, Seq, SessionId, Timestamp, UserId,
         event::{Durable, Encoded, Entry},
     },
     error::{Error, Result},
@@ -26,11 +26,14 @@ pub struct Committed {
     pub seq: Seq,
     /// The event's name.
     pub name: &'static str,
-    /// The event's data.
-    pub data: Encoded,
+    /// The event's data, for who may read all that it shows.
+    data: Encoded,
+    /// What it is for those who may not: each with the newest place that it leaves out, the latest of them first.
+    narrowed: Vec<(Seq, Encoded)>,
     /// What it means for who may hear the room.
     pub audience: Audience,
-    /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left.
+    /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left;
+    /// or whether it shows other people something else.
     pub rewrites: bool,
 }
 
@@ -50,9 +53,9 @@ pub enum Audience {
 }
 
 impl Committed {
-    /// Encodes `change`, which took the place `seq` of its room.
+    /// Encodes `change`, which took the place `seq` of its room, where newcomers read as far back as `history` says.
     #[must_use]
-    pub fn new(room_id: RoomId, seq: Seq, change: Durable) -> Self {
+    pub fn new(room_id: RoomId, seq: Seq, change: Durable, history: HistoryAccess) -> Self {
         let audience = match &change {
             Durable::NewMessage { .. } => Audience::Message,
             Durable::MemberAdded { member } => Audience::Gained(member.user_id),
@@ -62,10 +65,27 @@ impl Committed {
         };
         let rewrites = matches!(
             change,
-            Durable::MessageEdited { .. } | Durable::MessageDeleted { .. } | Durable::MemberRemoved { .. }
+            Durable::MessageEdited { .. }
+                | Durable::MessageDeleted { .. }
+                | Durable::MemberRemoved { .. }
+                | Durable::RoomUpdated { .. }
         );
+        let encode = |change| Encoded::new(&Entry { room_id, seq, change });
+        let narrowed = match history {
+            HistoryAccess::All => Vec::new(),
+            HistoryAccess::SinceJoined => {
+                change.narrowed().into_iter().map(|(before, change)| (before, encode(change))).collect()
+            }
+        };
         let name = change.name();
-        Self { room_id, seq, name, data: Encoded::new(&Entry { room_id, seq, change }), audience, rewrites }
+        Self { room_id, seq, name, data: encode(change), narrowed, audience, rewrites }
+    }
+
+    /// The event's data for somebody who joined the room in that place of its log.
+    #[must_use]
+    pub fn data_since(&self, joined: Seq) -> &Encoded {
+        let narrowed = self.narrowed.iter().find(|(left_out, _)| *left_out < joined);
+        narrowed.map_or(&self.data, |(_, data)| data)
     }
 }
 

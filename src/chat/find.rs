@@ -79,7 +79,7 @@ pub(super) async fn message(
 ) -> Result<(message::Model, Membership)> {
     let message = message::Entity::find_by_id(message).one(db).await?.ok_or(Error::MESSAGE_NOT_FOUND)?;
     let (_, _, membership) = hide(room(db, user, message.room_id).await)?;
-    Ok((message, membership))
+    visible(message, membership)
 }
 
 /// The same, with its room locked until the transaction ends.
@@ -92,7 +92,12 @@ pub(super) async fn message_for_update(
     let (_, _, membership) = hide(room_for_update(db, user, room).await)?;
     // Read again under the lock: what it says now is what the change applies to.
     let message = message::Entity::find_by_id(id).one(db).await?.ok_or(Error::MESSAGE_NOT_FOUND)?;
-    Ok((message, membership))
+    visible(message, membership)
+}
+
+/// A message from before the asker's time is as absent, where newcomers do not read back.
+fn visible(message: message::Model, membership: Membership) -> Result<(message::Model, Membership)> {
+    if membership.may_see(message.seq) { Ok((message, membership)) } else { Err(Error::MESSAGE_NOT_FOUND) }
 }
 
 /// A message in a room that is not yours is as absent as one that never was.

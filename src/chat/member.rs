@@ -15,7 +15,7 @@ use super::{
     log::{self, Change},
     permission::Capability,
     room::ROOM_FULL,
-    view,
+    view::{self, Reader},
 };
 use crate::{
     auth::Actor,
@@ -56,7 +56,7 @@ pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) 
         .limit(page.size())
         .all(db)
         .await?;
-    Ok(MemberList { members: view::members(db, members).await?, info: page.info(total) })
+    Ok(MemberList { members: view::members(db, Reader::User(actor.user_id), members).await?, info: page.info(total) })
 }
 
 /// Adds people to a group, as members. Those who are in it already stay as they are.
@@ -98,7 +98,7 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
         .order_by_asc(member::Column::JoinedSeq)
         .all(&tx)
         .await?;
-    let added = view::members(&tx, added).await?;
+    let added = view::members(&tx, Reader::User(actor.user_id), added).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
     Ok(added)
 }
@@ -137,7 +137,8 @@ pub async fn update(
         row.update(&tx).await?;
     }
     let model = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
-    let member = view::members(&tx, vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)?;
+    let member =
+        view::members(&tx, Reader::User(actor.user_id), vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)?;
     if is_changed {
         let changes = [Change::of_member(EventKind::MemberUpdated, user_id)];
         let room = log::append(&tx, &permit, &changes, now).await?;

@@ -1,21 +1,26 @@
 //! Messages: send, read back, edit, delete.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
 use super::{
-    Chat, find,
+    Chat,
+    audit::{self, Deed},
+    find,
     log::{self, Answer, Change},
-    permission::{Capability, Permit},
-    view,
+    mention,
+    permission::Capability,
+    pin, reaction,
+    view::{self, Reader},
 };
 use crate::{
     auth::Actor,
     contract::{
-        ErrorCode, EventKind, FieldError, Message, MessageId, MessageType, RoomId,
+        AuditAction, ErrorCode, EventKind, FieldError, Message, MessageId, MessageType, RoomId, Seq, Timestamp,
         command::{DeletedMessage, SentMessage},
-        list::{MessageList, PageQuery},
+        list::{MessageList, Page, PageQuery},
         message::{History, HistoryPart, HistoryQuery, SendMessage},
         text,
     },
@@ -66,7 +71,7 @@ pub async fn own(chat: &Chat, actor: &Actor, room_id: RoomId, id: MessageId) -> 
     if model.sender_id != actor.user_id {
         return Err(NOT_YOURS);
     }
-    view::one_message(db, model).await
+    view::one_message(db, actor.user_id, model).await
 }
 
 /// One message.
@@ -76,7 +81,7 @@ pub async fn own(chat: &Chat, actor: &Actor, room_id: RoomId, id: MessageId) -> 
 pub async fn get(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     let (model, standing) = find::message(chat.db.read(), actor.user_id, id).await?;
     standing.permit(Capability::Read)?;
-    view::one_message(chat.db.read(), model).await
+    view::one_message(chat.db.read(), actor.user_id, model).await
 }
 
 /// Changes the text of the asker's own message.
@@ -99,8 +104,9 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: String) ->
     row.content = Set(Some(content));
     row.edited_at = Set(Some(now));
     let model = row.update(&tx).await?;
+    mention::replace(&tx, &model).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageEdited, id)], now).await?;
-    let message = view::one_message(&tx, model).await?;
+    let message = view::one_message(&tx, actor.user_id, model).await?;
     log::commit(chat, tx, &room, 1).await?;
     Ok(message)
 }
@@ -113,22 +119,34 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
     let (model, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
-    let permit: Permit = if model.sender_id == actor.user_id {
-        standing.permit(Capability::ChangeOwnMessage)?
-    } else {
-        standing.permit(Capability::DeleteOthersMessage)?
-    };
+    let is_own = model.sender_id == actor.user_id;
+    let permit =
+        standing.permit(if is_own { Capability::ChangeOwnMessage } else { Capability::DeleteOthersMessage })?;
     if let Some(deleted_at) = model.deleted_at {
         return Ok(DeletedMessage { message_id: id, deleted_at });
     }
+    if !is_own {
+        let deed = Deed::new(AuditAction::MessageDeleted).message(id).to(model.sender_id);
+        audit::enter(&tx, &permit, [deed], now).await?;
+    }
+    empty(&tx, model, now).await?;
+    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageDeleted, id)], now).await?;
+    log::commit(chat, tx, &room, 1).await?;
+    Ok(DeletedMessage { message_id: id, deleted_at: now })
+}
+
+/// Takes from a message what it says and what hangs on it.
+async fn empty(tx: &DatabaseTransaction, model: message::Model, now: Timestamp) -> Result<()> {
+    let id = model.id;
     let mut row = model.into_active_model();
     row.content = Set(None);
     row.media_id = Set(None);
     row.deleted_at = Set(Some(now));
-    row.update(&tx).await?;
-    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageDeleted, id)], now).await?;
-    log::commit(chat, tx, &room, 1).await?;
-    Ok(DeletedMessage { message_id: id, deleted_at: now })
+    let model = row.update(tx).await?;
+    mention::replace(tx, &model).await?;
+    reaction::clear(tx, id).await?;
+    pin::clear(tx, id).await?;
+    Ok(())
 }
 
 /// Reads a room's history, by page or around a `seq`.
@@ -141,25 +159,54 @@ pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: History
     let db = chat.db.read();
     let (room, _, standing) = find::room(db, actor.user_id, room_id).await?;
     standing.permit(Capability::Read)?;
+    let readable = message::Entity::find()
+        .filter(message::Column::RoomId.eq(room_id))
+        .filter(message::Column::Seq.gte(standing.reads_from));
     let Some(cursor) = cursor else {
-        let all = message::Entity::find().filter(message::Column::RoomId.eq(room_id));
-        let total = u64::try_from(room.message_count).unwrap_or(0);
-        let mut newest =
-            all.order_by_desc(message::Column::Seq).offset(page.offset()).limit(page.size()).all(db).await?;
-        newest.reverse();
-        return Ok(HistoryPart::Page(MessageList {
-            messages: view::messages(db, newest).await?,
-            info: page.info(total),
-        }));
+        let total = if standing.reads_from == Seq::ZERO {
+            u64::try_from(room.message_count).unwrap_or(0)
+        } else {
+            readable.clone().count(db).await?
+        };
+        return newest_page(db, actor, readable, page, total).await.map(HistoryPart::Page);
     };
-    let (models, has_more) = window(chat, room_id, cursor).await?;
-    let messages = view::messages(db, models).await?;
+    let (models, has_more) = window(db, &readable, cursor).await?;
+    let messages = view::messages(db, Reader::User(actor.user_id), models).await?;
     Ok(HistoryPart::Window(History {
         has_more,
         first_seq: messages.first().map(|message| message.seq),
         last_seq: messages.last().map(|message| message.seq),
         messages,
     }))
+}
+
+/// The replies of a message; page 1 is the newest.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `MESSAGE_NOT_FOUND`.
+pub async fn replies(chat: &Chat, actor: &Actor, id: MessageId, page: PageQuery) -> Result<MessageList> {
+    let page = page.check()?;
+    let db = chat.db.read();
+    let (_, standing) = find::message(db, actor.user_id, id).await?;
+    standing.permit(Capability::Read)?;
+    let replies = message::Entity::find().filter(message::Column::ReplyToId.eq(id));
+    let total = replies.clone().count(db).await?;
+    newest_page(db, actor, replies, page, total).await
+}
+
+/// A page of some messages, of which there are `total`: page 1 is the newest, and each page ascends.
+async fn newest_page(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    messages: Select<message::Entity>,
+    page: Page,
+    total: u64,
+) -> Result<MessageList> {
+    let newest = messages.order_by_desc(message::Column::Seq).offset(page.offset()).limit(page.size());
+    let mut newest = newest.all(db).await?;
+    newest.reverse();
+    let messages = view::messages(db, Reader::User(actor.user_id), newest).await?;
+    Ok(MessageList { messages, info: page.info(total) })
 }
 
 /// Where a part of history lies.
@@ -204,11 +251,14 @@ impl Cursor {
 }
 
 /// The messages a cursor points at, ascending, and whether there are more where it looks.
-async fn window(chat: &Chat, room: RoomId, cursor: Cursor) -> Result<(Vec<message::Model>, bool)> {
-    let db = chat.db.read();
-    let of_room = || message::Entity::find().filter(message::Column::RoomId.eq(room));
+async fn window(
+    db: &DatabaseConnection,
+    readable: &Select<message::Entity>,
+    cursor: Cursor,
+) -> Result<(Vec<message::Model>, bool)> {
     let older = async |seq: i64, limit: u64| -> Result<_> {
-        let mut found = of_room()
+        let mut found = readable
+            .clone()
             .filter(message::Column::Seq.lt(seq))
             .order_by_desc(message::Column::Seq)
             .limit(limit + 1)
@@ -219,7 +269,8 @@ async fn window(chat: &Chat, room: RoomId, cursor: Cursor) -> Result<(Vec<messag
         Ok((found, has_more))
     };
     let newer = async |seq: i64, limit: u64| -> Result<_> {
-        let mut found = of_room()
+        let mut found = readable
+            .clone()
             .filter(message::Column::Seq.gt(seq))
             .order_by_asc(message::Column::Seq)
             .limit(limit + 1)

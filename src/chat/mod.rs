@@ -9,12 +9,16 @@ pub mod log;
 pub mod member;
 pub mod message;
 pub mod permission;
+pub mod pin;
+pub mod reaction;
 pub mod receipt;
 pub mod room;
 pub mod sync;
 pub mod user;
 
 mod find;
+mod mention;
+mod notes;
 mod view;
 
 use crate::{bus::Bus, clock::Clock, db::Db};

@@ -3,20 +3,27 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ConnectionTrait, ExprTrait, FromQueryResult, JoinType,
-    sea_query::{Expr, Query, SelectStatement},
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, RelationDef, Select,
+    sea_query::{Alias, Expr, Query, SelectStatement, SimpleExpr},
 };
 
-use super::{Chat, find, log::NewMark, member as people, permission::Capability};
+use super::{
+    Chat, find,
+    log::NewMark,
+    member as people,
+    permission::{Capability, Membership},
+};
 use crate::{
     auth::Actor,
     contract::{
-        ErrorCode, RoomId, Seq, UserId,
-        receipt::{MarkRead, ReadMark},
+        ErrorCode, MessageId, RoomId, Seq, UserId,
+        list::{PageQuery, ReceiptList},
+        receipt::{MarkRead, ReadMark, Receipt},
     },
     error::{Error, Result},
 };
-use entity::{member, mention, message};
+use entity::{member, mention, message, read_mark, user};
 
 /// Moves the asker's read mark of a room, unless it is further already.
 ///
@@ -33,7 +40,7 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
         }
         Some(seq) if (0..=room.last_seq.0).contains(&seq) => Seq(seq),
         Some(_) => return Err(Error::field("up_to_seq", "range", "must be a place of the room's log")),
-        None => newest_of(chat, room_id, &message_ids).await?,
+        None => newest_of(chat, &standing, &message_ids).await?,
     };
 
     let mut mark = place.last_read_seq;
@@ -46,6 +53,7 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
             at: chat.clock.now(),
             message_ids,
             members: room.member_count,
+            shared: shares(chat, actor.user_id).await?,
         };
         chat.log.mark(further).await?;
         // Another of the user's sockets may have been further, or they may have been removed meanwhile.
@@ -54,6 +62,77 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
     }
     let unread = unread_after(chat, actor.user_id, room_id, mark).await?;
     Ok(ReadMark { last_read_seq: mark, unread_count: unread.messages, mention_count: unread.mentions })
+}
+
+/// Whether a user lets others see how far they have read.
+async fn shares(chat: &Chat, user: UserId) -> Result<bool> {
+    let shares = user::Entity::find_by_id(user)
+        .select_only()
+        .column(user::Column::SharesReceipts)
+        .into_tuple()
+        .one(chat.db.read())
+        .await?;
+    Ok(shares.unwrap_or(false))
+}
+
+/// Which members have read a message, and when: when their mark passed over it. Who does not share that is left out, and
+/// so is who sent it.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `MESSAGE_NOT_FOUND`.
+pub async fn list(chat: &Chat, actor: &Actor, id: MessageId, page: PageQuery) -> Result<ReceiptList> {
+    let page = page.check()?;
+    let db = chat.db.read();
+    let (message, standing) = find::message(db, actor.user_id, id).await?;
+    standing.permit(Capability::Read)?;
+    let readers = readers(&message);
+    let total = readers.clone().count(db).await?;
+    let receipts = readers
+        .select_only()
+        .column(read_mark::Column::UserId)
+        .column(read_mark::Column::ReadAt)
+        .order_by_asc(read_mark::Column::UserId)
+        .offset(page.offset())
+        .limit(page.size())
+        .into_tuple()
+        .all(db)
+        .await?
+        .into_iter()
+        .map(|(user_id, read_at)| Receipt { user_id, read_at })
+        .collect();
+    Ok(ReceiptList { receipts, info: page.info(total) })
+}
+
+/// The advances that passed over a message, one of each member at the most. A member's is found by its place in the key:
+/// the first that came so far.
+fn readers(message: &message::Model) -> Select<read_mark::Entity> {
+    let of_mark = |column: read_mark::Column| Expr::col((read_mark::Entity, column));
+    let of_member = |column: member::Column| Expr::col((member::Entity, column));
+    let later = Alias::new("later");
+    let of_later = |column: read_mark::Column| Expr::col((later.clone(), column));
+    let first = Query::select()
+        .expr(of_later(read_mark::Column::Seq).min())
+        .from_as(read_mark::Entity, later.clone())
+        .and_where(of_later(read_mark::Column::RoomId).eq(of_member(member::Column::RoomId)))
+        .and_where(of_later(read_mark::Column::UserId).eq(of_member(member::Column::UserId)))
+        .and_where(of_later(read_mark::Column::Seq).gte(message.seq))
+        .to_owned();
+    let mark_of: RelationDef = read_mark::Entity::belongs_to(member::Entity)
+        .from((read_mark::Column::RoomId, read_mark::Column::UserId))
+        .to((member::Column::RoomId, member::Column::UserId))
+        .into();
+    let user_of: RelationDef =
+        read_mark::Entity::belongs_to(user::Entity).from(read_mark::Column::UserId).to(user::Column::Id).into();
+    read_mark::Entity::find()
+        .join(JoinType::InnerJoin, mark_of)
+        .join(JoinType::InnerJoin, user_of)
+        .filter(member::Column::RoomId.eq(message.room_id))
+        .filter(member::Column::LeftAt.is_null())
+        .filter(member::Column::UserId.ne(message.sender_id))
+        .filter(member::Column::LastReadSeq.gte(message.seq))
+        .filter(user::Column::SharesReceipts.eq(true))
+        .filter(read_mark::Column::FromSeq.lt(message.seq))
+        .filter(of_mark(read_mark::Column::Seq).eq(SimpleExpr::SubQuery(None, Box::new(first.into()))))
 }
 
 /// What a room has for a user after a place. Counted for the very mark that is answered: another socket of the user may
@@ -71,13 +150,14 @@ async fn unread_after(chat: &Chat, user: UserId, room: RoomId, mark: Seq) -> Res
     Ok(Unread::from_query_result(&row, "")?)
 }
 
-/// The place of the newest of some messages, which must all be of the room.
-async fn newest_of(chat: &Chat, room: RoomId, ids: &[crate::contract::MessageId]) -> Result<Seq> {
+/// The place of the newest of some messages, which must all be of the room and readable.
+async fn newest_of(chat: &Chat, standing: &Membership, ids: &[MessageId]) -> Result<Seq> {
     if ids.is_empty() {
         return Err(Error::field("message_ids", "missing", "give message_ids or up_to_seq"));
     }
     let found = super::view::by_id(chat.db.read(), ids.iter().copied().collect()).await?;
-    let all_here = ids.iter().all(|id| found.get(id).is_some_and(|message| message.room_id == room));
+    let is_here = |message: &message::Model| message.room_id == standing.room_id && standing.may_see(message.seq);
+    let all_here = ids.iter().all(|id| found.get(id).is_some_and(is_here));
     if !all_here {
         return Err(Error::Refused(
             ErrorCode::InvalidReference,

@@ -1,5 +1,6 @@
 //! Rooms: open, list, look at, change, delete.
 
+mod hearing;
 mod rules;
 
 use std::collections::{BTreeSet, HashMap};
@@ -14,8 +15,8 @@ use super::{
     log::{self, Change},
     member::{self as people, NewMember},
     permission::Capability,
-    receipt::{self, Unread},
-    view,
+    receipt,
+    view::{self, Reader},
 };
 use crate::{
     auth::Actor,
@@ -27,6 +28,9 @@ use crate::{
     error::{Error, Result},
 };
 use entity::{member, message, room};
+
+pub(super) use hearing::places;
+pub use hearing::{Activity, Hearing, activity, may_hear, may_type, newest};
 
 /// The most members that a room's details carry; the rest are paged.
 const DETAILED_MEMBERS: u64 = 500;
@@ -103,20 +107,6 @@ pub async fn list(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<RoomLis
     Ok(RoomList { rooms: summaries(db, actor.user_id, rooms).await?, info: page.info(total) })
 }
 
-/// The newest rooms of a user, for those who want them all at once.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn newest(chat: &Chat, user: UserId, limit: u64) -> Result<Vec<(RoomId, Seq)>> {
-    let rooms = room::Entity::find()
-        .filter(of_user(user))
-        .order_by_desc(room::Column::ActiveAt)
-        .limit(limit)
-        .all(chat.db.read())
-        .await?;
-    Ok(rooms.into_iter().map(|room| (room.id, room.last_seq)).collect())
-}
-
 /// A room with its members, as one of them sees it.
 ///
 /// # Errors
@@ -137,7 +127,7 @@ async fn details(db: &impl ConnectionTrait, user: UserId, model: room::Model) ->
         .all(db)
         .await?;
     let mut room = summary(db, user, model).await?;
-    room.members = Some(view::members(db, members).await?);
+    room.members = Some(view::members(db, Reader::User(user), members).await?);
     Ok(room)
 }
 
@@ -149,51 +139,6 @@ pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Room> {
     let db = chat.db.read();
     let (model, _, _) = find::room(db, user, id).await?;
     summary(db, user, model).await
-}
-
-/// Where the log of a room ended when this user might hear it.
-///
-/// # Errors
-/// `ROOM_NOT_FOUND`.
-pub async fn may_hear(chat: &Chat, user: UserId, id: RoomId) -> Result<Seq> {
-    let (room, _, standing) = find::room(chat.db.read(), user, id).await?;
-    standing.permit(Capability::Read)?;
-    Ok(room.last_seq)
-}
-
-/// Whether this user may be seen writing in a room.
-///
-/// # Errors
-/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
-pub async fn may_type(chat: &Chat, user: UserId, id: RoomId) -> Result<()> {
-    let (_, _, standing) = find::room(chat.db.read(), user, id).await?;
-    standing.permit_sending(chat.clock.now())?;
-    Ok(())
-}
-
-/// What members who do not hear a room are told of it.
-#[derive(Debug)]
-pub struct Activity {
-    pub last_seq: Seq,
-    pub last_message: Option<Message>,
-    /// What each of them has not read; who is no member (any longer) is left out.
-    pub unread: HashMap<UserId, Unread>,
-}
-
-/// The state of a room for those of some users who are its members.
-///
-/// # Errors
-/// `ROOM_NOT_FOUND` when it is gone.
-pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activity> {
-    let db = chat.db.read();
-    let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-    let last_seq = room.last_seq;
-    let last_message = last_messages(db, &[room]).await?.remove(&id);
-    // Who is a member is read last: nobody is shown a message that came after they had gone.
-    let mut unread = receipt::unread_of(db, id, users).await?;
-    let members = people::present(db, id, users.iter().copied()).await?;
-    let unread = members.into_iter().map(|user| (user, unread.remove(&user).unwrap_or_default())).collect();
-    Ok(Activity { last_seq, last_message, unread })
 }
 
 /// Changes a room's settings.
@@ -295,33 +240,34 @@ async fn summary(db: &impl ConnectionTrait, user: UserId, model: room::Model) ->
 pub(super) async fn summaries(db: &impl ConnectionTrait, user: UserId, models: Vec<room::Model>) -> Result<Vec<Room>> {
     let ids: Vec<RoomId> = models.iter().map(|model| model.id).collect();
     let unread = receipt::unread(db, user, &ids).await?;
-    let mut last = last_messages(db, &models).await?;
-    let roles: HashMap<RoomId, Role> = member::Entity::find()
+    let mut last = last_messages(db, Reader::User(user), &models).await?;
+    let places: HashMap<RoomId, member::Model> = member::Entity::find()
         .filter(member::Column::UserId.eq(user))
         .filter(member::Column::RoomId.is_in(ids))
         .all(db)
         .await?
         .into_iter()
-        .map(|place| (place.room_id, place.role))
+        .map(|place| (place.room_id, place))
         .collect();
-    Ok(models
-        .into_iter()
-        .map(|model| {
-            let unread = unread.get(&model.id).copied().unwrap_or_default();
-            Room {
-                last_message: Some(last.remove(&model.id)),
-                unread_count: Some(unread.messages),
-                mention_count: Some(unread.mentions),
-                my_role: roles.get(&model.id).copied(),
-                ..view::room(model)
-            }
-        })
-        .collect())
+    let summary = |model: room::Model| {
+        let unread = unread.get(&model.id).copied().unwrap_or_default();
+        let place = places.get(&model.id);
+        let sees = |seq| place.is_some_and(|place| find::standing(&model, place).may_see(seq));
+        Room {
+            last_message: Some(last.remove(&model.id).filter(|message| sees(message.seq))),
+            unread_count: Some(unread.messages),
+            mention_count: Some(unread.mentions),
+            my_role: place.map(|place| place.role),
+            ..view::room(model)
+        }
+    };
+    Ok(models.into_iter().map(summary).collect())
 }
 
 /// The newest message of each room that has one.
 pub(super) async fn last_messages(
     db: &impl ConnectionTrait,
+    reader: Reader,
     rooms: &[room::Model],
 ) -> Result<HashMap<RoomId, Message>> {
     let mut last = HashMap::new();
@@ -336,7 +282,7 @@ pub(super) async fn last_messages(
             continue;
         }
         let models = message::Entity::find().filter(any).all(db).await?;
-        last.extend(view::messages(db, models).await?.into_iter().map(|message| (message.room_id, message)));
+        last.extend(view::messages(db, reader, models).await?.into_iter().map(|message| (message.room_id, message)));
     }
     Ok(last)
 }

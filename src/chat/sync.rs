@@ -4,7 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{Chat, log::read, room as rooms};
+use super::{
+    Chat,
+    log::read,
+    room::{self as rooms, Hearing},
+};
 use crate::{
     auth::Actor,
     bus::Committed,
@@ -48,6 +52,7 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
         .all(db)
         .await?;
 
+    let places = rooms::places(db, actor.user_id).await?;
     let ids: HashSet<RoomId> = mine.iter().map(|room| room.id).collect();
     let left = request.cursors.keys().filter(|id| !ids.contains(id)).copied().collect();
     let (known, new): (Vec<_>, Vec<_>) = mine.into_iter().partition(|room| request.cursors.contains_key(&room.id));
@@ -58,17 +63,19 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
         if after > room.last_seq {
             return Err(AHEAD);
         }
+        let Some(place) = places.get(&room.id) else { continue };
         let mut events = Vec::new();
-        let mut reached = after;
+        let mut reached = Hearing::of(&room, place).after(after);
         while reached < room.last_seq && events.len() < limit && budget > 0 {
             let page = PAGE.min(limit - events.len());
             for entry in read::entries(db, room.id, reached, room.last_seq, page).await? {
                 if budget == 0 {
                     break;
                 }
-                budget = budget.saturating_sub(entry.data.as_str().len());
+                let data = entry.data_since(place.joined_seq);
+                budget = budget.saturating_sub(data.as_str().len());
                 reached = entry.seq;
-                events.push(SyncedEvent { event: entry.name, data: entry.data });
+                events.push(SyncedEvent { event: entry.name, data: data.clone() });
             }
         }
         let has_more = reached < room.last_seq;

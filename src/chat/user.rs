@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
-use super::{Chat, receipt, room as rooms, view};
+use super::{
+    Chat, receipt, room as rooms,
+    view::{self, Reader},
+};
 use crate::{
     auth::Actor,
     contract::{FieldError, Message, RoomId, Timestamp, User, UserId},
@@ -34,7 +37,7 @@ pub async fn direct_rooms(chat: &Chat, actor: &Actor, others: &[UserId]) -> Resu
     let models = room::Entity::find().filter(room::Column::DirectKey.is_in(keys.keys().cloned())).all(db).await?;
     let ids: Vec<RoomId> = models.iter().map(|model| model.id).collect();
     let unread = receipt::unread(db, actor.user_id, &ids).await?;
-    let mut last = rooms::last_messages(db, &models).await?;
+    let mut last = rooms::last_messages(db, Reader::User(actor.user_id), &models).await?;
     Ok(models
         .into_iter()
         .filter_map(|model| {

@@ -7,9 +7,12 @@ use std::{
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
+use super::notes::{self, Notes};
 use crate::{
     auth::account,
-    contract::{Member, Message, MessageId, Role, Room, RoomId, User, UserId, message::ReplyPreview},
+    contract::{
+        HistoryAccess, Member, Message, MessageId, Role, Room, RoomId, Seq, User, UserId, message::ReplyPreview,
+    },
     error::Result,
 };
 use entity::{member, message, room, user};
@@ -60,34 +63,61 @@ pub(super) fn room(model: room::Model) -> Room {
     }
 }
 
-/// A member with their user, who must be in `people`.
-pub(super) fn member(model: &member::Model, people: &People) -> Option<Member> {
-    let user = people.get(&model.user_id).map(|user| User::clone(user))?;
+/// For whom rows are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// One person.
+    User(UserId),
+    /// All who hear a room: what they see is an entry of its log.
+    Everyone,
+}
+
+/// Members with their users. How far somebody has read who does not share that, they alone see.
+pub(super) async fn members(
+    db: &impl ConnectionTrait,
+    reader: Reader,
+    models: Vec<member::Model>,
+) -> Result<Vec<Member>> {
+    let ids: HashSet<UserId> = models.iter().map(|model| model.user_id).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let users = user::Entity::find().filter(user::Column::Id.is_in(padded(ids))).all(db).await?;
+    let users: HashMap<UserId, user::Model> = users.into_iter().map(|user| (user.id, user)).collect();
+    Ok(models
+        .into_iter()
+        .filter_map(|model| Some(member(&model, reader, users.get(&model.user_id)?.clone())))
+        .collect())
+}
+
+fn member(model: &member::Model, reader: Reader, user: user::Model) -> Member {
     let is_active = model.left_at.is_none();
-    Some(Member {
+    let tells = user.shares_receipts || reader == Reader::User(user.id);
+    let user = person(user);
+    Member {
         id: model.id,
         room_id: model.room_id,
         user_id: model.user_id,
         role: model.role,
         is_admin: matches!(model.role, Role::Owner | Role::Admin),
         joined_at: model.joined_at,
-        last_read_seq: model.last_read_seq,
-        last_read_at: model.last_read_at,
+        last_read_seq: if tells { model.last_read_seq } else { model.joined_seq },
+        last_read_at: model.last_read_at.filter(|_| tells),
         muted_until: model.muted_until,
         is_active,
         user: if is_active { user } else { user.masked() },
-    })
-}
-
-/// Members with their users.
-pub(super) async fn members(db: &impl ConnectionTrait, models: Vec<member::Model>) -> Result<Vec<Member>> {
-    let people = people(db, models.iter().map(|model| model.user_id).collect()).await?;
-    Ok(models.iter().filter_map(|model| member(model, &people)).collect())
+    }
 }
 
 /// A message with its sender; a deleted one loses what it said here, whatever its row holds.
-pub(super) fn message(model: message::Model, sender: Arc<User>, reply_to: Option<ReplyPreview>) -> Message {
+pub(super) fn message(
+    model: message::Model,
+    sender: Arc<User>,
+    reply_to: Option<ReplyPreview>,
+    notes: Notes,
+) -> Message {
     let is_deleted = model.deleted_at.is_some();
+    let notes = if is_deleted { Notes { reply_count: notes.reply_count, ..Notes::default() } } else { notes };
     Message {
         id: model.id,
         room_id: model.room_id,
@@ -108,10 +138,10 @@ pub(super) fn message(model: message::Model, sender: Arc<User>, reply_to: Option
         reply_to_id: model.reply_to_id,
         reply_to,
         forwarded_from_id: model.forwarded_from_id,
-        reply_count: 0,
-        mentions: Vec::new(),
-        reactions: Vec::new(),
-        is_pinned: false,
+        reply_count: notes.reply_count,
+        mentions: notes.mentions,
+        reactions: notes.reactions,
+        is_pinned: notes.is_pinned,
         is_edited: model.edited_at.is_some(),
         edited_at: model.edited_at,
         is_deleted,
@@ -138,48 +168,100 @@ pub(super) fn preview(model: &message::Model, sender: &User) -> ReplyPreview {
     }
 }
 
-/// Messages with their senders and what they reply to, in the given order. Who has left the room is shown as to strangers.
-pub(super) async fn messages(db: &impl ConnectionTrait, models: Vec<message::Model>) -> Result<Vec<Message>> {
+/// Messages with their senders, what they reply to and what hangs on them, in the given order. Who has left the room is
+/// shown as to strangers.
+///
+/// To everyone, they are shown as when they were sent: what hung itself on them since has its own entries in the log.
+pub(super) async fn messages(
+    db: &impl ConnectionTrait,
+    reader: Reader,
+    models: Vec<message::Model>,
+) -> Result<Vec<Message>> {
+    let ids: Vec<MessageId> = models.iter().map(|model| model.id).collect();
+    let mut notes = match reader {
+        Reader::User(user) => notes::now(db, user, &ids).await?,
+        Reader::Everyone => notes::mentions(db, &ids).await?,
+    };
     let originals = by_id(db, models.iter().filter_map(|model| model.reply_to_id).collect()).await?;
     let people = people(db, models.iter().chain(originals.values()).map(|model| model.sender_id).collect()).await?;
-    let here = present(db, &models).await?;
+    let here = present(db, reader, &models).await?;
+    let unreadable = unreadable(db, reader, &here, &originals).await?;
     Ok(models
         .into_iter()
         .filter_map(|model| {
             let mut sender = Arc::clone(people.get(&model.sender_id)?);
-            if !here.contains(&(model.room_id, model.sender_id)) {
+            if !here.contains_key(&(model.room_id, model.sender_id)) {
                 sender = Arc::new(User::clone(&sender).masked());
             }
-            let original = model.reply_to_id.and_then(|id| originals.get(&id));
+            let original = model.reply_to_id.filter(|id| !unreadable.contains(id)).and_then(|id| originals.get(&id));
             let reply_to =
                 original.and_then(|original| Some(preview(original, people.get(&original.sender_id)?.as_ref())));
-            Some(message(model, sender, reply_to))
+            let notes = notes.remove(&model.id).unwrap_or_default();
+            Some(message(model, sender, reply_to, notes))
         })
         .collect())
 }
 
-/// Which senders of some messages are in the room they sent them to.
-async fn present(db: &impl ConnectionTrait, models: &[message::Model]) -> Result<HashSet<(RoomId, UserId)>> {
+/// Where the senders of some messages, and their reader, joined the rooms of these messages. Who has left is left out.
+async fn present(
+    db: &impl ConnectionTrait,
+    reader: Reader,
+    models: &[message::Model],
+) -> Result<HashMap<(RoomId, UserId), Seq>> {
     let rooms: HashSet<RoomId> = models.iter().map(|model| model.room_id).collect();
-    let senders: HashSet<UserId> = models.iter().map(|model| model.sender_id).collect();
+    let mut people: HashSet<UserId> = models.iter().map(|model| model.sender_id).collect();
     if models.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
+    }
+    if let Reader::User(user) = reader {
+        people.insert(user);
     }
     let here = member::Entity::find()
         .select_only()
-        .columns([member::Column::RoomId, member::Column::UserId])
+        .columns([member::Column::RoomId, member::Column::UserId, member::Column::JoinedSeq])
         .filter(member::Column::RoomId.is_in(padded(rooms)))
-        .filter(member::Column::UserId.is_in(padded(senders)))
+        .filter(member::Column::UserId.is_in(padded(people)))
         .filter(member::Column::LeftAt.is_null())
         .into_tuple()
         .all(db)
         .await?;
-    Ok(here.into_iter().collect())
+    Ok(here.into_iter().map(|(room, user, joined)| ((room, user), joined)).collect())
 }
 
-/// One message with its sender and what it replies to.
-pub(super) async fn one_message(db: &impl ConnectionTrait, model: message::Model) -> Result<Message> {
-    messages(db, vec![model]).await?.pop().ok_or(crate::error::Error::MESSAGE_NOT_FOUND)
+/// Which of some messages that are quoted their reader may not read: those from before their time, where newcomers do not
+/// read back.
+async fn unreadable(
+    db: &impl ConnectionTrait,
+    reader: Reader,
+    here: &HashMap<(RoomId, UserId), Seq>,
+    originals: &HashMap<MessageId, message::Model>,
+) -> Result<HashSet<MessageId>> {
+    let Reader::User(user) = reader else { return Ok(HashSet::new()) };
+    let older: Vec<&message::Model> = originals
+        .values()
+        .filter(|original| here.get(&(original.room_id, user)).is_some_and(|joined| original.seq < *joined))
+        .collect();
+    if older.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rooms: HashSet<RoomId> = older.iter().map(|original| original.room_id).collect();
+    let closed: HashSet<RoomId> = room::Entity::find()
+        .select_only()
+        .column(room::Column::Id)
+        .filter(room::Column::Id.is_in(padded(rooms)))
+        .filter(room::Column::History.eq(HistoryAccess::SinceJoined))
+        .into_tuple()
+        .all(db)
+        .await?
+        .into_iter()
+        .collect();
+    Ok(older.into_iter().filter(|original| closed.contains(&original.room_id)).map(|original| original.id).collect())
+}
+
+/// One message as one person sees it.
+pub(super) async fn one_message(db: &impl ConnectionTrait, reader: UserId, model: message::Model) -> Result<Message> {
+    let messages = messages(db, Reader::User(reader), vec![model]).await?;
+    messages.into_iter().next().ok_or(crate::error::Error::MESSAGE_NOT_FOUND)
 }
 
 /// Message rows by their ids.

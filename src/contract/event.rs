@@ -64,6 +64,31 @@ pub enum Durable {
 }
 
 impl Durable {
+    /// What this is for people who may not read everything that it shows: for each message that it quotes, the message's place
+    /// and the change without it. The latest place comes first.
+    #[must_use]
+    pub fn narrowed(&self) -> Vec<(Seq, Self)> {
+        let quoted = |message: &Message| message.reply_to.as_ref().map(|original| original.seq);
+        match self {
+            Self::NewMessage { message } => {
+                let unquoted = || Self::NewMessage { message: message.clone().unquoted() };
+                quoted(message).map(|seq| (seq, unquoted())).into_iter().collect()
+            }
+            Self::MessageEdited { message_id, content, edited_at, message } => {
+                let (message_id, edited_at) = (*message_id, *edited_at);
+                let silent = message.clone().silent();
+                let silent = Self::MessageEdited { message_id, content: None, edited_at, message: silent };
+                let unquoted = || {
+                    let (message, content) = (message.clone().unquoted(), content.clone());
+                    Self::MessageEdited { message_id, content, edited_at, message }
+                };
+                let unquoted = quoted(message).map(|seq| (seq, unquoted()));
+                std::iter::once((message.seq, silent)).chain(unquoted).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The name it is emitted under.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -54,6 +54,32 @@ pub struct Message {
     pub credits_used: Option<f64>,
 }
 
+impl Message {
+    /// The same without what it replies to, for people who may not read that.
+    #[must_use]
+    pub fn unquoted(self) -> Self {
+        Self { reply_to: None, ..self }
+    }
+
+    /// The same without what it says, for people who may not read it.
+    #[must_use]
+    pub fn silent(self) -> Self {
+        Self {
+            content: None,
+            media_id: None,
+            media_url: None,
+            media_filename: None,
+            media_size: None,
+            media_mime_type: None,
+            media_width: None,
+            media_height: None,
+            thumbnail_url: None,
+            mentions: Vec::new(),
+            ..self.unquoted()
+        }
+    }
+}
+
 /// The message that was replied to, as it is now.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ReplyPreview {

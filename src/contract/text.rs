@@ -1,9 +1,15 @@
 //! What texts may be: one rule for each kind of text, wherever it comes in.
 
+use unicode_properties::UnicodeEmoji;
+use unicode_segmentation::UnicodeSegmentation;
+
 use super::FieldError;
 
 /// Characters of a message.
 pub const CONTENT_CHARS: usize = 4000;
+
+/// Bytes of an emoji; the longest that is recommended (a family, or a kiss with two skin tones) has 35.
+const EMOJI_BYTES: usize = 64;
 
 /// Characters of an address of a picture.
 const ADDRESS_CHARS: usize = 2048;
@@ -105,6 +111,36 @@ pub fn password(field: &str, text: &str) -> Result<(), FieldError> {
     }
 }
 
+/// One emoji: a sequence that stands for a picture (<https://www.unicode.org/reports/tr51/#Definitions>), with its skin
+/// tones, joiners and flags.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn emoji(field: &str, text: &str) -> Result<(), FieldError> {
+    let is_one = text.len() <= EMOJI_BYTES && text.graphemes(true).count() == 1;
+    if is_one && shows_picture(text) { Ok(()) } else { Err(refuse(field, "emoji", "must be one emoji")) }
+}
+
+/// Whether a grapheme stands for a picture: it consists of emoji characters, and is more than a digit.
+fn shows_picture(grapheme: &str) -> bool {
+    let (mut flags, mut pictures, mut digits, mut is_keycap) = (0, 0, 0, false);
+    for c in grapheme.chars() {
+        match c {
+            '\u{1f1e6}'..='\u{1f1ff}' => flags += 1,
+            '\u{20e3}' => is_keycap = true,
+            // A joiner, the wish to be drawn as a picture, the tags of a region's flag: parts of a sequence.
+            '\u{200d}' | '\u{fe0f}' | '\u{e0020}'..='\u{e007f}' => {}
+            '0'..='9' | '#' | '*' => digits += 1,
+            _ if c.is_emoji_char() => pictures += 1,
+            _ => return false,
+        }
+    }
+    match digits {
+        0 => flags == 2 || (flags == 0 && pictures > 0),
+        _ => digits == 1 && is_keycap && pictures == 0,
+    }
+}
+
 /// What is said of a field that must be there and is not.
 #[must_use]
 pub fn required(field: &str) -> FieldError {
@@ -178,6 +214,31 @@ mod tests {
         for bad in ["http://example.com", "javascript:alert(1)", "https://", "https:///a", "https://a b", ""] {
             assert!(address("avatar_url", bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn one_emoji_is_any_sequence_that_shows_a_picture() {
+        for good in [
+            "👍",
+            "👍🏽",
+            "❤️",
+            "👩‍💻",
+            "👨‍👩‍👧‍👦",
+            "🏳️‍🌈",
+            "🇩🇪",
+            "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+            "1️⃣",
+            "🫡",
+            "☹️",
+            "❤",
+        ] {
+            assert_eq!(emoji("emoji", good), Ok(()), "{good}");
+        }
+        for bad in ["", "a", "1", "#", "👍👍", "👍a", ":+1:", "\u{200d}", "\u{fe0f}", "🇩", " 👍", "é", "你"]
+        {
+            assert!(emoji("emoji", bad).is_err(), "{bad:?}");
+        }
+        assert!(emoji("emoji", &"👩\u{200d}".repeat(50)).is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     bus::Committed,
-    chat::{self, Chat},
+    chat::{self, Chat, room::Hearing},
     connections::{Connection, ConnectionId, Connections},
     contract::{RoomId, Seq, event::Ephemeral},
     error::{Error, Result},
@@ -62,8 +62,8 @@ struct Attach {
     connection: Arc<Connection>,
     /// What the socket has already, if it wants the rest.
     after: Option<Seq>,
-    /// Where the log ended when the socket's right to hear it was checked.
-    checked_at: Seq,
+    /// How it may hear the room, as it was looked up.
+    hearing: Hearing,
     done: oneshot::Sender<Result<Attached>>,
 }
 
@@ -108,8 +108,8 @@ impl Feed {
 
     /// Lets a socket hear a room: first what it missed after `after`, then everything newer.
     ///
-    /// The caller has checked that the user may, when the log ended at `checked_at`. A socket that missed more than `limit`
-    /// events is told so and given none of them.
+    /// The caller has looked up how the user may hear it. A socket that missed more than `limit` events is told so and given
+    /// none of them.
     ///
     /// # Errors
     /// `ROOM_NOT_FOUND` when they may no longer, `RESYNC_REQUIRED` when `after` is ahead of the log, `SERVICE_UNAVAILABLE`.
@@ -118,10 +118,11 @@ impl Feed {
         connection: &Arc<Connection>,
         room: RoomId,
         after: Option<Seq>,
-        checked_at: Seq,
+        hearing: Hearing,
         limit: usize,
     ) -> Result<Attached> {
-        let (mut after, mut replayed) = (after, 0);
+        let (mut after, mut replayed) = (after.map(|after| hearing.after(after)), 0);
+        let checked_at = hearing.end;
         if let Some(from) = after {
             let missed = usize::try_from(checked_at.0 - from.0).unwrap_or(0);
             if missed > limit {
@@ -131,24 +132,24 @@ impl Feed {
             } else if missed > room::RING / 2 && !connection.has_joined(room) {
                 // What is long past needs no order with what is live, which this socket does not hear yet: it is read here,
                 // and keeps the room's task free.
-                replayed = self.replay(connection, room, from, checked_at).await?;
+                replayed = self.replay(connection, room, from, hearing).await?;
                 after = Some(checked_at);
             }
         }
         let (done, attached) = oneshot::channel();
         let connection = Arc::clone(connection);
-        self.shared.post(room, Command::Attach(Attach { connection, after, checked_at, done })).await;
+        self.shared.post(room, Command::Attach(Attach { connection, after, hearing, done })).await;
         let attached = attached.await.unwrap_or(Err(Error::DRAINING))?;
         Ok(Attached { replayed: attached.replayed + replayed, ..attached })
     }
 
-    /// Gives a socket the places `(after, up_to]` of a room's log; answers how many those were.
-    async fn replay(&self, connection: &Connection, room: RoomId, after: Seq, up_to: Seq) -> Result<usize> {
-        let mut at = after;
+    /// Gives a socket what follows `after` in a room's log; answers how many entries those were.
+    async fn replay(&self, connection: &Connection, room: RoomId, after: Seq, hearing: Hearing) -> Result<usize> {
+        let (mut at, up_to) = (after, hearing.end);
         while at < up_to {
             let page = chat::sync::entries(&self.shared.chat, room, at, up_to.min(Seq(at.0 + room::PAGE))).await?;
             at = page.last().map(|entry| entry.seq).ok_or_else(|| Error::internal("the log has a gap"))?;
-            if !connection.deliver_all(&page) {
+            if !connection.deliver_all(&page, hearing.joined) {
                 break;
             }
         }

@@ -78,7 +78,15 @@ struct Room {
     /// The log is known to be committed up to here by other means than an entry in the queue.
     committed: Arc<AtomicI64>,
     ring: VecDeque<Committed>,
-    readers: BTreeMap<ConnectionId, Arc<Connection>>,
+    readers: BTreeMap<ConnectionId, Reader>,
+}
+
+/// A socket that hears the room.
+#[derive(Clone)]
+struct Reader {
+    connection: Arc<Connection>,
+    /// Where its user joined the room.
+    joined: Seq,
 }
 
 impl Room {
@@ -95,12 +103,12 @@ impl Room {
             Command::Look => {}
             Command::Detach { connection, done } => {
                 if let Some(reader) = self.readers.get(&connection).cloned() {
-                    self.remove(shared, &reader);
+                    self.remove(shared, &reader.connection);
                 }
                 let _ = done.send(());
             }
             Command::Attach(attach) => {
-                self.committed.fetch_max(attach.checked_at.0, Ordering::SeqCst);
+                self.committed.fetch_max(attach.hearing.end.0, Ordering::SeqCst);
                 if let Err(error) = self.refill(shared).await {
                     let _ = attach.done.send(Err(error));
                     return;
@@ -165,7 +173,7 @@ impl Room {
                 Audience::Closed => {
                     self.emit(shared, std::mem::take(&mut run));
                     for reader in self.readers.values().cloned().collect::<Vec<_>>() {
-                        self.remove(shared, &reader);
+                        self.remove(shared, &reader.connection);
                     }
                 }
                 Audience::Unchanged | Audience::Message | Audience::Gained(_) => {}
@@ -177,8 +185,8 @@ impl Room {
     fn emit(&mut self, shared: &Shared, run: Vec<Committed>) {
         let mut lost = Vec::new();
         for reader in self.readers.values() {
-            if !reader.deliver_all(&run) {
-                lost.push(Arc::clone(reader));
+            if !reader.connection.deliver_all(&run, reader.joined) {
+                lost.push(Arc::clone(&reader.connection));
             }
         }
         metrics::counter!("parlour_deliveries_total").increment((run.len() * self.readers.len()) as u64);
@@ -198,19 +206,21 @@ impl Room {
     /// Replays what a socket missed, and lets it hear what follows.
     async fn attach(&mut self, shared: &Shared, attach: &Attach) -> Result<Attached> {
         let connection = &attach.connection;
-        if attach.checked_at != self.delivered {
+        let hearing = if attach.hearing.end == self.delivered {
+            attach.hearing
+        } else {
             // The log moved since the right was checked: a removal in between is delivered already, so look again.
-            chat::room::may_hear(&shared.chat, connection.user.id, self.id).await?;
-        }
-        let after = attach.after.unwrap_or(self.delivered);
+            chat::room::may_hear(&shared.chat, connection.user.id, self.id).await?
+        };
+        let after = attach.after.map_or(self.delivered, |after| hearing.after(after));
         if after > self.delivered {
             return Err(chat::sync::AHEAD);
         }
         let missed = self.missed(shared, after).await?;
-        if !connection.deliver_all(&missed) {
+        if !connection.deliver_all(&missed, hearing.joined) {
             return Ok(Attached { last_seq: self.delivered, replayed: missed.len() });
         }
-        self.add(shared, connection);
+        self.add(shared, connection, hearing.joined);
         connection.tell(&Ephemeral::RoomJoined {
             room_id: self.id,
             user_id: connection.user.id,
@@ -229,9 +239,10 @@ impl Room {
         chat::sync::entries(&shared.chat, self.id, after, self.delivered).await
     }
 
-    fn add(&mut self, shared: &Shared, connection: &Arc<Connection>) {
+    fn add(&mut self, shared: &Shared, connection: &Arc<Connection>, joined: Seq) {
         let Some(first) = shared.connections.join(self.id, connection) else { return };
-        if self.readers.insert(connection.id, Arc::clone(connection)).is_none() && first {
+        let reader = Reader { connection: Arc::clone(connection), joined };
+        if self.readers.insert(connection.id, reader).is_none() && first {
             let user = connection.user.clone();
             self.tell_others(user.id, &Ephemeral::UserJoined { room_id: self.id, user_id: user.id, user });
         }
@@ -249,7 +260,8 @@ impl Room {
     }
 
     fn remove_user(&mut self, shared: &Shared, user: UserId) {
-        let own: Vec<_> = self.readers.values().filter(|reader| reader.user.id == user).cloned().collect();
+        let sockets = self.readers.values().map(|reader| &reader.connection);
+        let own: Vec<_> = sockets.filter(|socket| socket.user.id == user).cloned().collect();
         for reader in own {
             self.remove(shared, &reader);
         }
@@ -257,15 +269,16 @@ impl Room {
 
     fn cut_all(&mut self, shared: &Shared) {
         for reader in self.readers.values().cloned().collect::<Vec<_>>() {
-            reader.kill();
-            self.remove(shared, &reader);
+            reader.connection.kill();
+            self.remove(shared, &reader.connection);
         }
     }
 
     fn tell_others(&self, user: UserId, event: &Ephemeral) {
         let data = Encoded::new(event);
-        for reader in self.readers.values().filter(|reader| reader.user.id != user) {
-            reader.tell_encoded(event.name(), &data);
+        let sockets = self.readers.values().map(|reader| &reader.connection);
+        for socket in sockets.filter(|socket| socket.user.id != user) {
+            socket.tell_encoded(event.name(), &data);
         }
     }
 }

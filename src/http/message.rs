@@ -15,6 +15,7 @@ use crate::{
     chat,
     contract::{
         Message, MessageId, RoomId,
+        list::{MessageList, PageQuery},
         message::{EditMessage, HistoryPart, HistoryQuery, SendMessage},
     },
     error::{Error, Result},
@@ -93,6 +94,29 @@ pub(super) async fn history(
 )]
 pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MessageId>) -> Result<Json<Message>> {
     chat::message::get(&app.chat, &actor, id).await.map(Json)
+}
+
+/// The replies of a message
+///
+/// Page 1 is the newest; inside a page they ascend by `seq`.
+#[utoipa::path(
+    get,
+    path = "/api/chat/messages/{id}/replies",
+    operation_id = "list_replies",
+    tag = "messages",
+    params(("id" = MessageId, Path, description = "Which message"), PageQuery),
+    responses(
+        (status = 200, description = "A page of replies", body = MessageList),
+        (status = 404, description = "MESSAGE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn replies(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(id): Id<MessageId>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<MessageList>> {
+    chat::message::replies(&app.chat, &actor, id, page).await.map(Json)
 }
 
 /// Change the text of your own message

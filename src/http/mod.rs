@@ -12,6 +12,8 @@ mod auth;
 mod member;
 mod message;
 mod openapi;
+mod pin;
+mod reaction;
 mod receipt;
 mod room;
 #[cfg(test)]
@@ -49,7 +51,13 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(message::send))
         .routes(routes!(message::get, message::edit, message::delete))
         .routes(routes!(message::history))
+        .routes(routes!(message::replies))
+        .routes(routes!(reaction::react))
+        .routes(routes!(reaction::add, reaction::remove))
+        .routes(routes!(pin::add, pin::remove))
+        .routes(routes!(pin::list))
         .routes(routes!(receipt::mark))
+        .routes(routes!(receipt::list))
 }
 
 /// The REST API. What stands around it (tracing, CORS, limits of time) is added by the server, outside of this.

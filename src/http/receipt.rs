@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 
-use super::extract::{Body, Id};
+use super::extract::{Body, Id, Query};
 use crate::{
     app::App,
     auth::Actor,
     chat,
     contract::{
-        RoomId,
+        MessageId, RoomId,
+        list::{PageQuery, ReceiptList},
         receipt::{MarkRead, ReadMark},
     },
     error::Result,
@@ -39,4 +40,27 @@ pub(super) async fn mark(
     Body(request): Body<MarkRead>,
 ) -> Result<Json<ReadMark>> {
     chat::receipt::mark(&app.chat, &actor, room_id, request).await.map(Json)
+}
+
+/// Who has read a message
+///
+/// Each member whose read mark passed over it, and when; not its sender, nor who does not share that.
+#[utoipa::path(
+    get,
+    path = "/api/chat/messages/{id}/receipts",
+    operation_id = "list_receipts",
+    tag = "messages",
+    params(("id" = MessageId, Path, description = "Which message"), PageQuery),
+    responses(
+        (status = 200, description = "A page of receipts", body = ReceiptList),
+        (status = 404, description = "MESSAGE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(id): Id<MessageId>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<ReceiptList>> {
+    chat::receipt::list(&app.chat, &actor, id, page).await.map(Json)
 }

@@ -19,8 +19,9 @@ use crate::{
     contract::{
         ErrorCode,
         command::{
-            Authenticate, Authenticated, DeleteMessage, Done, EditMessage, EditedMessage, GetPresence, JoinRoom,
-            JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage, Typing,
+            Authenticate, Authenticated, ChangeReaction, DeleteMessage, Done, EditMessage, EditedMessage, GetPresence,
+            JoinRoom, JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage,
+            Typing,
         },
         decode,
         event::Encoded,
@@ -54,6 +55,14 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
         "delete_message" | "message_deleted" => {
             let DeleteMessage { message_id } = read(payload()?)?;
             now(chat::message::delete(&session.app.chat, &session.actor, message_id).await?)
+        }
+        "add_reaction" => {
+            let ChangeReaction { message_id, emoji } = read(payload()?)?;
+            now(chat::reaction::add(&session.app.chat, &session.actor, message_id, emoji).await?)
+        }
+        "remove_reaction" => {
+            let ChangeReaction { message_id, emoji } = read(payload()?)?;
+            now(chat::reaction::remove(&session.app.chat, &session.actor, message_id, emoji).await?)
         }
         "typing" => now(typing(session, read(payload()?)?).await?),
         "stop_typing" => now(typing(session, Typing { is_typing: Some(false), ..read(payload()?)? }).await?),
@@ -94,13 +103,13 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
     }
     let app = &session.app;
     let limit = app.config.realtime.replay_events;
-    let end = chat::room::may_hear(&app.chat, session.actor.user_id, room_id).await?;
+    let hearing = chat::room::may_hear(&app.chat, session.actor.user_id, room_id).await?;
     session.may_join_another(room_id)?;
     if let Some(after) = after_seq {
-        app.limits.missed(session.actor.user_id, usize::try_from(end.0 - after).unwrap_or(0).min(limit))?;
+        app.limits.missed(session.actor.user_id, usize::try_from(hearing.end.0 - after).unwrap_or(0).min(limit))?;
     }
     let after = after_seq.map(crate::contract::Seq);
-    let attached = app.feed.attach(&session.connection, room_id, after, end, limit).await?;
+    let attached = app.feed.attach(&session.connection, room_id, after, hearing, limit).await?;
     Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
 }
 

@@ -90,11 +90,12 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
         RoomScope::All => chat::room::newest(&app.chat, actor.user_id, session::ALL_ROOMS).await?,
         RoomScope::Joined => Vec::new(),
     };
+    let rooms = rooms.into_iter().map(|(room, hearing)| (room, hearing.end)).collect();
 
     let (inbox, items) = inbox::open(app.config.realtime.inbox_events);
     let gone = CancellationToken::new();
     listen(socket, inbox, gone.clone());
-    let guest = Guest { actor, token, user, handshake, rooms: rooms.into_iter().collect(), items, gone, slot };
+    let guest = Guest { actor, token, user, handshake, rooms, items, gone, slot };
     socket.extensions.insert(Admitted(Arc::new(Mutex::new(Some(guest)))));
     Ok(())
 }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     app::App,
     auth::Actor,
-    chat,
+    chat::{self, room::Hearing},
     connections::{Connection, ConnectionId, Transport},
     contract::{
         ErrorCode, RoomId, Seq, Timestamp,
@@ -148,10 +148,10 @@ impl Session {
         self.app.connections.note_rooms(user, rooms.iter().map(|(room, _)| *room));
         self.app.presences.arrive(user);
 
-        let ends: HashMap<RoomId, Seq> = rooms.iter().copied().collect();
+        let heard: HashMap<RoomId, Hearing> = rooms.iter().copied().collect();
         let mut budget = self.app.config.realtime.replay_total;
         for (room, after) in &guest.handshake.cursors {
-            match self.catch_up(*room, ends.get(room).copied(), Seq(*after), budget).await {
+            match self.catch_up(*room, heard.get(room).copied(), Seq(*after), budget).await {
                 Ok(replayed) => budget -= replayed,
                 Err(error) if error.code() == ErrorCode::TooManyRooms => {}
                 Err(error) if error.code() == ErrorCode::RoomNotFound => {
@@ -161,8 +161,8 @@ impl Session {
             }
         }
         if guest.handshake.rooms == RoomScope::All {
-            for (room, end) in rooms.into_iter().filter(|(room, _)| !guest.handshake.cursors.contains_key(room)) {
-                match self.attach(room, guest.rooms.get(&room).copied(), end, budget).await {
+            for (room, hearing) in rooms.into_iter().filter(|(room, _)| !guest.handshake.cursors.contains_key(room)) {
+                match self.attach(room, guest.rooms.get(&room).copied(), hearing, budget).await {
                     Ok(_) => {}
                     Err(error) if matches!(error.code(), ErrorCode::RoomNotFound | ErrorCode::TooManyRooms) => {}
                     Err(error) => return Err(error),
@@ -173,24 +173,28 @@ impl Session {
     }
 
     /// Joins a room where the client's cursor stands; answers how many events were replayed.
-    async fn catch_up(&self, room: RoomId, end: Option<Seq>, after: Seq, budget: usize) -> Result<usize> {
-        let end = match end {
-            Some(end) => end,
+    async fn catch_up(&self, room: RoomId, hearing: Option<Hearing>, after: Seq, budget: usize) -> Result<usize> {
+        let hearing = match hearing {
+            Some(hearing) => hearing,
             None => chat::room::may_hear(&self.app.chat, self.actor.user_id, room).await?,
         };
-        match self.attach(room, Some(after), end, budget).await {
+        match self.attach(room, Some(after), hearing, budget).await {
             Err(error) if error.code() == ErrorCode::ResyncRequired => {
-                self.connection.tell(&Ephemeral::ResyncRequired { room_id: room, after_seq: after, last_seq: end });
-                self.attach(room, None, end, 0).await
+                self.connection.tell(&Ephemeral::ResyncRequired {
+                    room_id: room,
+                    after_seq: after,
+                    last_seq: hearing.end,
+                });
+                self.attach(room, None, hearing, 0).await
             }
             other => other,
         }
     }
 
-    async fn attach(&self, room: RoomId, after: Option<Seq>, end: Seq, budget: usize) -> Result<usize> {
+    async fn attach(&self, room: RoomId, after: Option<Seq>, hearing: Hearing, budget: usize) -> Result<usize> {
         self.may_join_another(room)?;
         let limit = self.app.config.realtime.replay_events.min(budget);
-        Ok(self.app.feed.attach(&self.connection, room, after, end, limit).await?.replayed)
+        Ok(self.app.feed.attach(&self.connection, room, after, hearing, limit).await?.replayed)
     }
 
     /// Refuses a room past the socket's limit.

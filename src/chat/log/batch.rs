@@ -1,7 +1,7 @@
 //! One transaction of the writer: who may send is checked, repeats are dropped before anything is numbered, the rest
 //! takes the next places of its rooms.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr,
@@ -10,8 +10,13 @@ use sha2::{Digest, Sha256};
 
 use super::{NewMessage, facts::Facts};
 use crate::{
-    chat::view,
-    contract::{ErrorCode, Message, MessageId, MessageType, RoomId, Seq, Timestamp, UserId, message::SendMessage},
+    chat::{
+        mention,
+        view::{self, Reader},
+    },
+    contract::{
+        ErrorCode, HistoryAccess, Message, MessageId, MessageType, RoomId, Seq, Timestamp, UserId, message::SendMessage,
+    },
     error::{Error, Result},
 };
 use entity::{message, room};
@@ -20,9 +25,16 @@ use entity::{message, room};
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// It is in the log now.
-    Stored(Box<Message>),
+    Stored(Box<Stored>),
     /// It was there before.
     Repeated(Box<Message>),
+}
+
+/// A new message, in a room whose newcomers read as far back as `history` says.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) message: Message,
+    pub(super) history: HistoryAccess,
 }
 
 /// What a repeat must equal: everything that was asked, but for the id that makes it repeatable. What was not asked is not
@@ -45,15 +57,23 @@ pub(super) async fn write(
     let Draft { rooms, rows, .. } = draft;
     advance(tx, &rooms, now).await?;
     insert(tx, &rows).await?;
+    let mentions = mentions(tx, &facts, &rows).await?;
 
-    let stored: Vec<Message> = rows.into_iter().map(|row| facts.show(row)).collect::<Result<_>>()?;
-    let repeated = repeated(tx, &decisions).await?;
+    let stored: Vec<Stored> = rows
+        .into_iter()
+        .zip(mentions)
+        .map(|(row, mentions)| {
+            let history = facts.history(row.room_id);
+            Ok(Stored { message: facts.show(row, mentions)?, history })
+        })
+        .collect::<Result<_>>()?;
+    let repeated = repeated(tx, jobs, &decisions).await?;
     Ok(decisions
         .into_iter()
         .map(|decision| {
             Ok(match decision? {
                 Decision::Store(index) => Outcome::Stored(Box::new(stored[index].clone())),
-                Decision::RepeatOfNew(index) => Outcome::Repeated(Box::new(stored[index].clone())),
+                Decision::RepeatOfNew(index) => Outcome::Repeated(Box::new(stored[index].message.clone())),
                 Decision::RepeatOf(id) => {
                     Outcome::Repeated(Box::new(repeated.get(&id).cloned().ok_or(Error::MESSAGE_NOT_FOUND)?))
                 }
@@ -102,7 +122,7 @@ impl<'a> Draft<'a> {
         standing.permit_sending(self.now)?;
         let (message_type, content) = self.body(job)?;
         if let Some(original) = request.reply_to_id {
-            self.facts.may_reply(room.id, original)?;
+            self.facts.may_reply(&standing, original)?;
         }
 
         let end = self.rooms.entry(room.id).or_insert(End { last_seq: room.last_seq, new_messages: 0 });
@@ -192,6 +212,20 @@ async fn insert(tx: &DatabaseTransaction, mut rows: &[message::Model]) -> Result
     Ok(())
 }
 
+/// Stores whom each of the new messages mentions, and answers it.
+async fn mentions(tx: &DatabaseTransaction, facts: &Facts, rows: &[message::Model]) -> Result<Vec<Vec<UserId>>> {
+    let mentions: Vec<Vec<UserId>> = rows
+        .iter()
+        .map(|row| match row.forwarded_from_id {
+            None => facts.mentions(row.room_id, row.content.as_deref()),
+            Some(_) => Vec::new(),
+        })
+        .collect();
+    let named = rows.iter().zip(&mentions).flat_map(|(row, users)| mention::rows(row, users)).collect();
+    mention::insert(tx, named).await?;
+    Ok(mentions)
+}
+
 /// Every column set, `NULL` included: a column that only some rows of an insert set would become `NULL` in the others.
 fn all_set(row: message::Model) -> message::ActiveModel {
     message::ActiveModel {
@@ -212,14 +246,25 @@ fn all_set(row: message::Model) -> message::ActiveModel {
     }
 }
 
-/// Messages of earlier transactions that were sent again, as they are now.
-async fn repeated(tx: &DatabaseTransaction, decisions: &[Result<Decision>]) -> Result<HashMap<MessageId, Message>> {
-    let ids = decisions.iter().filter_map(|decision| match decision {
-        Ok(Decision::RepeatOf(id)) => Some(*id),
-        _ => None,
-    });
-    let models = view::by_id(tx, ids.collect()).await?.into_values().collect::<Vec<_>>();
-    Ok(view::messages(tx, models).await?.into_iter().map(|message| (message.id, message)).collect())
+/// Messages of earlier transactions that were sent again, as they are now, to who sent them.
+async fn repeated(
+    tx: &DatabaseTransaction,
+    jobs: &[NewMessage],
+    decisions: &[Result<Decision>],
+) -> Result<HashMap<MessageId, Message>> {
+    let mut by_sender: HashMap<UserId, HashSet<MessageId>> = HashMap::new();
+    for (job, decision) in jobs.iter().zip(decisions) {
+        if let Ok(Decision::RepeatOf(id)) = decision {
+            by_sender.entry(job.sender).or_default().insert(*id);
+        }
+    }
+    let mut repeated = HashMap::new();
+    for (sender, ids) in by_sender {
+        let models = view::by_id(tx, ids).await?.into_values().collect();
+        let messages = view::messages(tx, Reader::User(sender), models).await?;
+        repeated.extend(messages.into_iter().map(|message| (message.id, message)));
+    }
+    Ok(repeated)
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFil
 use super::NewMessage;
 use crate::{
     chat::{
-        find,
+        find, mention,
+        notes::Notes,
         permission::{Capability, Membership},
         view,
     },
-    contract::{ErrorCode, Message, MessageId, RoomId, UserId},
+    contract::{ErrorCode, HistoryAccess, Message, MessageId, RoomId, UserId},
     error::{Error, Result},
 };
 use entity::{member, message, room};
@@ -26,6 +27,7 @@ pub(super) struct Facts {
     people: view::People,
     stored: HashMap<(RoomId, UserId, String), message::Model>,
     named: HashMap<MessageId, message::Model>,
+    mentionable: mention::Named,
 }
 
 impl Facts {
@@ -44,7 +46,8 @@ impl Facts {
         let named = view::by_id(tx, named).await?;
         let senders = jobs.iter().map(|job| job.sender).chain(named.values().map(|original| original.sender_id));
         let people = view::people(tx, senders.collect()).await?;
-        Ok(Self { rooms, places, people, stored, named })
+        let mentionable = mentionable(tx, jobs).await?;
+        Ok(Self { rooms, places, people, stored, named, mentionable })
     }
 
     /// The room, and this user's standing in it.
@@ -57,16 +60,30 @@ impl Facts {
         Ok((room, find::standing(room, place)))
     }
 
+    /// How far back newcomers of a room read.
+    pub(super) fn history(&self, room: RoomId) -> HistoryAccess {
+        self.rooms.get(&room).map_or(HistoryAccess::SinceJoined, |room| room.history)
+    }
+
     /// What this user sent to this room under this id before.
     pub(super) fn stored(&self, room: RoomId, user: UserId, client_msg_id: &str) -> Option<&message::Model> {
         self.stored.get(&(room, user, client_msg_id.to_owned()))
     }
 
-    /// Whether `original` is a message of the room that still says something.
-    pub(super) fn may_reply(&self, room: RoomId, original: MessageId) -> Result<()> {
+    /// Whom a text mentions in a room.
+    pub(super) fn mentions(&self, room: RoomId, text: Option<&str>) -> Vec<UserId> {
+        match text {
+            Some(text) if !self.mentionable.is_empty() => mention::resolve(&self.mentionable, room, text),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether `original` is a message of the sender's room that still says something, and that they can read.
+    pub(super) fn may_reply(&self, standing: &Membership, original: MessageId) -> Result<()> {
         self.named
             .get(&original)
-            .filter(|original| original.room_id == room && original.deleted_at.is_none())
+            .filter(|original| original.room_id == standing.room_id && original.deleted_at.is_none())
+            .filter(|original| standing.may_see(original.seq))
             .map(|_| ())
             .ok_or(Error::Refused(ErrorCode::InvalidReference, "reply_to_id names no message of this room"))
     }
@@ -78,19 +95,32 @@ impl Facts {
         let original = self.named.get(&original).filter(|original| original.deleted_at.is_none()).ok_or(UNREADABLE)?;
         let room = self.rooms.get(&original.room_id).filter(|room| room.deleted_at.is_none()).ok_or(UNREADABLE)?;
         let place = self.places.get(&(room.id, user)).ok_or(UNREADABLE)?;
-        find::standing(room, place).permit(Capability::Read).map_err(|_| UNREADABLE)?;
-        Ok(original)
+        let standing = find::standing(room, place);
+        standing.permit(Capability::Read).map_err(|_| UNREADABLE)?;
+        if standing.may_see(original.seq) { Ok(original) } else { Err(UNREADABLE) }
     }
 
     /// A new row as clients see it.
-    pub(super) fn show(&self, row: message::Model) -> Result<Message> {
+    pub(super) fn show(&self, row: message::Model, mentions: Vec<UserId>) -> Result<Message> {
         let sender = self.people.get(&row.sender_id).ok_or(Error::USER_NOT_FOUND)?;
         let reply_to = row
             .reply_to_id
             .and_then(|id| self.named.get(&id))
             .and_then(|original| Some(view::preview(original, self.people.get(&original.sender_id)?)));
-        Ok(view::message(row, Arc::clone(sender), reply_to))
+        Ok(view::message(row, Arc::clone(sender), reply_to, Notes { mentions, ..Notes::default() }))
     }
+}
+
+/// Members of the rooms of some messages whom these may mention. A forward says what its original says, and calls nobody.
+async fn mentionable(tx: &DatabaseTransaction, jobs: &[NewMessage]) -> Result<mention::Named> {
+    let (mut rooms, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for job in jobs {
+        if let Some(text) = job.request.content.as_deref().filter(|text| text.contains('@')) {
+            rooms.insert(job.request.room_id);
+            names.extend(mention::candidates(text).into_iter().flatten());
+        }
+    }
+    mention::named(tx, rooms, names).await
 }
 
 /// In which room each of some messages is.

@@ -66,6 +66,8 @@ pub(super) struct NewMark {
     /// What the others are told was read, in a room with that many members.
     pub(super) message_ids: Vec<MessageId>,
     pub(super) members: i32,
+    /// Whether they are told.
+    pub(super) shared: bool,
 }
 
 /// The answer that a queued message will get, once it is committed or refused.
@@ -115,7 +117,7 @@ impl Log {
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     kind: EventKind,
-    message_id: Option<MessageId>,
+    pub(super) message_id: Option<MessageId>,
     user_id: Option<UserId>,
     emoji: Option<String>,
     reason: Option<&'static str>,

@@ -5,12 +5,15 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
     bus::Committed,
-    chat::view,
-    contract::{EventKind, Member, Message, MessageId, RoomId, Seq, UserId, event::Durable},
+    chat::{
+        notes::{Notes, Timeline},
+        view::{self, Reader},
+    },
+    contract::{EventKind, HistoryAccess, Member, Message, MessageId, RoomId, Seq, UserId, event::Durable},
     error::{Error, Result},
 };
 use entity::{member, message, room, room_event};
@@ -47,22 +50,31 @@ pub(crate) async fn entries(
         .all(db)
         .await?;
 
+    let history = history(db, room).await?;
     let subjects = Subjects::read(db, room, &events).await?;
     let mut entries = Vec::with_capacity(messages.len() + events.len());
-    for message in view::messages(db, messages).await? {
-        entries.push(Committed::new(room, message.seq, Durable::NewMessage { message }));
+    for message in view::messages(db, Reader::Everyone, messages).await? {
+        entries.push(Committed::new(room, message.seq, Durable::NewMessage { message }, history));
     }
     for event in events {
         let seq = event.seq;
-        entries.push(Committed::new(room, seq, subjects.tell(&event)?));
+        entries.push(Committed::new(room, seq, subjects.tell(&event)?, history));
     }
     entries.sort_unstable_by_key(|entry| entry.seq);
     Ok(entries)
 }
 
+/// How far back newcomers read in a room.
+async fn history(db: &impl ConnectionTrait, room: RoomId) -> Result<HistoryAccess> {
+    let history =
+        room::Entity::find_by_id(room).select_only().column(room::Column::History).into_tuple().one(db).await?;
+    history.ok_or(Error::ROOM_NOT_FOUND)
+}
+
 /// What some events are about.
 struct Subjects {
     messages: HashMap<MessageId, Message>,
+    timeline: Timeline,
     members: HashMap<UserId, Member>,
     room: Option<room::Model>,
 }
@@ -70,7 +82,9 @@ struct Subjects {
 impl Subjects {
     async fn read(db: &impl ConnectionTrait, room: RoomId, events: &[room_event::Model]) -> Result<Self> {
         let messages = view::by_id(db, events.iter().filter_map(|event| event.message_id).collect()).await?;
-        let messages = view::messages(db, messages.into_values().collect()).await?;
+        let messages = view::messages(db, Reader::Everyone, messages.into_values().collect()).await?;
+        let edits = events.iter().filter(|event| event.kind == EventKind::MessageEdited);
+        let timeline = Timeline::read(db, room, edits.filter_map(|event| event.message_id).collect()).await?;
         let users: Vec<UserId> = events.iter().filter_map(|event| event.user_id).collect();
         let members = if users.is_empty() {
             Vec::new()
@@ -80,7 +94,7 @@ impl Subjects {
                 .filter(member::Column::UserId.is_in(users))
                 .all(db)
                 .await?;
-            view::members(db, models).await?
+            view::members(db, Reader::Everyone, models).await?
         };
         let room = if events.iter().any(|event| event.kind == EventKind::RoomUpdated) {
             room::Entity::find_by_id(room).one(db).await?
@@ -88,10 +102,18 @@ impl Subjects {
             None
         };
         Ok(Self {
+            timeline,
             messages: messages.into_iter().map(|message| (message.id, message)).collect(),
             members: members.into_iter().map(|member| (member.user_id, member)).collect(),
             room,
         })
+    }
+
+    /// A message with what hung on it when the log had come to `seq`.
+    fn as_of(&self, message: Message, seq: Seq) -> Message {
+        let Notes { reactions, is_pinned, reply_count, .. } = self.timeline.at(message.id, seq);
+        let reactions = if message.is_deleted { Vec::new() } else { reactions };
+        Message { reactions, is_pinned: is_pinned && !message.is_deleted, reply_count, ..message }
     }
 
     fn tell(&self, event: &room_event::Model) -> Result<Durable> {
@@ -109,7 +131,7 @@ impl Subjects {
         };
         Ok(match event.kind {
             EventKind::MessageEdited => {
-                let message = message()?;
+                let message = self.as_of(message()?, event.seq);
                 Durable::MessageEdited {
                     message_id: message.id,
                     content: message.content.clone(),

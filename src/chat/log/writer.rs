@@ -4,23 +4,27 @@
 //! Encoding and telling happen in a second task, so that the database works on the next batch meanwhile; that task keeps
 //! the order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Job, NewMark, NewMessage,
-    batch::{self, Outcome},
+    batch::{self, Outcome, Stored},
 };
 use crate::{
     bus::{Bus, Committed, Notice},
+    chat::view::padded,
     clock::Clock,
     contract::{MemberId, Seq, command::SentMessage, event::Durable},
     db::Db,
     error::{Error, Result},
 };
-use entity::member;
+use entity::{member, read_mark};
 
 /// Jobs of one transaction. Larger ones are not faster (measured: 100 rows to a commit hide its cost), only later.
 const BATCH: usize = 256;
@@ -119,28 +123,47 @@ async fn commit(db: &Db, clock: Clock, messages: &[NewMessage], marks: &[NewMark
     Ok(results)
 }
 
-/// Moves read marks forward, each member's once: to the furthest that was asked for.
+/// Moves read marks forward, each member's once: to the furthest that was asked for. Each advance is remembered with what it
+/// passed over: that is who has read what, and when.
 async fn move_marks(tx: &DatabaseTransaction, marks: &[NewMark]) -> Result<Vec<Result<bool>>> {
-    let mut furthest: HashMap<MemberId, &NewMark> = HashMap::new();
+    let mut furthest: BTreeMap<MemberId, &NewMark> = BTreeMap::new();
     for mark in marks {
         let furthest = furthest.entry(mark.place).or_insert(mark);
         if mark.seq > furthest.seq {
             *furthest = mark;
         }
     }
+    if furthest.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places = member::Entity::find()
+        .filter(member::Column::Id.is_in(padded(furthest.keys().copied())))
+        .filter(member::Column::LeftAt.is_null())
+        .order_by_asc(member::Column::Id)
+        .lock_exclusive()
+        .all(tx)
+        .await?;
     let mut moved: HashMap<MemberId, Seq> = HashMap::new();
-    for (place, mark) in furthest {
-        let updated = member::Entity::update_many()
+    let mut advances = Vec::new();
+    for place in places {
+        let Some(mark) = furthest.get(&place.id).filter(|mark| mark.seq > place.last_read_seq) else { continue };
+        member::Entity::update_many()
             .col_expr(member::Column::LastReadSeq, Expr::value(mark.seq))
             .col_expr(member::Column::LastReadAt, Expr::value(mark.at))
-            .filter(member::Column::Id.eq(place))
-            .filter(member::Column::LeftAt.is_null())
-            .filter(member::Column::LastReadSeq.lt(mark.seq))
+            .filter(member::Column::Id.eq(place.id))
             .exec(tx)
             .await?;
-        if updated.rows_affected > 0 {
-            moved.insert(place, mark.seq);
-        }
+        moved.insert(place.id, mark.seq);
+        advances.push(read_mark::ActiveModel {
+            room_id: Set(place.room_id),
+            user_id: Set(place.user_id),
+            seq: Set(mark.seq),
+            from_seq: Set(place.last_read_seq),
+            read_at: Set(mark.at),
+        });
+    }
+    if !advances.is_empty() {
+        read_mark::Entity::insert_many(advances).exec_without_returning(tx).await?;
     }
     Ok(marks.iter().map(|mark| Ok(moved.get(&mark.place) == Some(&mark.seq))).collect())
 }
@@ -152,10 +175,10 @@ async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus) {
         // Whoever asked may be gone; what they asked for is stored all the same.
         for (job, outcome) in batch.messages.into_iter().zip(results.messages) {
             let answer = outcome.map(|outcome| match outcome {
-                Outcome::Stored(message) => {
-                    let message = *message;
+                Outcome::Stored(stored) => {
+                    let Stored { message, history } = *stored;
                     let change = Durable::NewMessage { message: message.clone() };
-                    entries.push(Committed::new(message.room_id, message.seq, change));
+                    entries.push(Committed::new(message.room_id, message.seq, change, history));
                     SentMessage { message, duplicate: false }
                 }
                 Outcome::Repeated(message) => SentMessage { message: *message, duplicate: true },
@@ -170,7 +193,7 @@ async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus) {
                 Err(error) => (Err(error), None),
             };
             let _ = marker.send(answer);
-            if let Some(NewMark { room_id, user_id, seq, at, message_ids, members, .. }) = mark {
+            if let Some(NewMark { room_id, user_id, seq, at, message_ids, members, shared: true, .. }) = mark {
                 let read = Notice::Read { room_id, user_id, message_ids, last_read_seq: seq, read_at: at, members };
                 bus.publish(read).await;
             }

@@ -1,0 +1,148 @@
+//! Mentions: `@username` in a message, resolved to members of its room when the message is stored.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, JoinType,
+    QueryFilter, QuerySelect, RelationDef,
+};
+
+use super::view::padded;
+use crate::{
+    contract::{MessageId, RoomId, Seq, UserId},
+    error::Result,
+};
+use entity::{member, mention, message, user};
+
+/// Names looked up for one message; more than that call nobody.
+const NAMES: usize = 50;
+
+/// The longest user name.
+const NAME_CHARS: usize = 32;
+
+/// Members by the room and the user name in lower case.
+pub(super) type Named = HashMap<(RoomId, String), UserId>;
+
+/// The user names, in lower case, that a text may mean. Behind a name there may be a full stop or a dash that is not part
+/// of it, so a mention has as many readings as it ends in such characters; the longest comes first.
+pub(super) fn candidates(text: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut before = None;
+    for (at, c) in text.char_indices() {
+        let begins = c == '@' && !before.is_some_and(|before: char| before.is_ascii_alphanumeric() || before == '_');
+        before = Some(c);
+        if !begins {
+            continue;
+        }
+        let rest = &text[at + 1..];
+        let end = rest.find(|c: char| !is_of_name(c)).unwrap_or(rest.len());
+        let mut name = rest[..end].to_ascii_lowercase();
+        let mut readings = Vec::new();
+        loop {
+            if (3..=NAME_CHARS).contains(&name.len()) {
+                readings.push(name.clone());
+            }
+            match name.pop() {
+                Some('.' | '-' | '_') => {}
+                _ => break,
+            }
+        }
+        if !readings.is_empty() && found.len() < NAMES {
+            found.push(readings);
+        }
+    }
+    found
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-.".contains(c)
+}
+
+#[derive(FromQueryResult)]
+struct Found {
+    room_id: RoomId,
+    user_id: UserId,
+    username_key: String,
+}
+
+/// The members of some rooms who have one of these user names.
+pub(super) async fn named(
+    db: &impl ConnectionTrait,
+    rooms: BTreeSet<RoomId>,
+    names: BTreeSet<String>,
+) -> Result<Named> {
+    if names.is_empty() {
+        return Ok(Named::new());
+    }
+    let user_of: RelationDef =
+        member::Entity::belongs_to(user::Entity).from(member::Column::UserId).to(user::Column::Id).into();
+    let found = member::Entity::find()
+        .select_only()
+        .column(member::Column::RoomId)
+        .column(member::Column::UserId)
+        .column_as(user::Column::UsernameKey, "username_key")
+        .join(JoinType::InnerJoin, user_of)
+        .filter(member::Column::RoomId.is_in(padded(rooms)))
+        .filter(member::Column::LeftAt.is_null())
+        .filter(user::Column::UsernameKey.is_in(padded(names)))
+        .filter(user::Column::IsActive.eq(true))
+        .into_model::<Found>()
+        .all(db)
+        .await?;
+    Ok(found.into_iter().map(|found| ((found.room_id, found.username_key), found.user_id)).collect())
+}
+
+/// Whom a text mentions, each once, by what is known of its room.
+pub(super) fn resolve(named: &Named, room: RoomId, text: &str) -> Vec<UserId> {
+    let meant = candidates(text)
+        .into_iter()
+        .filter_map(|readings| readings.into_iter().find_map(|name| named.get(&(room, name)).copied()));
+    meant.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Stores whom some new messages mention.
+pub(super) async fn insert(tx: &DatabaseTransaction, rows: Vec<mention::Model>) -> Result<()> {
+    for rows in rows.chunks(500) {
+        let rows = rows.iter().map(|row| mention::ActiveModel {
+            room_id: Set(row.room_id),
+            user_id: Set(row.user_id),
+            seq: Set(row.seq),
+            message_id: Set(row.message_id),
+        });
+        mention::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    }
+    Ok(())
+}
+
+/// A message mentions these people.
+pub(super) fn rows(message: &message::Model, users: &[UserId]) -> Vec<mention::Model> {
+    let (room_id, seq, message_id): (RoomId, Seq, MessageId) = (message.room_id, message.seq, message.id);
+    users.iter().map(|&user_id| mention::Model { room_id, user_id, seq, message_id }).collect()
+}
+
+/// Resolves the mentions of a message anew: it says something else, or nothing any more.
+pub(super) async fn replace(tx: &DatabaseTransaction, message: &message::Model) -> Result<()> {
+    mention::Entity::delete_many().filter(mention::Column::MessageId.eq(message.id)).exec(tx).await?;
+    let Some(text) = message.content.as_deref().filter(|text| text.contains('@')) else { return Ok(()) };
+    let names = candidates(text).into_iter().flatten().collect();
+    let named = named(tx, BTreeSet::from([message.room_id]), names).await?;
+    insert(tx, rows(message, &resolve(&named, message.room_id, text))).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mention_is_a_name_behind_an_at_sign() {
+        let names = |text: &str| candidates(text).into_iter().map(|readings| readings.join("|")).collect::<Vec<_>>();
+        assert_eq!(names("@ada hi"), ["ada"]);
+        assert_eq!(names("hi (@Ada), @bob!"), ["ada", "bob"]);
+        assert_eq!(names("thanks @ada."), ["ada.|ada"]);
+        assert_eq!(names("@a.b-c_"), ["a.b-c_|a.b-c"]);
+        assert_eq!(names("你好@ada"), ["ada"]);
+        assert_eq!(names("mail ada@example.com, @ab, @, @@"), Vec::<String>::new());
+        assert_eq!(names(&format!("@{}", "a".repeat(33))), Vec::<String>::new());
+        assert_eq!(candidates(&"@ada ".repeat(200)).len(), NAMES);
+    }
+}

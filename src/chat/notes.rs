@@ -1,0 +1,150 @@
+//! What hangs on messages: reactions, pins, mentions, replies.
+
+use std::collections::{HashMap, HashSet};
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::view::padded;
+use crate::{
+    contract::{EventKind, MessageId, RoomId, Seq, UserId, reaction::Reaction},
+    error::Result,
+};
+use entity::{mention, message, pin, reaction, room_event};
+
+/// What hangs on one message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Notes {
+    pub(super) reactions: Vec<Reaction>,
+    pub(super) is_pinned: bool,
+    pub(super) mentions: Vec<UserId>,
+    pub(super) reply_count: i64,
+}
+
+/// What hangs on some messages now, as one of the room's members sees it.
+pub(super) async fn now(
+    db: &impl ConnectionTrait,
+    reader: UserId,
+    ids: &[MessageId],
+) -> Result<HashMap<MessageId, Notes>> {
+    let mut notes = mentions(db, ids).await?;
+    if ids.is_empty() {
+        return Ok(notes);
+    }
+    let reactions = reaction::Entity::find()
+        .filter(reaction::Column::MessageId.is_in(padded(ids.iter().copied())))
+        .order_by_asc(reaction::Column::CreatedAt)
+        .order_by_asc(reaction::Column::UserId)
+        .all(db)
+        .await?;
+    for row in reactions {
+        add(&mut notes.entry(row.message_id).or_default().reactions, row.emoji, row.user_id == reader);
+    }
+    let pinned = pin::Entity::find().filter(pin::Column::MessageId.is_in(padded(ids.iter().copied()))).all(db).await?;
+    for row in pinned {
+        notes.entry(row.message_id).or_default().is_pinned = true;
+    }
+    let replies: Vec<(MessageId, i64)> = message::Entity::find()
+        .select_only()
+        .column(message::Column::ReplyToId)
+        .column_as(message::Column::Id.count(), "replies")
+        .filter(message::Column::ReplyToId.is_in(padded(ids.iter().copied())))
+        .group_by(message::Column::ReplyToId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    for (id, count) in replies {
+        notes.entry(id).or_default().reply_count = count;
+    }
+    Ok(notes)
+}
+
+/// Whom some messages mention: all that hangs on a message when it is new.
+pub(super) async fn mentions(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<HashMap<MessageId, Notes>> {
+    let mut notes: HashMap<MessageId, Notes> = HashMap::new();
+    if ids.is_empty() {
+        return Ok(notes);
+    }
+    let rows = mention::Entity::find()
+        .filter(mention::Column::MessageId.is_in(padded(ids.iter().copied())))
+        .order_by_asc(mention::Column::UserId)
+        .all(db)
+        .await?;
+    for row in rows {
+        notes.entry(row.message_id).or_default().mentions.push(row.user_id);
+    }
+    Ok(notes)
+}
+
+/// How many replies, reactions and pins some messages of a room had gathered, entry by entry of its log.
+///
+/// An entry that shows a message shows what hung on it in that place: whoever replays the room counts what follows on top.
+pub(super) struct Timeline {
+    changes: HashMap<MessageId, Vec<room_event::Model>>,
+    replies: HashMap<MessageId, Vec<Seq>>,
+}
+
+impl Timeline {
+    pub(super) async fn read(db: &impl ConnectionTrait, room: RoomId, ids: HashSet<MessageId>) -> Result<Self> {
+        let mut timeline = Self { changes: HashMap::new(), replies: HashMap::new() };
+        if ids.is_empty() {
+            return Ok(timeline);
+        }
+        let ids = padded(ids);
+        let changes = room_event::Entity::find()
+            .filter(room_event::Column::MessageId.is_in(ids.iter().copied()))
+            .filter(room_event::Column::RoomId.eq(room))
+            .order_by_asc(room_event::Column::Seq)
+            .all(db)
+            .await?;
+        for change in changes {
+            if let Some(id) = change.message_id {
+                timeline.changes.entry(id).or_default().push(change);
+            }
+        }
+        let replies: Vec<(MessageId, Seq)> = message::Entity::find()
+            .select_only()
+            .columns([message::Column::ReplyToId, message::Column::Seq])
+            .filter(message::Column::ReplyToId.is_in(ids))
+            .into_tuple()
+            .all(db)
+            .await?;
+        for (id, seq) in replies {
+            timeline.replies.entry(id).or_default().push(seq);
+        }
+        Ok(timeline)
+    }
+
+    /// What hung on a message when the log had come to `seq`; `mentions` aside, which the message tells itself.
+    pub(super) fn at(&self, id: MessageId, seq: Seq) -> Notes {
+        let mut notes = Notes::default();
+        for change in self.changes.get(&id).into_iter().flatten().take_while(|change| change.seq <= seq) {
+            match (change.kind, &change.emoji) {
+                (EventKind::ReactionAdded, Some(emoji)) => add(&mut notes.reactions, emoji.clone(), false),
+                (EventKind::ReactionRemoved, Some(emoji)) => remove(&mut notes.reactions, emoji),
+                (EventKind::MessagePinned, _) => notes.is_pinned = true,
+                (EventKind::MessageUnpinned, _) => notes.is_pinned = false,
+                _ => {}
+            }
+        }
+        let replies = self.replies.get(&id).into_iter().flatten().filter(|reply| **reply <= seq).count();
+        notes.reply_count = i64::try_from(replies).unwrap_or(i64::MAX);
+        notes
+    }
+}
+
+fn add(reactions: &mut Vec<Reaction>, emoji: String, mine: bool) {
+    match reactions.iter_mut().find(|reaction| reaction.emoji == emoji) {
+        Some(reaction) => {
+            reaction.count += 1;
+            reaction.mine |= mine;
+        }
+        None => reactions.push(Reaction { emoji, count: 1, mine }),
+    }
+}
+
+fn remove(reactions: &mut Vec<Reaction>, emoji: &str) {
+    if let Some(reaction) = reactions.iter_mut().find(|reaction| reaction.emoji == emoji) {
+        reaction.count -= 1;
+    }
+    reactions.retain(|reaction| reaction.count > 0);
+}

@@ -1,0 +1,114 @@
+//! Pins: messages that a room keeps in sight.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, RelationDef,
+};
+
+use super::{
+    Chat,
+    audit::{self, Deed},
+    find,
+    log::{self, Change},
+    permission::Capability,
+    view::{self, Reader},
+};
+use crate::{
+    auth::Actor,
+    contract::{
+        AuditAction, EventKind, Message, MessageId, RoomId,
+        list::{PageQuery, PinList},
+        reaction::Pin,
+    },
+    error::{Error, Result},
+};
+use entity::{message, pin};
+
+/// Pins a message. Pinning it again changes nothing.
+///
+/// # Errors
+/// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let permit = standing.permit(Capability::Pin)?;
+    if message.deleted_at.is_some() {
+        return Err(Error::MESSAGE_NOT_FOUND);
+    }
+    if pin::Entity::find_by_id(id).one(&tx).await?.is_some() {
+        return view::one_message(&tx, actor.user_id, message).await;
+    }
+    let row = pin::ActiveModel {
+        message_id: Set(id),
+        room_id: Set(message.room_id),
+        user_id: Set(actor.user_id),
+        pinned_at: Set(now),
+    };
+    pin::Entity::insert(row).exec_without_returning(&tx).await?;
+    audit::enter(&tx, &permit, [Deed::new(AuditAction::MessagePinned).message(id)], now).await?;
+    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessagePinned, id)], now).await?;
+    let message = view::one_message(&tx, actor.user_id, message).await?;
+    log::commit(chat, tx, &room, 1).await?;
+    Ok(message)
+}
+
+/// Takes a pinned message down. One that is not pinned stays as it is.
+///
+/// # Errors
+/// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId) -> Result<()> {
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (_, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let permit = standing.permit(Capability::Pin)?;
+    if !clear(&tx, id).await? {
+        return Ok(());
+    }
+    audit::enter(&tx, &permit, [Deed::new(AuditAction::MessageUnpinned).message(id)], now).await?;
+    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageUnpinned, id)], now).await?;
+    log::commit(chat, tx, &room, 1).await
+}
+
+/// Takes a message down; answers whether it was pinned.
+pub(super) async fn clear(tx: &DatabaseTransaction, id: MessageId) -> Result<bool> {
+    Ok(pin::Entity::delete_by_id(id).exec(tx).await?.rows_affected > 0)
+}
+
+/// What a room keeps in sight, the latest pin first.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`.
+pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) -> Result<PinList> {
+    let page = page.check()?;
+    let db = chat.db.read();
+    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
+    standing.permit(Capability::Read)?;
+    let message_of: RelationDef =
+        pin::Entity::belongs_to(message::Entity).from(pin::Column::MessageId).to(message::Column::Id).into();
+    let pinned = pin::Entity::find()
+        .join(JoinType::InnerJoin, message_of)
+        .filter(pin::Column::RoomId.eq(room_id))
+        .filter(message::Column::Seq.gte(standing.reads_from));
+    let total = pinned.clone().count(db).await?;
+    let pins = pinned
+        .order_by_desc(pin::Column::PinnedAt)
+        .order_by_desc(pin::Column::MessageId)
+        .offset(page.offset())
+        .limit(page.size())
+        .all(db)
+        .await?;
+    let models = view::by_id(db, pins.iter().map(|pin| pin.message_id).collect()).await?.into_values().collect();
+    let messages = view::messages(db, Reader::User(actor.user_id), models).await?;
+    let mut messages: HashMap<MessageId, Message> = messages.into_iter().map(|message| (message.id, message)).collect();
+    let pins = pins
+        .into_iter()
+        .filter_map(|pin| {
+            let message = messages.remove(&pin.message_id)?;
+            Some(Pin { message_id: pin.message_id, user_id: pin.user_id, pinned_at: pin.pinned_at, message })
+        })
+        .collect();
+    Ok(PinList { pins, info: page.info(total) })
+}

@@ -1,0 +1,123 @@
+//! Who may hear a room, from where, and what those are told who could and do not.
+
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::{last_messages, of_user};
+use crate::{
+    chat::{
+        Chat, find, member as people,
+        permission::Capability,
+        receipt::{self, Unread},
+        view::Reader,
+    },
+    contract::{HistoryAccess, Message, RoomId, Seq, UserId},
+    error::{Error, Result},
+};
+use entity::{member, room};
+
+/// The newest rooms of a user, for those who want them all at once.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn newest(chat: &Chat, user: UserId, limit: u64) -> Result<Vec<(RoomId, Hearing)>> {
+    let places = places(chat.db.read(), user).await?;
+    let rooms = room::Entity::find()
+        .filter(of_user(user))
+        .order_by_desc(room::Column::ActiveAt)
+        .limit(limit)
+        .all(chat.db.read())
+        .await?;
+    let heard = |room: room::Model| Some((room.id, Hearing::of(&room, places.get(&room.id)?)));
+    Ok(rooms.into_iter().filter_map(heard).collect())
+}
+
+/// The places of a user in all their rooms.
+pub(in crate::chat) async fn places(db: &impl ConnectionTrait, user: UserId) -> Result<HashMap<RoomId, member::Model>> {
+    let places = member::Entity::find()
+        .filter(member::Column::UserId.eq(user))
+        .filter(member::Column::LeftAt.is_null())
+        .all(db)
+        .await?;
+    Ok(places.into_iter().map(|place| (place.room_id, place)).collect())
+}
+
+/// How a member may hear a room.
+#[derive(Clone, Copy, Debug)]
+pub struct Hearing {
+    /// Where the log ended when that was looked up.
+    pub end: Seq,
+    /// Their place in it: where they joined, the last time.
+    pub joined: Seq,
+    /// The first place they may read.
+    pub reads_from: Seq,
+}
+
+impl Hearing {
+    pub(in crate::chat) fn of(room: &room::Model, place: &member::Model) -> Self {
+        let reads_from = find::standing(room, place).reads_from;
+        Self { end: room.last_seq, joined: place.joined_seq, reads_from }
+    }
+
+    /// As somebody hears it who joined just now, in the place `joined`.
+    #[must_use]
+    pub fn since(joined: Seq) -> Self {
+        Self { end: joined, joined, reads_from: joined }
+    }
+
+    /// What follows `after` and may be read follows this.
+    #[must_use]
+    pub fn after(&self, after: Seq) -> Seq {
+        after.max(Seq(self.reads_from.0 - 1))
+    }
+}
+
+/// How this user may hear a room.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`.
+pub async fn may_hear(chat: &Chat, user: UserId, id: RoomId) -> Result<Hearing> {
+    let (room, place, standing) = find::room(chat.db.read(), user, id).await?;
+    standing.permit(Capability::Read)?;
+    Ok(Hearing::of(&room, &place))
+}
+
+/// Whether this user may be seen writing in a room.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn may_type(chat: &Chat, user: UserId, id: RoomId) -> Result<()> {
+    let (_, _, standing) = find::room(chat.db.read(), user, id).await?;
+    standing.permit_sending(chat.clock.now())?;
+    Ok(())
+}
+
+/// What members who do not hear a room are told of it.
+#[derive(Debug)]
+pub struct Activity {
+    pub last_seq: Seq,
+    pub last_message: Option<Message>,
+    /// What each of them has not read; who is no member (any longer) is left out.
+    pub unread: HashMap<UserId, Unread>,
+}
+
+/// The state of a room for those of some users who are its members.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND` when it is gone.
+pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activity> {
+    let db = chat.db.read();
+    let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+    let (last_seq, history) = (room.last_seq, room.history);
+    let mut last_message = last_messages(db, Reader::Everyone, &[room]).await?.remove(&id);
+    if history == HistoryAccess::SinceJoined {
+        // They did not all come at the same time: what it replies to is not for each of them.
+        last_message = last_message.map(Message::unquoted);
+    }
+    // Who is a member is read last: nobody is shown a message that came after they had gone.
+    let mut unread = receipt::unread_of(db, id, users).await?;
+    let members = people::present(db, id, users.iter().copied()).await?;
+    let unread = members.into_iter().map(|user| (user, unread.remove(&user).unwrap_or_default())).collect();
+    Ok(Activity { last_seq, last_message, unread })
+}

@@ -1,0 +1,75 @@
+//! Pins.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+
+use super::extract::{Id, Query};
+use crate::{
+    app::App,
+    auth::Actor,
+    chat,
+    contract::{
+        Message, MessageId, RoomId,
+        list::{PageQuery, PinList},
+    },
+    error::Result,
+};
+
+/// Pin a message
+#[utoipa::path(
+    put,
+    path = "/api/chat/messages/{id}/pin",
+    operation_id = "pin_message",
+    tag = "messages",
+    params(("id" = MessageId, Path, description = "Which message")),
+    responses(
+        (status = 200, description = "The message, pinned", body = Message),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "MESSAGE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn add(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MessageId>) -> Result<Json<Message>> {
+    chat::pin::add(&app.chat, &actor, id).await.map(Json)
+}
+
+/// Take a pinned message down
+#[utoipa::path(
+    delete,
+    path = "/api/chat/messages/{id}/pin",
+    operation_id = "unpin_message",
+    tag = "messages",
+    params(("id" = MessageId, Path, description = "Which message")),
+    responses(
+        (status = 204, description = "Not pinned any longer"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "MESSAGE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn remove(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MessageId>) -> Result<StatusCode> {
+    chat::pin::remove(&app.chat, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a room keeps in sight
+///
+/// The latest pin first.
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/{id}/pins",
+    operation_id = "list_pins",
+    tag = "messages",
+    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    responses(
+        (status = 200, description = "A page of pinned messages", body = PinList),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<PinList>> {
+    chat::pin::list(&app.chat, &actor, room_id, page).await.map(Json)
+}
