@@ -17,7 +17,7 @@ use super::{
 use crate::{
     chat::{self, log::Answer},
     contract::{
-        ErrorCode,
+        ErrorCode, Seq,
         command::{
             Authenticate, Authenticated, ChangeReaction, DeleteMessage, Done, EditMessage, EditedMessage, GetPresence,
             JoinRoom, JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage,
@@ -54,14 +54,17 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
         "edit_message" | "message_edited" => now(edit_message(session, read(payload()?)?).await?),
         "delete_message" | "message_deleted" => {
             let DeleteMessage { message_id } = read(payload()?)?;
+            count_change(session)?;
             now(chat::message::delete(&session.app.chat, &session.actor, message_id).await?)
         }
         "add_reaction" => {
             let ChangeReaction { message_id, emoji } = read(payload()?)?;
+            count_change(session)?;
             now(chat::reaction::add(&session.app.chat, &session.actor, message_id, emoji).await?)
         }
         "remove_reaction" => {
             let ChangeReaction { message_id, emoji } = read(payload()?)?;
+            count_change(session)?;
             now(chat::reaction::remove(&session.app.chat, &session.actor, message_id, emoji).await?)
         }
         "typing" => now(typing(session, read(payload()?)?).await?),
@@ -88,6 +91,11 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
     }
 }
 
+/// A change counts as the REST request does that makes the same change.
+fn count_change(session: &Session) -> Result<()> {
+    session.app.limits.rest(session.actor.user_id).map(|_| ())
+}
+
 fn read<T: DeserializeOwned>(payload: &RawValue) -> Result<T> {
     decode::json(payload.get().as_bytes(), "payload")
 }
@@ -105,10 +113,11 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
     let limit = app.config.realtime.replay_events;
     let hearing = chat::room::may_hear(&app.chat, session.actor.user_id, room_id).await?;
     session.may_join_another(room_id)?;
-    if let Some(after) = after_seq {
-        app.limits.missed(session.actor.user_id, usize::try_from(hearing.end.0 - after).unwrap_or(0).min(limit))?;
+    let after = after_seq.map(|after| hearing.after(Seq(after)));
+    if let Some(after) = after {
+        let missed = usize::try_from(hearing.end.0 - after.0).unwrap_or(0).min(limit);
+        app.limits.missed(session.actor.user_id, missed)?;
     }
-    let after = after_seq.map(crate::contract::Seq);
     let attached = app.feed.attach(&session.connection, room_id, after, hearing, limit).await?;
     Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
 }
@@ -143,6 +152,7 @@ async fn answer_later(answer: Answer, event: String, reply: Reply) {
 
 async fn edit_message(session: &Session, request: EditMessage) -> Result<EditedMessage> {
     let EditMessage { message_id, content } = request;
+    count_change(session)?;
     let message = chat::message::edit(&session.app.chat, &session.actor, message_id, content).await?;
     Ok(EditedMessage { message })
 }

@@ -25,7 +25,7 @@ describe("reading", () => {
       const { bob, room, messages, adas, bobs } = await threeMessagesForBob(transport);
       const message_ids = [messages[1].id, messages[0].id];
       const mark = await bobs.ask("mark_as_read", { room_id: room.id, message_ids });
-      assert.deepEqual(mark, { last_read_seq: messages[1].seq, unread_count: 1 });
+      assert.deepEqual(mark, { last_read_seq: messages[1].seq, unread_count: 1, mention_count: 0 });
       const read = await adas.heard("messages_read");
       assert.equal(read.room_id, room.id);
       assert.equal(read.user_id, bob.id);
@@ -38,8 +38,8 @@ describe("reading", () => {
       const { bob, room, messages, bobs } = await threeMessagesForBob(transport);
       const mark = (up_to_seq) => bobs.ask("mark_as_read", { room_id: room.id, up_to_seq });
       const [first, , last] = messages.map((message) => message.seq);
-      assert.deepEqual(await mark(last), { last_read_seq: last, unread_count: 0 });
-      assert.deepEqual(await mark(first), { last_read_seq: last, unread_count: 0 });
+      assert.deepEqual(await mark(last), { last_read_seq: last, unread_count: 0, mention_count: 0 });
+      assert.deepEqual(await mark(first), { last_read_seq: last, unread_count: 0, mention_count: 0 });
       const { members, unread_count } = await bob.call("GET", `/api/chat/rooms/${room.id}`);
       assert.equal(unread_count, 0);
       assert.equal(members.find((member) => member.user_id === bob.id).last_read_seq, last);
@@ -49,7 +49,7 @@ describe("reading", () => {
       const { bob, room, messages, adas } = await threeMessagesForBob(transport);
       const path = `/api/chat/rooms/${room.id}/read`;
       const mark = await bob.call("POST", path, { message_ids: [messages[0].id] }, 200);
-      assert.deepEqual(mark, { last_read_seq: messages[0].seq, unread_count: 2 });
+      assert.deepEqual(mark, { last_read_seq: messages[0].seq, unread_count: 2, mention_count: 0 });
       assert.equal((await adas.heard("messages_read")).last_read_seq, messages[0].seq);
       assert.equal((await bob.call("POST", path, { up_to_seq: messages[2].seq }, 200)).unread_count, 0);
       await adas.heard("messages_read", (event) => event.last_read_seq === messages[2].seq);
