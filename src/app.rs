@@ -15,9 +15,10 @@ use crate::{
     contract::Timestamp,
     db::Db,
     delivery::Delivery,
-    error::Result,
+    error::{Error, Result},
     feed::Feed,
     limits::Limits,
+    mail::Mail,
     presence::Presences,
     typing::Typing,
 };
@@ -50,7 +51,8 @@ impl App {
         let clock = Clock;
         let (bus, notices) = Bus::new();
         let auth = Auth::new(&config, clock, db.clone(), bus.clone())?;
-        let chat = Chat::new(db.clone(), clock, bus.clone());
+        let mail = Mail::new(&config.mail).map_err(Error::internal)?;
+        let chat = Chat::new(db.clone(), clock, bus.clone(), mail);
         let connections = Arc::<Connections>::default();
         let app = Self {
             clock,

@@ -32,6 +32,7 @@ pub struct Config {
     pub cors: Cors,
     pub limits: Limits,
     pub realtime: Realtime,
+    pub mail: Mail,
     pub log: Log,
     pub ops: Ops,
 }
@@ -102,6 +103,7 @@ pub struct Limits {
     pub rest_per_minute: u32,
     pub messages_per_minute: u32,
     pub missed_events_per_minute: u32,
+    pub invites_per_minute: u32,
     pub typing_interval_ms: u64,
     pub sockets_per_user: usize,
     pub handshakes_per_address: usize,
@@ -125,6 +127,14 @@ pub struct Realtime {
     pub typing_expiry_ms: u64,
     pub sweep_interval_ms: u64,
     pub expiry_notice_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    pub smtp_url: Secret,
+    pub from: String,
+    pub invite_link: String,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -37,6 +37,7 @@
 //! | [`presence`], [`typing`] | the ephemeral facts |
 //! | [`realtime`] | Socket.IO: handshake, inbox, dispatch. The only place that names socketioxide |
 //! | [`http`] | REST: every route on one page, thin handlers |
+//! | [`mail`] | letters to people who are invited |
 //! | [`listener`] | TCP: no delay, an end for peers that stall, a kill switch a connection |
 //! | [`server`] | puts the parts together, and takes them apart gracefully |
 //!
@@ -94,6 +95,7 @@ pub mod feed;
 pub mod http;
 pub mod limits;
 pub mod listener;
+pub mod mail;
 pub mod presence;
 pub mod realtime;
 pub mod server;

@@ -47,6 +47,7 @@ struct Rates {
     rest_by_address: Window<IpAddr>,
     messages: Buckets,
     missed: Buckets,
+    invites: Window<UserId>,
     handshakes: Handshakes,
 }
 
@@ -151,6 +152,15 @@ impl Limits {
         }
     }
 
+    /// A code of an invite that a user tries, good or not.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub fn invite(&self, user: UserId) -> Result<()> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        rates.invites.take(user, Instant::now()).map(drop).map_err(limited)
+    }
+
     /// A handshake from an address. The ticket counts until it is released or `realtime.connect_timeout_ms` passed.
     ///
     /// # Errors
@@ -169,6 +179,7 @@ impl Limits {
         rates.auth_by_account.sweep(now);
         rates.rest_by_user.sweep(now);
         rates.rest_by_address.sweep(now);
+        rates.invites.sweep(now);
         rates.handshakes.sweep(now);
         for buckets in [&rates.messages, &rates.missed] {
             buckets.retain_recent();
@@ -188,6 +199,7 @@ impl Rates {
             rest_by_address: Window::new(config.rest_per_minute, MINUTE),
             messages: buckets(config.messages_per_minute),
             missed: buckets(config.missed_events_per_minute),
+            invites: Window::new(config.invites_per_minute, MINUTE),
             handshakes: Handshakes::new(config.handshakes_per_address, connect_timeout),
         }
     }

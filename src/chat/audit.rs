@@ -1,12 +1,23 @@
 //! Who did what to whom: entered in the transaction that does it, so that nothing is done without its entry.
 
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use serde_json::Value;
 
-use super::permission::Permit;
+use super::{
+    Chat, find,
+    permission::{Capability, Permit},
+};
 use crate::{
-    contract::{AuditAction, AuditId, MessageId, Timestamp, UserId},
-    error::Result,
+    auth::Actor,
+    contract::{
+        AuditAction, AuditId, MessageId, RoomId, Timestamp, UserId,
+        audit::AuditEntry,
+        list::{AuditList, PageQuery},
+    },
+    error::{Error, Result},
 };
 use entity::audit_entry;
 
@@ -72,4 +83,43 @@ pub(super) async fn enter(
         audit_entry::Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
     Ok(())
+}
+
+/// What was done in a room, the latest first.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) -> Result<AuditList> {
+    let page = page.check()?;
+    let db = chat.db.read();
+    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
+    standing.permit(Capability::Audit)?;
+    let all = audit_entry::Entity::find().filter(audit_entry::Column::RoomId.eq(room_id));
+    let total = all.clone().count(db).await?;
+    let rows = all.order_by_desc(audit_entry::Column::Id).offset(page.offset()).limit(page.size()).all(db).await?;
+    let entries = rows.into_iter().map(shown).collect::<Result<_>>()?;
+    Ok(AuditList { entries, info: page.info(total) })
+}
+
+fn shown(row: audit_entry::Model) -> Result<AuditEntry> {
+    let read = |text: Option<String>| text.map(|text| serde_json::from_str(&text).map_err(Error::internal)).transpose();
+    Ok(AuditEntry {
+        id: row.id,
+        actor_id: row.actor_id,
+        action: row.action,
+        user_id: row.user_id,
+        message_id: row.message_id,
+        before: read(row.before)?,
+        after: read(row.after)?,
+        created_at: row.created_at,
+    })
+}
+
+/// What two JSON objects differ in: of each, the fields that the other has otherwise.
+pub(super) fn difference(before: &Value, after: &Value) -> (Value, Value) {
+    let part = |of: &Value, other: &Value| {
+        let fields = of.as_object().into_iter().flatten().filter(|(key, value)| other.get(*key) != Some(*value));
+        Value::Object(fields.map(|(key, value)| (key.clone(), value.clone())).collect())
+    };
+    (part(before, after), part(after, before))
 }

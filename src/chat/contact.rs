@@ -87,7 +87,7 @@ fn matching(viewer: UserId, search: &str) -> Condition {
 }
 
 /// Text that means itself in a LIKE pattern.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 

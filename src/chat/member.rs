@@ -9,9 +9,12 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
+use serde_json::json;
 
 use super::{
-    Chat, find,
+    Chat,
+    audit::{self, Deed},
+    ban, find,
     log::{self, Change},
     permission::Capability,
     room::ROOM_FULL,
@@ -20,7 +23,7 @@ use super::{
 use crate::{
     auth::Actor,
     contract::{
-        ErrorCode, EventKind, FieldError, Member, MemberId, Role, RoomId, Seq, Timestamp, UserId,
+        AuditAction, ErrorCode, EventKind, FieldError, Member, MemberId, Role, RoomId, Seq, Timestamp, UserId,
         list::{MemberList, PageQuery},
         member::{AddMembers, UpdateMember},
     },
@@ -59,7 +62,8 @@ pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) 
     Ok(MemberList { members: view::members(db, Reader::User(actor.user_id), members).await?, info: page.info(total) })
 }
 
-/// Adds people to a group, as members. Those who are in it already stay as they are.
+/// Adds people to a group, as members. Those who are in it already stay as they are; a ban of somebody who is added is
+/// lifted by that.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND`, `ROOM_FULL`, and `ALREADY_MEMBER` when
@@ -89,8 +93,15 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
     if room.max_members.is_some_and(|max| room.member_count + count > max) {
         return Err(ROOM_FULL);
     }
+    let banned = ban::among(&tx, room_id, new.iter().map(|member| member.user_id), now).await?;
+    ban::lift(&tx, room_id, &banned).await?;
+    let unbanned = banned.iter().map(|user| Deed::new(AuditAction::MemberUnbanned).to(*user));
+    let added = new
+        .iter()
+        .map(|member| Deed::new(AuditAction::MemberAdded).to(member.user_id).after(json!({"role": member.role})));
+    audit::enter(&tx, &permit, unbanned.chain(added), now).await?;
     let changes = insert(&tx, &room, room.last_seq, &new, now).await?;
-    count_members(&tx, room_id, count).await?;
+    self::count(&tx, room_id, count).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
     let added = member::Entity::find()
         .filter(member::Column::RoomId.eq(room_id))
@@ -119,7 +130,8 @@ pub async fn update(
     let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let mut permit = standing.permit(Capability::ManageMembers)?;
     let target = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
-    let before = target.role;
+    let (before, muted_before) = (target.role, target.muted_until);
+    let mut deeds = Vec::new();
     let mut row = target.into_active_model();
     if let Some(role) = request.role.filter(|role| *role != before) {
         permit = standing.permit_role_change(before, role)?;
@@ -127,14 +139,19 @@ pub async fn update(
             keeps_an_owner(&tx, room_id, user_id).await?;
         }
         row.role = Set(role);
+        deeds.push(role_change(user_id, before, role));
     }
-    if let Some(muted_until) = request.muted_until {
+    if let Some(muted_until) = request.muted_until.filter(|until| *until != muted_before) {
         permit = standing.permit_acting_on(Capability::ManageMembers, before)?;
         row.muted_until = Set(muted_until);
+        let action = if muted_until.is_some() { AuditAction::MemberMuted } else { AuditAction::MemberUnmuted };
+        let (was, is) = (json!({"muted_until": muted_before}), json!({"muted_until": muted_until}));
+        deeds.push(Deed::new(action).to(user_id).before(was).after(is));
     }
-    let is_changed = row.is_changed();
+    let is_changed = !deeds.is_empty();
     if is_changed {
         row.update(&tx).await?;
+        audit::enter(&tx, &permit, deeds, now).await?;
     }
     let model = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
     let member =
@@ -145,6 +162,40 @@ pub async fn update(
         log::commit(chat, tx, &room, 1).await?;
     }
     Ok(member)
+}
+
+/// Makes somebody else the owner of a room, and the asker an admin of it: in one step, so that it is never without.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED`, and `VALIDATION_ERROR` for oneself.
+pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId) -> Result<Vec<Member>> {
+    if heir == actor.user_id {
+        return Err(Error::field("user_id", "self", "must be somebody else"));
+    }
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (_, own, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = standing.permit(Capability::TransferOwnership)?;
+    let target = find::member(&tx, room_id, heir).await?.ok_or(Error::USER_NOT_FOUND)?;
+    let mut changes = Vec::new();
+    for (place, role) in [(target, Role::Owner), (own, Role::Admin)] {
+        changes.push(Change::of_member(EventKind::MemberUpdated, place.user_id));
+        let mut row = place.into_active_model();
+        row.role = Set(role);
+        row.update(&tx).await?;
+    }
+    let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir);
+    audit::enter(&tx, &permit, [deed], now).await?;
+    let room = log::append(&tx, &permit, &changes, now).await?;
+    let places = member::Entity::find()
+        .filter(member::Column::RoomId.eq(room_id))
+        .filter(member::Column::UserId.is_in([heir, actor.user_id]))
+        .order_by_asc(member::Column::JoinedSeq)
+        .all(&tx)
+        .await?;
+    let members = view::members(&tx, Reader::User(actor.user_id), places).await?;
+    log::commit(chat, tx, &room, changes.len()).await?;
+    Ok(members)
 }
 
 /// Removes somebody from a group, or leaves it if it is the asker.
@@ -166,10 +217,10 @@ pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
     if target.role == Role::Owner {
         keeps_an_owner(&tx, room_id, user_id).await?;
     }
-    let mut row = target.into_active_model();
-    row.left_at = Set(Some(now));
-    row.update(&tx).await?;
-    count_members(&tx, room_id, -1).await?;
+    let action = if reason == "left" { AuditAction::MemberLeft } else { AuditAction::MemberRemoved };
+    let deed = Deed::new(action).to(user_id).before(json!({"role": target.role}));
+    audit::enter(&tx, &permit, [deed], now).await?;
+    part(&tx, target, now).await?;
     let changes = [Change::of_member(EventKind::MemberRemoved, user_id).because(reason)];
     let room = log::append(&tx, &permit, &changes, now).await?;
     log::commit(chat, tx, &room, 1).await
@@ -211,6 +262,19 @@ pub(super) async fn insert(
     Ok(people.iter().map(|person| Change::of_member(EventKind::MemberAdded, person.user_id)).collect())
 }
 
+/// Takes somebody out of a room. The change has yet to be entered into its log.
+pub(super) async fn part(tx: &DatabaseTransaction, place: member::Model, now: Timestamp) -> Result<()> {
+    let room_id = place.room_id;
+    let mut row = place.into_active_model();
+    row.left_at = Set(Some(now));
+    row.update(tx).await?;
+    count(tx, room_id, -1).await
+}
+
+fn role_change(user: UserId, before: Role, after: Role) -> Deed {
+    Deed::new(AuditAction::RoleChanged).to(user).before(json!({"role": before})).after(json!({"role": after}))
+}
+
 /// Refuses a list that names too many.
 pub(super) fn at_most<T>(named: &[T], field: &str) -> Result<(), FieldError> {
     if named.len() <= NAMED {
@@ -248,7 +312,7 @@ pub(super) async fn present(
     Ok(here.into_iter().map(|place| place.user_id).collect())
 }
 
-async fn count_members(tx: &DatabaseTransaction, room: RoomId, by: i32) -> Result<()> {
+pub(super) async fn count(tx: &DatabaseTransaction, room: RoomId, by: i32) -> Result<()> {
     room::Entity::update_many()
         .col_expr(room::Column::MemberCount, Expr::col(room::Column::MemberCount).add(by))
         .filter(room::Column::Id.eq(room))

@@ -4,7 +4,11 @@
 //! transports call these and nothing below them.
 
 pub mod audit;
+pub mod ban;
 pub mod contact;
+pub mod invitation;
+pub mod invite;
+pub mod join;
 pub mod log;
 pub mod member;
 pub mod message;
@@ -21,7 +25,7 @@ mod mention;
 mod notes;
 mod view;
 
-use crate::{bus::Bus, clock::Clock, db::Db};
+use crate::{bus::Bus, clock::Clock, db::Db, mail::Mail};
 
 use self::log::Log;
 
@@ -32,13 +36,14 @@ pub struct Chat {
     clock: Clock,
     bus: Bus,
     log: Log,
+    mail: Mail,
 }
 
 impl Chat {
     /// Starts the log's writer and opens for business.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, bus: Bus) -> Self {
+    pub fn new(db: Db, clock: Clock, bus: Bus, mail: Mail) -> Self {
         let log = Log::start(db.clone(), clock, bus.clone());
-        Self { db, clock, bus, log }
+        Self { db, clock, bus, log, mail }
     }
 }

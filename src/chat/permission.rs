@@ -125,6 +125,12 @@ impl Membership {
         self.permit(Capability::React)
     }
 
+    /// Whether they have to wait between two messages in a room in slow mode: owners and admins do not.
+    #[must_use]
+    pub fn waits_in_slow_mode(&self) -> bool {
+        rank(self.role) < rank(Role::Admin)
+    }
+
     /// Whether they may read what stands in this place of the log.
     #[must_use]
     pub fn may_see(&self, seq: Seq) -> bool {

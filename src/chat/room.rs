@@ -1,5 +1,6 @@
 //! Rooms: open, list, look at, change, delete.
 
+mod discovery;
 mod hearing;
 mod rules;
 
@@ -11,17 +12,20 @@ use sea_orm::{
 };
 
 use super::{
-    Chat, find,
+    Chat,
+    audit::{self, Deed},
+    find,
     log::{self, Change},
     member::{self as people, NewMember},
-    permission::Capability,
+    permission::{Capability, Permit},
     receipt,
     view::{self, Reader},
 };
 use crate::{
     auth::Actor,
     contract::{
-        ErrorCode, EventKind, HistoryAccess, Message, Role, Room, RoomId, RoomType, Seq, Timestamp, UserId, Visibility,
+        AuditAction, ErrorCode, EventKind, HistoryAccess, Message, Role, Room, RoomId, RoomType, Seq, Timestamp,
+        UserId, Visibility,
         list::{PageQuery, RoomList},
         room::{CreateRoom, UpdateRoom},
     },
@@ -29,6 +33,7 @@ use crate::{
 };
 use entity::{member, message, room};
 
+pub use discovery::public;
 pub(super) use hearing::places;
 pub use hearing::{Activity, Hearing, activity, may_hear, may_type, newest};
 
@@ -83,6 +88,10 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
         .collect();
     let changes = people::insert(&tx, &room, Seq::ZERO, &everybody, now).await?;
     log::insert(&tx, &room, actor.user_id, &changes, now).await?;
+    if !is_direct {
+        let permit = Permit { room_id: room.id, user_id: actor.user_id };
+        audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomCreated).after(rules::settings(&room))], now).await?;
+    }
     let answer = details(&tx, actor.user_id, room.clone()).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
     Ok(Created { room: answer, is_new: true })
@@ -118,7 +127,7 @@ pub async fn get(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
 }
 
 /// A room with its members, for one of them.
-async fn details(db: &impl ConnectionTrait, user: UserId, model: room::Model) -> Result<Room> {
+pub(super) async fn details(db: &impl ConnectionTrait, user: UserId, model: room::Model) -> Result<Room> {
     let members = member::Entity::find()
         .filter(member::Column::RoomId.eq(model.id))
         .filter(member::Column::LeftAt.is_null())
@@ -155,6 +164,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
         return Err(ROOM_FULL);
     }
 
+    let before = rules::settings(&model);
     let mut row = model.into_active_model();
     if let Some(name) = request.name {
         row.name = Set(Some(name));
@@ -184,7 +194,9 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
         row.ai_model = Set(ai_model);
     }
     row.updated_at = Set(now);
-    row.update(&tx).await?;
+    let after = rules::settings(&row.update(&tx).await?);
+    let (before, after) = audit::difference(&before, &after);
+    audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomUpdated).before(before).after(after)], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
     let answer = details(&tx, actor.user_id, room.clone()).await?;
     log::commit(chat, tx, &room, 1).await?;
@@ -204,6 +216,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
     row.deleted_at = Set(Some(now));
     row.updated_at = Set(now);
     row.update(&tx).await?;
+    audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomDeleted)], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomDeleted)], now).await?;
     log::commit(chat, tx, &room, 1).await
 }

@@ -65,6 +65,8 @@ const SHORT: &[(&str, &str, Meaning)] = &[
     ("BACKEND_CORS_ORIGINS", "cors.origins", as_is),
     ("ALLOWED_ORIGINS", "cors.origins", as_is),
     ("CORS_ORIGINS", "cors.origins", as_is),
+    ("SMTP_URL", "mail.smtp_url", as_is),
+    ("SMTP_FROM", "mail.from", as_is),
     ("LOG_LEVEL", "log.level", |text| {
         Ok(match text.to_lowercase().as_str() {
             "warning" => "warn".to_owned(),

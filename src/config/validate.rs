@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Auth, Config, Database, Environment, Limits, Ops, Realtime, Secret, Server};
+use super::{Auth, Config, Database, Environment, Limits, Mail, Ops, Realtime, Secret, Server};
+use crate::mail;
 
 /// Bytes that a key must have at least: as many as the hash of HS256 (RFC 7518, section 3.2).
 const KEY_BYTES: usize = 32;
@@ -41,6 +42,7 @@ impl Config {
         self.auth.check(&mut check, self.server.environment);
         self.limits.check(&mut check);
         self.realtime.check(&mut check);
+        self.mail.check(&mut check);
         self.ops.check(&mut check, self.server.environment);
         check.0
     }
@@ -111,6 +113,7 @@ impl Limits {
         check.range("limits.rest_per_minute", self.rest_per_minute, &(1..=1_000_000));
         check.range("limits.messages_per_minute", self.messages_per_minute, &(1..=1_000_000));
         check.range("limits.missed_events_per_minute", self.missed_events_per_minute, &(1_000..=1_000_000_000));
+        check.range("limits.invites_per_minute", self.invites_per_minute, &(1..=1_000_000));
         check.range("limits.typing_interval_ms", self.typing_interval_ms, &(1..=60_000));
         check.range("limits.sockets_per_user", self.sockets_per_user, &(1..=1_000_000));
         check.range("limits.handshakes_per_address", self.handshakes_per_address, &(1..=1_000_000));
@@ -146,6 +149,16 @@ impl Realtime {
         // An answer to `sync` has 1 MiB at the most, and a page of a replay a few.
         let least = 4 * 1024 * 1024;
         check.that(self.buffer_bytes >= least, "realtime.buffer_bytes", format!("must be at least {least}"));
+    }
+}
+
+impl Mail {
+    fn check(&self, check: &mut Check) {
+        if let Err(problem) = mail::Mail::new(self) {
+            check.that(false, "mail", problem);
+        }
+        let has_code = self.invite_link.is_empty() || self.invite_link.contains("{code}");
+        check.that(has_code, "mail.invite_link", "must contain {code}");
     }
 }
 

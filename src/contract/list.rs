@@ -82,6 +82,18 @@ list!(
     PinList { pins: super::reaction::Pin }
 );
 list!(
+    /// Who may not be in a room, the latest ban first.
+    BanList { bans: super::ban::Ban }
+);
+list!(
+    /// Invitations, the latest first.
+    InvitationList { invitations: super::invite::Invitation }
+);
+list!(
+    /// What was done in a room, the latest first.
+    AuditList { entries: super::audit::AuditEntry }
+);
+list!(
     /// People.
     UserList { users: super::user::Contact }
 );

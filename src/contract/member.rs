@@ -33,9 +33,16 @@ pub struct AddMembers {
     pub user_ids: Vec<UserId>,
 }
 
-/// Who came into a room.
+/// Make somebody else the owner of a room, and yourself an admin of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"user_id": "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11"}))]
+pub struct TransferOwnership {
+    pub user_id: UserId,
+}
+
+/// Members that a request added or changed.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AddedMembers {
+pub struct Members {
     pub members: Vec<Member>,
 }
 

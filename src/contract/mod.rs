@@ -4,10 +4,13 @@
 //! additively: a name that was served once keeps its meaning.
 
 pub mod account;
+pub mod audit;
+pub mod ban;
 pub mod command;
 pub mod decode;
 pub mod error;
 pub mod event;
+pub mod invite;
 pub mod list;
 pub mod member;
 pub mod message;

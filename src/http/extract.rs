@@ -101,6 +101,20 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Id<T> {
     }
 }
 
+/// The `code` in the path: whatever text stands there.
+pub(super) struct Code(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Code {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(code)) => Ok(Self(code)),
+            Err(_) => Err(Error::field("code", "invalid", "must be text in UTF-8")),
+        }
+    }
+}
+
 fn not_an_id(field: impl Into<String>) -> Error {
     Error::field(field, "invalid", "must be an id, such as 0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11")
 }

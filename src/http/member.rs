@@ -12,7 +12,7 @@ use crate::{
     contract::{
         Member, RoomId, UserId,
         list::{MemberList, PageQuery},
-        member::{AddMembers, AddedMembers, UpdateMember},
+        member::{AddMembers, Members, TransferOwnership, UpdateMember},
     },
     error::Result,
 };
@@ -49,7 +49,7 @@ pub(super) async fn list(
     params(("id" = RoomId, Path, description = "Which room")),
     request_body = AddMembers,
     responses(
-        (status = 201, description = "The new members", body = AddedMembers),
+        (status = 201, description = "The new members", body = Members),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
         (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
@@ -60,9 +60,9 @@ pub(super) async fn add(
     actor: Actor,
     Id(room_id): Id<RoomId>,
     Body(request): Body<AddMembers>,
-) -> Result<(StatusCode, Json<AddedMembers>)> {
+) -> Result<(StatusCode, Json<Members>)> {
     let members = chat::member::add(&app.chat, &actor, room_id, request).await?;
-    Ok((StatusCode::CREATED, Json(AddedMembers { members })))
+    Ok((StatusCode::CREATED, Json(Members { members })))
 }
 
 /// Add one person to a room
@@ -73,7 +73,7 @@ pub(super) async fn add(
     tag = "members",
     params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
     responses(
-        (status = 201, description = "The new member", body = AddedMembers),
+        (status = 201, description = "The new member", body = Members),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
         (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
@@ -83,10 +83,10 @@ pub(super) async fn add_one(
     State(app): State<Arc<App>>,
     actor: Actor,
     Id((room_id, user_id)): Id<(RoomId, UserId)>,
-) -> Result<(StatusCode, Json<AddedMembers>)> {
+) -> Result<(StatusCode, Json<Members>)> {
     let request = AddMembers { user_ids: vec![user_id] };
     let members = chat::member::add(&app.chat, &actor, room_id, request).await?;
-    Ok((StatusCode::CREATED, Json(AddedMembers { members })))
+    Ok((StatusCode::CREATED, Json(Members { members })))
 }
 
 /// Change a member's role, or mute them
@@ -155,4 +155,30 @@ pub(super) async fn remove(
 pub(super) async fn leave(State(app): State<Arc<App>>, actor: Actor, Id(room_id): Id<RoomId>) -> Result<StatusCode> {
     chat::member::remove(&app.chat, &actor, room_id, actor.user_id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Hand a room over
+///
+/// You become an admin of it.
+#[utoipa::path(
+    post,
+    path = "/api/chat/rooms/{id}/transfer",
+    operation_id = "transfer_ownership",
+    tag = "members",
+    params(("id" = RoomId, Path, description = "Which room")),
+    request_body = TransferOwnership,
+    responses(
+        (status = 200, description = "The new owner and the one before", body = Members),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
+    )
+)]
+pub(super) async fn transfer(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Body(TransferOwnership { user_id }): Body<TransferOwnership>,
+) -> Result<Json<Members>> {
+    let members = chat::member::transfer(&app.chat, &actor, room_id, user_id).await?;
+    Ok(Json(Members { members }))
 }

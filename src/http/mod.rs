@@ -8,7 +8,11 @@ pub mod health;
 pub mod layer;
 pub mod problem;
 
+mod audit;
 mod auth;
+mod ban;
+mod invitation;
+mod invite;
 mod member;
 mod message;
 mod openapi;
@@ -44,10 +48,22 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(also_at("/api/users/users", routes!(user::list)))
         .routes(routes!(user::get))
         .routes(routes!(room::create, room::list))
+        .routes(routes!(room::public))
         .routes(routes!(room::get, room::update, room::delete))
+        .routes(routes!(room::join))
+        .routes(routes!(member::transfer))
         .routes(routes!(member::list, member::add))
         .routes(routes!(member::add_one, member::update, member::remove))
         .routes(routes!(member::leave))
+        .routes(routes!(ban::list))
+        .routes(routes!(ban::put, ban::get, ban::delete))
+        .routes(routes!(audit::list))
+        .routes(routes!(invite::get, invite::create, invite::revoke))
+        .routes(routes!(invite::preview))
+        .routes(routes!(invite::join))
+        .routes(routes!(invitation::create, invitation::list))
+        .routes(routes!(invitation::revoke))
+        .routes(routes!(invitation::mine))
         .routes(routes!(message::send))
         .routes(routes!(message::get, message::edit, message::delete))
         .routes(routes!(message::history))

@@ -16,7 +16,7 @@ use crate::{
     chat,
     contract::{
         Room, RoomId,
-        list::{PageQuery, RoomList},
+        list::{PageQuery, RoomList, SearchQuery},
         room::{CreateRoom, UpdateRoom},
     },
     error::Result,
@@ -124,4 +124,43 @@ pub(super) async fn update(
 pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<RoomId>) -> Result<StatusCode> {
     chat::room::delete(&app.chat, &actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Public rooms
+///
+/// The newest activity first; with `search`, those whose name or description has it.
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/public",
+    operation_id = "list_public_rooms",
+    tag = "rooms",
+    params(SearchQuery),
+    responses(
+        (status = 200, description = "A page of them", body = RoomList),
+    )
+)]
+pub(super) async fn public(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Query(query): Query<SearchQuery>,
+) -> Result<Json<RoomList>> {
+    chat::room::public(&app.chat, &actor, query).await.map(Json)
+}
+
+/// Join a public room
+#[utoipa::path(
+    post,
+    path = "/api/chat/rooms/{id}/join",
+    operation_id = "join_room",
+    tag = "rooms",
+    params(("id" = RoomId, Path, description = "Which room")),
+    responses(
+        (status = 200, description = "The room", body = Room),
+        (status = 403, description = "BANNED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+        (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
+    )
+)]
+pub(super) async fn join(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<RoomId>) -> Result<Json<Room>> {
+    chat::join::public(&app.chat, &actor, id).await.map(Json)
 }

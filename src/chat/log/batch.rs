@@ -1,7 +1,10 @@
 //! One transaction of the writer: who may send is checked, repeats are dropped before anything is numbered, the rest
 //! takes the next places of its rooms.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr,
@@ -12,14 +15,16 @@ use super::{NewMessage, facts::Facts};
 use crate::{
     chat::{
         mention,
+        permission::Membership,
         view::{self, Reader},
     },
     contract::{
-        ErrorCode, HistoryAccess, Message, MessageId, MessageType, RoomId, Seq, Timestamp, UserId, message::SendMessage,
+        ErrorCode, HistoryAccess, MemberId, Message, MessageId, MessageType, RoomId, Seq, Timestamp, UserId,
+        message::SendMessage,
     },
     error::{Error, Result},
 };
-use entity::{message, room};
+use entity::{member, message, room};
 
 /// What became of a message.
 #[derive(Debug)]
@@ -54,10 +59,11 @@ pub(super) async fn write(
     let facts = Facts::gather(tx, jobs).await?;
     let mut draft = Draft::new(&facts, now);
     let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
-    let Draft { rooms, rows, .. } = draft;
+    let Draft { rooms, rows, slowed, .. } = draft;
     advance(tx, &rooms, now).await?;
     insert(tx, &rows).await?;
     let mentions = mentions(tx, &facts, &rows).await?;
+    note_senders(tx, slowed.into_values().collect(), now).await?;
 
     let stored: Vec<Stored> = rows
         .into_iter()
@@ -105,11 +111,13 @@ struct Draft<'a> {
     rooms: BTreeMap<RoomId, End>,
     fresh: HashMap<Key<'a>, usize>,
     rows: Vec<message::Model>,
+    /// Who sent to a room in slow mode.
+    slowed: HashMap<(RoomId, UserId), MemberId>,
 }
 
 impl<'a> Draft<'a> {
     fn new(facts: &'a Facts, now: Timestamp) -> Self {
-        Self { facts, now, rooms: BTreeMap::new(), fresh: HashMap::new(), rows: Vec::new() }
+        Self { facts, now, rooms: BTreeMap::new(), fresh: HashMap::new(), rows: Vec::new(), slowed: HashMap::new() }
     }
 
     fn decide(&mut self, job: &'a NewMessage) -> Result<Decision> {
@@ -120,6 +128,7 @@ impl<'a> Draft<'a> {
             return Ok(repeat);
         }
         standing.permit_sending(self.now)?;
+        self.keep_slow(room, job.sender, &standing)?;
         let (message_type, content) = self.body(job)?;
         if let Some(original) = request.reply_to_id {
             self.facts.may_reply(&standing, original)?;
@@ -145,10 +154,24 @@ impl<'a> Draft<'a> {
             edited_at: None,
             deleted_at: None,
         });
+        if slow_mode(room, &standing).is_some()
+            && let Some(place) = self.facts.member(room.id, job.sender)
+        {
+            self.slowed.insert((room.id, job.sender), place);
+        }
         if let Some(id) = &request.client_msg_id {
             self.fresh.insert((room.id, job.sender, id), index);
         }
         Ok(Decision::Store(index))
+    }
+
+    /// Refuses who sent a moment ago, where members have to wait in between.
+    fn keep_slow(&self, room: &room::Model, sender: UserId, standing: &Membership) -> Result<()> {
+        let Some(interval) = slow_mode(room, standing) else { return Ok(()) };
+        let in_batch = self.slowed.get(&(room.id, sender)).map(|_| self.now);
+        let Some(last) = in_batch.or_else(|| self.facts.last_sent(room.id, sender)) else { return Ok(()) };
+        let again = last.plus(interval);
+        if again > self.now { Err(Error::RateLimited { retry_after: again.since(self.now) }) } else { Ok(()) }
     }
 
     /// Whether this was sent before, here or in an earlier transaction.
@@ -183,6 +206,25 @@ impl<'a> Draft<'a> {
             None => (original.message_type, original.content.clone()),
         })
     }
+}
+
+/// How long somebody has to wait between two messages in a room. Owners and admins never do.
+fn slow_mode(room: &room::Model, standing: &Membership) -> Option<Duration> {
+    let seconds = u64::try_from(room.slow_mode_seconds).ok().filter(|seconds| *seconds > 0)?;
+    standing.waits_in_slow_mode().then(|| Duration::from_secs(seconds))
+}
+
+/// Remembers when members last sent to a room in slow mode.
+async fn note_senders(tx: &DatabaseTransaction, places: Vec<MemberId>, now: Timestamp) -> Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    member::Entity::update_many()
+        .col_expr(member::Column::LastSentAt, Expr::value(now))
+        .filter(member::Column::Id.is_in(places))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Moves the end of each room's log; rooms in the order of their ids, so that two nodes never wait for each other.

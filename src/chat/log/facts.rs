@@ -15,7 +15,7 @@ use crate::{
         permission::{Capability, Membership},
         view,
     },
-    contract::{ErrorCode, HistoryAccess, Message, MessageId, RoomId, UserId},
+    contract::{ErrorCode, HistoryAccess, MemberId, Message, MessageId, RoomId, Timestamp, UserId},
     error::{Error, Result},
 };
 use entity::{member, message, room};
@@ -58,6 +58,16 @@ impl Facts {
             return Err(Error::Refused(ErrorCode::AccountDisabled, "this account was deactivated"));
         }
         Ok((room, find::standing(room, place)))
+    }
+
+    /// Somebody's place in a room.
+    pub(super) fn member(&self, room: RoomId, user: UserId) -> Option<MemberId> {
+        self.places.get(&(room, user)).map(|place| place.id)
+    }
+
+    /// When somebody last sent to a room in slow mode.
+    pub(super) fn last_sent(&self, room: RoomId, user: UserId) -> Option<Timestamp> {
+        self.places.get(&(room, user))?.last_sent_at
     }
 
     /// How far back newcomers of a room read.

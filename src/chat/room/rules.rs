@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::{
     auth::Actor,
     chat::member as people,
@@ -12,6 +14,7 @@ use crate::{
     },
     error::{Error, Result},
 };
+use entity::room;
 
 /// A new room: its shape by its type, and every text.
 pub(super) fn check_new(actor: &Actor, request: &CreateRoom) -> Result<()> {
@@ -36,6 +39,21 @@ pub(super) fn check_new(actor: &Actor, request: &CreateRoom) -> Result<()> {
         check_slow_mode(request.slow_mode_seconds),
         request.ai_model.as_deref().map_or(Ok(()), |model| text::name("ai_model", model, 64)),
     ])
+}
+
+/// A room's settings, for its audit list.
+pub(super) fn settings(room: &room::Model) -> serde_json::Value {
+    json!({
+        "name": room.name,
+        "description": room.description,
+        "avatar_url": room.avatar_url,
+        "visibility": room.visibility,
+        "max_members": room.max_members,
+        "history": room.history,
+        "slow_mode_seconds": room.slow_mode_seconds,
+        "ai_enabled": room.ai_enabled,
+        "ai_model": room.ai_model,
+    })
 }
 
 /// New settings.

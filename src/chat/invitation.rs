@@ -1,0 +1,187 @@
+//! Invitations of one person each: a user, by id or name, or whoever reads an e-mail address.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, RelationDef,
+};
+use serde_json::json;
+
+use super::{
+    Chat,
+    audit::{self, Deed},
+    ban, find, invite,
+    permission::Capability,
+};
+use crate::{
+    auth::Actor,
+    contract::{
+        AuditAction, ErrorCode, FieldError, InvitationId, RoomId, Visibility,
+        invite::{CreateInvitation, Invitation},
+        list::{InvitationList, PageQuery},
+        text,
+    },
+    error::{Error, Result},
+    mail::Letter,
+};
+use entity::{invitation, room, user};
+
+/// How long an invitation is good.
+const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Invites somebody, and sends them the code where mail is set up.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED` (also for a private room), `ALREADY_MEMBER`,
+/// and `BANNED` for who is.
+pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: CreateInvitation) -> Result<Invitation> {
+    check(&request)?;
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = invite::may_invite(&room, &standing)?;
+    let invited = invited(&tx, &request).await?;
+    if let Some(user) = &invited {
+        if find::member(&tx, room_id, user.id).await?.is_some() {
+            return Err(Error::Refused(ErrorCode::AlreadyMember, "they are in the room already"));
+        }
+        if !ban::among(&tx, room_id, [user.id], now).await?.is_empty() {
+            return Err(Error::Refused(ErrorCode::Banned, "they are banned from this room"));
+        }
+    }
+    let code = format!("inv_{}", invite::new_code());
+    let row = invitation::Model {
+        id: InvitationId::new(),
+        room_id,
+        invited_by: actor.user_id,
+        user_id: invited.as_ref().map(|user| user.id),
+        email: request.email.map(|email| email.trim().to_lowercase()),
+        code_hash: invite::hash(&code),
+        code,
+        created_at: now,
+        expires_at: now.plus(GOOD_FOR),
+        used_at: None,
+    };
+    insert(&tx, &row).await?;
+    let mut deed = Deed::new(AuditAction::InvitationCreated).after(json!({"invitation_id": row.id}));
+    if let Some(user) = row.user_id {
+        deed = deed.to(user);
+    }
+    audit::enter(&tx, &permit, [deed], now).await?;
+    tx.commit().await?;
+    let address = row.email.clone().or(invited.map(|user| user.email));
+    if let Some(to) = address {
+        chat.mail.send(Letter { to, room: room.name.unwrap_or_default(), code: row.code.clone() });
+    }
+    Ok(shown(row))
+}
+
+/// The invitations of a room, the latest first.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) -> Result<InvitationList> {
+    let page = page.check()?;
+    let db = chat.db.read();
+    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
+    standing.permit(Capability::Invite)?;
+    let all = invitation::Entity::find().filter(invitation::Column::RoomId.eq(room_id));
+    let total = all.clone().count(db).await?;
+    let rows = all.order_by_desc(invitation::Column::Id).offset(page.offset()).limit(page.size()).all(db).await?;
+    Ok(InvitationList { invitations: rows.into_iter().map(shown).collect(), info: page.info(total) })
+}
+
+/// The invitations of the asker that are good still, the latest first. Those to an e-mail address are not among them: an
+/// address proves nothing before it is verified.
+///
+/// # Errors
+/// `VALIDATION_ERROR`.
+pub async fn mine(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<InvitationList> {
+    let page = page.check()?;
+    let db = chat.db.read();
+    let room_of: RelationDef =
+        invitation::Entity::belongs_to(room::Entity).from(invitation::Column::RoomId).to(room::Column::Id).into();
+    let good = invitation::Entity::find()
+        .join(JoinType::InnerJoin, room_of)
+        .filter(room::Column::DeletedAt.is_null())
+        .filter(room::Column::Visibility.ne(Visibility::Private))
+        .filter(invitation::Column::UserId.eq(actor.user_id))
+        .filter(invitation::Column::UsedAt.is_null())
+        .filter(invitation::Column::ExpiresAt.gt(chat.clock.now()));
+    let total = good.clone().count(db).await?;
+    let rows = good.order_by_desc(invitation::Column::Id).offset(page.offset()).limit(page.size()).all(db).await?;
+    Ok(InvitationList { invitations: rows.into_iter().map(shown).collect(), info: page.info(total) })
+}
+
+/// Takes an invitation back.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVITE_NOT_FOUND`.
+pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId, id: InvitationId) -> Result<()> {
+    let tx = chat.db.begin().await?;
+    let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = standing.permit(Capability::Invite)?;
+    let deleted = invitation::Entity::delete_by_id(id).filter(invitation::Column::RoomId.eq(room_id)).exec(&tx).await?;
+    if deleted.rows_affected == 0 {
+        return Err(invite::INVITE_NOT_FOUND);
+    }
+    let deed = Deed::new(AuditAction::InvitationRevoked).before(json!({"invitation_id": id}));
+    audit::enter(&tx, &permit, [deed], chat.clock.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The account that a request names; none for an e-mail address, whoever may read it.
+async fn invited(db: &impl ConnectionTrait, request: &CreateInvitation) -> Result<Option<user::Model>> {
+    let by = match (request.user_id, &request.username) {
+        (Some(id), _) => user::Column::Id.eq(id),
+        (None, Some(username)) => user::Column::UsernameKey.eq(username.to_lowercase()),
+        (None, None) => return Ok(None),
+    };
+    let found = user::Entity::find().filter(by).filter(user::Column::IsActive.eq(true)).one(db).await?;
+    found.map(Some).ok_or(Error::USER_NOT_FOUND)
+}
+
+async fn insert(db: &impl ConnectionTrait, row: &invitation::Model) -> Result<()> {
+    let row = invitation::ActiveModel {
+        id: Set(row.id),
+        room_id: Set(row.room_id),
+        invited_by: Set(row.invited_by),
+        user_id: Set(row.user_id),
+        email: Set(row.email.clone()),
+        code: Set(row.code.clone()),
+        code_hash: Set(row.code_hash.clone()),
+        created_at: Set(row.created_at),
+        expires_at: Set(row.expires_at),
+        used_at: Set(row.used_at),
+    };
+    invitation::Entity::insert(row).exec_without_returning(db).await?;
+    Ok(())
+}
+
+fn check(request: &CreateInvitation) -> Result<()> {
+    let given = request.user_id.iter().count() + request.username.iter().count() + request.email.iter().count();
+    Error::check([
+        if given == 1 {
+            Ok(())
+        } else {
+            Err(FieldError::new("user_id", "ambiguous", "give one of user_id, username and email"))
+        },
+        request.username.as_deref().map_or(Ok(()), |name| text::username("username", name)),
+        request.email.as_deref().map_or(Ok(()), |email| text::email("email", email.trim())),
+    ])
+}
+
+fn shown(row: invitation::Model) -> Invitation {
+    Invitation {
+        id: row.id,
+        room_id: row.room_id,
+        invited_by_id: row.invited_by,
+        user_id: row.user_id,
+        email: row.email,
+        invitation_code: row.code,
+        is_used: row.used_at.is_some(),
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+    }
+}

@@ -1,0 +1,277 @@
+//! The link of a room, and codes: whoever has one may look at the room from outside, and join it.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::Rng;
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{
+    Chat,
+    audit::{self, Deed},
+    find, join,
+    permission::{Capability, Membership, Permit},
+};
+use crate::{
+    auth::Actor,
+    contract::{
+        AuditAction, ErrorCode, FieldError, Role, Room, RoomId, RoomType, Timestamp, UserId, Visibility,
+        invite::{CreateInvite, Invite, InvitePreview},
+    },
+    error::{Error, Result},
+};
+use entity::{invitation, invite, room};
+
+/// Bytes of a code: 144 bits, which nobody guesses, in 24 characters.
+const CODE_BYTES: usize = 18;
+
+/// Refused: no such code, or none that is good any longer. All of these look alike.
+pub(super) const INVITE_NOT_FOUND: Error =
+    Error::Refused(ErrorCode::InviteNotFound, "there is no such invite, or it is good no longer");
+
+/// The room's link.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVITE_NOT_FOUND` when it has none.
+pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<Invite> {
+    let db = chat.db.read();
+    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
+    standing.permit(Capability::Invite)?;
+    let row = invite::Entity::find_by_id(room_id).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
+    Ok(shown(row))
+}
+
+/// Makes a new link for the room. The one before works no longer.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, and `PERMISSION_DENIED`, also for a private room, which has none.
+pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: CreateInvite) -> Result<Invite> {
+    check(&request)?;
+    let now = chat.clock.now();
+    let role = request.role.unwrap_or(Role::Member);
+    let tx = chat.db.begin().await?;
+    let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = may_invite(&room, &standing)?;
+    if role == Role::Admin {
+        standing.permit_role_change(Role::Member, Role::Admin)?;
+    }
+    let code = new_code();
+    let row = invite::Model {
+        room_id,
+        code_hash: hash(&code),
+        code,
+        role,
+        uses: 0,
+        max_uses: request.max_uses,
+        created_by: actor.user_id,
+        created_at: now,
+        expires_at: request.expires_in.map(|seconds| Timestamp(now.0.saturating_add(seconds.saturating_mul(1000)))),
+    };
+    replace(&tx, row.clone()).await?;
+    let terms = json!({"role": role, "max_uses": row.max_uses, "expires_at": row.expires_at});
+    audit::enter(&tx, &permit, [Deed::new(AuditAction::InviteCreated).after(terms)], now).await?;
+    tx.commit().await?;
+    Ok(shown(row))
+}
+
+/// Takes the room's link back.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVITE_NOT_FOUND` when it has none.
+pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
+    let tx = chat.db.begin().await?;
+    let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = standing.permit(Capability::Invite)?;
+    if invite::Entity::delete_by_id(room_id).exec(&tx).await?.rows_affected == 0 {
+        return Err(INVITE_NOT_FOUND);
+    }
+    audit::enter(&tx, &permit, [Deed::new(AuditAction::InviteRevoked)], chat.clock.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// What somebody sees of a room who has a code.
+///
+/// # Errors
+/// `INVITE_NOT_FOUND`.
+pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePreview> {
+    let db = chat.db.read();
+    let key = Key::find(db, code).await?.ok_or(INVITE_NOT_FOUND)?;
+    let room = room::Entity::find_by_id(key.room_id()).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
+    key.check(&room, actor.user_id, chat.clock.now())?;
+    Ok(InvitePreview { name: room.name, avatar_url: room.avatar_url, member_count: room.member_count })
+}
+
+/// Joins a room by a code.
+///
+/// # Errors
+/// `INVITE_NOT_FOUND`, `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
+pub async fn join(chat: &Chat, actor: &Actor, code: &str) -> Result<Room> {
+    let now = chat.clock.now();
+    let room_id = Key::find(chat.db.read(), code).await?.ok_or(INVITE_NOT_FOUND)?.room_id();
+    let tx = chat.db.begin().await?;
+    let room = join::open_room(&tx, room_id).await?.ok_or(INVITE_NOT_FOUND)?;
+    // Read again with the room locked: of two who use the last use, one comes second.
+    let key = Key::find(&tx, code).await?.filter(|key| key.room_id() == room_id).ok_or(INVITE_NOT_FOUND)?;
+    key.check(&room, actor.user_id, now)?;
+    key.spend(&tx, now).await?;
+    join::enter(chat, tx, actor, &room, key.role()).await
+}
+
+/// What a code is good for.
+enum Key {
+    Link(invite::Model),
+    Invitation(invitation::Model),
+}
+
+impl Key {
+    /// Looks a code up by its hash, so that the time it takes tells nothing of the codes that there are.
+    async fn find(db: &impl ConnectionTrait, code: &str) -> Result<Option<Self>> {
+        let hash = hash(code);
+        let same = |stored: &str| bool::from(stored.as_bytes().ct_eq(code.as_bytes()));
+        let link = invite::Entity::find().filter(invite::Column::CodeHash.eq(hash.clone())).one(db).await?;
+        if let Some(link) = link.filter(|link| same(&link.code)) {
+            return Ok(Some(Self::Link(link)));
+        }
+        let one = invitation::Entity::find().filter(invitation::Column::CodeHash.eq(hash)).one(db).await?;
+        Ok(one.filter(|one| same(&one.code)).map(Self::Invitation))
+    }
+
+    fn room_id(&self) -> RoomId {
+        match self {
+            Self::Link(link) => link.room_id,
+            Self::Invitation(one) => one.room_id,
+        }
+    }
+
+    fn role(&self) -> Role {
+        match self {
+            Self::Link(link) => link.role,
+            Self::Invitation(_) => Role::Member,
+        }
+    }
+
+    /// Refuses what is good no longer, or not for this person.
+    fn check(&self, room: &room::Model, user: UserId, now: Timestamp) -> Result<()> {
+        let is_good = match self {
+            Self::Link(link) => {
+                link.expires_at.is_none_or(|at| at > now) && link.max_uses.is_none_or(|max| link.uses < max)
+            }
+            Self::Invitation(one) => {
+                one.expires_at > now && one.used_at.is_none() && one.user_id.is_none_or(|invited| invited == user)
+            }
+        };
+        if is_good && room.deleted_at.is_none() && room.visibility != Visibility::Private {
+            Ok(())
+        } else {
+            Err(INVITE_NOT_FOUND)
+        }
+    }
+
+    async fn spend(&self, tx: &DatabaseTransaction, now: Timestamp) -> Result<()> {
+        match self {
+            Self::Link(link) => {
+                invite::Entity::update_many()
+                    .col_expr(invite::Column::Uses, Expr::col(invite::Column::Uses).add(1))
+                    .filter(invite::Column::RoomId.eq(link.room_id))
+                    .exec(tx)
+                    .await?;
+            }
+            Self::Invitation(one) => {
+                invitation::Entity::update_many()
+                    .col_expr(invitation::Column::UsedAt, Expr::value(now))
+                    .filter(invitation::Column::Id.eq(one.id))
+                    .exec(tx)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Asks to invite people to a room: nobody does to a private one, whose admins add people themselves.
+pub(super) fn may_invite(room: &room::Model, standing: &Membership) -> Result<Permit> {
+    let permit = standing.permit(Capability::Invite)?;
+    if room.room_type == RoomType::Direct || room.visibility == Visibility::Private {
+        return Err(Error::Refused(ErrorCode::PermissionDenied, "nobody is invited to a private room; add them"));
+    }
+    Ok(permit)
+}
+
+/// A code that nobody guesses.
+pub(super) fn new_code() -> String {
+    let mut random = [0_u8; CODE_BYTES];
+    rand::rng().fill_bytes(&mut random);
+    URL_SAFE_NO_PAD.encode(random)
+}
+
+/// What a code is found by.
+pub(super) fn hash(code: &str) -> Vec<u8> {
+    Sha256::digest(code.as_bytes()).to_vec()
+}
+
+async fn replace(tx: &DatabaseTransaction, row: invite::Model) -> Result<()> {
+    let new = OnConflict::column(invite::Column::RoomId)
+        .update_columns([
+            invite::Column::Code,
+            invite::Column::CodeHash,
+            invite::Column::Role,
+            invite::Column::Uses,
+            invite::Column::MaxUses,
+            invite::Column::CreatedBy,
+            invite::Column::CreatedAt,
+            invite::Column::ExpiresAt,
+        ])
+        .to_owned();
+    let row = invite::ActiveModel {
+        room_id: Set(row.room_id),
+        code: Set(row.code),
+        code_hash: Set(row.code_hash),
+        role: Set(row.role),
+        uses: Set(row.uses),
+        max_uses: Set(row.max_uses),
+        created_by: Set(row.created_by),
+        created_at: Set(row.created_at),
+        expires_at: Set(row.expires_at),
+    };
+    invite::Entity::insert(row).on_conflict(new).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+fn check(request: &CreateInvite) -> Result<()> {
+    Error::check([
+        match request.expires_in {
+            Some(seconds) if !(60..=31_536_000).contains(&seconds) => {
+                Err(FieldError::new("expires_in", "range", "must be 60 to 31,536,000 seconds"))
+            }
+            _ => Ok(()),
+        },
+        match request.max_uses {
+            Some(uses) if !(1..=100_000).contains(&uses) => {
+                Err(FieldError::new("max_uses", "range", "must be 1 to 100,000"))
+            }
+            _ => Ok(()),
+        },
+        match request.role {
+            Some(Role::Owner) => Err(FieldError::new("role", "owner", "nobody becomes an owner by a link")),
+            _ => Ok(()),
+        },
+    ])
+}
+
+fn shown(row: invite::Model) -> Invite {
+    Invite {
+        room_id: row.room_id,
+        code: row.code,
+        role: row.role,
+        uses: row.uses,
+        max_uses: row.max_uses,
+        expires_at: row.expires_at,
+        created_by: row.created_by,
+        created_at: row.created_at,
+    }
+}

@@ -1,0 +1,76 @@
+//! Joining by oneself: a public room, or by a code.
+
+use sea_orm::{DatabaseTransaction, EntityTrait, QuerySelect};
+
+use super::{
+    Chat,
+    audit::{self, Deed},
+    ban, find, log,
+    member::{self as people, NewMember},
+    permission::Permit,
+    room as rooms,
+};
+use crate::{
+    auth::Actor,
+    contract::{AuditAction, ErrorCode, Role, Room, RoomId, RoomType, Visibility},
+    error::{Error, Result},
+};
+use entity::room;
+
+/// Joins a public room.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND` for any other room that the asker is not in; `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
+pub async fn public(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
+    let tx = chat.db.begin().await?;
+    let room = open_room(&tx, id).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+    if find::member(&tx, id, actor.user_id).await?.is_some() {
+        return Err(ALREADY_MEMBER);
+    }
+    if room.visibility != Visibility::Public {
+        return Err(Error::ROOM_NOT_FOUND);
+    }
+    enter(chat, tx, actor, &room, Role::Member).await
+}
+
+/// A group that is there, which nobody else changes until the transaction ends.
+pub(super) async fn open_room(tx: &DatabaseTransaction, id: RoomId) -> Result<Option<room::Model>> {
+    let room = room::Entity::find_by_id(id).lock_exclusive().one(tx).await?;
+    Ok(room.filter(|room| room.deleted_at.is_none() && room.room_type == RoomType::Group))
+}
+
+/// Makes the asker a member of a room that lets them in, and commits.
+///
+/// # Errors
+/// `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
+pub(super) async fn enter(
+    chat: &Chat,
+    tx: DatabaseTransaction,
+    actor: &Actor,
+    room: &room::Model,
+    role: Role,
+) -> Result<Room> {
+    let now = chat.clock.now();
+    if find::member(&tx, room.id, actor.user_id).await?.is_some() {
+        return Err(ALREADY_MEMBER);
+    }
+    ban::refuse_banned(&tx, room.id, actor.user_id, now).await?;
+    if room.max_members.is_some_and(|max| room.member_count >= max) {
+        return Err(rooms::ROOM_FULL);
+    }
+    // Whoever holds a link, or finds a public room, may enter it: the room itself permits.
+    let permit = Permit { room_id: room.id, user_id: actor.user_id };
+    let newcomer = [NewMember { user_id: actor.user_id, role }];
+    let changes = people::insert(&tx, room, room.last_seq, &newcomer, now).await?;
+    people::count(&tx, room.id, 1).await?;
+    let deed = Deed::new(AuditAction::MemberJoined).to(actor.user_id).after(serde_json::json!({"role": role}));
+    audit::enter(&tx, &permit, [deed], now).await?;
+    let room = log::append(&tx, &permit, &changes, now).await?;
+    let answer = rooms::details(&tx, actor.user_id, room.clone()).await?;
+    log::commit(chat, tx, &room, changes.len()).await?;
+    Ok(answer)
+}
+
+/// Refused: nothing to join.
+pub(super) const ALREADY_MEMBER: Error =
+    Error::Refused(ErrorCode::AlreadyMember, "you are a member of this room already");

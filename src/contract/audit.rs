@@ -1,0 +1,28 @@
+//! The audit list of a room.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{AuditAction, AuditId, MessageId, Timestamp, UserId};
+
+/// Somebody did something.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuditEntry {
+    pub id: AuditId,
+    /// Who.
+    pub actor_id: UserId,
+    /// What.
+    pub action: AuditAction,
+    /// To whom.
+    pub user_id: Option<UserId>,
+    /// To which message.
+    pub message_id: Option<MessageId>,
+    /// What was, of what changed.
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<Value>,
+    /// What is since.
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<Value>,
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,28 @@
+//! Bans: who may not come (back) into a room.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{RoomId, Timestamp, UserId};
+
+/// Somebody who may not be in a room.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ban {
+    pub room_id: RoomId,
+    pub user_id: UserId,
+    pub banned_by: UserId,
+    pub reason: Option<String>,
+    pub created_at: Timestamp,
+    /// `null` for ever.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Keep somebody out of a room, and remove them if they are in it.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"reason": "spam", "expires_at": "2027-01-20T10:00:00.000Z"}))]
+pub struct CreateBan {
+    /// At most 500 characters.
+    pub reason: Option<String>,
+    /// In the future; for ever unless said otherwise.
+    pub expires_at: Option<Timestamp>,
+}

@@ -1,0 +1,66 @@
+//! Ways into a room: its link, and invitations of one person each.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{InvitationId, Role, RoomId, Timestamp, UserId};
+
+/// The link of a room: whoever has the code may join.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Invite {
+    pub room_id: RoomId,
+    /// 144 random bits.
+    pub code: String,
+    /// What it makes of those who use it.
+    pub role: Role,
+    /// How often it was used.
+    pub uses: i32,
+    pub max_uses: Option<i32>,
+    pub expires_at: Option<Timestamp>,
+    pub created_by: UserId,
+    pub created_at: Timestamp,
+}
+
+/// Make a new link; the old one works no longer.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"expires_in": 604_800, "max_uses": 10}))]
+pub struct CreateInvite {
+    /// Seconds, 60 to 31,536,000; it never expires unless said otherwise.
+    pub expires_in: Option<i64>,
+    /// 1 to 100,000; any number unless said otherwise.
+    pub max_uses: Option<i32>,
+    /// `member` (unless said otherwise) or `viewer`; `admin` if you own the room.
+    pub role: Option<Role>,
+}
+
+/// What somebody sees who has a code and is not in the room.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InvitePreview {
+    pub name: Option<String>,
+    pub avatar_url: Option<String>,
+    pub member_count: i32,
+}
+
+/// Invite one person: give one of the three.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(example = json!({"username": "grace"}))]
+pub struct CreateInvitation {
+    pub user_id: Option<UserId>,
+    pub username: Option<String>,
+    pub email: Option<String>,
+}
+
+/// An invitation of one person. It is good for one use, for seven days.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Invitation {
+    pub id: InvitationId,
+    pub room_id: RoomId,
+    pub invited_by_id: UserId,
+    /// Who may use it; for an e-mail address, whoever has the code.
+    pub user_id: Option<UserId>,
+    pub email: Option<String>,
+    pub invitation_code: String,
+    pub is_used: bool,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,41 @@
+//! The audit list.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+
+use super::extract::{Id, Query};
+use crate::{
+    app::App,
+    auth::Actor,
+    chat,
+    contract::{
+        RoomId,
+        list::{AuditList, PageQuery},
+    },
+    error::Result,
+};
+
+/// What was done in a room
+///
+/// Who did what to whom, and when; what was before and what is since.
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/{id}/audit",
+    operation_id = "list_audit",
+    tag = "moderation",
+    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    responses(
+        (status = 200, description = "A page of it, the latest first", body = AuditList),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<AuditList>> {
+    chat::audit::list(&app.chat, &actor, room_id, page).await.map(Json)
+}

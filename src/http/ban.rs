@@ -1,0 +1,108 @@
+//! Bans.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+
+use super::extract::{Body, Id, Query};
+use crate::{
+    app::App,
+    auth::Actor,
+    chat,
+    contract::{
+        RoomId, UserId,
+        ban::{Ban, CreateBan},
+        list::{BanList, PageQuery},
+    },
+    error::Result,
+};
+
+/// Ban somebody from a room
+///
+/// They are removed if they are in it. Who is banned already gets the new terms.
+#[utoipa::path(
+    put,
+    path = "/api/chat/rooms/{id}/bans/{user_id}",
+    operation_id = "ban",
+    tag = "moderation",
+    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    request_body = CreateBan,
+    responses(
+        (status = 200, description = "The ban", body = Ban),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
+    )
+)]
+pub(super) async fn put(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+    Body(request): Body<CreateBan>,
+) -> Result<Json<Ban>> {
+    chat::ban::put(&app.chat, &actor, room_id, user_id, request).await.map(Json)
+}
+
+/// The ban of somebody
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/{id}/bans/{user_id}",
+    operation_id = "get_ban",
+    tag = "moderation",
+    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    responses(
+        (status = 200, description = "The ban", body = Ban),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
+    )
+)]
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+) -> Result<Json<Ban>> {
+    chat::ban::get(&app.chat, &actor, room_id, user_id).await.map(Json)
+}
+
+/// Let somebody in again
+#[utoipa::path(
+    delete,
+    path = "/api/chat/rooms/{id}/bans/{user_id}",
+    operation_id = "unban",
+    tag = "moderation",
+    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    responses(
+        (status = 204, description = "Banned no longer"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
+    )
+)]
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+) -> Result<StatusCode> {
+    chat::ban::delete(&app.chat, &actor, room_id, user_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who is banned from a room
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/{id}/bans",
+    operation_id = "list_bans",
+    tag = "moderation",
+    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    responses(
+        (status = 200, description = "A page of bans, the latest first", body = BanList),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<BanList>> {
+    chat::ban::list(&app.chat, &actor, room_id, page).await.map(Json)
+}

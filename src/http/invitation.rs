@@ -1,0 +1,108 @@
+//! Invitations of one person each.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+
+use super::extract::{Body, Id, Query};
+use crate::{
+    app::App,
+    auth::Actor,
+    chat,
+    contract::{
+        InvitationId, RoomId,
+        invite::{CreateInvitation, Invitation},
+        list::{InvitationList, PageQuery},
+    },
+    error::Result,
+};
+
+/// Invite somebody
+///
+/// For one use, within seven days. The code is mailed where mail is set up.
+#[utoipa::path(
+    post,
+    path = "/api/chat/rooms/{id}/invitations",
+    operation_id = "invite",
+    tag = "invites",
+    params(("id" = RoomId, Path, description = "Which room")),
+    request_body = CreateInvitation,
+    responses(
+        (status = 201, description = "The invitation, with its code", body = Invitation),
+        (status = 403, description = "PERMISSION_DENIED, BANNED"),
+        (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
+        (status = 409, description = "ALREADY_MEMBER"),
+    )
+)]
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Body(request): Body<CreateInvitation>,
+) -> Result<(StatusCode, Json<Invitation>)> {
+    let invitation = chat::invitation::create(&app.chat, &actor, room_id, request).await?;
+    Ok((StatusCode::CREATED, Json(invitation)))
+}
+
+/// The invitations of a room
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/{id}/invitations",
+    operation_id = "list_invitations",
+    tag = "invites",
+    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    responses(
+        (status = 200, description = "A page of them, the latest first", body = InvitationList),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<InvitationList>> {
+    chat::invitation::list(&app.chat, &actor, room_id, page).await.map(Json)
+}
+
+/// Take an invitation back
+#[utoipa::path(
+    delete,
+    path = "/api/chat/rooms/{id}/invitations/{invitation_id}",
+    operation_id = "revoke_invitation",
+    tag = "invites",
+    params(("id" = RoomId, Path, description = "Which room"), ("invitation_id" = InvitationId, Path, description = "Which invitation")),
+    responses(
+        (status = 204, description = "It works no longer"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, INVITE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn revoke(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id((room_id, id)): Id<(RoomId, InvitationId)>,
+) -> Result<StatusCode> {
+    chat::invitation::revoke(&app.chat, &actor, room_id, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Your invitations
+#[utoipa::path(
+    get,
+    path = "/api/chat/invitations",
+    operation_id = "my_invitations",
+    tag = "invites",
+    params(PageQuery),
+    responses(
+        (status = 200, description = "A page of those that are good still, the latest first", body = InvitationList),
+    )
+)]
+pub(super) async fn mine(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<InvitationList>> {
+    chat::invitation::mine(&app.chat, &actor, page).await.map(Json)
+}

@@ -1,0 +1,118 @@
+//! A room's link, and codes.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+
+use super::extract::{Body, Code, Id};
+use crate::{
+    app::App,
+    auth::Actor,
+    chat,
+    contract::{
+        Room, RoomId,
+        invite::{CreateInvite, Invite, InvitePreview},
+    },
+    error::Result,
+};
+
+/// The room's link
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/{id}/invite",
+    operation_id = "get_invite",
+    tag = "invites",
+    params(("id" = RoomId, Path, description = "Which room")),
+    responses(
+        (status = 200, description = "The link", body = Invite),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, INVITE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(room_id): Id<RoomId>) -> Result<Json<Invite>> {
+    chat::invite::get(&app.chat, &actor, room_id).await.map(Json)
+}
+
+/// Make a new link for the room
+///
+/// The one before works no longer. A private room has none.
+#[utoipa::path(
+    post,
+    path = "/api/chat/rooms/{id}/invite",
+    operation_id = "create_invite",
+    tag = "invites",
+    params(("id" = RoomId, Path, description = "Which room")),
+    request_body = CreateInvite,
+    responses(
+        (status = 201, description = "The link", body = Invite),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Body(request): Body<CreateInvite>,
+) -> Result<(StatusCode, Json<Invite>)> {
+    let invite = chat::invite::create(&app.chat, &actor, room_id, request).await?;
+    Ok((StatusCode::CREATED, Json(invite)))
+}
+
+/// Take the room's link back
+#[utoipa::path(
+    delete,
+    path = "/api/chat/rooms/{id}/invite",
+    operation_id = "revoke_invite",
+    tag = "invites",
+    params(("id" = RoomId, Path, description = "Which room")),
+    responses(
+        (status = 204, description = "It works no longer"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND, INVITE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn revoke(State(app): State<Arc<App>>, actor: Actor, Id(room_id): Id<RoomId>) -> Result<StatusCode> {
+    chat::invite::revoke(&app.chat, &actor, room_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a code leads to
+#[utoipa::path(
+    get,
+    path = "/api/chat/invites/{code}",
+    operation_id = "preview_invite",
+    tag = "invites",
+    params(("code" = String, Path, description = "Of a link or an invitation")),
+    responses(
+        (status = 200, description = "The room from outside", body = InvitePreview),
+        (status = 404, description = "INVITE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn preview(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Code(code): Code,
+) -> Result<Json<InvitePreview>> {
+    app.limits.invite(actor.user_id)?;
+    chat::invite::preview(&app.chat, &actor, &code).await.map(Json)
+}
+
+/// Join a room by a code
+#[utoipa::path(
+    post,
+    path = "/api/chat/invites/{code}/join",
+    operation_id = "join_by_invite",
+    tag = "invites",
+    params(("code" = String, Path, description = "Of a link or an invitation")),
+    responses(
+        (status = 200, description = "The room", body = Room),
+        (status = 403, description = "BANNED"),
+        (status = 404, description = "INVITE_NOT_FOUND"),
+        (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
+    )
+)]
+pub(super) async fn join(State(app): State<Arc<App>>, actor: Actor, Code(code): Code) -> Result<Json<Room>> {
+    app.limits.invite(actor.user_id)?;
+    chat::invite::join(&app.chat, &actor, &code).await.map(Json)
+}

@@ -1,0 +1,109 @@
+//! Letters to people who are invited by their e-mail address.
+
+use std::{sync::Arc, time::Duration};
+
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    message::{Mailbox, header::ContentType},
+};
+use tokio::sync::Semaphore;
+
+use crate::config;
+
+/// How long an SMTP server may take over one command.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Letters on their way at the same time; those beyond wait.
+const UNDERWAY: usize = 4;
+
+/// Letters that may wait; more than that are dropped, as a server that is down for long would fill the memory.
+const WAITING: usize = 1000;
+
+/// An invitation by mail.
+#[derive(Debug)]
+pub struct Letter {
+    pub to: String,
+    /// The room's name.
+    pub room: String,
+    pub code: String,
+}
+
+/// The way to people's mailboxes, if there is one.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    post: Option<Arc<Post>>,
+}
+
+#[derive(Debug)]
+struct Post {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    link: String,
+    waiting: Arc<Semaphore>,
+    underway: Semaphore,
+}
+
+impl Mail {
+    /// Mail as configured; none without an SMTP server.
+    ///
+    /// # Errors
+    /// When the server's address or the sender's is no such thing.
+    pub fn new(config: &config::Mail) -> Result<Self, String> {
+        let url = config.smtp_url.expose();
+        if url.is_empty() {
+            return Ok(Self { post: None });
+        }
+        // The address may hold a password: what is wrong with it is not repeated.
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
+            .map_err(|_| "mail.smtp_url must be like smtps://user:password@host:465 or smtp://host:25".to_owned())?
+            .timeout(Some(PATIENCE))
+            .build();
+        let from = config.from.parse().map_err(|_| "mail.from must be an e-mail address".to_owned())?;
+        let post = Post {
+            transport,
+            from,
+            link: config.invite_link.clone(),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            underway: Semaphore::new(UNDERWAY),
+        };
+        Ok(Self { post: Some(Arc::new(post)) })
+    }
+
+    /// Sends a letter without waiting for it. Whether it arrives is not known here; the code that it carries was answered to
+    /// whoever invited.
+    pub fn send(&self, letter: Letter) {
+        let Some(post) = self.post.clone() else { return };
+        let Ok(place) = Arc::clone(&post.waiting).try_acquire_owned() else {
+            tracing::warn!("too many letters wait for the mail server; one was dropped");
+            return;
+        };
+        tokio::spawn(async move {
+            let _place = place;
+            let Ok(_turn) = post.underway.acquire().await else { return };
+            // Neither the address nor the code belongs into the log.
+            let outcome = match post.compose(letter) {
+                Some(message) => post.transport.send(message).await.map(drop).map_err(|error| error.is_permanent()),
+                None => Err(true),
+            };
+            match outcome {
+                Ok(()) => metrics::counter!("parlour_mails_sent_total").increment(1),
+                Err(permanent) => tracing::warn!(permanent, "an invitation could not be mailed"),
+            }
+        });
+    }
+}
+
+impl Post {
+    fn compose(&self, letter: Letter) -> Option<Message> {
+        let Letter { to, room, code } = letter;
+        let way = if self.link.is_empty() { format!("Your code: {code}") } else { self.link.replace("{code}", &code) };
+        let text = format!("You are invited to join \"{room}\".\n\n{way}\n\nThe invitation is good for seven days.\n");
+        Message::builder()
+            .from(self.from.clone())
+            .to(to.parse().ok()?)
+            .subject(format!("Invitation to {room}"))
+            .header(ContentType::TEXT_PLAIN)
+            .body(text)
+            .ok()
+    }
+}
