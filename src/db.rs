@@ -169,6 +169,8 @@ fn sqlite(url: &str, acquire_timeout: Duration, connections: u32, read_only: boo
                 .create_if_missing(!read_only)
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(5))
+                // What was deleted is overwritten, not only forgotten.
+                .pragma("secure_delete", "ON")
                 .statement_cache_capacity(512);
             if read_only {
                 sqlite.read_only(true)

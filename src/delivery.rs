@@ -96,6 +96,7 @@ impl Delivery {
                     }
                 }
                 for (room, entries) in by_room(&entries) {
+                    self.chat.note_growth(room);
                     self.feed.entries(room, entries);
                 }
             }

@@ -14,6 +14,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     app::App,
+    chat,
     config::{Config, DatabaseUrl},
     db::Db,
     error::Error,
@@ -77,6 +78,8 @@ impl Server {
 
         let (app, notices) = App::new(config, db).map_err(StartError::Accounts)?;
         tokio::spawn(app.delivery().run(notices));
+        let unfinished = app.chat.clone();
+        tokio::spawn(async move { chat::erasure::finish_all(&unfinished).await });
         let wanted = SocketAddr::new(app.config.server.host, app.config.server.port);
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;

@@ -108,3 +108,12 @@ kind!(
         MessageUnpinned = "message_unpinned",
     }
 );
+kind!(
+    /// What is left to be erased of an account.
+    Erasing {
+        /// Its places in rooms.
+        Account = "account",
+        /// These, and what it said.
+        Messages = "messages",
+    }
+);

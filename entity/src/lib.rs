@@ -18,10 +18,12 @@ pub mod reaction;
 pub mod read_mark;
 pub mod room;
 pub mod room_event;
+pub mod search_document;
+pub mod search_room;
 pub mod session;
 pub mod timestamp;
 pub mod user;
 
 pub use id::{AuditId, InvitationId, MediaId, MemberId, MessageId, RoomId, Seq, SessionId, UserId};
-pub use kind::{AuditAction, EventKind, HistoryAccess, MessageType, Role, RoomType, Visibility};
+pub use kind::{AuditAction, Erasing, EventKind, HistoryAccess, MessageType, Role, RoomType, Visibility};
 pub use timestamp::Timestamp;

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{Timestamp, UserId};
+use crate::{Erasing, Timestamp, UserId};
 
 /// A person, or a bot.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -30,6 +30,8 @@ pub struct Model {
     pub shares_receipts: bool,
     pub created_at: Timestamp,
     pub last_login: Option<Timestamp>,
+    /// What is left to be done of its erasure.
+    pub erasing: Option<Erasing>,
     /// When the last of their sockets went.
     pub last_seen_at: Option<Timestamp>,
 }

@@ -11,6 +11,8 @@ mod m20260101_000003_log;
 mod m20260101_000004_governance;
 mod m20260101_000005_reactions;
 mod m20260101_000006_receipts;
+mod m20260101_000007_search;
+mod m20260101_000008_erasure;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000004_governance::Migration),
             Box::new(m20260101_000005_reactions::Migration),
             Box::new(m20260101_000006_receipts::Migration),
+            Box::new(m20260101_000007_search::Migration),
+            Box::new(m20260101_000008_erasure::Migration),
         ]
     }
 }

@@ -47,6 +47,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
         is_bot: Set(false),
         created_at: Set(auth.clock.now()),
         shares_receipts: Set(true),
+        erasing: Set(None),
         last_login: Set(None),
         last_seen_at: Set(None),
     };

@@ -136,7 +136,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
 }
 
 /// Takes from a message what it says and what hangs on it.
-async fn empty(tx: &DatabaseTransaction, model: message::Model, now: Timestamp) -> Result<()> {
+pub(super) async fn empty(tx: &DatabaseTransaction, model: message::Model, now: Timestamp) -> Result<()> {
     let id = model.id;
     let mut row = model.into_active_model();
     row.content = Set(None);

@@ -6,6 +6,8 @@
 pub mod audit;
 pub mod ban;
 pub mod contact;
+pub mod erasure;
+pub mod export;
 pub mod invitation;
 pub mod invite;
 pub mod join;
@@ -17,6 +19,7 @@ pub mod pin;
 pub mod reaction;
 pub mod receipt;
 pub mod room;
+pub mod search;
 pub mod sync;
 pub mod user;
 
@@ -25,9 +28,12 @@ mod mention;
 mod notes;
 mod view;
 
-use crate::{bus::Bus, clock::Clock, db::Db, mail::Mail};
+use crate::{bus::Bus, clock::Clock, contract::RoomId, db::Db, mail::Mail};
 
-use self::log::Log;
+use self::{
+    log::Log,
+    search::{Indexer, Turns},
+};
 
 /// What every use case works with.
 #[derive(Clone, Debug)]
@@ -37,6 +43,8 @@ pub struct Chat {
     bus: Bus,
     log: Log,
     mail: Mail,
+    indexer: Indexer,
+    searches: Turns,
 }
 
 impl Chat {
@@ -44,6 +52,11 @@ impl Chat {
     #[must_use]
     pub fn new(db: Db, clock: Clock, bus: Bus, mail: Mail) -> Self {
         let log = Log::start(db.clone(), clock, bus.clone());
-        Self { db, clock, bus, log, mail }
+        let indexer = Indexer::start(db.clone(), log.clone());
+        Self { db, clock, bus, log, mail, indexer, searches: Turns::default() }
+    }
+    /// Hears that the log of a room has grown.
+    pub fn note_growth(&self, room: RoomId) {
+        self.indexer.note(room);
     }
 }

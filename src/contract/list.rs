@@ -94,6 +94,10 @@ list!(
     AuditList { entries: super::audit::AuditEntry }
 );
 list!(
+    /// Messages that were found, the newest first. `total` counts to 1,000.
+    FoundList { messages: super::search::Found }
+);
+list!(
     /// People.
     UserList { users: super::user::Contact }
 );

@@ -18,12 +18,13 @@ pub mod presence;
 pub mod reaction;
 pub mod receipt;
 pub mod room;
+pub mod search;
 pub mod text;
 pub mod user;
 
 pub use entity::{
-    AuditAction, AuditId, EventKind, HistoryAccess, InvitationId, MediaId, MemberId, MessageId, MessageType, Role,
-    RoomId, RoomType, Seq, SessionId, Timestamp, UserId, Visibility,
+    AuditAction, AuditId, Erasing, EventKind, HistoryAccess, InvitationId, MediaId, MemberId, MessageId, MessageType,
+    Role, RoomId, RoomType, Seq, SessionId, Timestamp, UserId, Visibility,
 };
 pub use error::{AckError, ErrorCode, FieldError, Problem};
 pub use member::Member;

@@ -1,7 +1,7 @@
 //! People.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Message, RoomId, Timestamp, UserId, absent_or_null};
 
@@ -56,6 +56,18 @@ pub struct Contact {
     pub room_id: Option<RoomId>,
     pub last_message: Option<Message>,
     pub unread_count: i64,
+}
+
+/// How an account is given up.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct GiveUp {
+    /// Erase the account: its names, address, logins and memberships.
+    #[serde(default)]
+    pub erase: bool,
+    /// Delete every message of it as well. Only with `erase`.
+    #[serde(default)]
+    pub erase_messages: bool,
 }
 
 /// Change your profile. Absent fields stay; `null` clears what may be empty.

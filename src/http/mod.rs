@@ -11,6 +11,7 @@ pub mod problem;
 mod audit;
 mod auth;
 mod ban;
+mod export;
 mod invitation;
 mod invite;
 mod member;
@@ -20,6 +21,7 @@ mod pin;
 mod reaction;
 mod receipt;
 mod room;
+mod search;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -43,6 +45,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(auth::logout))
         .routes(also_at("/api/auth/jwt/logout", routes!(auth::logout)))
         .routes(routes!(user::me, user::update, user::deactivate))
+        .routes(routes!(user::export))
         .routes(also_at("/api/auth/me", routes!(user::me)))
         .routes(routes!(user::list))
         .routes(also_at("/api/users/users", routes!(user::list)))
@@ -55,6 +58,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(member::list, member::add))
         .routes(routes!(member::add_one, member::update, member::remove))
         .routes(routes!(member::leave))
+        .routes(routes!(export::room))
         .routes(routes!(ban::list))
         .routes(routes!(ban::put, ban::get, ban::delete))
         .routes(routes!(audit::list))
@@ -68,6 +72,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(message::get, message::edit, message::delete))
         .routes(routes!(message::history))
         .routes(routes!(message::replies))
+        .routes(routes!(search::search))
         .routes(routes!(reaction::react))
         .routes(routes!(reaction::add, reaction::remove))
         .routes(routes!(pin::add, pin::remove))

@@ -1,8 +1,9 @@
 //! People, and yourself.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use tokio::time::timeout;
 
 use super::{
     extract::{Body, Id, Query},
@@ -15,11 +16,14 @@ use crate::{
     contract::{
         User, UserId,
         list::{SearchQuery, UserList},
-        user::UpdateProfile,
+        user::{GiveUp, UpdateProfile},
     },
-    error::Result,
+    error::{Error, Result},
     limits::Attempt,
 };
+
+/// How long who erases an account waits for all of it to be done.
+const ERASURE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Yourself
 #[utoipa::path(
@@ -62,17 +66,56 @@ pub(super) async fn update(
 
 /// Give up your account
 ///
-/// Nobody signs in to it again, and all its logins end. What you said stays.
+/// Nobody signs in to it again, and all its logins end. What you said stays, unless you have it erased.
 #[utoipa::path(
     delete,
     path = "/api/users/me",
     operation_id = "deactivate_me",
     tag = "users",
-    responses((status = 204, description = "Deactivated"))
+    params(GiveUp),
+    responses(
+        (status = 204, description = "Deactivated, or erased"),
+        (status = 202, description = "Erased; leaving rooms and deleting messages goes on"),
+    )
 )]
-pub(super) async fn deactivate(State(app): State<Arc<App>>, actor: Actor) -> Result<StatusCode> {
-    account::deactivate(&app.auth, &actor).await?;
-    Ok(StatusCode::NO_CONTENT)
+pub(super) async fn deactivate(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Query(how): Query<GiveUp>,
+) -> Result<StatusCode> {
+    match how {
+        GiveUp { erase: false, erase_messages: true } => {
+            Err(Error::field("erase_messages", "alone", "goes only with erase=true"))
+        }
+        GiveUp { erase: false, .. } => {
+            account::deactivate(&app.auth, &actor).await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
+        GiveUp { erase: true, erase_messages } => {
+            chat::erasure::begin(&app.chat, &actor, erase_messages).await?;
+            let chat = app.chat.clone();
+            let rest = tokio::spawn(async move { chat::erasure::finish(&chat, actor.user_id).await });
+            match timeout(ERASURE_PATIENCE, rest).await {
+                Ok(finished) => finished.map_err(Error::internal)?.map(|()| StatusCode::NO_CONTENT),
+                Err(_) => Ok(StatusCode::ACCEPTED),
+            }
+        }
+    }
+}
+
+/// Take what you left here
+///
+/// One JSON object a line, of these types: `user`, `session`, `membership`, `read_mark`, `reaction`, `message`, and at last
+/// `end`, without which the copy is not whole.
+#[utoipa::path(
+    get,
+    path = "/api/users/me/export",
+    operation_id = "export_me",
+    tag = "users",
+    responses((status = 200, description = "A copy", body = String, content_type = "application/x-ndjson"))
+)]
+pub(super) async fn export(State(app): State<Arc<App>>, actor: Actor) -> Response {
+    super::export::download("my-data.jsonl", chat::export::own(&app.chat, &actor))
 }
 
 /// Find people

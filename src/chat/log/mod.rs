@@ -103,6 +103,11 @@ impl Log {
         answer.await.unwrap_or(Err(Error::DRAINING))
     }
 
+    /// Whether messages wait to be written.
+    pub(super) fn is_busy(&self) -> bool {
+        self.queue.capacity() < QUEUE
+    }
+
     fn queue(&self, job: Job) -> Result<()> {
         let queued = self.queue.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::RateLimited { retry_after: Duration::from_secs(1) },

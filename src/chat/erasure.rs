@@ -1,0 +1,202 @@
+//! Erasing a user: the name, the address, the logins, and if they wish what they said.
+//!
+//! The account is emptied in one transaction, which also notes that the rest is to be done. The rest goes room by room, in
+//! pieces; should the process end in between, the next one goes on where it stopped.
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
+};
+use serde_json::json;
+
+use super::{
+    Chat,
+    audit::{self, Deed},
+    join,
+    log::{self, Change},
+    member as people, message as messages,
+    permission::Permit,
+};
+use crate::{
+    auth::Actor,
+    bus::Notice,
+    contract::{AuditAction, Erasing, ErrorCode, EventKind, Role, RoomId, UserId},
+    error::{Error, Result},
+};
+use entity::{invitation, member, message, room, session, user};
+
+/// Messages that are deleted in one transaction.
+const PIECE: u64 = 50;
+
+/// Erases the asker. What is left to be done when this answers is done in any case; [`finish`] does it.
+///
+/// # Errors
+/// When the database does not answer; then nothing was erased.
+pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()> {
+    let erasing = if with_messages { Erasing::Messages } else { Erasing::Account };
+    let tx = chat.db.begin().await?;
+    let account = user::Entity::find_by_id(actor.user_id).lock_exclusive().one(&tx).await?;
+    let email = account.ok_or(Error::UNAUTHORIZED)?.email;
+    let nobody = user::ActiveModel {
+        id: Unchanged(actor.user_id),
+        // Unique, and no address of anybody (RFC 2606).
+        email: Set(format!("erased-{}@erased.invalid", actor.user_id)),
+        username: Set(None),
+        username_key: Set(None),
+        password_hash: Set(None),
+        full_name: Set(None),
+        avatar_url: Set(None),
+        is_active: Set(false),
+        is_verified: Set(false),
+        shares_receipts: Set(false),
+        last_login: Set(None),
+        last_seen_at: Set(None),
+        erasing: Set(Some(erasing)),
+        ..Default::default()
+    };
+    nobody.update(&tx).await?;
+    session::Entity::delete_many().filter(session::Column::UserId.eq(actor.user_id)).exec(&tx).await?;
+    let theirs =
+        Condition::any().add(invitation::Column::Email.eq(email)).add(invitation::Column::UserId.eq(actor.user_id));
+    invitation::Entity::delete_many().filter(theirs).exec(&tx).await?;
+    let revoked = Notice::UserRevoked { user_id: actor.user_id, except: None, code: ErrorCode::AccountDisabled };
+    chat.bus.commit(tx, revoked).await
+}
+
+/// Does what is left of a user's erasure: they leave their groups, and their messages go if they wished so.
+///
+/// # Errors
+/// When the database does not answer; it may be asked again.
+pub async fn finish(chat: &Chat, user_id: UserId) -> Result<()> {
+    let account = user::Entity::find_by_id(user_id).one(chat.db.read()).await?;
+    let Some(erasing) = account.and_then(|account| account.erasing) else { return Ok(()) };
+    let places = member::Entity::find().filter(member::Column::UserId.eq(user_id)).all(chat.db.read()).await?;
+    for place in places {
+        if erasing == Erasing::Messages {
+            while empty_some(chat, place.room_id, user_id).await? {}
+        }
+        if place.left_at.is_none() {
+            leave(chat, place.room_id, user_id).await?;
+        }
+    }
+    let done = user::ActiveModel { id: Unchanged(user_id), erasing: Set(None), ..Default::default() };
+    let tx = chat.db.begin().await?;
+    done.update(&tx).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Does what is left of every erasure: of those in whose middle a process ended.
+pub async fn finish_all(chat: &Chat) {
+    let unfinished = user::Entity::find().filter(user::Column::Erasing.is_not_null()).all(chat.db.read()).await;
+    match unfinished {
+        Ok(accounts) => {
+            for account in accounts {
+                if let Err(error) = finish(chat, account.id).await {
+                    error.record();
+                }
+            }
+        }
+        Err(error) => Error::from(error).record(),
+    }
+}
+
+/// Deletes some of a user's messages in a room; answers whether there may be more.
+async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<bool> {
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    room::Entity::find_by_id(room_id).lock_exclusive().one(&tx).await?;
+    let some = message::Entity::find()
+        .filter(message::Column::RoomId.eq(room_id))
+        .filter(message::Column::SenderId.eq(user_id))
+        .filter(message::Column::DeletedAt.is_null())
+        .order_by_asc(message::Column::Seq)
+        .limit(PIECE)
+        .all(&tx)
+        .await?;
+    if some.is_empty() {
+        return Ok(false);
+    }
+    // The hash of a short text gives the text away. Nobody repeats these messages: their sender is no more.
+    message::Entity::update_many()
+        .col_expr(message::Column::RequestHash, Expr::value(None::<Vec<u8>>))
+        .filter(message::Column::Id.is_in(some.iter().map(|message| message.id)))
+        .exec(&tx)
+        .await?;
+    let mut changes = Vec::with_capacity(some.len());
+    for model in some {
+        changes.push(Change::of_message(EventKind::MessageDeleted, model.id));
+        messages::empty(&tx, model, now).await?;
+    }
+    let permit = Permit { room_id, user_id };
+    let room = log::append(&tx, &permit, &changes, now).await?;
+    log::commit(chat, tx, &room, changes.len()).await?;
+    Ok(true)
+}
+
+/// Takes a user out of a group. A last owner is succeeded by who has been there the longest, of the highest role there is;
+/// where nobody is left, the room is deleted.
+async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    // Two people who talked keep what they said, each their own part.
+    let Some(room) = join::open_room(&tx, room_id).await? else { return Ok(()) };
+    let Some(place) = super::find::member(&tx, room_id, user_id).await? else { return Ok(()) };
+    let permit = Permit { room_id, user_id };
+    let mut changes = Vec::new();
+    if place.role == Role::Owner {
+        match heir(&tx, room_id, user_id).await? {
+            Heir::NotNeeded => {}
+            Heir::Is(heir) => {
+                changes.push(Change::of_member(EventKind::MemberUpdated, heir.user_id));
+                let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir.user_id);
+                audit::enter(&tx, &permit, [deed.before(json!({"role": heir.role}))], now).await?;
+                let mut row = heir.into_active_model();
+                row.role = Set(Role::Owner);
+                row.update(&tx).await?;
+            }
+            Heir::Nobody => {
+                let mut row = room.into_active_model();
+                row.deleted_at = Set(Some(now));
+                row.updated_at = Set(now);
+                row.update(&tx).await?;
+                audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomDeleted)], now).await?;
+                let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomDeleted)], now).await?;
+                return log::commit(chat, tx, &room, 1).await;
+            }
+        }
+    }
+    people::part(&tx, place, now).await?;
+    audit::enter(&tx, &permit, [Deed::new(AuditAction::MemberLeft).to(user_id)], now).await?;
+    changes.push(Change::of_member(EventKind::MemberRemoved, user_id).because("left"));
+    let room = log::append(&tx, &permit, &changes, now).await?;
+    log::commit(chat, tx, &room, changes.len()).await
+}
+
+/// Who owns a room after an owner leaves.
+enum Heir {
+    /// It has another owner.
+    NotNeeded,
+    Is(member::Model),
+    Nobody,
+}
+
+async fn heir(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> Result<Heir> {
+    for role in [Role::Owner, Role::Admin, Role::Member, Role::Viewer] {
+        let longest = member::Entity::find()
+            .filter(member::Column::RoomId.eq(room))
+            .filter(member::Column::UserId.ne(but))
+            .filter(member::Column::LeftAt.is_null())
+            .filter(member::Column::Role.eq(role))
+            .order_by_asc(member::Column::JoinedSeq)
+            .one(tx)
+            .await?;
+        match longest {
+            Some(_) if role == Role::Owner => return Ok(Heir::NotNeeded),
+            Some(heir) => return Ok(Heir::Is(heir)),
+            None => {}
+        }
+    }
+    Ok(Heir::Nobody)
+}

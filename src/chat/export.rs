@@ -1,0 +1,244 @@
+//! Copies to take away: of a room, and of what a user left here. One JSON object a line, read page by page: a copy of a
+//! million messages needs no more memory than one of ten.
+
+use std::collections::VecDeque;
+
+use futures_util::{Stream, stream};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    Chat,
+    audit::{self, Deed},
+    find,
+    permission::{Capability, Membership},
+    view::{self, Reader},
+};
+use crate::{
+    auth::{Actor, account},
+    contract::{AuditAction, MemberId, RoomId, Seq},
+    error::{Error, Result},
+};
+use entity::{member, message, reaction, read_mark, room, session, user};
+
+/// Rows read at a time.
+const PAGE: u64 = 200;
+
+/// A part of a copy: whole lines.
+pub type Lines = Vec<u8>;
+
+/// A room with its members and messages, as far as the asker may read it. The last line tells how many messages there are: a
+/// copy without it is not whole.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`. In the stream: when the database does not answer, or the asker may no longer.
+pub async fn room(chat: &Chat, actor: &Actor, id: RoomId) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
+    let tx = chat.db.begin().await?;
+    let (_, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
+    let permit = standing.permit(Capability::Export)?;
+    audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomExported)], chat.clock.now()).await?;
+    tx.commit().await?;
+    let copy = Copy { chat: chat.clone(), actor: actor.clone(), room: id, part: Part::Room, messages: 0 };
+    Ok(stream::try_unfold(copy, Copy::next))
+}
+
+/// How far a copy of a room has come.
+struct Copy {
+    chat: Chat,
+    actor: Actor,
+    room: RoomId,
+    part: Part,
+    messages: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Room,
+    Members { after: Option<MemberId> },
+    Messages { after: Seq },
+    Done,
+}
+
+impl Copy {
+    async fn next(mut self) -> Result<Option<(Lines, Self)>> {
+        let mut lines = Lines::new();
+        if let Part::Done = self.part {
+            return Ok(None);
+        }
+        // Asked again for every page: who is removed meanwhile gets no more of it.
+        let (room, _, standing) = find::room(self.chat.db.read(), self.actor.user_id, self.room).await?;
+        standing.permit(Capability::Export)?;
+        self.part = match self.part {
+            Part::Room => {
+                line(&mut lines, &json!({"type": "room", "room": view::room(room)}))?;
+                Part::Members { after: None }
+            }
+            Part::Members { after } => self.members(&mut lines, after, &standing).await?,
+            Part::Messages { after } => self.messages(&mut lines, after, room.last_seq).await?,
+            Part::Done => Part::Done,
+        };
+        Ok(Some((lines, self)))
+    }
+
+    async fn members(&self, lines: &mut Lines, after: Option<MemberId>, standing: &Membership) -> Result<Part> {
+        let mut page = member::Entity::find()
+            .filter(member::Column::RoomId.eq(self.room))
+            .filter(member::Column::LeftAt.is_null())
+            .order_by_asc(member::Column::Id)
+            .limit(PAGE);
+        if let Some(after) = after {
+            page = page.filter(member::Column::Id.gt(after));
+        }
+        let db = self.chat.db.read();
+        let page = page.all(db).await?;
+        let last = page.last().map(|member| member.id);
+        for member in view::members(db, Reader::User(self.actor.user_id), page).await? {
+            line(lines, &json!({"type": "member", "member": member}))?;
+        }
+        Ok(match last {
+            Some(last) => Part::Members { after: Some(last) },
+            None => Part::Messages { after: Seq(standing.reads_from.0 - 1) },
+        })
+    }
+
+    async fn messages(&mut self, lines: &mut Lines, after: Seq, end: Seq) -> Result<Part> {
+        let db = self.chat.db.read();
+        let page = message::Entity::find()
+            .filter(message::Column::RoomId.eq(self.room))
+            .filter(message::Column::Seq.gt(after))
+            .filter(message::Column::Seq.lte(end))
+            .order_by_asc(message::Column::Seq)
+            .limit(PAGE)
+            .all(db)
+            .await?;
+        let Some(last) = page.last().map(|message| message.seq) else {
+            line(lines, &json!({"type": "end", "messages": self.messages}))?;
+            return Ok(Part::Done);
+        };
+        for message in view::messages(db, Reader::User(self.actor.user_id), page).await? {
+            line(lines, &json!({"type": "message", "message": message}))?;
+            self.messages += 1;
+        }
+        Ok(Part::Messages { after: last })
+    }
+}
+
+/// What a user left here: the account, logins, memberships, and in each room their messages, reactions and read marks.
+///
+/// # Errors
+/// In the stream: when the database does not answer.
+pub fn own(chat: &Chat, actor: &Actor) -> impl Stream<Item = Result<Lines>> + use<> {
+    let own = Own { chat: chat.clone(), actor: actor.clone(), rooms: None, current: None, messages: 0, is_done: false };
+    stream::try_unfold(own, Own::next)
+}
+
+/// How far a copy of what a user left here has come.
+struct Own {
+    chat: Chat,
+    actor: Actor,
+    /// Rooms that are still to be looked through.
+    rooms: Option<VecDeque<RoomId>>,
+    /// A room, and the place in its log that was reached.
+    current: Option<(RoomId, Seq)>,
+    messages: u64,
+    is_done: bool,
+}
+
+impl Own {
+    async fn next(mut self) -> Result<Option<(Lines, Self)>> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let mut lines = Lines::new();
+        let Some(rooms) = &mut self.rooms else {
+            self.rooms = Some(self.account(&mut lines).await?);
+            return Ok(Some((lines, self)));
+        };
+        if let Some((room, after)) = self.current.take() {
+            self.current = self.room(&mut lines, room, after).await?;
+        } else if let Some(room) = rooms.pop_front() {
+            self.marks(&mut lines, room).await?;
+            self.current = Some((room, Seq::ZERO));
+        } else {
+            line(&mut lines, &json!({"type": "end", "messages": self.messages}))?;
+            self.is_done = true;
+        }
+        Ok(Some((lines, self)))
+    }
+
+    /// The account, its logins and memberships; answers the rooms it was ever in.
+    async fn account(&self, lines: &mut Lines) -> Result<VecDeque<RoomId>> {
+        let db = self.chat.db.read();
+        let me = user::Entity::find_by_id(self.actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)?;
+        line(lines, &json!({"type": "user", "user": account::profile(me)}))?;
+        let sessions = session::Entity::find().filter(session::Column::UserId.eq(self.actor.user_id)).all(db).await?;
+        for session in sessions {
+            let (created_at, expires_at) = (session.created_at, session.expires_at);
+            line(lines, &json!({"type": "session", "created_at": created_at, "expires_at": expires_at}))?;
+        }
+        let places = member::Entity::find()
+            .filter(member::Column::UserId.eq(self.actor.user_id))
+            .order_by_asc(member::Column::Id)
+            .all(db)
+            .await?;
+        let rooms = places.iter().map(|place| place.room_id).collect();
+        for member in view::members(db, Reader::User(self.actor.user_id), places).await? {
+            let name = room::Entity::find_by_id(member.room_id).one(db).await?.and_then(|room| room.name);
+            line(lines, &json!({"type": "membership", "room_name": name, "member": member}))?;
+        }
+        Ok(rooms)
+    }
+
+    /// The advances of their read mark in a room.
+    async fn marks(&self, lines: &mut Lines, room: RoomId) -> Result<()> {
+        let marks = read_mark::Entity::find()
+            .filter(read_mark::Column::RoomId.eq(room))
+            .filter(read_mark::Column::UserId.eq(self.actor.user_id))
+            .order_by_asc(read_mark::Column::Seq)
+            .all(self.chat.db.read())
+            .await?;
+        for mark in marks {
+            let mark = json!({"room_id": room, "seq": mark.seq, "read_at": mark.read_at});
+            line(lines, &json!({"type": "read_mark", "read_mark": mark}))?;
+        }
+        Ok(())
+    }
+
+    /// The next messages of a room's log: theirs are shown, and their reactions to any; answers where to go on.
+    async fn room(&mut self, lines: &mut Lines, room: RoomId, after: Seq) -> Result<Option<(RoomId, Seq)>> {
+        let db = self.chat.db.read();
+        let me = self.actor.user_id;
+        let page = message::Entity::find()
+            .filter(message::Column::RoomId.eq(room))
+            .filter(message::Column::Seq.gt(after))
+            .order_by_asc(message::Column::Seq)
+            .limit(PAGE)
+            .all(db)
+            .await?;
+        let Some(last) = page.last().map(|message| message.seq) else { return Ok(None) };
+        let reactions = reaction::Entity::find()
+            .filter(reaction::Column::MessageId.is_in(view::padded(page.iter().map(|message| message.id))))
+            .filter(reaction::Column::UserId.eq(me))
+            .all(db)
+            .await?;
+        for reaction in reactions {
+            let (message_id, emoji) = (reaction.message_id, reaction.emoji);
+            let reaction = json!({"message_id": message_id, "emoji": emoji, "created_at": reaction.created_at});
+            line(lines, &json!({"type": "reaction", "reaction": reaction}))?;
+        }
+        let mine = page.into_iter().filter(|message| message.sender_id == me).collect();
+        for message in view::messages(db, Reader::User(me), mine).await? {
+            // Their own words only: what they answered to is not theirs.
+            line(lines, &json!({"type": "message", "message": message.unquoted()}))?;
+            self.messages += 1;
+        }
+        Ok(Some((room, last)))
+    }
+}
+
+fn line(lines: &mut Lines, value: &impl Serialize) -> Result<()> {
+    serde_json::to_writer(&mut *lines, value).map_err(Error::internal)?;
+    lines.push(b'\n');
+    Ok(())
+}

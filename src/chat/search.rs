@@ -1,0 +1,227 @@
+//! Search: what was said, by any part of its words, in the rooms of who asks.
+//!
+//! The index only proposes: every message that it names is read and compared as it is now, so that nothing shows that was
+//! deleted, edited away, or is not the asker's to read. And it may lag behind: what it has not read yet is compared as well.
+
+mod excerpt;
+mod fold;
+mod index;
+mod indexer;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio::{sync::Semaphore, time::timeout};
+
+use self::index::Question;
+use super::{
+    Chat, find, room as rooms,
+    view::{self, Reader},
+};
+use crate::{
+    auth::Actor,
+    contract::{
+        FieldError, MessageId, RoomId, Seq, UserId,
+        list::{FoundList, PageQuery},
+        search::{Found, Search},
+        text,
+    },
+    error::{Error, Result},
+};
+use entity::{message, room, search_room};
+
+pub use indexer::Indexer;
+
+/// Characters that are searched for.
+const QUERY_CHARS: usize = 200;
+
+/// Words that are searched for at once.
+const TERMS: usize = 10;
+
+/// Results that are counted; a list of more says so many.
+const COUNTED: usize = 1_000;
+
+/// Messages that are compared one by one: of people with so few in their rooms, and for terms too short for the index.
+const COMPARED: u64 = 5_000;
+
+/// How long a search may take, waiting for its turn included: as long as PostgreSQL gives a statement.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Searches at the same time: fewer than there are connections to read with, so that others go on reading.
+const AT_ONCE: usize = 4;
+
+/// What searches take turns by.
+#[derive(Clone, Debug)]
+pub struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+/// Messages that have all of these words, or parts of words, the newest first.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, and `SERVICE_UNAVAILABLE` when it takes too long.
+pub async fn search(chat: &Chat, actor: &Actor, query: Search) -> Result<FoundList> {
+    let page = PageQuery { page: query.page, page_size: query.page_size }.check()?;
+    let search = timeout(PATIENCE, async {
+        let _turn = chat.searches.0.acquire().await.map_err(Error::internal)?;
+        let scope = Scope::of(chat, actor, query).await?;
+        let found = scope.found(chat).await?;
+        let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
+        let skip = usize::try_from(page.offset()).unwrap_or(usize::MAX);
+        let take = usize::try_from(page.size()).unwrap_or(usize::MAX);
+        let shown: Vec<message::Model> = found.into_iter().skip(skip).take(take).collect();
+        let messages = view::messages(chat.db.read(), Reader::User(actor.user_id), shown).await?;
+        let found = |message: crate::contract::Message| {
+            let excerpt = excerpt::excerpt(message.content.as_deref().unwrap_or_default(), &scope.terms);
+            Found { message, excerpt }
+        };
+        Ok(FoundList { messages: messages.into_iter().map(found).collect(), info: page.info(total) })
+    });
+    search.await.unwrap_or_else(|_| Err(Error::Unavailable("a search took too long".into())))
+}
+
+/// What is searched for, and where.
+struct Scope {
+    asker: UserId,
+    query: Search,
+    terms: Vec<String>,
+    /// The rooms, the most recently active first, and from where the asker may read each.
+    rooms: Vec<room::Model>,
+    reads_from: HashMap<RoomId, Seq>,
+}
+
+impl Scope {
+    async fn of(chat: &Chat, actor: &Actor, query: Search) -> Result<Self> {
+        let terms = terms(&query.q)?;
+        let db = chat.db.read();
+        let asker = actor.user_id;
+        let mut reads_from = HashMap::new();
+        let rooms = if let Some(id) = query.room_id {
+            let (room, _, standing) = find::room(db, asker, id).await?;
+            reads_from.insert(id, standing.reads_from);
+            vec![room]
+        } else {
+            let places = rooms::places(db, asker).await?;
+            let mine = rooms::of_user(asker);
+            let rooms = room::Entity::find().filter(mine).order_by_desc(room::Column::ActiveAt).all(db).await?;
+            let from = |room: &room::Model| Some((room.id, find::standing(room, places.get(&room.id)?).reads_from));
+            reads_from.extend(rooms.iter().filter_map(from));
+            rooms
+        };
+        Ok(Self { asker, query, terms, rooms, reads_from })
+    }
+
+    /// Everything that fits, the newest first, up to what is counted.
+    async fn found(&self, chat: &Chat) -> Result<Vec<message::Model>> {
+        let in_index: Vec<String> = self.terms.iter().filter_map(|term| fold::indexed_term(term)).collect();
+        let messages: i64 = self.rooms.iter().map(|room| room.message_count).sum();
+        let is_small = u64::try_from(messages).is_ok_and(|messages| messages <= COMPARED);
+        let mut found = if is_small || in_index.is_empty() {
+            self.compared(chat).await?
+        } else {
+            let mut found = self.indexed(chat, &in_index).await?;
+            let known: HashSet<MessageId> = found.iter().map(|message| message.id).collect();
+            let late = self.not_indexed(chat).await?;
+            found.extend(late.into_iter().filter(|message| !known.contains(&message.id)));
+            found
+        };
+        found.sort_unstable_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
+        found.truncate(COUNTED);
+        Ok(found)
+    }
+
+    /// What the index proposes, and is so.
+    async fn indexed(&self, chat: &Chat, terms: &[String]) -> Result<Vec<message::Model>> {
+        let db = chat.db.read();
+        let ids: Vec<RoomId> = self.rooms.iter().map(|room| room.id).collect();
+        let Search { sender_id: sender, before, after, .. } = self.query;
+        let question = Question { asker: self.asker, rooms: &ids, terms, sender, before, after };
+        let proposed = index::ask(db, &question, COUNTED + 1).await?;
+        let mut found = Vec::with_capacity(proposed.len());
+        for some in proposed.chunks(256) {
+            let models = view::by_id(db, some.iter().copied().collect()).await?;
+            found.extend(models.into_values().filter(|message| self.fits(message)));
+        }
+        Ok(found)
+    }
+
+    /// What fits of the places that the index has not read yet.
+    async fn not_indexed(&self, chat: &Chat) -> Result<Vec<message::Model>> {
+        let ids = self.rooms.iter().map(|room| room.id);
+        let known: HashMap<RoomId, Seq> = search_room::Entity::find()
+            .filter(search_room::Column::RoomId.is_in(view::padded(ids)))
+            .all(chat.db.read())
+            .await?
+            .into_iter()
+            .map(|room| (room.room_id, room.indexed_seq))
+            .collect();
+        let (mut found, mut budget) = (Vec::new(), i64::try_from(COMPARED).unwrap_or(i64::MAX));
+        for room in &self.rooms {
+            let after = known.get(&room.id).copied().unwrap_or_default();
+            if after >= room.last_seq || budget <= 0 {
+                continue;
+            }
+            let from = after.max(Seq(room.last_seq.0 - budget));
+            budget -= room.last_seq.0 - from.0;
+            let late = indexer::changed(&chat.db, room.id, from, room.last_seq).await?;
+            found.extend(late.into_iter().filter(|message| self.fits(message)));
+        }
+        Ok(found)
+    }
+
+    /// What fits of the newest messages of the rooms, compared one by one.
+    async fn compared(&self, chat: &Chat) -> Result<Vec<message::Model>> {
+        let (mut found, mut budget) = (Vec::new(), COMPARED);
+        for room in &self.rooms {
+            if budget == 0 || found.len() > COUNTED {
+                break;
+            }
+            let newest = message::Entity::find()
+                .filter(message::Column::RoomId.eq(room.id))
+                .filter(message::Column::Seq.gte(self.reads_from.get(&room.id).copied().unwrap_or_default()))
+                .order_by_desc(message::Column::Seq)
+                .limit(budget)
+                .all(chat.db.read())
+                .await?;
+            budget -= u64::try_from(newest.len()).unwrap_or(budget).min(budget);
+            found.extend(newest.into_iter().filter(|message| self.fits(message)));
+        }
+        Ok(found)
+    }
+
+    /// Whether a message, as it is now, is what is searched for.
+    fn fits(&self, message: &message::Model) -> bool {
+        let Search { sender_id, before, after, .. } = self.query;
+        let is_readable = self.reads_from.get(&message.room_id).is_some_and(|from| message.seq >= *from);
+        let content = message.content.as_deref().filter(|_| message.deleted_at.is_none() && is_readable);
+        let Some(content) = content else { return false };
+        if sender_id.is_some_and(|sender| sender != message.sender_id)
+            || before.is_some_and(|before| message.created_at >= before)
+            || after.is_some_and(|after| message.created_at <= after)
+        {
+            return false;
+        }
+        let folded = fold::fold(content);
+        self.terms.iter().all(|term| folded.contains(term.as_str()))
+    }
+}
+
+/// The words of a query as they are compared.
+fn terms(query: &str) -> Result<Vec<String>> {
+    Error::check([text::prose("q", query, QUERY_CHARS)])?;
+    let terms: Vec<String> = query.split_whitespace().map(fold::fold).filter(|term| !term.is_empty()).collect();
+    Error::check([match terms.len() {
+        0 => Err(FieldError::new("q", "blank", "must not be blank")),
+        1..=TERMS => Ok(()),
+        _ => Err(FieldError::new("q", "too_many", format!("must have at most {TERMS} words"))),
+    }])?;
+    Ok(terms)
+}

@@ -1,0 +1,267 @@
+//! What the index holds, and how it is asked: the one place that knows FTS5 from `pg_trgm`.
+
+use std::collections::{HashMap, HashSet};
+
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, Statement, Value,
+    sea_query::OnConflict,
+};
+
+use crate::{
+    chat::view::padded,
+    contract::{MessageId, RoomId, Seq, Timestamp, UserId},
+    error::{Error, Result},
+};
+use entity::{message, search_document, search_room};
+
+use super::fold;
+
+/// The bits of a document's number that tell messages of one millisecond apart.
+const SPREAD: u32 = 20;
+
+/// Rooms that one question names. For more, every hit is looked up in the list of the asker's rooms instead.
+const NAMED_ROOMS: usize = 64;
+
+/// A letter of the three that a room is called by: all of them together are one trigram.
+const FIRST_LETTER: u32 = 0x4e00;
+const LETTERS: i64 = 4096;
+
+/// What is asked of the index.
+pub(super) struct Question<'a> {
+    pub(super) asker: UserId,
+    pub(super) rooms: &'a [RoomId],
+    /// Terms that the index knows; all of them must stand in a text.
+    pub(super) terms: &'a [String],
+    pub(super) sender: Option<UserId>,
+    pub(super) before: Option<Timestamp>,
+    pub(super) after: Option<Timestamp>,
+}
+
+/// The messages that the index knows to fit, the newest first.
+pub(super) async fn ask(db: &impl ConnectionTrait, question: &Question<'_>, limit: usize) -> Result<Vec<MessageId>> {
+    let statement = match db.get_database_backend() {
+        DbBackend::Sqlite => sqlite(db, question, limit).await?,
+        backend => Some(postgres(backend, question, limit)),
+    };
+    let Some(statement) = statement else { return Ok(Vec::new()) };
+    let rows = db.query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "message_id")?)).collect()
+}
+
+/// A statement that is put together piece by piece, with its values.
+struct Sql {
+    backend: DbBackend,
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    fn new(backend: DbBackend, text: &str) -> Self {
+        Self { backend, text: text.to_owned(), values: Vec::new() }
+    }
+
+    /// Adds text, and a value in place of its `?`.
+    fn with(&mut self, text: &str, value: impl Into<Value>) {
+        self.values.push(value.into());
+        let place = match self.backend {
+            DbBackend::Postgres => format!("${}", self.values.len()),
+            _ => "?".to_owned(),
+        };
+        self.text.push_str(&text.replacen('?', &place, 1));
+    }
+
+    /// The conditions that both databases share, the order and the limit.
+    fn finish(mut self, question: &Question<'_>, names_rooms: bool, limit: usize) -> Statement {
+        if !names_rooms {
+            self.with(
+                " AND d.room_id IN (SELECT room_id FROM members WHERE user_id = ? AND left_at IS NULL)",
+                question.asker,
+            );
+        }
+        if let Some(sender) = question.sender {
+            self.with(" AND EXISTS (SELECT 1 FROM messages m WHERE m.id = d.message_id AND m.sender_id = ?)", sender);
+        }
+        // The number of a document begins with the time of its message.
+        if let Some(before) = question.before {
+            self.with(" AND d.id < ?", before.0 << SPREAD);
+        }
+        if let Some(after) = question.after {
+            self.with(" AND d.id >= ?", (after.0 + 1) << SPREAD);
+        }
+        self.with(" ORDER BY d.id DESC LIMIT ?", i64::try_from(limit).unwrap_or(i64::MAX));
+        Statement::from_sql_and_values(self.backend, self.text, self.values)
+    }
+}
+
+async fn sqlite(db: &impl ConnectionTrait, question: &Question<'_>, limit: usize) -> Result<Option<Statement>> {
+    let quoted = |term: &str| format!("\"{}\"", term.replace('"', "\"\""));
+    let mut all: Vec<String> = question.terms.iter().map(|term| format!("content : {}", quoted(term))).collect();
+    let names_rooms = question.rooms.len() <= NAMED_ROOMS;
+    if names_rooms {
+        let known = numbers(db, question.rooms).await?;
+        if known.is_empty() {
+            return Ok(None);
+        }
+        let rooms: Vec<String> = known.values().map(|number| format!("room : {}", quoted(&called(*number)))).collect();
+        all.push(format!("({})", rooms.join(" OR ")));
+    }
+    // The order is that of the index itself: the newest come out first, and what is beyond the limit is never looked at.
+    let mut sql = Sql::new(
+        DbBackend::Sqlite,
+        "SELECT d.message_id FROM message_search f CROSS JOIN search_documents d ON d.id = f.rowid",
+    );
+    sql.with(" WHERE message_search MATCH ?", all.join(" AND "));
+    if let Some(before) = question.before {
+        sql.with(" AND f.rowid < ?", before.0 << SPREAD);
+    }
+    let mut statement = sql.finish(question, names_rooms, limit);
+    statement.sql = statement.sql.replace("ORDER BY d.id DESC", "ORDER BY f.rowid DESC");
+    Ok(Some(statement))
+}
+
+fn postgres(backend: DbBackend, question: &Question<'_>, limit: usize) -> Statement {
+    let mut sql = Sql::new(
+        backend,
+        "SELECT d.message_id FROM message_search f JOIN search_documents d ON d.id = f.id WHERE TRUE",
+    );
+    for term in question.terms {
+        let part = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        sql.with(" AND f.content LIKE ?", format!("%{part}%"));
+    }
+    let names_rooms = question.rooms.len() <= NAMED_ROOMS;
+    if names_rooms {
+        sql.text.push_str(" AND d.room_id IN (NULL");
+        for room in question.rooms {
+            sql.with(", ?", *room);
+        }
+        sql.text.push(')');
+    }
+    sql.finish(question, names_rooms, limit)
+}
+
+/// What a room is called in the index.
+fn called(number: i64) -> String {
+    let letter = |digit: i64| {
+        let offset = u32::try_from(digit.rem_euclid(LETTERS)).unwrap_or_default();
+        char::from_u32(FIRST_LETTER + offset).expect("the letters are Han characters, all of them assigned")
+    };
+    [number / LETTERS / LETTERS, number / LETTERS, number].into_iter().map(letter).collect()
+}
+
+/// The numbers of those rooms that the index knows.
+async fn numbers(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<HashMap<RoomId, i64>> {
+    let rows = search_room::Entity::find()
+        .filter(search_room::Column::RoomId.is_in(padded(rooms.iter().copied())))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.room_id, row.number)).collect())
+}
+
+/// The row that tells how far a room is indexed; it is made if there is none.
+pub(super) async fn room(tx: &DatabaseTransaction, room: RoomId) -> Result<search_room::Model> {
+    let row = search_room::ActiveModel { number: NotSet, room_id: Set(room), indexed_seq: Set(Seq::ZERO) };
+    search_room::Entity::insert(row)
+        .on_conflict(OnConflict::column(search_room::Column::RoomId).do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    let found = search_room::Entity::find().filter(search_room::Column::RoomId.eq(room)).one(tx).await?;
+    found.ok_or_else(|| Error::internal("a row that was just inserted is not there"))
+}
+
+/// What the index is to say of a message; nothing of one that says nothing any more.
+pub(super) struct Document {
+    id: i64,
+    message_id: MessageId,
+    text: Option<String>,
+}
+
+impl Document {
+    pub(super) fn of(message: &message::Model) -> Self {
+        let content = message.content.as_deref().filter(|_| message.deleted_at.is_none());
+        let text = content.map(|content| fold::indexed(&fold::fold(content)));
+        Self { id: number(message), message_id: message.id, text }
+    }
+}
+
+/// Makes the index say of some messages of a room what their documents say.
+pub(super) async fn put(tx: &DatabaseTransaction, room: &search_room::Model, documents: Vec<Document>) -> Result<()> {
+    remove(tx, &documents.iter().map(|document| document.message_id).collect::<Vec<_>>()).await?;
+    let texts: Vec<(MessageId, i64, String)> =
+        documents.into_iter().filter_map(|document| Some((document.message_id, document.id, document.text?))).collect();
+    if texts.is_empty() {
+        return Ok(());
+    }
+    let ids = free_numbers(tx, texts.iter().map(|(_, id, _)| *id).collect()).await?;
+    let rows = texts.iter().zip(&ids).map(|((message_id, ..), id)| search_document::ActiveModel {
+        id: Set(*id),
+        message_id: Set(*message_id),
+        room_id: Set(room.room_id),
+    });
+    search_document::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    let backend = tx.get_database_backend();
+    let called = called(room.number);
+    for ((.., text), id) in texts.into_iter().zip(ids) {
+        let statement = if backend == DbBackend::Sqlite {
+            let values = [id.into(), called.clone().into(), text.into()];
+            let sql = "INSERT INTO message_search (rowid, room, content) VALUES (?, ?, ?)";
+            Statement::from_sql_and_values(backend, sql, values)
+        } else {
+            let sql = "INSERT INTO message_search (id, content) VALUES ($1, $2)";
+            Statement::from_sql_and_values(backend, sql, [id.into(), text.into()])
+        };
+        tx.execute_raw(statement).await?;
+    }
+    Ok(())
+}
+
+/// Takes messages out of the index.
+async fn remove(tx: &DatabaseTransaction, messages: &[MessageId]) -> Result<()> {
+    let known = search_document::Entity::find()
+        .filter(search_document::Column::MessageId.is_in(padded(messages.iter().copied())))
+        .all(tx)
+        .await?;
+    let backend = tx.get_database_backend();
+    for document in &known {
+        let sql = if backend == DbBackend::Sqlite {
+            "DELETE FROM message_search WHERE rowid = ?"
+        } else {
+            "DELETE FROM message_search WHERE id = $1"
+        };
+        tx.execute_raw(Statement::from_sql_and_values(backend, sql, [document.id.into()])).await?;
+    }
+    if !known.is_empty() {
+        let ids = known.into_iter().map(|document| document.id);
+        search_document::Entity::delete_many().filter(search_document::Column::Id.is_in(ids)).exec(tx).await?;
+    }
+    Ok(())
+}
+
+/// The wanted numbers; one that is taken gives way to the next that is free.
+async fn free_numbers(tx: &DatabaseTransaction, wanted: Vec<i64>) -> Result<Vec<i64>> {
+    let mut taken: HashSet<i64> = search_document::Entity::find()
+        .filter(search_document::Column::Id.is_in(padded(wanted.iter().copied())))
+        .all(tx)
+        .await?
+        .into_iter()
+        .map(|document| document.id)
+        .collect();
+    let mut free = Vec::with_capacity(wanted.len());
+    for mut id in wanted {
+        while !taken.insert(id) {
+            id += 1;
+            if search_document::Entity::find_by_id(id).one(tx).await?.is_some() {
+                taken.insert(id);
+            }
+        }
+        free.push(id);
+    }
+    Ok(free)
+}
+
+/// Messages of one process differ in the counter of their ids (RFC 9562, section 6.2), whose lowest bits stand above the last
+/// 32 of the id.
+fn number(message: &message::Model) -> i64 {
+    let counter = (message.id.0.as_u128() >> 32) & ((1 << SPREAD) - 1);
+    (message.created_at.0 << SPREAD) | i64::try_from(counter).unwrap_or_default()
+}

@@ -1,0 +1,38 @@
+//! Searching messages.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Message, RoomId, Timestamp, UserId};
+
+/// What to look for among the messages that you may read.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Search {
+    /// Words or parts of words, all of which must occur; at most 10, of 200 characters together. Case, accents' forms and
+    /// width do not matter. Of one or two letters alone, only your newest 5,000 messages are searched.
+    pub q: String,
+    /// In this room only.
+    pub room_id: Option<RoomId>,
+    /// Of this sender only.
+    pub sender_id: Option<UserId>,
+    /// Sent before this moment.
+    pub before: Option<Timestamp>,
+    /// Sent after this moment.
+    pub after: Option<Timestamp>,
+    /// From 1.
+    pub page: Option<i64>,
+    /// 1 to 100; 20 unless said otherwise.
+    #[serde(alias = "size")]
+    pub page_size: Option<i64>,
+}
+
+/// A message that was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Found {
+    #[serde(flatten)]
+    pub message: Message,
+    /// The text around what was found, as HTML: the words in `<mark>`, everything else escaped.
+    #[schema(example = "we run <mark>qwen</mark>3.6")]
+    pub excerpt: String,
+}

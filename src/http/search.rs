@@ -1,0 +1,36 @@
+//! Search.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+
+use super::extract::Query;
+use crate::{
+    app::App,
+    auth::Actor,
+    chat,
+    contract::{list::FoundList, search::Search},
+    error::Result,
+};
+
+/// Search what was said
+///
+/// The newest first, among what you may read. `total` counts to 1,000.
+#[utoipa::path(
+    get,
+    path = "/api/chat/search",
+    operation_id = "search_messages",
+    tag = "messages",
+    params(Search),
+    responses(
+        (status = 200, description = "A page of messages", body = FoundList),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn search(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Query(query): Query<Search>,
+) -> Result<Json<FoundList>> {
+    chat::search::search(&app.chat, &actor, query).await.map(Json)
+}
