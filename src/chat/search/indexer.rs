@@ -133,8 +133,10 @@ async fn piece(db: &Db, id: RoomId) -> Result<bool> {
         .exec(&tx)
         .await?;
     if moved.rows_affected == 1 {
+        let count = documents.len() as u64;
         index::put(&tx, &room, documents).await?;
         tx.commit().await?;
+        metrics::counter!("parlour_search_indexed_total").increment(count);
     }
     // Otherwise another node was faster, and what it did is not done twice.
     Ok(up_to < last)

@@ -27,3 +27,9 @@ pub(crate) async fn eventually(limit: Duration, what: &str, mut holds: impl Asyn
         time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// The moment that comes after this span, as the wire writes it.
+pub(crate) fn rfc3339_in(span: Duration) -> String {
+    let now = std::time::UNIX_EPOCH.elapsed().expect("it is after 1970");
+    entity::Timestamp(i64::try_from((now + span).as_millis()).expect("it is before the year 292 million")).to_string()
+}

@@ -144,6 +144,10 @@ impl Person {
         self.request(Method::PATCH, path).json(&body).send().await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Reply {
+        self.request(Method::PUT, path).json(&body).send().await
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Reply {
         self.request(Method::DELETE, path).send().await
     }
@@ -151,6 +155,16 @@ impl Person {
     pub(crate) async fn opens_a_group(&self, name: &str, others: &[&Self]) -> Room {
         let members: Vec<&str> = others.iter().map(|person| person.id.as_str()).collect();
         let body = json!({"room_type": "group", "name": name, "member_ids": members});
+        Room::of(&self.post("/api/chat/rooms", body).await.with_status(201))
+    }
+
+    /// A group with these settings.
+    pub(crate) async fn opens(&self, settings: Value, others: &[&Self]) -> Room {
+        let members: Vec<&str> = others.iter().map(|person| person.id.as_str()).collect();
+        let mut body = json!({"room_type": "group", "name": "a room", "member_ids": members});
+        for (key, value) in settings.as_object().expect("settings are an object") {
+            body[key] = value.clone();
+        }
         Room::of(&self.post("/api/chat/rooms", body).await.with_status(201))
     }
 

@@ -1,0 +1,210 @@
+//! The room's link, and invitations of one person each.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{App, SOON, Server, int, list, text, within};
+
+fn by(code: &str, rest: &str) -> String {
+    format!("/api/chat/invites/{code}{rest}")
+}
+
+#[tokio::test]
+async fn a_link_is_made_shown_used_and_taken_back() {
+    let app = App::start().await;
+    let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
+    let room = ada.opens(json!({"visibility": "invite_only", "description": "inside"}), &[]).await;
+    ada.get(&room.path("/invite")).await.refused("INVITE_NOT_FOUND");
+    let first = ada.post(&room.path("/invite"), json!({})).await.with_status(201);
+    let second = ada.post(&room.path("/invite"), json!({"role": "viewer"})).await.with_status(201);
+    assert!(text(&second, "code").len() >= 22, "128 bits in base64: {second}");
+    bob.get(&by(&text(&first, "code"), "")).await.refused("INVITE_NOT_FOUND");
+    let code = text(&second, "code");
+    let preview = bob.get(&by(&code, "")).await.with_status(200);
+    assert_eq!(preview, json!({"name": "a room", "avatar_url": null, "member_count": 1}));
+    let joined = bob.post(&by(&code, "/join"), json!({})).await.with_status(200);
+    assert_eq!(joined["my_role"], "viewer");
+    bob.post(&by(&code, "/join"), json!({})).await.refused("ALREADY_MEMBER");
+    assert_eq!(int(&ada.get(&room.path("/invite")).await.with_status(200), "uses"), 1);
+
+    bob.get(&room.path("/invite")).await.refused("PERMISSION_DENIED");
+    bob.post(&room.path("/invite"), json!({})).await.refused("PERMISSION_DENIED");
+    bob.delete(&room.path("/invite")).await.refused("PERMISSION_DENIED");
+    ada.delete(&room.path("/invite")).await.with_status(204);
+    ada.delete(&room.path("/invite")).await.refused("INVITE_NOT_FOUND");
+    cyd.post(&by(&code, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn private_and_direct_rooms_have_no_link() {
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let private = ada.opens(json!({}), &[]).await;
+    let direct = ada.opens_a_direct_room_with(&bob).await;
+    for room in [&private, &direct] {
+        ada.post(&room.path("/invite"), json!({})).await.refused("PERMISSION_DENIED");
+        ada.post(&room.path("/invitations"), json!({"user_id": bob.id})).await.refused("PERMISSION_DENIED");
+    }
+    let open = ada.opens(json!({"visibility": "public"}), &[]).await;
+    let code = text(&ada.post(&open.path("/invite"), json!({})).await.with_status(201), "code");
+    ada.patch(&open.path(""), json!({"visibility": "private"})).await.ok();
+    bob.get(&by(&code, "")).await.refused("INVITE_NOT_FOUND");
+    bob.post(&by(&code, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn what_a_link_may_be_is_checked() {
+    let app = App::start().await;
+    let [ada, abel] = app.users(["ada", "abel"]).await;
+    let room = ada.opens(json!({"visibility": "invite_only"}), &[&abel]).await;
+    for wrong in [
+        json!({"expires_in": 0}),
+        json!({"expires_in": 59}),
+        json!({"expires_in": 31_536_001}),
+        json!({"expires_in": "soon"}),
+        json!({"max_uses": 0}),
+        json!({"max_uses": 100_001}),
+        json!({"role": "owner"}),
+        json!({"role": "king"}),
+    ] {
+        ada.post(&room.path("/invite"), wrong.clone()).await.refused("VALIDATION_ERROR");
+    }
+    ada.makes(&abel, "admin", &room).await;
+    abel.post(&room.path("/invite"), json!({"role": "admin"})).await.refused("PERMISSION_DENIED");
+    ada.post(&room.path("/invite"), json!({"role": "admin", "expires_in": 60, "max_uses": 1})).await.with_status(201);
+}
+
+/// Threat C22. Catches a build that counts the uses before it locks the room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_fifty_who_use_a_single_use_link_one_gets_in() {
+    let app = App::start().await;
+    let ada = app.user("ada").await;
+    let people = app.crowd(50).await;
+    let room = ada.opens(json!({"visibility": "invite_only"}), &[]).await;
+    let code = text(&ada.post(&room.path("/invite"), json!({"max_uses": 1})).await.with_status(201), "code");
+    let joins = people.iter().map(async |person| person.post(&by(&code, "/join"), json!({})).await);
+    let replies = within(SOON * 6, "50 joins", join_all(joins)).await;
+    let (let_in, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 200);
+    assert_eq!(let_in.len(), 1);
+    for reply in refused {
+        reply.refused("INVITE_NOT_FOUND");
+    }
+    assert_eq!(int(&ada.room(&room).await, "member_count"), 2);
+}
+
+/// Threats C21 and C22: whatever is wrong with a code, the answer is the same; and guessing is limited.
+#[tokio::test]
+async fn codes_tell_nothing_and_are_not_guessed() {
+    let app = App::with_limits().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let room = ada.opens(json!({"visibility": "invite_only"}), &[]).await;
+    let revoked = text(&ada.post(&room.path("/invite"), json!({})).await.with_status(201), "code");
+    ada.delete(&room.path("/invite")).await.ok();
+    let shape = |problem: Value| json!([problem["title"], problem["detail"], problem["status"], problem["type"]]);
+    let unknown = shape(bob.get(&by("AAAAAAAAAAAAAAAAAAAAAAAA", "")).await.refused("INVITE_NOT_FOUND"));
+    assert_eq!(shape(bob.get(&by(&revoked, "")).await.refused("INVITE_NOT_FOUND")), unknown);
+    assert_eq!(shape(bob.post(&by(&revoked, "/join"), json!({})).await.refused("INVITE_NOT_FOUND")), unknown);
+    for strange in ["x", "%20", "inv_x", "%F0%9F%8E%89", "'%20OR%201=1--"] {
+        bob.get(&by(strange, "")).await.refused("INVITE_NOT_FOUND");
+    }
+    for _ in 8..10 {
+        bob.get(&by("AAAAAAAAAAAAAAAAAAAAAAAA", "")).await.refused("INVITE_NOT_FOUND");
+    }
+    let limited = bob.get(&by("AAAAAAAAAAAAAAAAAAAAAAAA", "")).await;
+    limited.refused("RATE_LIMITED");
+    assert!(limited.header("retry-after").is_some());
+}
+
+#[tokio::test]
+async fn one_person_is_invited_for_one_use() {
+    let app = App::start().await;
+    let [ada, bob, cyd, dan] = app.users(["ada", "bob", "cyd", "dan"]).await;
+    let room = ada.opens(json!({"visibility": "invite_only"}), &[&dan]).await;
+    let path = room.path("/invitations");
+    for wrong in
+        [json!({}), json!({"email": "x"}), json!({"username": "bob", "user_id": bob.id}), json!({"username": "a b"})]
+    {
+        ada.post(&path, wrong).await.refused("VALIDATION_ERROR");
+    }
+    ada.post(&path, json!({"username": "nobody"})).await.refused("USER_NOT_FOUND");
+    ada.post(&path, json!({"user_id": dan.id})).await.refused("ALREADY_MEMBER");
+    dan.post(&path, json!({"user_id": bob.id})).await.refused("PERMISSION_DENIED");
+
+    let to_bob = ada.post(&path, json!({"username": "BOB"})).await.with_status(201);
+    assert!(text(&to_bob, "invitation_code").starts_with("inv_"));
+    let mine = bob.get("/api/chat/invitations").await.with_status(200);
+    assert_eq!(list(&mine, "invitations"), std::slice::from_ref(&to_bob));
+    let join = by(&text(&to_bob, "invitation_code"), "/join");
+    cyd.post(&join, json!({})).await.refused("INVITE_NOT_FOUND");
+    bob.post(&join, json!({})).await.with_status(200);
+    bob.post(&room.path("/leave"), json!({})).await.ok();
+    bob.post(&join, json!({})).await.refused("INVITE_NOT_FOUND");
+    assert_eq!(int(&bob.get("/api/chat/invitations").await.with_status(200), "total"), 0);
+
+    let by_mail = ada.post(&path, json!({"email": "New@Example.com"})).await.with_status(201);
+    assert_eq!(by_mail["email"], "new@example.com");
+    let taken_back = ada.post(&path, json!({"email": "other@example.com"})).await.with_status(201);
+    ada.delete(&format!("{path}/{}", text(&taken_back, "id"))).await.with_status(204);
+    cyd.post(&by(&text(&taken_back, "invitation_code"), "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
+    cyd.post(&by(&text(&by_mail, "invitation_code"), "/join"), json!({})).await.with_status(200);
+    let all = ada.get(&path).await.with_status(200);
+    assert_eq!(list(&all, "invitations").iter().filter(|one| one["is_used"] == true).count(), 2);
+}
+
+/// A mail server that takes one letter.
+async fn mailbox() -> (String, tokio::task::JoinHandle<String>) {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    let letter = tokio::spawn(async move {
+        let (socket, _) = listener.accept().await.unwrap();
+        let (reader, mut writer) = socket.into_split();
+        let mut lines = BufReader::new(reader).lines();
+        let (mut heard, mut in_letter) = (String::new(), false);
+        writer.write_all(b"220 here\r\n").await.unwrap();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            heard.push_str(&line);
+            heard.push('\n');
+            let answer = match line.as_str() {
+                "." => {
+                    in_letter = false;
+                    "250 taken\r\n"
+                }
+                _ if in_letter => continue,
+                "DATA" => {
+                    in_letter = true;
+                    "354 go on\r\n"
+                }
+                "QUIT" => return heard,
+                _ => "250 ok\r\n",
+            };
+            writer.write_all(answer.as_bytes()).await.unwrap();
+            if answer.starts_with("250 taken") {
+                return heard;
+            }
+        }
+        heard
+    });
+    (url, letter)
+}
+
+#[tokio::test]
+async fn an_invitation_is_mailed_where_mail_is_set_up() {
+    let (url, letter) = mailbox().await;
+    let settings = Server::settings()
+        .with("SMTP_URL", &url)
+        .with("SMTP_FROM", "Parlour <parlour@example.com>")
+        .with("PARLOUR__MAIL__INVITE_LINK", "https://app.example/join/{code}");
+    let mut app = App::with(settings).await;
+    let ada = app.user("ada").await;
+    let room = ada.opens(json!({"visibility": "invite_only", "name": "Engine room"}), &[]).await;
+    let invitation = ada.post(&room.path("/invitations"), json!({"email": "grace@example.com"})).await.with_status(201);
+    let heard = within(SOON, "a letter", letter).await.unwrap();
+    let code = text(&invitation, "invitation_code");
+    assert!(heard.contains("RCPT TO:<grace@example.com>"), "{heard}");
+    let unfolded = heard.replace("=\n", "");
+    assert!(unfolded.contains(&format!("https://app.example/join/{code}")), "{heard}");
+    assert!(heard.contains("Engine room"), "{heard}");
+    assert_eq!(app.server.count_in_final_log(&code) + app.server.count_in_final_log("grace@example.com"), 0);
+}

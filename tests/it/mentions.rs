@@ -1,0 +1,146 @@
+//! Mentions, and how many of them are unread.
+
+use proptest::{
+    prelude::{Strategy, prop_oneof},
+    test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner},
+};
+use rand::Rng;
+use serde_json::{Value, json};
+
+use crate::support::{App, HEAVY, Person, Room, SOON, Seed, find, int, list, text, within};
+
+#[tokio::test]
+async fn a_name_behind_an_at_sign_is_a_mention_if_its_bearer_is_here() {
+    let app = App::start().await;
+    let [ada, bob, eve] = app.users(["ada", "bob", "eve"]).await;
+    let room = ada.opens_a_group("calls", &[&bob]).await;
+    let bobs = json!([bob.id]);
+    for (content, mentions) in [
+        ("@bob", &bobs),
+        ("Hello @BOB.", &bobs),
+        ("(@bob), @bob!", &bobs),
+        ("你好@bob", &bobs),
+        ("@bobby @bo bob", &json!([])),
+        ("mail bob@bob or ada@bob.example", &json!([])),
+        ("@eve is not here", &json!([])),
+    ] {
+        assert_eq!(&ada.says(&room, content).await["mentions"], mentions, "{content}");
+    }
+    let both = ada.says(&room, "@bob and @ada").await;
+    assert_eq!(list(&both, "mentions").len(), 2);
+    let mut ids = vec![ada.id.clone(), bob.id.clone()];
+    ids.sort();
+    assert_eq!(ada.history(&room).await.last().unwrap()["mentions"], json!(ids));
+    drop(eve);
+}
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Send { who: usize, names: Vec<usize> },
+    Edit { which: usize, names: Vec<usize> },
+    Delete { which: usize },
+    Mark { who: usize, which: usize },
+    LeaveAndReturn { who: usize },
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let names = || proptest::collection::vec(0..3usize, 0..3);
+    prop_oneof![
+        6 => (0..3usize, names()).prop_map(|(who, names)| Deed::Send { who, names }),
+        3 => (0..40usize, names()).prop_map(|(which, names)| Deed::Edit { which, names }),
+        2 => (0..40usize).prop_map(|which| Deed::Delete { which }),
+        3 => (0..3usize, 0..40usize).prop_map(|(who, which)| Deed::Mark { who, which }),
+        1 => (1..3usize).prop_map(|who| Deed::LeaveAndReturn { who }),
+    ]
+}
+
+fn calling(people: &[Person; 3], names: &[usize]) -> String {
+    let names: Vec<String> = names.iter().map(|who| format!("@{}", people[*who].name)).collect();
+    format!("so {}", names.join(" and "))
+}
+
+/// What somebody has not read, counted one by one.
+fn counted(history: &[Value], reader: &Person, mark: i64) -> (i64, i64) {
+    let unread: Vec<&Value> = history
+        .iter()
+        .filter(|message| int(message, "seq") > mark && message["sender_id"] != reader.id.as_str())
+        .filter(|message| message["is_deleted"] == false)
+        .collect();
+    let names_reader = |message: &&&Value| list(message, "mentions").iter().any(|id| *id == reader.id.as_str());
+    let mentions = unread.iter().filter(names_reader).count();
+    (i64::try_from(unread.len()).unwrap(), i64::try_from(mentions).unwrap())
+}
+
+async fn follow(people: &[Person; 3], deeds: &[Deed]) -> Result<(), TestCaseError> {
+    let room = people[0].opens_a_group("calls", &[&people[1], &people[2]]).await;
+    let mut sent: Vec<(Value, usize)> = Vec::new();
+    for deed in deeds {
+        match deed {
+            Deed::Send { who, names } => {
+                sent.push((people[*who].says(&room, &calling(people, names)).await, *who));
+            }
+            Deed::Edit { which, names } if !sent.is_empty() => {
+                let (message, who) = &sent[which % sent.len()];
+                let path = format!("/api/chat/messages/{}", text(message, "id"));
+                // what is deleted is edited no more
+                people[*who].patch(&path, json!({"content": calling(people, names)})).await;
+            }
+            Deed::Delete { which } if !sent.is_empty() => {
+                let (message, who) = &sent[which % sent.len()];
+                people[*who].delete(&format!("/api/chat/messages/{}", text(message, "id"))).await.ok();
+            }
+            Deed::Mark { who, which } if !sent.is_empty() => {
+                let (message, _) = &sent[which % sent.len()];
+                let mark = people[*who].post(&room.path("/read"), json!({"up_to_seq": message["seq"]})).await.ok();
+                let history = people[0].history(&room).await;
+                let expected = counted(&history, &people[*who], int(&mark, "last_read_seq"));
+                proptest::prop_assert_eq!((int(&mark, "unread_count"), int(&mark, "mention_count")), expected);
+            }
+            Deed::LeaveAndReturn { who } => {
+                people[*who].post(&room.path("/leave"), json!({})).await.ok();
+                people[0].post(&room.path("/members"), json!({"user_ids": [people[*who].id]})).await.ok();
+            }
+            _ => {}
+        }
+    }
+    everybody_counts_right(people, &room).await
+}
+
+async fn everybody_counts_right(people: &[Person; 3], room: &Room) -> Result<(), TestCaseError> {
+    let history = people[0].history(room).await;
+    for reader in people {
+        let details = reader.room(room).await;
+        let mark = int(find(list(&details, "members"), "user_id", &reader.id), "last_read_seq");
+        let expected = counted(&history, reader, mark);
+        let listed = reader.get("/api/chat/rooms").await.with_status(200);
+        for shown in [&details, find(list(&listed, "rooms"), "id", &room.id)] {
+            let told = (int(shown, "unread_count"), int(shown, "mention_count"));
+            proptest::prop_assert_eq!(told, expected, "what {} has not read", reader.name);
+        }
+    }
+    Ok(())
+}
+
+/// Catches a build that keeps counters instead of counting, one that leaves mentions of edited or deleted messages behind,
+/// and one that counts one's own.
+#[test]
+fn unread_messages_and_mentions_are_counted_right_whatever_happens() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _alone = runtime.block_on(HEAVY.lock());
+    let mut seed = [0; 32];
+    Seed::of("unread_messages_and_mentions_are_counted_right_whatever_happens").rng().fill_bytes(&mut seed);
+    let (app, people) = runtime.block_on(async {
+        let app = App::start().await;
+        let people = app.users(["ada", "bob", "cyd"]).await;
+        (app, people)
+    });
+    let config = Config { cases: 20, failure_persistence: None, max_shrink_iters: 100, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let outcome = runner.run(&proptest::collection::vec(deed(), 1..40), |deeds| {
+        runtime.block_on(within(SOON * 3, "a sequence of deeds", follow(&people, &deeds)))
+    });
+    drop(app);
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}

@@ -1,0 +1,154 @@
+//! Search: by any part of a word, in any language, and only what one may read.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{App, HEAVY, Person, SOON, clock, eventually, int, list, text, workload};
+
+async fn found(person: &Person, query: &str) -> Vec<String> {
+    let page = person.get(&format!("/api/chat/search?{query}")).await.with_status(200);
+    list(&page, "messages").iter().map(|message| text(message, "content")).collect()
+}
+
+/// `q` with what else is asked, percent-encoded.
+fn q(text: &str) -> String {
+    form_urlencoded::Serializer::new(String::new()).append_pair("q", text).finish()
+}
+
+#[tokio::test]
+async fn a_part_of_a_word_is_enough_in_any_language() {
+    let app = App::start().await;
+    let ada = app.user("ada").await;
+    let room = ada.opens_a_group("tongues", &[]).await;
+    for content in [
+        "we run qwen3.6 here",
+        "Die Straße nach Süden",
+        "你好，世界",
+        "Καλημέρα ΚΟΣΜΕ",
+        "สวัสดีชาวโลก",
+        "50% off_now \"quoted\"",
+    ] {
+        ada.says(&room, content).await;
+    }
+    for (query, content) in [
+        ("qwen", "we run qwen3.6 here"),
+        ("WEN3.6", "we run qwen3.6 here"),
+        ("run here", "we run qwen3.6 here"),
+        ("strasse", "Die Straße nach Süden"),
+        ("ü", "Die Straße nach Süden"),
+        ("你好", "你好，世界"),
+        ("界", "你好，世界"),
+        ("κοσμε", "Καλημέρα ΚΟΣΜΕ"),
+        ("ชาวโลก", "สวัสดีชาวโลก"),
+        ("50%", "50% off_now \"quoted\""),
+        ("f_n", "50% off_now \"quoted\""),
+        ("\"quo", "50% off_now \"quoted\""),
+    ] {
+        assert_eq!(found(&ada, &q(query)).await, [content], "{query}");
+    }
+    for query in ["qwen7", "run away", "世好", "5% off", "' OR 1=1--", "* OR content:x", "NOT qwen"] {
+        assert_eq!(found(&ada, &q(query)).await, Vec::<String>::new(), "{query}");
+    }
+    for wrong in [
+        "",
+        "q=",
+        "q=%20",
+        "q=%00",
+        "q=a%20b%20c%20d%20e%20f%20g%20h%20i%20j%20k",
+        "q=x&page=0",
+        "q=x&room_id=7",
+        "q=x&before=now",
+    ] {
+        ada.get(&format!("/api/chat/search?{wrong}")).await.refused("VALIDATION_ERROR");
+    }
+    ada.get(&format!("/api/chat/search?q={}", "x".repeat(201))).await.refused("VALIDATION_ERROR");
+}
+
+#[tokio::test]
+async fn only_what_one_may_read_is_found_as_it_is_now() {
+    let app = App::start().await;
+    let [ada, bob, eve] = app.users(["ada", "bob", "eve"]).await;
+    let room = ada.opens_a_group("shared", &[&bob]).await;
+    let own = ada.opens_a_group("own", &[]).await;
+    let message = ada.says(&room, "the needle in the hay").await;
+    ada.says(&own, "another needle").await;
+    assert_eq!(found(&bob, "q=needle").await, ["the needle in the hay"]);
+    assert_eq!(found(&ada, "q=needle").await, ["another needle", "the needle in the hay"], "the newest first");
+    assert!(found(&eve, "q=needle").await.is_empty());
+    bob.get(&format!("/api/chat/search?q=needle&room_id={}", own.id)).await.refused("ROOM_NOT_FOUND");
+
+    let path = format!("/api/chat/messages/{}", text(&message, "id"));
+    ada.patch(&path, json!({"content": "the thread in the hay"})).await.ok();
+    assert!(found(&bob, "q=needle").await.is_empty(), "it was edited away");
+    assert_eq!(found(&bob, "q=thread").await.len(), 1);
+    ada.delete(&path).await.ok();
+    assert!(found(&bob, "q=thread").await.is_empty(), "deleted text is found never");
+    bob.post(&room.path("/leave"), json!({})).await.ok();
+    ada.says(&room, "a needle again").await;
+    assert!(found(&bob, "q=needle").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_search_is_narrowed_by_room_sender_and_time() {
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let (one, two) = (ada.opens_a_group("one", &[&bob]).await, ada.opens_a_group("two", &[&bob]).await);
+    ada.says(&one, "fish of ada in one").await;
+    bob.says(&one, "fish of bob in one").await;
+    let last = ada.says(&two, "fish of ada in two").await;
+    let at = text(&last, "created_at");
+    for (query, count) in [
+        (format!("q=fish&room_id={}", one.id), 2),
+        (format!("q=fish&sender_id={}", bob.id), 1),
+        (format!("q=fish&room_id={}&sender_id={}", two.id, bob.id), 0),
+        (format!("q=fish&before={at}"), 2),
+        (format!("q=fish&after={at}"), 0),
+        ("q=fish&after=2020-01-01T00:00:00Z".to_owned(), 3),
+        (format!("q=fish&before={}", clock::rfc3339_in(Duration::from_secs(60))), 3),
+    ] {
+        assert_eq!(found(&ada, &query).await.len(), count, "{query}");
+    }
+    let page = ada.get("/api/chat/search?q=fish&page=2&page_size=2").await.with_status(200);
+    assert_eq!((int(&page, "total"), list(&page, "messages").len(), &page["has_more"]), (3, 1, &json!(false)));
+    let first = &list(&page, "messages")[0];
+    assert_eq!(first["excerpt"], "<mark>fish</mark> of ada in one");
+}
+
+/// With so many messages the index answers, not a comparison of each. Catches a build whose index misses what it should
+/// hold, one that shows what was deleted after it was indexed, and one that forgets who may read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_index_finds_what_comparing_would() {
+    let _alone = HEAVY.lock().await;
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let rooms = [ada.opens_a_group("one", &[&bob]).await, ada.opens_a_group("two", &[]).await];
+    let socket = ada.connects().await;
+    let early = ada.says(&rooms[0], "early needle-0815 你好").await;
+    let hidden = ada.says(&rooms[1], "hidden needle-0816").await;
+    for (number, room) in rooms.iter().enumerate() {
+        workload::Writer::new(&format!("filler{number}")).send(&socket, room, 3_000).await;
+    }
+    let late = ada.says(&rooms[0], "late needle-0817").await;
+    assert_eq!(found(&ada, "q=NEEDLE-08").await, ["late needle-0817", "hidden needle-0816", "early needle-0815 你好"]);
+    // the early ones are in the index by now or soon; whichever it is, the answers are the same
+    eventually(SOON * 3, "the index has caught up", async || {
+        let metrics = app.site.get("/metrics").send().await.body;
+        metrics.lines().any(|line| line.starts_with("parlour_search_indexed_total") && line.ends_with(" 6003"))
+    })
+    .await;
+    assert_eq!(found(&ada, "q=NEEDLE-08").await, ["late needle-0817", "hidden needle-0816", "early needle-0815 你好"]);
+    assert_eq!(found(&ada, &q("你好")).await, ["early needle-0815 你好"]);
+    assert_eq!(found(&ada, &format!("q=needle&room_id={}", rooms[1].id)).await, ["hidden needle-0816"]);
+    assert_eq!(found(&bob, "q=needle").await.len(), 2);
+    let many = ada.get("/api/chat/search?q=filler").await.with_status(200);
+    assert_eq!((int(&many, "total"), list(&many, "messages").len()), (1_000, 20), "counted to a thousand");
+
+    let path = |message: &Value| format!("/api/chat/messages/{}", text(message, "id"));
+    ada.patch(&path(&early), json!({"content": "early pin 您好"})).await.ok();
+    ada.delete(&path(&late)).await.ok();
+    assert_eq!(found(&ada, "q=needle").await, ["hidden needle-0816"]);
+    assert_eq!(found(&ada, "q=early%20pin").await, ["early pin 您好"]);
+    ada.delete(&path(&hidden)).await.ok();
+    assert!(found(&ada, "q=needle").await.is_empty());
+}
