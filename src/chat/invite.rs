@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use super::{
     Chat,
     audit::{self, Deed},
-    find, join,
+    ban, find, join,
     permission::{Capability, Membership, Permit},
 };
 use crate::{
@@ -97,12 +97,13 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
 /// What somebody sees of a room who has a code.
 ///
 /// # Errors
-/// `INVITE_NOT_FOUND`.
+/// `INVITE_NOT_FOUND`, `BANNED`.
 pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePreview> {
     let db = chat.db.read();
     let key = Key::find(db, code).await?.ok_or(INVITE_NOT_FOUND)?;
     let room = room::Entity::find_by_id(key.room_id()).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
     key.check(&room, actor.user_id, chat.clock.now())?;
+    ban::refuse_banned(db, room.id, actor.user_id, chat.clock.now()).await?;
     Ok(InvitePreview { name: room.name, avatar_url: room.avatar_url, member_count: room.member_count })
 }
 
@@ -212,6 +213,11 @@ pub(super) fn new_code() -> String {
 /// What a code is found by.
 pub(super) fn hash(code: &str) -> Vec<u8> {
     Sha256::digest(code.as_bytes()).to_vec()
+}
+
+/// Takes the link of a room back that becomes private; answers whether it had one.
+pub(super) async fn close(tx: &DatabaseTransaction, room: RoomId) -> Result<bool> {
+    Ok(invite::Entity::delete_by_id(room).exec(tx).await?.rows_affected > 0)
 }
 
 async fn replace(tx: &DatabaseTransaction, row: invite::Model) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Joining by oneself: a public room, or by a code.
 
-use sea_orm::{DatabaseTransaction, EntityTrait, QuerySelect};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
     Chat,
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     auth::Actor,
-    contract::{AuditAction, ErrorCode, Role, Room, RoomId, RoomType, Visibility},
+    contract::{AuditAction, ErrorCode, Role, Room, RoomId, RoomType, UserId, Visibility},
     error::{Error, Result},
 };
-use entity::room;
+use entity::{member, room};
 
 /// Joins a public room.
 ///
@@ -60,15 +60,35 @@ pub(super) async fn enter(
     }
     // Whoever holds a link, or finds a public room, may enter it: the room itself permits.
     let permit = Permit { room_id: room.id, user_id: actor.user_id };
-    let newcomer = [NewMember { user_id: actor.user_id, role }];
+    let newcomer = [returning(&tx, room.id, actor.user_id, role).await?];
     let changes = people::insert(&tx, room, room.last_seq, &newcomer, now).await?;
     people::count(&tx, room.id, 1).await?;
-    let deed = Deed::new(AuditAction::MemberJoined).to(actor.user_id).after(serde_json::json!({"role": role}));
+    let role = serde_json::json!({"role": newcomer[0].role});
+    let deed = Deed::new(AuditAction::MemberJoined).to(actor.user_id).after(role);
     audit::enter(&tx, &permit, [deed], now).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
     let answer = rooms::details(&tx, actor.user_id, room.clone()).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
     Ok(answer)
+}
+
+/// Somebody who comes by themselves, as what they come. Who was here before finds what admins took from them still taken:
+/// otherwise leaving would give it back.
+async fn returning(tx: &DatabaseTransaction, room: RoomId, user: UserId, role: Role) -> Result<NewMember> {
+    let before = member::Entity::find()
+        .filter(member::Column::RoomId.eq(room))
+        .filter(member::Column::UserId.eq(user))
+        .one(tx)
+        .await?;
+    let newcomer = NewMember::new(user, role);
+    Ok(match before {
+        Some(before) => NewMember {
+            role: if before.role == Role::Viewer { Role::Viewer } else { role },
+            muted_until: before.muted_until,
+            ..newcomer
+        },
+        None => newcomer,
+    })
 }
 
 /// Refused: nothing to join.

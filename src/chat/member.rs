@@ -39,6 +39,15 @@ const NAMED: usize = 500;
 pub(super) struct NewMember {
     pub(super) user_id: UserId,
     pub(super) role: Role,
+    /// They may not send before this.
+    pub(super) muted_until: Option<Timestamp>,
+}
+
+impl NewMember {
+    /// Somebody who may speak at once.
+    pub(super) fn new(user_id: UserId, role: Role) -> Self {
+        Self { user_id, role, muted_until: None }
+    }
 }
 
 /// Who is in a room, in the order in which they came.
@@ -85,7 +94,7 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
     all_exist(&tx, &named).await?;
     let here = present(&tx, room_id, named.iter().copied()).await?;
     let new: Vec<NewMember> =
-        named.iter().filter(|id| !here.contains(id)).map(|id| NewMember { user_id: *id, role: Role::Member }).collect();
+        named.iter().filter(|id| !here.contains(id)).map(|id| NewMember::new(*id, Role::Member)).collect();
     if new.is_empty() {
         return Err(Error::Refused(ErrorCode::AlreadyMember, "they are in the room already"));
     }
@@ -177,6 +186,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
     let (_, own, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = standing.permit(Capability::TransferOwnership)?;
     let target = find::member(&tx, room_id, heir).await?.ok_or(Error::USER_NOT_FOUND)?;
+    all_exist(&tx, &[heir].into()).await?;
     let mut changes = Vec::new();
     for (place, role) in [(target, Role::Owner), (own, Role::Admin)] {
         changes.push(Change::of_member(EventKind::MemberUpdated, place.user_id));
@@ -244,7 +254,7 @@ pub(super) async fn insert(
         // What was said before they came is not unread to them.
         last_read_seq: Set(Seq(seq)),
         last_read_at: Set(None),
-        muted_until: Set(None),
+        muted_until: Set(person.muted_until),
         last_sent_at: Set(None),
         left_at: Set(None),
     });

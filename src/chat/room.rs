@@ -14,7 +14,7 @@ use sea_orm::{
 use super::{
     Chat,
     audit::{self, Deed},
-    find,
+    find, invite,
     log::{self, Change},
     member::{self as people, NewMember},
     permission::{Capability, Permit},
@@ -83,8 +83,8 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
         return Ok(Created { room: details(db, actor.user_id, existing).await?, is_new: false });
     }
     let role = if is_direct { Role::Member } else { Role::Owner };
-    let everybody: Vec<NewMember> = std::iter::once(NewMember { user_id: actor.user_id, role })
-        .chain(others.into_iter().map(|user_id| NewMember { user_id, role: Role::Member }))
+    let everybody: Vec<NewMember> = std::iter::once(NewMember::new(actor.user_id, role))
+        .chain(others.into_iter().map(|user_id| NewMember::new(user_id, Role::Member)))
         .collect();
     let changes = people::insert(&tx, &room, Seq::ZERO, &everybody, now).await?;
     log::insert(&tx, &room, actor.user_id, &changes, now).await?;
@@ -196,7 +196,12 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     row.updated_at = Set(now);
     let after = rules::settings(&row.update(&tx).await?);
     let (before, after) = audit::difference(&before, &after);
-    audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomUpdated).before(before).after(after)], now).await?;
+    let mut deeds = vec![Deed::new(AuditAction::RoomUpdated).before(before).after(after)];
+    // Or a code from before would let people in once the room has a link again.
+    if request.visibility == Some(Visibility::Private) && invite::close(&tx, id).await? {
+        deeds.push(Deed::new(AuditAction::InviteRevoked));
+    }
+    audit::enter(&tx, &permit, deeds, now).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
     let answer = details(&tx, actor.user_id, room.clone()).await?;
     log::commit(chat, tx, &room, 1).await?;

@@ -86,6 +86,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, actor: Actor, Id(room_id
     params(("code" = String, Path, description = "Of a link or an invitation")),
     responses(
         (status = 200, description = "The room from outside", body = InvitePreview),
+        (status = 403, description = "BANNED"),
         (status = 404, description = "INVITE_NOT_FOUND"),
     )
 )]

@@ -45,6 +45,7 @@ async fn who_is_banned_comes_in_by_no_door() {
     for code in [code, text(&invitation, "invitation_code")] {
         bob.post(&format!("/api/chat/invites/{code}/join"), json!({})).await.refused("BANNED");
     }
+    bob.get(&format!("/api/chat/invites/{}", text(&invitation, "invitation_code"))).await.refused("BANNED");
     ada.post(&room.path("/invitations"), json!({"user_id": bob.id})).await.refused("BANNED");
     assert_eq!(int(&ada.room(&room).await, "member_count"), 1);
 

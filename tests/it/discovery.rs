@@ -87,3 +87,19 @@ async fn ownership_is_handed_over_in_one_step() {
     ada.post(&room.path("/leave"), json!({})).await.ok();
     bob.post(&room.path("/leave"), json!({})).await.refused("LAST_OWNER");
 }
+
+/// Catches a build in which leaving and coming back ends a mute, or makes a member of a viewer.
+#[tokio::test]
+async fn who_comes_back_finds_taken_what_was_taken() {
+    let app = App::start().await;
+    let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
+    let room = ada.opens(json!({"visibility": "public"}), &[&bob, &cyd]).await;
+    let mute = json!({"muted_until": "2999-01-01T00:00:00Z"});
+    ada.patch(&room.path(&format!("/members/{}", bob.id)), mute).await.ok();
+    ada.makes(&cyd, "viewer", &room).await;
+    for person in [&bob, &cyd] {
+        person.post(&room.path("/leave"), json!({})).await.ok();
+        person.post(&room.path("/join"), json!({})).await.with_status(200);
+        person.tries_to_say(&room, "may I?").await.refused("PERMISSION_DENIED");
+    }
+}

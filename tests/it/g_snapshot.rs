@@ -24,6 +24,16 @@ enum Deed {
     Delete {
         which: usize,
     },
+    React {
+        who: usize,
+        which: usize,
+        emoji: usize,
+        take: bool,
+    },
+    Pin {
+        which: usize,
+        take: bool,
+    },
     Rename {
         number: u32,
     },
@@ -46,6 +56,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         6 => (0..3usize, proptest::option::of(0..50usize)).prop_map(|(who, reply_to)| Deed::Send { who, reply_to }),
         3 => (0..50usize).prop_map(|which| Deed::Edit { which }),
         2 => (0..50usize).prop_map(|which| Deed::Delete { which }),
+        4 => (0..3usize, 0..50usize, 0..3usize, proptest::bool::weighted(0.3))
+            .prop_map(|(who, which, emoji, take)| Deed::React { who, which, emoji, take }),
+        1 => (0..50usize, proptest::bool::ANY).prop_map(|(which, take)| Deed::Pin { which, take }),
         1 => (0..1_000u32).prop_map(|number| Deed::Rename { number }),
         1 => (1..3usize, proptest::bool::ANY).prop_map(|(who, viewer)| Deed::ChangeRole { who, viewer }),
         1 => (1..3usize).prop_map(|who| Deed::Remove { who }),
@@ -79,9 +92,14 @@ fn shown(message: &Value) -> Value {
         "deleted_at",
         "created_at",
         "reply_to_id",
+        "is_pinned",
+        "reply_count",
     ] {
         kept[key] = message[key].clone();
     }
+    // whose they are, an event says by its user
+    let counts = list(message, "reactions").iter().map(|one| (text(one, "emoji"), one["count"].clone()));
+    kept["reactions"] = Value::Object(counts.collect());
     if message["reply_to"].is_object() {
         kept["reply_to"] =
             json!({"content": message["reply_to"]["content"], "is_deleted": message["reply_to"]["is_deleted"]});
@@ -108,7 +126,25 @@ impl Replica {
         self.seq = seq;
         match name {
             "new_message" => {
-                self.messages.insert(text(&data["message"], "id"), shown(&data["message"]));
+                let message = shown(&data["message"]);
+                let answered = message["reply_to_id"].as_str().and_then(|id| self.messages.get_mut(id));
+                if let Some(answered) = answered {
+                    answered["reply_count"] = json!(int(answered, "reply_count") + 1);
+                }
+                self.messages.insert(text(&message, "id"), message);
+            }
+            "reaction_added" | "reaction_removed" => {
+                let message = self.messages.get_mut(&text(data, "message_id")).expect("it was sent before");
+                let counts = message["reactions"].as_object_mut().expect("counts by emoji");
+                let emoji = text(data, "emoji");
+                let before = counts.get(&emoji).and_then(Value::as_i64).unwrap_or(0);
+                let after = if name == "reaction_added" { before + 1 } else { before - 1 };
+                counts.insert(emoji, json!(after));
+                counts.retain(|_, count| *count != 0);
+            }
+            "message_pinned" | "message_unpinned" => {
+                let message = self.messages.get_mut(&text(data, "message_id")).expect("it was sent before");
+                message["is_pinned"] = json!(name == "message_pinned");
             }
             "message_edited" => {
                 let id = text(data, "message_id");
@@ -120,6 +156,8 @@ impl Replica {
                 let message = self.messages.get_mut(&id).expect("only what was sent is deleted");
                 message["content"] = Value::Null;
                 message["is_deleted"] = json!(true);
+                message["is_pinned"] = json!(false);
+                message["reactions"] = json!({});
                 message["deleted_at"] = data["deleted_at"].clone();
                 self.preview(&id, &Value::Null, &json!(true));
             }
@@ -166,6 +204,17 @@ async fn perform(deed: &Deed, people: &[Person; 3], room: &Room, sent: &mut Vec<
         Deed::Delete { which } => {
             let Some(message) = pick(*which) else { return };
             people[message.1].delete(&path(&message)).await
+        }
+        Deed::React { who, which, emoji, take } => {
+            let Some(message) = pick(*which) else { return };
+            let emoji = ["%F0%9F%91%8D", "%F0%9F%8E%89", "%E2%9D%A4%EF%B8%8F"][*emoji];
+            let path = format!("{}/reactions/{emoji}", path(&message));
+            if *take { people[*who].delete(&path).await } else { people[*who].put(&path, json!({})).await }
+        }
+        Deed::Pin { which, take } => {
+            let Some(message) = pick(*which) else { return };
+            let path = format!("{}/pin", path(&message));
+            if *take { people[0].delete(&path).await } else { people[0].put(&path, json!({})).await }
         }
         Deed::Rename { number } => people[0].patch(&room.path(""), json!({"name": format!("name {number}")})).await,
         Deed::ChangeRole { who, viewer } => {
@@ -233,7 +282,7 @@ fn a_snapshot_and_the_events_after_it_make_a_fresh_snapshot() {
         let people = app.users(["ada", "bob", "cyd"]).await;
         (app, people)
     });
-    let config = Config { cases: 24, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let config = Config { cases: 24, failure_persistence: None, max_shrink_iters: 100, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let outcome = runner.run(&proptest::collection::vec(deed(), 1..60), |deeds| {
         runtime.block_on(within(SOON * 3, "a sequence of deeds", follow(&people, &deeds)))

@@ -50,6 +50,8 @@ async fn private_and_direct_rooms_have_no_link() {
     ada.patch(&open.path(""), json!({"visibility": "private"})).await.ok();
     bob.get(&by(&code, "")).await.refused("INVITE_NOT_FOUND");
     bob.post(&by(&code, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
+    ada.patch(&open.path(""), json!({"visibility": "public"})).await.ok();
+    bob.get(&by(&code, "")).await.refused("INVITE_NOT_FOUND");
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ mod g_snapshot;
 mod g_stalled_reader;
 mod history_access;
 mod invites;
+mod matrix;
 mod mentions;
 mod messages;
 mod operations;

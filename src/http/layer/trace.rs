@@ -1,6 +1,6 @@
 //! A name for every request, in the log, in the answer, and in every problem.
 
-use std::time::Instant;
+use std::{borrow::Cow, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request},
@@ -18,13 +18,14 @@ pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id"
 /// Characters of a name that a caller may choose.
 const LENGTH: usize = 64;
 
-/// Names, logs, counts and times a request. Of its address only the path is logged: the query may hold a token.
+/// Names, logs, counts and times a request. Of its address only the path is logged, without the code of an invite: the query
+/// may hold a token.
 pub async fn request(mut request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID_HEADER).and_then(given).unwrap_or_else(RequestId::new);
     request.extensions_mut().insert(id.clone());
     let method = method(request.method());
     let route = route(&request);
-    let span = tracing::info_span!("request", request_id = %id.0, method, path = request.uri().path());
+    let span = tracing::info_span!("request", request_id = %id.0, method, path = &*shown(request.uri().path()));
     let started = Instant::now();
 
     let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).instrument(span.clone()).await;
@@ -46,6 +47,15 @@ fn given(value: &HeaderValue) -> Option<RequestId> {
     let fits = (1..=LENGTH).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     fits.then(|| RequestId(text.to_owned()))
+}
+
+/// A path without what lets people in.
+fn shown(path: &str) -> Cow<'_, str> {
+    const INVITES: &str = "/api/chat/invites/";
+    match path.strip_prefix(INVITES) {
+        Some(rest) => format!("{INVITES}***{}", rest.find('/').map_or("", |end| &rest[end..])).into(),
+        None => path.into(),
+    }
 }
 
 /// A method of the known ones: callers must not be able to make up labels.
@@ -74,6 +84,17 @@ fn route(request: &Request) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_is_not_shown() {
+        for (path, expected) in [
+            ("/api/chat/invites/abc", "/api/chat/invites/***"),
+            ("/api/chat/invites/abc/join", "/api/chat/invites/***/join"),
+            ("/api/chat/rooms/1/invite", "/api/chat/rooms/1/invite"),
+        ] {
+            assert_eq!(shown(path), expected);
+        }
+    }
 
     #[test]
     fn only_a_well_formed_name_is_taken_over() {

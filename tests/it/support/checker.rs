@@ -7,10 +7,14 @@ use serde_json::Value;
 use super::{Event, int, text};
 
 /// The names of the events that are entries of a room's log.
-pub(crate) const DURABLE: [&str; 8] = [
+pub(crate) const DURABLE: [&str; 12] = [
     "new_message",
     "message_edited",
     "message_deleted",
+    "reaction_added",
+    "reaction_removed",
+    "message_pinned",
+    "message_unpinned",
     "member_added",
     "member_removed",
     "member_updated",

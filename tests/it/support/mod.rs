@@ -6,6 +6,7 @@ pub(crate) mod form;
 pub(crate) mod incoming;
 pub(crate) mod people;
 pub(crate) mod polling;
+pub(crate) mod postgres;
 pub(crate) mod rest;
 pub(crate) mod seed;
 pub(crate) mod server;

@@ -15,7 +15,7 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::{SOON, eventually};
+use super::{SOON, eventually, postgres};
 
 /// Long enough for a node that was killed to open its database again on a busy machine.
 const START: Duration = Duration::from_secs(30);
@@ -42,7 +42,12 @@ impl Settings {
         self.with("PARLOUR__LIMITS__ENABLED", "true")
     }
 
-    pub(crate) async fn start(self) -> Server {
+    pub(crate) async fn start(mut self) -> Server {
+        if !self.env.iter().any(|(name, _)| name == "DATABASE_URL")
+            && let Some(url) = postgres::fresh_database().await
+        {
+            self = self.with("DATABASE_URL", &url);
+        }
         let dir = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         Server::launch(self, dir).await
     }
