@@ -56,6 +56,17 @@
 //!
 //! Other changes are rare and take their own transaction: check, change, [`append`](chat::log), commit, tell.
 //!
+//! # What not everybody may read
+//!
+//! Where newcomers read only what was said since they joined (`rooms.history`), an entry that shows an older message exists
+//! in more than one form ([`bus::Committed::data_since`]): each reader is given the one for the place in which they joined.
+//!
+//! # Search
+//!
+//! The index follows the log like any other reader, with a cursor a room (`chat/search/indexer.rs`): sending does not wait
+//! for it. It only proposes; each hit is compared again with the message as it is now, and what the index has not read yet is
+//! read from the log. So what was just sent is found, and what was deleted is not.
+//!
 //! # The way back in
 //!
 //! A client that reconnects sends the last `seq` it has of each room. The room's task replays what follows to that one
