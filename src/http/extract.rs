@@ -1,13 +1,13 @@
 //! What handlers take from a request. Whatever does not fit is refused as a problem that names the field.
 
-use std::{error::Error as _, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request, path::ErrorKind, rejection::PathRejection},
     http::{HeaderMap, header, request::Parts},
 };
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -16,6 +16,9 @@ use crate::{
     contract::{ErrorCode, decode},
     error::{Error, Result},
 };
+
+/// How much of a body that is too large is read, in multiples of what is taken.
+const DRAINED: usize = 8;
 
 const UNSUPPORTED_MEDIA_TYPE: Error =
     Error::Refused(ErrorCode::UnsupportedMediaType, "the body must be application/json");
@@ -129,15 +132,21 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")))
 }
 
-/// The whole body. One that is too large is not read to its end, whether it says its length or not.
+/// The whole body. Of one that is too large some more is read and dropped: a client that is still sending when the connection
+/// ends would not see the answer.
 async fn read(request: Request, limit: usize) -> Result<Bytes> {
-    axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
-        if error.source().is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
-            PAYLOAD_TOO_LARGE
-        } else {
-            Error::field("body", "incomplete", "the body ended early")
+    let (mut body, mut kept, mut length) = (request.into_body(), Vec::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::field("body", "incomplete", "the body ended early"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        if length <= limit {
+            kept.extend_from_slice(&data);
+        } else if length > limit.saturating_mul(DRAINED) {
+            break;
         }
-    })
+    }
+    if length <= limit { Ok(kept.into()) } else { Err(PAYLOAD_TOO_LARGE) }
 }
 
 #[cfg(test)]

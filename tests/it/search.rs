@@ -152,3 +152,28 @@ async fn the_index_finds_what_comparing_would() {
     ada.delete(&path(&hidden)).await.ok();
     assert!(found(&ada, "q=needle").await.is_empty());
 }
+
+/// Threat E9. Searches take turns; whoever asks for something else does not wait for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_searches_at_once_leave_the_server_alive() {
+    let _alone = HEAVY.lock().await;
+    let app = App::start().await;
+    let ada = app.user("ada").await;
+    let room = ada.opens_a_group("busy", &[]).await;
+    let socket = ada.connects().await;
+    workload::Writer::new("filler").send(&socket, &room, 3_000).await;
+    // two letters: each search compares every message
+    let searches = (0..200).map(async |_| ada.get("/api/chat/search?q=zz").await.outcome());
+    let probes = async {
+        for _ in 0..20 {
+            let began = std::time::Instant::now();
+            assert_eq!(app.site.get("/healthz").send().await.status, 200);
+            ada.says(&room, "going on").await;
+            assert!(began.elapsed() < SOON / 4, "a probe and a message took {:?}", began.elapsed());
+        }
+    };
+    let (outcomes, ()) = tokio::join!(futures_util::future::join_all(searches), probes);
+    let answered = |outcome: &String| outcome == "OK" || outcome == "SERVICE_UNAVAILABLE";
+    assert!(outcomes.iter().all(answered), "{outcomes:?}");
+    assert!(outcomes.iter().any(|outcome| outcome == "OK"));
+}
