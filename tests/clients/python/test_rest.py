@@ -91,7 +91,7 @@ def test_a_message_from_its_sending_to_its_end(people):
     assert [one["id"] for one in bob.call("GET", f"{history}?after_seq={first['seq']}")["messages"]] == [reply["id"]]
 
     read = bob.call("POST", f"/api/chat/rooms/{room['id']}/read", {"message_ids": [first["id"]]}, expect=200)
-    assert read == {"last_read_seq": first["seq"], "unread_count": 0}
+    assert read == {"last_read_seq": first["seq"], "unread_count": 0, "mention_count": 0}
     path = f"/api/chat/messages/{first['id']}"
     assert ada.call("PATCH", path, {"content": "First"}, expect=200)["is_edited"] is True
     bob.refused(403, "PERMISSION_DENIED", "PATCH", path, {"content": "Mine"})

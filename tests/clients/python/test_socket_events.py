@@ -92,12 +92,12 @@ def test_reading_moves_the_mark_and_is_seen(people, way):
     ada, bob, room, adas, bobs = in_a_room(people, way)
     first, second = ada.send(room, "one"), ada.send(room, "two")
     mark = bobs.ask("mark_as_read", {"room_id": room["id"], "message_ids": [first["id"]]})
-    assert mark == {"last_read_seq": first["seq"], "unread_count": 1}
+    assert mark == {"last_read_seq": first["seq"], "unread_count": 1, "mention_count": 0}
     read = adas.heard("messages_read")
     assert (read["user_id"], read["last_read_seq"]) == (bob.id, first["seq"])
     assert read["message_ids"] == [first["id"]]
     mark = bobs.ask("mark_as_read", {"room_id": room["id"], "up_to_seq": second["seq"]})
-    assert mark == {"last_read_seq": second["seq"], "unread_count": 0}
+    assert mark == {"last_read_seq": second["seq"], "unread_count": 0, "mention_count": 0}
     adas.heard("messages_read", lambda event: event["last_read_seq"] == second["seq"])
 
 
