@@ -191,13 +191,13 @@ impl Delivery {
             };
             for (user, connections) in onlookers {
                 // The index is a hint; who is a member, the database says.
-                let Some(&unread) = activity.unread.get(&user) else { continue };
+                let Some(&(unread, sees)) = activity.members.get(&user) else { continue };
                 let event = Ephemeral::RoomActivity {
                     room_id,
                     last_seq: activity.last_seq,
                     unread_count: unread.messages,
                     mention_count: unread.mentions,
-                    last_message: activity.last_message.clone().map(Box::new),
+                    last_message: activity.last_message.clone().filter(|_| sees).map(Box::new),
                 };
                 let data = Encoded::new(&event);
                 for connection in connections {

@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use super::{last_messages, of_user};
 use crate::{
     chat::{
-        Chat, find, member as people,
+        Chat, find,
         permission::Capability,
         receipt::{self, Unread},
         view::Reader,
@@ -98,8 +98,8 @@ pub async fn may_type(chat: &Chat, user: UserId, id: RoomId) -> Result<()> {
 pub struct Activity {
     pub last_seq: Seq,
     pub last_message: Option<Message>,
-    /// What each of them has not read; who is no member (any longer) is left out.
-    pub unread: HashMap<UserId, Unread>,
+    /// What each of them has not read, and whether they may read the last message; who is no member (any longer) is left out.
+    pub members: HashMap<UserId, (Unread, bool)>,
 }
 
 /// The state of a room for those of some users who are its members.
@@ -109,15 +109,23 @@ pub struct Activity {
 pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activity> {
     let db = chat.db.read();
     let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-    let (last_seq, history) = (room.last_seq, room.history);
-    let mut last_message = last_messages(db, Reader::Everyone, &[room]).await?.remove(&id);
-    if history == HistoryAccess::SinceJoined {
+    let mut last_message = last_messages(db, Reader::Everyone, std::slice::from_ref(&room)).await?.remove(&id);
+    if room.history == HistoryAccess::SinceJoined {
         // They did not all come at the same time: what it replies to is not for each of them.
         last_message = last_message.map(Message::unquoted);
     }
     // Who is a member is read last: nobody is shown a message that came after they had gone.
     let mut unread = receipt::unread_of(db, id, users).await?;
-    let members = people::present(db, id, users.iter().copied()).await?;
-    let unread = members.into_iter().map(|user| (user, unread.remove(&user).unwrap_or_default())).collect();
-    Ok(Activity { last_seq, last_message, unread })
+    let places = member::Entity::find()
+        .filter(member::Column::RoomId.eq(id))
+        .filter(member::Column::UserId.is_in(users.iter().copied()))
+        .filter(member::Column::LeftAt.is_null())
+        .all(db)
+        .await?;
+    let told = |place: member::Model| {
+        let sees = last_message.as_ref().is_some_and(|last| find::standing(&room, &place).may_see(last.seq));
+        (place.user_id, (unread.remove(&place.user_id).unwrap_or_default(), sees))
+    };
+    let members = places.into_iter().map(told).collect();
+    Ok(Activity { last_seq: room.last_seq, last_message, members })
 }
