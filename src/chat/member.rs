@@ -264,6 +264,7 @@ pub(super) async fn insert(
             member::Column::JoinedAt,
             member::Column::JoinedSeq,
             member::Column::LastReadSeq,
+            member::Column::LastReadAt,
             member::Column::MutedUntil,
             member::Column::LeftAt,
         ])
