@@ -62,8 +62,11 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
 pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId) -> Result<()> {
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
-    let (_, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
     let permit = standing.permit(Capability::Pin)?;
+    if message.deleted_at.is_some() {
+        return Err(Error::MESSAGE_NOT_FOUND);
+    }
     if !clear(&tx, id).await? {
         return Ok(());
     }
