@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     auth::Auth,
-    bus::{Bus, Notice},
+    bus::{Bus, Inlet, interest::Interest, redis::Redis},
     chat::Chat,
     clock::Clock,
     config::Config,
@@ -21,6 +21,7 @@ use crate::{
     mail::Mail,
     presence::Presences,
     typing::Typing,
+    watch::Watch,
 };
 
 /// The parts of a running server. Handlers of both transports hold one behind an `Arc`.
@@ -30,6 +31,8 @@ pub struct App {
     pub clock: Clock,
     pub db: Db,
     pub bus: Bus,
+    /// The Redis between the nodes, where there is one.
+    pub redis: Option<Redis>,
     pub auth: Auth,
     pub chat: Chat,
     pub connections: Arc<Connections>,
@@ -37,6 +40,7 @@ pub struct App {
     pub presences: Arc<Presences>,
     pub typing: Arc<Typing>,
     pub limits: Limits,
+    pub watch: Arc<Watch>,
     /// Cancelled when the server begins to stop: no new connections, and open ones are asked to go.
     pub draining: CancellationToken,
     pub started_at: Timestamp,
@@ -47,33 +51,36 @@ impl App {
     ///
     /// # Errors
     /// When accounts cannot be set up: the secret key is missing.
-    pub fn new(config: Config, db: Db) -> Result<(Arc<Self>, mpsc::Receiver<Notice>)> {
+    pub fn new(config: Config, db: Db) -> Result<(Arc<Self>, Inlet)> {
         let clock = Clock;
-        let (bus, notices) = Bus::new();
+        let (bus, inlet, redis, interest) = connect(&config)?;
         let auth = Auth::new(&config, clock, db.clone(), bus.clone())?;
         let mail = Mail::new(&config.mail).map_err(Error::internal)?;
         let chat = Chat::new(db.clone(), clock, bus.clone(), mail);
-        let connections = Arc::<Connections>::default();
+        let connections = Arc::new(Connections::new(interest));
         let app = Self {
             clock,
             feed: Feed::new(chat.clone(), Arc::clone(&connections)),
             presences: Presences::new(chat.clone(), clock, Arc::clone(&connections), config.realtime.presence_grace()),
             typing: Typing::start(
                 Arc::clone(&connections),
+                bus.clone(),
                 config.realtime.typing_expiry(),
                 config.limits.typing_interval(),
             ),
             limits: Limits::new(&config),
+            watch: Arc::default(),
             draining: CancellationToken::new(),
             started_at: clock.now(),
             config: Arc::new(config),
             db,
             bus,
+            redis,
             auth,
             chat,
             connections,
         };
-        Ok((Arc::new(app), notices))
+        Ok((Arc::new(app), inlet))
     }
 
     /// What takes the notices of this node to its sockets.
@@ -83,7 +90,23 @@ impl App {
             chat: self.chat.clone(),
             feed: self.feed.clone(),
             connections: Arc::clone(&self.connections),
+            typing: Arc::clone(&self.typing),
+            watch: Arc::clone(&self.watch),
             rooms_per_socket: self.config.realtime.rooms_per_socket,
         }
     }
+}
+
+/// The bus, and what this node asks of the others where there are some.
+fn connect(config: &Config) -> Result<(Bus, Inlet, Option<Redis>, Arc<Interest>)> {
+    let url = config.bus.redis_url.expose();
+    if url.is_empty() {
+        let (bus, inlet) = Bus::alone();
+        return Ok((bus, inlet, None, Arc::default()));
+    }
+    let redis = Redis::new(url, Uuid::now_v7()).map_err(Error::internal)?;
+    let (bus, inlet, outlet) = Bus::among_others();
+    let interest = Interest::followed();
+    redis.start(outlet, Arc::clone(&interest));
+    Ok((bus, inlet, Some(redis), interest))
 }

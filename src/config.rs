@@ -28,6 +28,7 @@ pub const DEFAULTS: &str = include_str!("../config/default.toml");
 pub struct Config {
     pub server: Server,
     pub database: Database,
+    pub bus: Bus,
     pub auth: Auth,
     pub cors: Cors,
     pub limits: Limits,
@@ -79,6 +80,12 @@ pub enum Migrate {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub struct Bus {
+    pub redis_url: Secret,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Auth {
     pub secret_key: Secret,
     pub issuer: String,
@@ -126,6 +133,7 @@ pub struct Realtime {
     pub presence_grace_ms: u64,
     pub typing_expiry_ms: u64,
     pub sweep_interval_ms: u64,
+    pub recheck_interval_ms: u64,
     pub expiry_notice_seconds: u64,
 }
 
@@ -276,6 +284,12 @@ impl Realtime {
     #[must_use]
     pub fn typing_expiry(&self) -> Duration {
         Duration::from_millis(self.typing_expiry_ms)
+    }
+
+    /// How long between two looks at what open sockets may.
+    #[must_use]
+    pub fn recheck_interval(&self) -> Duration {
+        Duration::from_millis(self.recheck_interval_ms)
     }
 
     /// How long bytes may stay unacknowledged.

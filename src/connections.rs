@@ -2,182 +2,29 @@
 //!
 //! This is an index and nothing else. Order is the [`crate::feed`]'s business; here is what needs no order.
 
+mod connection;
+
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use parking_lot::{Mutex, RwLock};
 
+pub use connection::{Connection, ConnectionId, Delivery, Transport};
+
 use crate::{
-    bus::Committed,
-    contract::{
-        ErrorCode, RoomId, Seq, SessionId, User, UserId,
-        command::RoomScope,
-        event::{Encoded, Ephemeral},
-    },
+    bus::interest::{Interest, Topic},
+    contract::{ErrorCode, RoomId, SessionId, UserId},
     error::{Error, Result},
 };
-
-/// Names a socket on this node; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(pub u64);
-
-/// What became of an event that was given to a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// It waits to be written.
-    Queued,
-    /// As much waits as may; this one was not taken.
-    Full,
-    /// The socket is gone.
-    Gone,
-}
-
-/// The transport's end of a socket.
-pub trait Transport: Send + Sync {
-    /// Queues an event.
-    fn emit(&self, event: &'static str, data: &Encoded) -> Delivery;
-    /// Ends the socket after what is queued, in the protocol's own way.
-    fn disconnect(&self);
-    /// Ends the connection at once, whatever is queued.
-    fn kill(&self);
-    /// Counts bytes that are about to be queued; false when so many wait already that no more may.
-    fn weigh(&self, bytes: usize) -> bool;
-}
-
-/// A socket and whose it is.
-pub struct Connection {
-    pub id: ConnectionId,
-    pub user: User,
-    /// The login whose token was shown last.
-    session_id: Mutex<SessionId>,
-    pub scope: RoomScope,
-    transport: Box<dyn Transport>,
-    joined: Mutex<HashSet<RoomId>>,
-    revoked: AtomicBool,
-    /// Set under the index's lock: from then on it joins nothing.
-    closed: AtomicBool,
-}
-
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("id", &self.id).field("user", &self.user.id).finish_non_exhaustive()
-    }
-}
-
-impl Connection {
-    /// A socket that has joined nothing yet.
-    #[must_use]
-    pub fn new(
-        id: ConnectionId,
-        user: User,
-        session_id: SessionId,
-        scope: RoomScope,
-        transport: Box<dyn Transport>,
-    ) -> Self {
-        Self {
-            id,
-            user,
-            session_id: Mutex::new(session_id),
-            scope,
-            transport,
-            joined: Mutex::new(HashSet::new()),
-            revoked: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
-        }
-    }
-
-    /// The login whose token was shown last.
-    #[must_use]
-    pub fn session_id(&self) -> SessionId {
-        *self.session_id.lock()
-    }
-
-    /// A token of another login was shown: the socket ends with that one from now on.
-    pub fn adopt(&self, session: SessionId) {
-        *self.session_id.lock() = session;
-    }
-
-    /// Queues an event that must not be lost: a socket that can't take it is cut, and catches up when it comes back.
-    pub fn deliver(&self, event: &'static str, data: &Encoded) -> Delivery {
-        let delivery = self.transport.emit(event, data);
-        if delivery == Delivery::Full {
-            tracing::info!(connection = self.id.0, user = %self.user.id, "socket does not keep up; cutting it");
-            metrics::counter!("parlour_sockets_cut_total").increment(1);
-            self.transport.kill();
-        }
-        delivery
-    }
-
-    /// Queues entries of the log of a room that its user joined in the place `joined`, back to back; answers whether it took
-    /// them all.
-    pub fn deliver_all(&self, entries: &[Committed], joined: Seq) -> bool {
-        entries.iter().all(|entry| self.deliver(entry.name, entry.data_since(joined)) == Delivery::Queued)
-    }
-
-    /// Queues news of the moment, which a socket that is behind does without.
-    pub fn tell(&self, event: &Ephemeral) -> Delivery {
-        self.transport.emit(event.name(), &Encoded::new(event))
-    }
-
-    /// The same, encoded before.
-    pub fn tell_encoded(&self, event: &'static str, data: &Encoded) -> Delivery {
-        self.transport.emit(event, data)
-    }
-
-    /// Whether it has joined a room.
-    #[must_use]
-    pub fn has_joined(&self, room: RoomId) -> bool {
-        self.joined.lock().contains(&room)
-    }
-
-    /// How many rooms it has joined.
-    #[must_use]
-    pub fn joined_count(&self) -> usize {
-        self.joined.lock().len()
-    }
-
-    /// Ends it because its login may no longer: nothing it sent and that still waits is done.
-    pub fn revoke(&self, code: ErrorCode) {
-        self.revoked.store(true, Ordering::SeqCst);
-        if self.tell(&Ephemeral::SessionRevoked { code }) == Delivery::Queued {
-            self.transport.disconnect();
-        } else {
-            self.transport.kill();
-        }
-    }
-
-    /// Whether [`Self::revoke`] was called.
-    #[must_use]
-    pub fn is_revoked(&self) -> bool {
-        self.revoked.load(Ordering::SeqCst)
-    }
-
-    /// Ends it after what is queued.
-    pub fn disconnect(&self) {
-        self.transport.disconnect();
-    }
-
-    /// Counts an answer that is about to be queued; false when too much waits already.
-    #[must_use]
-    pub fn weigh(&self, answer: &Encoded) -> bool {
-        self.transport.weigh(answer.as_str().len())
-    }
-
-    /// Ends it at once.
-    pub fn kill(&self) {
-        self.transport.kill();
-    }
-}
 
 /// All sockets of this node.
 #[derive(Debug, Default)]
 pub struct Connections {
     index: RwLock<Index>,
+    /// What the other nodes are asked to tell: of users with a socket here, and of rooms that those are in.
+    interest: Arc<Interest>,
     /// Places taken by sockets, those that are still connecting included.
     taken: Arc<Mutex<HashMap<UserId, usize>>>,
 }
@@ -212,6 +59,12 @@ impl Drop for Slot {
 }
 
 impl Connections {
+    /// No sockets yet; `interest` follows what they need to hear of.
+    #[must_use]
+    pub fn new(interest: Arc<Interest>) -> Self {
+        Self { interest, ..Self::default() }
+    }
+
     /// Takes a place for one more socket of a user.
     ///
     /// # Errors
@@ -252,6 +105,7 @@ impl Connections {
         let last = own.is_empty();
         if last {
             index.of_user.remove(&connection.user.id);
+            self.interest.set(Topic::User(connection.user.id), false);
         }
         last
     }
@@ -291,6 +145,7 @@ impl Connections {
         let viewers = index.viewing.entry(room).or_default();
         let first = !viewers.values().any(|other| other.user.id == connection.user.id);
         viewers.insert(connection.id, Arc::clone(connection));
+        self.attune(&index, room);
         Some(first)
     }
 
@@ -305,22 +160,30 @@ impl Connections {
         let last = !viewers.values().any(|other| other.user.id == connection.user.id);
         if viewers.is_empty() {
             index.viewing.remove(&room);
+            self.attune(&index, room);
         }
         last
     }
 
-    /// Notes that a connected user is in these rooms.
+    /// Notes that a connected user is in these rooms, and follows what concerns them.
     pub fn note_rooms(&self, user: UserId, rooms: impl IntoIterator<Item = RoomId>) {
         let mut index = self.index.write();
+        index.rooms_of.entry(user).or_default();
+        if index.of_user.contains_key(&user) {
+            self.interest.set(Topic::User(user), true);
+        }
         for room in rooms {
             index.rooms_of.entry(user).or_default().insert(room);
             index.members_of.entry(room).or_default().insert(user);
+            self.attune(&index, room);
         }
     }
 
     /// Notes that a user is no longer in a room.
     pub fn forget_room(&self, user: UserId, room: RoomId) {
-        self.index.write().unlink(user, room);
+        let mut index = self.index.write();
+        index.unlink(user, room);
+        self.attune(&index, room);
     }
 
     /// Notes that nobody is in a room any longer; answers who was.
@@ -332,6 +195,7 @@ impl Connections {
                 rooms.remove(&room);
             }
         }
+        self.attune(&index, room);
         members
     }
 
@@ -343,7 +207,22 @@ impl Connections {
         }
         for room in index.rooms_of.remove(&user).unwrap_or_default() {
             index.unlink(user, room);
+            self.attune(&index, room);
         }
+    }
+
+    /// Everybody with a socket here, and the logins of those sockets.
+    #[must_use]
+    pub fn logins(&self) -> HashMap<UserId, HashSet<SessionId>> {
+        let index = self.index.read();
+        let logins = |own: &HashMap<_, Arc<Connection>>| own.values().map(|socket| socket.session_id()).collect();
+        index.of_user.iter().map(|(user, own)| (*user, logins(own))).collect()
+    }
+
+    /// The rooms that a connected user is known to be in; nothing until they were looked up.
+    #[must_use]
+    pub fn rooms_of(&self, user: UserId) -> Option<HashSet<RoomId>> {
+        self.index.read().rooms_of.get(&user).cloned()
     }
 
     /// Connected members of a room with a socket that has not joined it, with those sockets.
@@ -360,22 +239,30 @@ impl Connections {
             .collect()
     }
 
-    /// The sockets of others that have joined a room which this user is in; each once.
+    /// The sockets of others than this user that have joined one of these rooms; each once.
     #[must_use]
-    pub fn neighbours(&self, user: UserId) -> Vec<Arc<Connection>> {
-        let index = self.index.read();
-        let rooms = index.rooms_of.get(&user).into_iter().flatten();
+    pub fn audience(&self, user: UserId, rooms: &[RoomId]) -> Vec<Arc<Connection>> {
+        self.index.read().audience(user, rooms.iter())
+    }
+
+    /// Brings what the other nodes are asked about a room in line with who is here.
+    fn attune(&self, index: &Index, room: RoomId) {
+        let wanted = index.viewing.contains_key(&room) || index.members_of.contains_key(&room);
+        self.interest.set(Topic::Room(room), wanted);
+    }
+}
+
+impl Index {
+    fn audience<'a>(&self, user: UserId, rooms: impl Iterator<Item = &'a RoomId>) -> Vec<Arc<Connection>> {
         let mut found: HashMap<ConnectionId, Arc<Connection>> = HashMap::new();
-        for viewers in rooms.filter_map(|room| index.viewing.get(room)) {
+        for viewers in rooms.filter_map(|room| self.viewing.get(room)) {
             for (id, viewer) in viewers.iter().filter(|(_, viewer)| viewer.user.id != user) {
                 found.entry(*id).or_insert_with(|| Arc::clone(viewer));
             }
         }
         found.into_values().collect()
     }
-}
 
-impl Index {
     fn unlink(&mut self, user: UserId, room: RoomId) {
         if let Some(rooms) = self.rooms_of.get_mut(&user) {
             rooms.remove(&room);

@@ -76,6 +76,12 @@ impl Db {
         self.write.get_database_backend()
     }
 
+    /// Whether other nodes may use it at the same time. An SQLite file belongs to one.
+    #[must_use]
+    pub fn may_be_shared(&self) -> bool {
+        self.backend() == DbBackend::Postgres
+    }
+
     /// Opens a transaction that may write. Dropped without `commit`, it leaves nothing.
     ///
     /// # Errors

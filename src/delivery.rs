@@ -1,14 +1,17 @@
 //! From the bus to the sockets of this node: one task takes every notice, in order, and sees to it.
 //!
 //! Entries of logs go to the feed. What a change means for people who have not joined the room goes to their sockets
-//! directly. News that would come too often is paced: at once, then at most once a second.
+//! directly. News that would come too often is paced: at once, then at most once a second. What other nodes tell is treated
+//! alike.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
+mod pace;
 
-use tokio::{sync::mpsc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use pace::Pace;
 
 use crate::{
-    bus::{Audience, Committed, Notice},
+    bus::{Audience, Committed, Heard, Inlet, Notice},
     chat::{self, Chat, room::Hearing},
     connections::Connections,
     contract::{
@@ -17,10 +20,9 @@ use crate::{
         event::{Encoded, Ephemeral},
     },
     feed::Feed,
+    typing::Typing,
+    watch::Watch,
 };
-
-/// The least time between two `room_activity` of a room, and two `messages_read` of a user in a room.
-const PACE: Duration = Duration::from_secs(1);
 
 /// How often paced news is looked through.
 const TICK: Duration = Duration::from_millis(100);
@@ -37,8 +39,23 @@ pub struct Delivery {
     pub chat: Chat,
     pub feed: Feed,
     pub connections: Arc<Connections>,
+    pub typing: Arc<Typing>,
+    pub watch: Arc<Watch>,
     /// Rooms that a socket may have joined.
     pub rooms_per_socket: usize,
+}
+
+/// Where something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Here,
+    Elsewhere,
+}
+
+/// News that is let through at a measured pace.
+struct Paced {
+    activity: Pace<RoomId, ()>,
+    reads: Pace<(RoomId, UserId), Read>,
 }
 
 /// A read mark on its way to the room.
@@ -63,21 +80,26 @@ impl Read {
 
 impl Delivery {
     /// Takes notices until there are no more.
-    pub async fn run(self, mut notices: mpsc::Receiver<Notice>) {
-        let mut activity: Pace<RoomId, ()> = Pace::new();
-        let mut reads: Pace<(RoomId, UserId), Read> = Pace::new();
+    pub async fn run(self, inlet: Inlet) {
+        let Inlet { mut own, mut others } = inlet;
+        let mut paced = Paced { activity: Pace::new(), reads: Pace::new() };
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
-                notice = notices.recv() => match notice {
-                    Some(notice) => self.take(notice, &mut activity, &mut reads).await,
+                notice = own.recv() => match notice {
+                    Some(notice) => self.take(notice, Origin::Here, &mut paced),
                     None => return,
                 },
+                Some(heard) = others.recv() => match heard {
+                    Heard::Notice(notice) => self.take(notice, Origin::Elsewhere, &mut paced),
+                    Heard::Following(topics) => self.watch.topics(topics),
+                    Heard::Missed => self.watch.everything(),
+                },
                 _ = tick.tick() => {
-                    for (room, ()) in activity.due() {
+                    for (room, ()) in paced.activity.due() {
                         self.tell_onlookers(room);
                     }
-                    for ((room, user), read) in reads.due() {
+                    for ((room, user), read) in paced.reads.due() {
                         self.tell_read(room, user, read);
                     }
                 }
@@ -85,30 +107,40 @@ impl Delivery {
         }
     }
 
-    async fn take(&self, notice: Notice, activity: &mut Pace<RoomId, ()>, reads: &mut Pace<(RoomId, UserId), Read>) {
+    fn take(&self, notice: Notice, origin: Origin, paced: &mut Paced) {
         match notice {
             Notice::Committed(entries) => {
                 for entry in entries.iter() {
-                    self.widen_or_narrow(entry);
-                    let paced = entry.audience == Audience::Message;
-                    if paced && activity.offer(entry.room_id, (), |(), ()| ()).is_some() {
+                    self.widen_or_narrow(entry, origin);
+                    let is_message = entry.audience == Audience::Message;
+                    if is_message && paced.activity.offer(entry.room_id, (), |(), ()| ()).is_some() {
                         self.tell_onlookers(entry.room_id);
                     }
                 }
                 for (room, entries) in by_room(&entries) {
-                    self.chat.note_growth(room);
+                    if origin == Origin::Here {
+                        // One node brings the index after the log: the one that wrote to it.
+                        self.chat.note_growth(room);
+                    }
                     self.feed.entries(room, entries);
                 }
             }
+            Notice::Added { user_id, room_id, seq } => self.gain(user_id, room_id, seq),
             Notice::Read { room_id, user_id, message_ids, last_read_seq, read_at, members } => {
                 if members <= RECEIPT_MEMBERS {
                     let read = Read { message_ids, last_read_seq, read_at };
-                    if let Some(read) = reads.offer((room_id, user_id), read, Read::merge) {
+                    if let Some(read) = paced.reads.offer((room_id, user_id), read, Read::merge) {
                         self.tell_read(room_id, user_id, read);
                     }
                 }
             }
-            Notice::SessionRevoked { session_id, code } => {
+            Notice::Typing { room_id, user_id, user_name, is_typing } => {
+                self.typing.hear(room_id, user_id, user_name, is_typing);
+            }
+            Notice::Presence { user_id, is_online, last_seen_at, rooms } => {
+                self.tell_presence(user_id, is_online, last_seen_at, &rooms);
+            }
+            Notice::SessionRevoked { session_id, code, .. } => {
                 for connection in self.connections.of_session(session_id) {
                     connection.revoke(code);
                 }
@@ -123,15 +155,22 @@ impl Delivery {
         }
     }
 
+    fn tell_presence(&self, user_id: UserId, is_online: bool, last_seen_at: Option<Timestamp>, rooms: &[RoomId]) {
+        let event = if is_online {
+            Ephemeral::UserOnline { user_id, last_seen_at }
+        } else {
+            Ephemeral::UserOffline { user_id, last_seen_at }
+        };
+        let data = Encoded::new(&event);
+        for neighbour in self.connections.audience(user_id, rooms) {
+            neighbour.tell_encoded(event.name(), &data);
+        }
+    }
+
     /// What an entry means for people who do not hear the room (yet, or any longer).
-    fn widen_or_narrow(&self, entry: &Committed) {
+    fn widen_or_narrow(&self, entry: &Committed, origin: Origin) {
         match entry.audience {
-            Audience::Gained(user) => {
-                if !self.connections.of_user(user).is_empty() {
-                    self.connections.note_rooms(user, [entry.room_id]);
-                    tokio::spawn(self.clone().welcome(user, entry.room_id, entry.seq));
-                }
-            }
+            Audience::Gained(user) if origin == Origin::Here => self.gain(user, entry.room_id, entry.seq),
             Audience::Lost(user) => {
                 self.connections.forget_room(user, entry.room_id);
                 self.tell_outside(&[user], entry);
@@ -140,7 +179,16 @@ impl Delivery {
                 let members = self.connections.forget_members(entry.room_id);
                 self.tell_outside(&members, entry);
             }
-            Audience::Unchanged | Audience::Message => {}
+            // Of people who were added elsewhere tells a notice of its own, which comes where the room is not followed.
+            Audience::Gained(_) | Audience::Unchanged | Audience::Message => {}
+        }
+    }
+
+    /// Somebody is a member from the place `since` on.
+    pub(crate) fn gain(&self, user: UserId, room: RoomId, since: Seq) {
+        if !self.connections.of_user(user).is_empty() {
+            self.connections.note_rooms(user, [room]);
+            tokio::spawn(self.clone().welcome(user, room, since));
         }
     }
 
@@ -229,41 +277,4 @@ fn by_room(entries: &[Committed]) -> Vec<(RoomId, Vec<Committed>)> {
         rooms[at].1.push(entry.clone());
     }
     rooms
-}
-
-/// News by subject, let through at once and then at most once in [`PACE`]; what comes in between is merged.
-struct Pace<K, V> {
-    waiting: HashMap<K, V>,
-    last: HashMap<K, Instant>,
-}
-
-impl<K: Copy + Eq + Hash, V> Pace<K, V> {
-    fn new() -> Self {
-        Self { waiting: HashMap::new(), last: HashMap::new() }
-    }
-
-    /// Takes news: gives it back if it may go out now, and keeps it for later otherwise.
-    fn offer(&mut self, key: K, value: V, merge: impl FnOnce(V, V) -> V) -> Option<V> {
-        let now = Instant::now();
-        let value = match self.waiting.remove(&key) {
-            Some(earlier) => merge(earlier, value),
-            None => value,
-        };
-        if self.last.get(&key).is_none_or(|last| now >= *last + PACE) {
-            self.last.insert(key, now);
-            return Some(value);
-        }
-        self.waiting.insert(key, value);
-        None
-    }
-
-    /// What was kept and may go out now.
-    fn due(&mut self) -> Vec<(K, V)> {
-        let now = Instant::now();
-        self.last.retain(|_, last| now < *last + PACE);
-        let Self { waiting, last } = self;
-        let due: Vec<(K, V)> = waiting.extract_if(|key, _| !last.contains_key(key)).collect();
-        last.extend(due.iter().map(|(key, _)| (*key, now)));
-        due
-    }
 }

@@ -112,3 +112,4 @@ pub mod realtime;
 pub mod server;
 pub mod telemetry;
 pub mod typing;
+pub mod watch;

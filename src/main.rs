@@ -178,7 +178,7 @@ async fn migrate(config: &Config, command: Migrate) -> Outcome {
 async fn token(mut config: Config, user: &str) -> Outcome {
     config.complete_secret_key()?;
     let db = server::open_database(&config).await?;
-    let (bus, _notices) = Bus::new();
+    let (bus, _inlet) = Bus::alone();
     let auth = Auth::new(&config, Clock, db, bus)?;
     println!("{}", auth.token_for(user).await?);
     Ok(())

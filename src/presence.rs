@@ -128,7 +128,8 @@ impl Presences {
             Ephemeral::UserOffline { user_id, last_seen_at }
         };
         let data = Encoded::new(&event);
-        for neighbour in self.connections.neighbours(user_id) {
+        let rooms: Vec<_> = self.connections.rooms_of(user_id).into_iter().flatten().collect();
+        for neighbour in self.connections.audience(user_id, &rooms) {
             neighbour.tell_encoded(event.name(), &data);
         }
     }

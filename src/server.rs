@@ -24,7 +24,7 @@ use crate::{
     },
     listener::{self, Listener, Open},
     realtime::{self, Sockets},
-    telemetry,
+    telemetry, watch,
 };
 
 /// How often histograms are folded.
@@ -76,8 +76,17 @@ impl Server {
             pending => return Err(StartError::Pending(pending)),
         }
 
-        let (app, notices) = App::new(config, db).map_err(StartError::Accounts)?;
-        tokio::spawn(app.delivery().run(notices));
+        let (app, inlet) = App::new(config, db).map_err(StartError::Accounts)?;
+        tokio::spawn(app.delivery().run(inlet));
+        if app.db.may_be_shared() {
+            tokio::spawn(watch::run(Arc::downgrade(&app)));
+            if app.redis.is_none() {
+                tracing::warn!(
+                    "several nodes need REDIS_URL: without it each learns from the database what the others did, some \
+                     seconds later, and counts limits by itself; one node alone needs none"
+                );
+            }
+        }
         let unfinished = app.chat.clone();
         tokio::spawn(async move { chat::erasure::finish_all(&unfinished).await });
         let wanted = SocketAddr::new(app.config.server.host, app.config.server.port);

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{
+    bus::{Bus, Notice},
     connections::{Connection, ConnectionId, Connections},
     contract::{
         RoomId, UserId,
@@ -16,15 +17,19 @@ use crate::{
 /// How often ends are looked for.
 const TICK: Duration = Duration::from_millis(250);
 
-/// The people who are writing, on this node.
+/// The people who are writing.
 #[derive(Debug)]
 pub struct Typing {
     connections: Arc<Connections>,
+    bus: Bus,
     /// After this without a renewal, they are taken to have stopped.
     expiry: Duration,
     /// The least time between two notices of the same person in the same room.
     interval: Duration,
+    /// Those with a socket here.
     writers: Mutex<HashMap<(RoomId, UserId), Writer>>,
+    /// Those on other nodes, each with when they are taken to have stopped should that node say nothing more.
+    elsewhere: Mutex<HashMap<(RoomId, UserId), (Instant, String)>>,
 }
 
 #[derive(Debug)]
@@ -40,8 +45,9 @@ struct Writer {
 impl Typing {
     /// Starts to watch for ends.
     #[must_use]
-    pub fn start(connections: Arc<Connections>, expiry: Duration, interval: Duration) -> Arc<Self> {
-        let typing = Arc::new(Self { connections, expiry, interval, writers: Mutex::default() });
+    pub fn start(connections: Arc<Connections>, bus: Bus, expiry: Duration, interval: Duration) -> Arc<Self> {
+        let (writers, elsewhere) = (Mutex::default(), Mutex::default());
+        let typing = Arc::new(Self { connections, bus, expiry, interval, writers, elsewhere });
         let watched = Arc::downgrade(&typing);
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(TICK);
@@ -119,9 +125,34 @@ impl Typing {
         for (room, user, name) in stopped {
             self.tell(room, user, name, false);
         }
+        let silent: Vec<_> = self.elsewhere.lock().extract_if(|_, (ends, _)| *ends <= now).collect();
+        for ((room, user), (_, name)) in silent {
+            self.show(room, user, name, false);
+        }
     }
 
-    fn tell(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {
+    /// Somebody writes, or no longer does, as another node says.
+    pub fn hear(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {
+        let mut elsewhere = self.elsewhere.lock();
+        let ends = (Instant::now() + self.expiry, user_name.clone());
+        let is_news = if is_typing {
+            elsewhere.insert((room, user), ends);
+            true
+        } else {
+            elsewhere.remove(&(room, user)).is_some()
+        };
+        drop(elsewhere);
+        if is_news {
+            self.show(room, user, user_name, is_typing);
+        }
+    }
+
+    fn tell(&self, room_id: RoomId, user_id: UserId, user_name: String, is_typing: bool) {
+        self.bus.tell_others(Notice::Typing { room_id, user_id, user_name: user_name.clone(), is_typing });
+        self.show(room_id, user_id, user_name, is_typing);
+    }
+
+    fn show(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {
         let event = Ephemeral::UserTyping { room_id: room, user_id: user, user_name, is_typing };
         let data = Encoded::new(&event);
         for viewer in self.connections.viewers(room).iter().filter(|viewer| viewer.user.id != user) {

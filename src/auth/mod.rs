@@ -10,7 +10,7 @@ mod actor;
 mod password;
 mod token;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
 
@@ -24,7 +24,7 @@ use crate::{
     bus::Bus,
     clock::Clock,
     config::Config,
-    contract::{Timestamp, UserId},
+    contract::{ErrorCode, SessionId, Timestamp, UserId},
     db::Db,
     error::{Error, Result},
 };
@@ -79,6 +79,37 @@ impl Auth {
             }
             _ => Err(Error::UNAUTHORIZED),
         }
+    }
+
+    /// Which of these logins no longer hold, each with why.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ended(&self, logins: &[SessionId]) -> Result<Vec<(SessionId, ErrorCode)>> {
+        let account = login_table::Entity::belongs_to(account_table::Entity)
+            .from(login_table::Column::UserId)
+            .to(account_table::Column::Id)
+            .into();
+        let rows: Vec<(SessionId, Option<Timestamp>, Timestamp, bool)> = login_table::Entity::find()
+            .select_only()
+            .columns([login_table::Column::Id, login_table::Column::RevokedAt, login_table::Column::ExpiresAt])
+            .column(account_table::Column::IsActive)
+            .join(JoinType::InnerJoin, account)
+            .filter(login_table::Column::Id.is_in(logins.iter().copied()))
+            .into_tuple()
+            .all(self.db.read())
+            .await?;
+        let now = self.clock.now();
+        let standing: HashMap<SessionId, (bool, bool)> = rows
+            .into_iter()
+            .map(|(id, revoked, ends, is_active)| (id, (revoked.is_none() && ends > now, is_active)))
+            .collect();
+        let reason = |id: &SessionId| match standing.get(id) {
+            Some((true, true)) => None,
+            Some((_, false)) => Some((*id, ErrorCode::AccountDisabled)),
+            _ => Some((*id, ErrorCode::Unauthorized)),
+        };
+        Ok(logins.iter().filter_map(reason).collect())
     }
 
     /// An access token for the user of this id, e-mail address or user name, without a password: for who runs the server.

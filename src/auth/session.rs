@@ -66,7 +66,8 @@ pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
         if !reused {
             return Err(Error::UNAUTHORIZED);
         }
-        auth.bus.commit(tx, Notice::SessionRevoked { session_id: claims.sid, code: ErrorCode::TokenReused }).await?;
+        let (user_id, session_id) = (claims.sub, claims.sid);
+        auth.bus.commit(tx, Notice::SessionRevoked { user_id, session_id, code: ErrorCode::TokenReused }).await?;
         return Err(TOKEN_REUSED);
     }
     let account = user::Entity::find_by_id(claims.sub).one(&tx).await?.ok_or(Error::UNAUTHORIZED)?;
@@ -85,7 +86,8 @@ pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
 pub async fn logout(auth: &Auth, actor: &Actor) -> Result<()> {
     let tx = auth.db.begin().await?;
     revoke(&tx, actor.session_id, auth.clock.now()).await?;
-    let notice = Notice::SessionRevoked { session_id: actor.session_id, code: ErrorCode::Unauthorized };
+    let (user_id, session_id) = (actor.user_id, actor.session_id);
+    let notice = Notice::SessionRevoked { user_id, session_id, code: ErrorCode::Unauthorized };
     auth.bus.commit(tx, notice).await
 }
 

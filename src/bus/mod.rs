@@ -1,99 +1,46 @@
 //! What was committed, on its way to whoever listens.
 //!
 //! Use cases do not call the sockets: they return from their transaction and hand the bus a [`Notice`] as a value. The bus
-//! gives every notice to this node's delivery task, in the order in which it got them.
+//! gives every notice to this node's delivery task, in the order in which it got them, and, where there is a Redis, to the
+//! other nodes that have somebody who wants it ([`redis`]). It never waits for those: they follow the log by themselves, and
+//! what is told only makes that fast.
 
-use std::sync::Arc;
+mod committed;
+pub mod interest;
+pub mod redis;
+mod wire;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+pub use committed::{Audience, Committed};
+use interest::Topic;
+
 use crate::{
-    contract::{
-        ErrorCode, HistoryAccess, MessageId, RoomId, Seq, SessionId, Timestamp, UserId,
-        event::{Durable, Encoded, Entry},
-    },
+    contract::{ErrorCode, MessageId, RoomId, Seq, SessionId, Timestamp, UserId},
     error::{Error, Result},
 };
 
 /// Notices that may wait for delivery before those who commit have to wait too.
 const CAPACITY: usize = 1024;
 
-/// An entry of a room's log, encoded once for all who will read it.
-#[derive(Clone, Debug)]
-pub struct Committed {
-    pub room_id: RoomId,
-    pub seq: Seq,
-    /// The event's name.
-    pub name: &'static str,
-    /// The event's data, for who may read all that it shows.
-    data: Encoded,
-    /// What it is for those who may not: each with the newest place that it leaves out, the latest of them first.
-    narrowed: Vec<(Seq, Encoded)>,
-    /// What it means for who may hear the room.
-    pub audience: Audience,
-    /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left;
-    /// or whether it shows other people something else.
-    pub rewrites: bool,
-}
-
-/// What a committed entry means for who may hear the room, besides being told to those who do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
-    /// The same people as before.
-    Unchanged,
-    /// A message: people who have not joined the room are told of activity.
-    Message,
-    /// They may from now on.
-    Gained(UserId),
-    /// They may no longer.
-    Lost(UserId),
-    /// Nobody may any longer.
-    Closed,
-}
-
-impl Committed {
-    /// Encodes `change`, which took the place `seq` of its room, where newcomers read as far back as `history` says.
-    #[must_use]
-    pub fn new(room_id: RoomId, seq: Seq, change: Durable, history: HistoryAccess) -> Self {
-        let audience = match &change {
-            Durable::NewMessage { .. } => Audience::Message,
-            Durable::MemberAdded { member } => Audience::Gained(member.user_id),
-            Durable::MemberRemoved { user_id, .. } => Audience::Lost(*user_id),
-            Durable::RoomDeleted {} => Audience::Closed,
-            _ => Audience::Unchanged,
-        };
-        let rewrites = matches!(
-            change,
-            Durable::MessageEdited { .. }
-                | Durable::MessageDeleted { .. }
-                | Durable::MemberRemoved { .. }
-                | Durable::RoomUpdated { .. }
-        );
-        let encode = |change| Encoded::new(&Entry { room_id, seq, change });
-        let narrowed = match history {
-            HistoryAccess::All => Vec::new(),
-            HistoryAccess::SinceJoined => {
-                change.narrowed().into_iter().map(|(before, change)| (before, encode(change))).collect()
-            }
-        };
-        let name = change.name();
-        Self { room_id, seq, name, data: encode(change), narrowed, audience, rewrites }
-    }
-
-    /// The event's data for somebody who joined the room in that place of its log.
-    #[must_use]
-    pub fn data_since(&self, joined: Seq) -> &Encoded {
-        let narrowed = self.narrowed.iter().find(|(left_out, _)| *left_out < joined);
-        narrowed.map_or(&self.data, |(_, data)| data)
-    }
-}
+/// Notices that may wait for the way to other nodes; what does not fit they find in the log.
+const OUTWARD: usize = 4096;
 
 /// Something that others should hear of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Notice {
     /// Entries of rooms' logs; those of one room ascend by `seq`.
     Committed(Arc<[Committed]>),
+    /// Somebody became a member of a room, in that place of its log: for other nodes, which may not follow the room yet.
+    Added { user_id: UserId, room_id: RoomId, seq: Seq },
     /// A member's read mark moved, in a room with that many members.
     Read {
         room_id: RoomId,
@@ -103,30 +50,93 @@ pub enum Notice {
         read_at: Timestamp,
         members: i32,
     },
+    /// Somebody began or ceased to write.
+    Typing { room_id: RoomId, user_id: UserId, user_name: String, is_typing: bool },
+    /// Somebody came or went, as those in one of these rooms are told.
+    Presence { user_id: UserId, is_online: bool, last_seen_at: Option<Timestamp>, rooms: Arc<[RoomId]> },
     /// Sockets of a login end now.
-    SessionRevoked { session_id: SessionId, code: ErrorCode },
+    SessionRevoked { user_id: UserId, session_id: SessionId, code: ErrorCode },
     /// Sockets of a user end now, but for those of one login.
     UserRevoked { user_id: UserId, except: Option<SessionId>, code: ErrorCode },
+}
+
+/// What comes from the other nodes.
+#[derive(Debug)]
+pub enum Heard {
+    Notice(Notice),
+    /// These topics are followed from now on; what was told of them before was missed.
+    Following(Vec<Topic>),
+    /// Something was missed, of whatever.
+    Missed,
+}
+
+/// The ends at which this node takes what it is told.
+#[derive(Debug)]
+pub struct Inlet {
+    /// What happened here.
+    pub own: mpsc::Receiver<Notice>,
+    /// What happened elsewhere.
+    pub others: mpsc::Receiver<Heard>,
+}
+
+/// What waits for the way to the other nodes.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    pub(crate) notices: mpsc::Receiver<Notice>,
+    /// Set when something did not fit, or could not be sent.
+    pub(crate) lost: Arc<AtomicBool>,
+    /// Takes what the others tell.
+    pub(crate) heard: mpsc::Sender<Heard>,
 }
 
 /// Where notices go.
 #[derive(Clone, Debug)]
 pub struct Bus {
     local: mpsc::Sender<Notice>,
+    outward: Option<Outward>,
+}
+
+#[derive(Clone, Debug)]
+struct Outward {
+    notices: mpsc::Sender<Notice>,
+    lost: Arc<AtomicBool>,
 }
 
 impl Bus {
-    /// A bus, and the end at which this node takes its notices.
+    /// The bus of a node that is alone, and the end at which it takes its notices.
     #[must_use]
-    pub fn new() -> (Self, mpsc::Receiver<Notice>) {
-        let (local, notices) = mpsc::channel(CAPACITY);
-        (Self { local }, notices)
+    pub fn alone() -> (Self, Inlet) {
+        let (local, own) = mpsc::channel(CAPACITY);
+        let (_, others) = mpsc::channel(1);
+        (Self { local, outward: None }, Inlet { own, others })
+    }
+
+    /// The bus of one node among others, and its two ends.
+    #[must_use]
+    pub(crate) fn among_others() -> (Self, Inlet, Outlet) {
+        let (local, own) = mpsc::channel(CAPACITY);
+        let (heard, others) = mpsc::channel(CAPACITY);
+        let (sender, notices) = mpsc::channel(OUTWARD);
+        let lost = Arc::<AtomicBool>::default();
+        let outward = Some(Outward { notices: sender, lost: Arc::clone(&lost) });
+        (Self { local, outward }, Inlet { own, others }, Outlet { notices, lost, heard })
     }
 
     /// Tells of something that is committed. Waits while delivery is behind; never call it inside a transaction.
     pub async fn publish(&self, notice: Notice) {
+        self.tell_others(notice.clone());
         // Delivery ends only when the process does; what it misses then is in the log.
         let _ = self.local.send(notice).await;
+    }
+
+    /// Tells only the other nodes, of what this one has seen to already.
+    pub fn tell_others(&self, notice: Notice) {
+        if let Some(outward) = &self.outward
+            && outward.notices.try_send(notice).is_err()
+        {
+            metrics::counter!("parlour_bus_dropped_total").increment(1);
+            outward.lost.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Commits a change and tells of it, as one step that goes on when the caller is dropped in between: a client that

@@ -59,6 +59,7 @@ const SHORT: &[(&str, &str, Meaning)] = &[
             other => other.to_owned(),
         })
     }),
+    ("REDIS_URL", "bus.redis_url", as_is),
     ("SECRET_KEY", "auth.secret_key", as_is),
     ("ACCESS_TOKEN_EXPIRE_MINUTES", "auth.access_token_seconds", |text| times(text, 60)),
     ("REFRESH_TOKEN_EXPIRE_DAYS", "auth.refresh_token_seconds", |text| times(text, 24 * 60 * 60)),

@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Auth, Config, Database, Environment, Limits, Mail, Ops, Realtime, Secret, Server};
-use crate::mail;
+use super::{Auth, Bus, Config, Database, Environment, Limits, Mail, Ops, Realtime, Secret, Server};
+use crate::{bus, mail};
 
 /// Bytes that a key must have at least: as many as the hash of HS256 (RFC 7518, section 3.2).
 const KEY_BYTES: usize = 32;
@@ -39,6 +39,7 @@ impl Config {
         let mut check = Check(Vec::new());
         self.server.check(&mut check);
         self.database.check(&mut check);
+        self.bus.check(&mut check);
         self.auth.check(&mut check, self.server.environment);
         self.limits.check(&mut check);
         self.realtime.check(&mut check);
@@ -66,6 +67,16 @@ impl Database {
         check.that(!url.contains(":memory:"), "database.url", "must name a file; memory is not shared by connections");
         check.range("database.max_connections", self.max_connections, &(1..=1000));
         check.range("database.acquire_timeout_seconds", self.acquire_timeout_seconds, &(1..=60));
+    }
+}
+
+impl Bus {
+    fn check(&self, check: &mut Check) {
+        if !self.redis_url.is_empty()
+            && let Err(demand) = bus::redis::check(self.redis_url.expose())
+        {
+            check.that(false, "bus.redis_url", demand);
+        }
     }
 }
 
@@ -134,6 +145,7 @@ impl Realtime {
         check.range("realtime.presence_grace_ms", self.presence_grace_ms, &(0..=600_000));
         check.range("realtime.typing_expiry_ms", self.typing_expiry_ms, &(100..=600_000));
         check.range("realtime.sweep_interval_ms", self.sweep_interval_ms, &(50..=600_000));
+        check.range("realtime.recheck_interval_ms", self.recheck_interval_ms, &(50..=600_000));
         check.range("realtime.expiry_notice_seconds", self.expiry_notice_seconds, &(0..=86_400));
         check.that(
             self.replay_total >= self.replay_events,

@@ -6,10 +6,13 @@
 use std::sync::Arc;
 
 use entity::EventKind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{AckError, Member, Message, MessageId, Room, RoomId, Seq, Timestamp, User, UserId};
+
+/// The name of the event that tells of a new message.
+pub const NEW_MESSAGE: &str = "new_message";
 
 /// An entry of a room's log, without its place.
 #[derive(Clone, Debug, Serialize)]
@@ -93,7 +96,7 @@ impl Durable {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::NewMessage { .. } => "new_message",
+            Self::NewMessage { .. } => NEW_MESSAGE,
             Self::MessageEdited { .. } => EventKind::MessageEdited.as_str(),
             Self::MessageDeleted { .. } => EventKind::MessageDeleted.as_str(),
             Self::ReactionAdded { .. } => EventKind::ReactionAdded.as_str(),
@@ -241,7 +244,7 @@ pub struct Limits {
 }
 
 /// JSON that was written once, for however many readers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Encoded(Arc<RawValue>);
 

@@ -171,8 +171,24 @@ impl Feed {
     /// # Errors
     /// When the database does not answer.
     pub async fn sweep(&self) -> Result<()> {
-        let active: Vec<RoomId> = self.shared.rooms.lock().keys().copied().collect();
-        for some in active.chunks(500) {
+        let active = self.shared.rooms.lock().keys().copied().collect();
+        self.compare(active).await
+    }
+
+    /// The same for some rooms; those that nobody here hears need none.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn look(&self, rooms: Vec<RoomId>) -> Result<()> {
+        let heard = {
+            let active = self.shared.rooms.lock();
+            rooms.into_iter().filter(|room| active.contains_key(room)).collect()
+        };
+        self.compare(heard).await
+    }
+
+    async fn compare(&self, rooms: Vec<RoomId>) -> Result<()> {
+        for some in rooms.chunks(500) {
             for (room, end) in chat::sync::ends(&self.shared.chat, some.to_vec()).await? {
                 if let Some(task) = self.task(room) {
                     task.note(end);

@@ -52,6 +52,8 @@ struct Readiness {
 struct Checks {
     database: &'static str,
     migrations: &'static str,
+    /// No reason to send traffic elsewhere: without Redis a node serves as before and only hears of the others later.
+    bus: &'static str,
     draining: &'static str,
 }
 
@@ -65,11 +67,16 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         }
         Err(_) => ("too slow", "unknown"),
     };
+    let bus = match &app.redis {
+        None => "local",
+        Some(redis) if redis.is_up() => "ok",
+        Some(_) => "unreachable",
+    };
     let draining = if app.draining.is_cancelled() { "stopping" } else { "ok" };
     let ready = [database, migrations, draining].iter().all(|check| *check == "ok");
     let (code, status) =
         if ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
-    (code, Json(Readiness { status, checks: Checks { database, migrations, draining } })).into_response()
+    (code, Json(Readiness { status, checks: Checks { database, migrations, bus, draining } })).into_response()
 }
 
 async fn metrics() -> Response {

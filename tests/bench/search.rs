@@ -51,8 +51,8 @@ async fn main() {
     db.migrate_up().await.unwrap();
     let people = seed(&db, messages).await;
 
-    let (app, notices) = App::new(config, db.clone()).unwrap();
-    let quiet = tokio::spawn(drain(notices));
+    let (app, inlet) = App::new(config, db.clone()).unwrap();
+    let quiet = tokio::spawn(drain(inlet.own));
     let began = Instant::now();
     while indexed(&db).await < i64::try_from(messages).unwrap() {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -75,8 +75,8 @@ async fn main() {
     config.server.data_dir = folder.path().to_owned();
     config.limits.enabled = false;
     config.complete_secret_key().unwrap();
-    let (app, notices) = App::new(config, db).unwrap();
-    tokio::spawn(app.delivery().run(notices));
+    let (app, inlet) = App::new(config, db).unwrap();
+    tokio::spawn(app.delivery().run(inlet));
     let told = sending(&app, &people[0]).await;
     println!("sending, the index following: {told:.0} messages/s, {:.2} of that", told / silent);
 }

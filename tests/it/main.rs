@@ -28,6 +28,8 @@ mod invites;
 mod matrix;
 mod mentions;
 mod messages;
+mod nodes_guarantees;
+mod nodes_news;
 mod operations;
 mod origins;
 mod pins;

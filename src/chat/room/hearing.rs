@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{last_messages, of_user};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         receipt::{self, Unread},
         view::Reader,
     },
-    contract::{HistoryAccess, Message, RoomId, Seq, UserId},
+    contract::{HistoryAccess, Message, RoomId, Seq, Timestamp, UserId},
     error::{Error, Result},
 };
 use entity::{member, room};
@@ -41,6 +41,39 @@ pub(in crate::chat) async fn places(db: &impl ConnectionTrait, user: UserId) -> 
         .all(db)
         .await?;
     Ok(places.into_iter().map(|place| (place.room_id, place)).collect())
+}
+
+/// Somebody's place in a room.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub room_id: RoomId,
+    /// Where in the log, and when, they joined, the last time.
+    pub joined_seq: Seq,
+    pub joined_at: Timestamp,
+}
+
+/// The places of some users in all their rooms.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn all_places(chat: &Chat, users: Vec<UserId>) -> Result<HashMap<UserId, Vec<Place>>> {
+    let home = member::Entity::belongs_to(room::Entity).from(member::Column::RoomId).to(room::Column::Id).into();
+    let rows: Vec<(UserId, RoomId, Seq, Timestamp)> = member::Entity::find()
+        .select_only()
+        .columns([member::Column::UserId, member::Column::RoomId])
+        .columns([member::Column::JoinedSeq, member::Column::JoinedAt])
+        .filter(member::Column::UserId.is_in(users))
+        .filter(member::Column::LeftAt.is_null())
+        .join(JoinType::InnerJoin, home)
+        .filter(room::Column::DeletedAt.is_null())
+        .into_tuple()
+        .all(chat.db.read())
+        .await?;
+    let mut places: HashMap<UserId, Vec<Place>> = HashMap::new();
+    for (user, room_id, joined_seq, joined_at) in rows {
+        places.entry(user).or_default().push(Place { room_id, joined_seq, joined_at });
+    }
+    Ok(places)
 }
 
 /// How a member may hear a room.

@@ -37,11 +37,11 @@ impl Server {
         config.limits.enabled = false;
         let db = Db::open(&config).await.unwrap();
         Migrator::up(db.writer(), None).await.unwrap();
-        let (app, notices) = App::new(config, db).unwrap();
+        let (app, inlet) = App::new(config, db).unwrap();
         let panics = Router::new().route("/panic", get(|| async { panic!("on purpose") as StatusCode }));
         let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(app);
         let router = router.layer(Extension(ClientAddress(Ipv4Addr::LOCALHOST.into())));
-        Self { router, notices, _folder: folder }
+        Self { router, notices: inlet.own, _folder: folder }
     }
 
     async fn send(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> (StatusCode, Value) {

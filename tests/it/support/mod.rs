@@ -2,11 +2,14 @@
 
 pub(crate) mod checker;
 pub(crate) mod clock;
+pub(crate) mod cluster;
 pub(crate) mod form;
 pub(crate) mod incoming;
 pub(crate) mod people;
 pub(crate) mod polling;
 pub(crate) mod postgres;
+pub(crate) mod proxy;
+pub(crate) mod redis;
 pub(crate) mod rest;
 pub(crate) mod seed;
 pub(crate) mod server;
@@ -16,6 +19,7 @@ pub(crate) mod websocket;
 pub(crate) mod workload;
 
 pub(crate) use clock::{HEAVY, SOON, eventually, within};
+pub(crate) use cluster::Cluster;
 pub(crate) use form::{find, ids, int, list, text};
 pub(crate) use incoming::{Event, outcome_of};
 pub(crate) use people::{App, Person, Room};

@@ -116,6 +116,11 @@ impl Person {
         self.refresh_token = text(&tokens, "refresh_token");
     }
 
+    /// The same person, with the same session, talking to another node.
+    pub(crate) fn at(&self, app: &App) -> Self {
+        Self { site: app.site.clone(), ..self.clone() }
+    }
+
     /// The same person on another device, with a session of its own.
     pub(crate) async fn on_another_device(&self) -> Self {
         let mut other = self.clone();

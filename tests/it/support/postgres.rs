@@ -2,11 +2,16 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use sea_orm::{ConnectionTrait, Database};
 use tokio::sync::OnceCell;
 
@@ -25,14 +30,16 @@ wait "$server"
 rm -rf "$FOLDER"
 "#;
 
-static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+static CLUSTER: OnceCell<Postgres> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A running PostgreSQL.
-struct Cluster {
+pub(crate) struct Postgres {
     url: String,
-    /// Its standard input keeps the server alive.
-    _keeper: Child,
+    folder: PathBuf,
+    port: u16,
+    /// The standard input of each keeps a server alive.
+    keepers: Vec<Child>,
 }
 
 /// The address of a fresh database, if the tests are to run on PostgreSQL.
@@ -40,42 +47,76 @@ pub(crate) async fn fresh_database() -> Option<String> {
     if std::env::var(CHOICE).ok()? != "postgres" {
         return None;
     }
-    let cluster = CLUSTER.get_or_init(Cluster::start).await;
-    let name = format!("parlour_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let admin = Database::connect(format!("{}/postgres", cluster.url)).await.expect("the cluster answers");
-    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database is made");
-    Some(format!("{}/{name}", cluster.url))
+    Some(shared_database().await)
 }
 
-impl Cluster {
-    async fn start() -> Self {
+/// The address of a fresh database on the PostgreSQL that the tests share, whatever they are to run on.
+pub(crate) async fn shared_database() -> String {
+    CLUSTER.get_or_init(Postgres::start).await.fresh_database().await
+}
+
+impl Postgres {
+    /// One of its own, for a test that kills it.
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("parlour-postgres-").tempdir().expect("a folder").keep();
-        let is_root = nix::unistd::geteuid().is_root();
-        if is_root {
+        if is_root() {
             // PostgreSQL refuses to run as root; its package brings a user of its own.
             let owned = Command::new("chown").arg("postgres:").arg(&folder).status().expect("chown runs");
             assert!(owned.success(), "the folder is given to the user `postgres`");
         }
-        let data = folder.join("data");
-        let mut init = as_postgres(is_root, &program("initdb"));
+        let mut init = as_postgres(&program("initdb"));
         init.args(["--auth=trust", "--username=parlour", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-D"]);
-        let made = init.arg(&data).stdout(Stdio::null()).status().expect("initdb runs");
+        let made = init.arg(folder.join("data")).stdout(Stdio::null()).status().expect("initdb runs");
         assert!(made.success(), "initdb makes a cluster");
-
         let port = free_port();
-        let mut keeper = as_postgres(is_root, Path::new("sh"));
-        keeper.args(["-c", KEEPER, "sh"]).arg(program("postgres")).arg("-D").arg(&data).arg("-k").arg(&folder);
-        keeper.args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"]);
+        let url = format!("postgres://parlour@127.0.0.1:{port}");
+        let mut postgres = Self { url, folder, port, keepers: Vec::new() };
+        postgres.run().await;
+        postgres
+    }
+
+    /// Starts the server, for the first time or on what it left.
+    pub(crate) async fn run(&mut self) {
+        let data = self.folder.join("data");
+        let mut keeper = as_postgres(Path::new("sh"));
+        keeper.args(["-c", KEEPER, "sh"]).arg(program("postgres")).arg("-D").arg(&data).arg("-k").arg(&self.folder);
+        keeper.args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"]);
         // Whether PostgreSQL survives a power cut is not what is tested here.
         keeper.args(["-c", "fsync=off", "-c", "log_min_messages=fatal"]);
-        keeper.env("FOLDER", &folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        keeper.env("FOLDER", &self.folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut keeper = keeper.spawn().expect("postgres starts");
         let log = BufReader::new(keeper.stderr.take().expect("piped"));
         std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(drop));
-        let url = format!("postgres://parlour@127.0.0.1:{port}");
-        let probe = format!("{url}/postgres");
+        self.keepers.push(keeper);
+        let probe = format!("{}/postgres", self.url);
         eventually(SOON * 3, "PostgreSQL answers", async || Database::connect(&probe).await.is_ok()).await;
-        Self { url, _keeper: keeper }
+    }
+
+    /// The address of a fresh database.
+    pub(crate) async fn fresh_database(&self) -> String {
+        let name = format!("parlour_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin = Database::connect(format!("{}/postgres", self.url)).await.expect("the cluster answers");
+        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database is made");
+        format!("{}/{name}", self.url)
+    }
+
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    /// Ends all of it as a power cut would, and waits until nothing of it runs.
+    pub(crate) async fn kill_9(&self) {
+        let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
+        let pid: i32 = pid.lines().next().and_then(|line| line.trim().parse().ok()).expect("its id stands first");
+        // Its own processes end by themselves when they see that it is gone; killed with it, they have no time to.
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("Linux tells");
+        let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+        for pid in std::iter::once(pid).chain(children) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        let gone = async || std::net::TcpStream::connect(self.addr()).is_err();
+        eventually(SOON, "PostgreSQL is gone", gone).await;
     }
 }
 
@@ -89,8 +130,12 @@ fn program(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("`{name}` of PostgreSQL is not installed"))
 }
 
-fn as_postgres(is_root: bool, program: &Path) -> Command {
-    if !is_root {
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+fn as_postgres(program: &Path) -> Command {
+    if !is_root() {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
@@ -98,7 +143,7 @@ fn as_postgres(is_root: bool, program: &Path) -> Command {
     command
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it is bound").port()
 }

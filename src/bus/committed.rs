@@ -1,0 +1,92 @@
+//! An entry of a room's log on its way to its readers.
+
+use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
+
+use crate::contract::{
+    EventKind, HistoryAccess, RoomId, Seq, UserId,
+    event::{Durable, Encoded, Entry, NEW_MESSAGE},
+};
+
+/// The name of an event. An alias, because serde takes a reference in a field for borrowed from what it reads.
+type EventName = &'static str;
+
+/// An entry of a room's log, encoded once for all who will read it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Committed {
+    pub room_id: RoomId,
+    pub seq: Seq,
+    /// The event's name.
+    #[serde(deserialize_with = "known_name")]
+    pub name: EventName,
+    /// The event's data, for who may read all that it shows.
+    data: Encoded,
+    /// What it is for those who may not: each with the newest place that it leaves out, the latest of them first.
+    narrowed: Vec<(Seq, Encoded)>,
+    /// What it means for who may hear the room.
+    pub audience: Audience,
+    /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left;
+    /// or whether it shows other people something else.
+    pub rewrites: bool,
+}
+
+/// What a committed entry means for who may hear the room, besides being told to those who do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// The same people as before.
+    Unchanged,
+    /// A message: people who have not joined the room are told of activity.
+    Message,
+    /// They may from now on.
+    Gained(UserId),
+    /// They may no longer.
+    Lost(UserId),
+    /// Nobody may any longer.
+    Closed,
+}
+
+impl Committed {
+    /// Encodes `change`, which took the place `seq` of its room, where newcomers read as far back as `history` says.
+    #[must_use]
+    pub fn new(room_id: RoomId, seq: Seq, change: Durable, history: HistoryAccess) -> Self {
+        let audience = match &change {
+            Durable::NewMessage { .. } => Audience::Message,
+            Durable::MemberAdded { member } => Audience::Gained(member.user_id),
+            Durable::MemberRemoved { user_id, .. } => Audience::Lost(*user_id),
+            Durable::RoomDeleted {} => Audience::Closed,
+            _ => Audience::Unchanged,
+        };
+        let rewrites = matches!(
+            change,
+            Durable::MessageEdited { .. }
+                | Durable::MessageDeleted { .. }
+                | Durable::MemberRemoved { .. }
+                | Durable::RoomUpdated { .. }
+        );
+        let encode = |change| Encoded::new(&Entry { room_id, seq, change });
+        let narrowed = match history {
+            HistoryAccess::All => Vec::new(),
+            HistoryAccess::SinceJoined => {
+                change.narrowed().into_iter().map(|(before, change)| (before, encode(change))).collect()
+            }
+        };
+        let name = change.name();
+        Self { room_id, seq, name, data: encode(change), narrowed, audience, rewrites }
+    }
+
+    /// The event's data for somebody who joined the room in that place of its log.
+    #[must_use]
+    pub fn data_since(&self, joined: Seq) -> &Encoded {
+        let narrowed = self.narrowed.iter().find(|(left_out, _)| *left_out < joined);
+        narrowed.map_or(&self.data, |(_, data)| data)
+    }
+}
+
+/// The name of an event that other nodes tell of, if this version knows it.
+fn known_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EventName, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if name == NEW_MESSAGE {
+        return Ok(NEW_MESSAGE);
+    }
+    EventKind::deserialize(name.as_str().into_deserializer()).map(EventKind::as_str)
+}

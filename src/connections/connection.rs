@@ -1,0 +1,169 @@
+//! One socket: whose it is, which rooms it has joined, and how it is reached or ended.
+
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use parking_lot::Mutex;
+
+use crate::{
+    bus::Committed,
+    contract::{
+        ErrorCode, RoomId, Seq, SessionId, User,
+        command::RoomScope,
+        event::{Encoded, Ephemeral},
+    },
+};
+
+/// Names a socket on this node; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// What became of an event that was given to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It waits to be written.
+    Queued,
+    /// As much waits as may; this one was not taken.
+    Full,
+    /// The socket is gone.
+    Gone,
+}
+
+/// The transport's end of a socket.
+pub trait Transport: Send + Sync {
+    /// Queues an event.
+    fn emit(&self, event: &'static str, data: &Encoded) -> Delivery;
+    /// Ends the socket after what is queued, in the protocol's own way.
+    fn disconnect(&self);
+    /// Ends the connection at once, whatever is queued.
+    fn kill(&self);
+    /// Counts bytes that are about to be queued; false when so many wait already that no more may.
+    fn weigh(&self, bytes: usize) -> bool;
+}
+
+/// A socket and whose it is.
+pub struct Connection {
+    pub id: ConnectionId,
+    pub user: User,
+    /// The login whose token was shown last.
+    session_id: Mutex<SessionId>,
+    pub scope: RoomScope,
+    transport: Box<dyn Transport>,
+    pub(super) joined: Mutex<HashSet<RoomId>>,
+    revoked: AtomicBool,
+    /// Set under the index's lock: from then on it joins nothing.
+    pub(super) closed: AtomicBool,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("id", &self.id).field("user", &self.user.id).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// A socket that has joined nothing yet.
+    #[must_use]
+    pub fn new(
+        id: ConnectionId,
+        user: User,
+        session_id: SessionId,
+        scope: RoomScope,
+        transport: Box<dyn Transport>,
+    ) -> Self {
+        Self {
+            id,
+            user,
+            session_id: Mutex::new(session_id),
+            scope,
+            transport,
+            joined: Mutex::new(HashSet::new()),
+            revoked: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// The login whose token was shown last.
+    #[must_use]
+    pub fn session_id(&self) -> SessionId {
+        *self.session_id.lock()
+    }
+
+    /// A token of another login was shown: the socket ends with that one from now on.
+    pub fn adopt(&self, session: SessionId) {
+        *self.session_id.lock() = session;
+    }
+
+    /// Queues an event that must not be lost: a socket that can't take it is cut, and catches up when it comes back.
+    pub fn deliver(&self, event: &'static str, data: &Encoded) -> Delivery {
+        let delivery = self.transport.emit(event, data);
+        if delivery == Delivery::Full {
+            tracing::info!(connection = self.id.0, user = %self.user.id, "socket does not keep up; cutting it");
+            metrics::counter!("parlour_sockets_cut_total").increment(1);
+            self.transport.kill();
+        }
+        delivery
+    }
+
+    /// Queues entries of the log of a room that its user joined in the place `joined`, back to back; answers whether it took
+    /// them all.
+    pub fn deliver_all(&self, entries: &[Committed], joined: Seq) -> bool {
+        entries.iter().all(|entry| self.deliver(entry.name, entry.data_since(joined)) == Delivery::Queued)
+    }
+
+    /// Queues news of the moment, which a socket that is behind does without.
+    pub fn tell(&self, event: &Ephemeral) -> Delivery {
+        self.transport.emit(event.name(), &Encoded::new(event))
+    }
+
+    /// The same, encoded before.
+    pub fn tell_encoded(&self, event: &'static str, data: &Encoded) -> Delivery {
+        self.transport.emit(event, data)
+    }
+
+    /// Whether it has joined a room.
+    #[must_use]
+    pub fn has_joined(&self, room: RoomId) -> bool {
+        self.joined.lock().contains(&room)
+    }
+
+    /// How many rooms it has joined.
+    #[must_use]
+    pub fn joined_count(&self) -> usize {
+        self.joined.lock().len()
+    }
+
+    /// Ends it because its login may no longer: nothing it sent and that still waits is done.
+    pub fn revoke(&self, code: ErrorCode) {
+        self.revoked.store(true, Ordering::SeqCst);
+        if self.tell(&Ephemeral::SessionRevoked { code }) == Delivery::Queued {
+            self.transport.disconnect();
+        } else {
+            self.transport.kill();
+        }
+    }
+
+    /// Whether [`Self::revoke`] was called.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::SeqCst)
+    }
+
+    /// Ends it after what is queued.
+    pub fn disconnect(&self) {
+        self.transport.disconnect();
+    }
+
+    /// Counts an answer that is about to be queued; false when too much waits already.
+    #[must_use]
+    pub fn weigh(&self, answer: &Encoded) -> bool {
+        self.transport.weigh(answer.as_str().len())
+    }
+
+    /// Ends it at once.
+    pub fn kill(&self) {
+        self.transport.kill();
+    }
+}

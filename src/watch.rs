@@ -1,0 +1,142 @@
+//! Looks again at what open sockets hear and may, for what another node changed and could not tell.
+//!
+//! The log of a room that is heard needs none of this: its feed compares it with the database every few seconds. Here is what
+//! is in no log: whether a login still holds, and which rooms somebody was added to or taken out of.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    app::App,
+    bus::interest::Topic,
+    chat,
+    contract::{RoomId, SessionId, Timestamp, UserId, event::Ephemeral},
+    error::Result,
+};
+
+/// People looked at together.
+const PEOPLE: usize = 500;
+
+/// How long before the last look somebody may have been added without this node knowing: clocks of nodes differ.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// What is to be looked at.
+#[derive(Debug, Default)]
+pub struct Watch {
+    wanted: Mutex<Wanted>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Wanted {
+    everything: bool,
+    rooms: Vec<RoomId>,
+    users: Vec<UserId>,
+}
+
+impl Watch {
+    /// Asks for a look at everything.
+    pub fn everything(&self) {
+        self.wanted.lock().everything = true;
+        self.wake.notify_one();
+    }
+
+    /// Asks for a look at what these topics are about.
+    pub fn topics(&self, topics: Vec<Topic>) {
+        let mut wanted = self.wanted.lock();
+        for topic in topics {
+            match topic {
+                Topic::Room(room) => wanted.rooms.push(room),
+                Topic::User(user) => wanted.users.push(user),
+            }
+        }
+        self.wake.notify_one();
+    }
+}
+
+/// Looks when asked to, and at everything every `realtime.recheck_interval_ms`, until the server is gone.
+pub async fn run(app: Weak<App>) {
+    let mut last = None;
+    let mut next = Instant::now();
+    loop {
+        let Some(watch) = app.upgrade().map(|app| Arc::clone(&app.watch)) else { return };
+        let is_due = timeout_at(next, watch.wake.notified()).await.is_err();
+        let Some(app) = app.upgrade() else { return };
+        let wanted = std::mem::take(&mut *watch.wanted.lock());
+        let began = app.clock.now();
+        let looked = if is_due || wanted.everything {
+            next = Instant::now() + app.config.realtime.recheck_interval();
+            look_at_everything(&app, last.unwrap_or(began)).await
+        } else {
+            look_at(&app, wanted, last.unwrap_or(began)).await
+        };
+        match looked {
+            Ok(()) => last = Some(last.map_or(began, |last: Timestamp| last.max(began))),
+            // What was asked for is not forgotten: the next look is one at everything.
+            Err(error) => {
+                error.record();
+                next = next.min(Instant::now() + Duration::from_secs(1));
+            }
+        }
+    }
+}
+
+async fn look_at_everything(app: &App, last: Timestamp) -> Result<()> {
+    app.feed.sweep().await?;
+    look_at_people(app, app.connections.logins().into_iter().collect(), last).await
+}
+
+async fn look_at(app: &App, wanted: Wanted, last: Timestamp) -> Result<()> {
+    app.feed.look(wanted.rooms).await?;
+    let mut logins = app.connections.logins();
+    let people = wanted.users.into_iter().filter_map(|user| logins.remove_entry(&user)).collect();
+    look_at_people(app, people, last).await
+}
+
+/// Ends sockets whose logins do not hold, and brings what is known of their users' rooms up to date.
+async fn look_at_people(app: &App, people: Vec<(UserId, HashSet<SessionId>)>, last: Timestamp) -> Result<()> {
+    for some in people.chunks(PEOPLE) {
+        let logins: Vec<SessionId> = some.iter().flat_map(|(_, logins)| logins).copied().collect();
+        for (session, code) in app.auth.ended(&logins).await? {
+            for connection in app.connections.of_session(session) {
+                connection.revoke(code);
+            }
+        }
+        // What is known is noted first: a change that comes in while the database is asked is newer than its answer.
+        let rooms_of = |(user, _): &(UserId, _)| Some((*user, app.connections.rooms_of(*user)?));
+        let known: HashMap<UserId, HashSet<RoomId>> = some.iter().filter_map(rooms_of).collect();
+        let mut places = chat::room::all_places(&app.chat, known.keys().copied().collect()).await?;
+        for (user, known) in known {
+            settle(app, user, &known, &places.remove(&user).unwrap_or_default(), last);
+        }
+    }
+    Ok(())
+}
+
+/// Brings what is known of somebody's rooms in line with the places they have.
+fn settle(app: &App, user: UserId, known: &HashSet<RoomId>, places: &[chat::room::Place], last: Timestamp) {
+    let now: HashSet<RoomId> = places.iter().map(|place| place.room_id).collect();
+    for room_id in known.difference(&now).copied() {
+        app.connections.forget_room(user, room_id);
+        for connection in app.connections.of_user(user).iter().filter(|own| !own.has_joined(room_id)) {
+            connection.tell(&Ephemeral::RoomLeft { room_id, user_id: user });
+        }
+    }
+    // Of the rooms of somebody who is in very many only the newest are known; the others are no news.
+    let is_news = |place: &&chat::room::Place| place.joined_at.plus(MARGIN) >= last && !known.contains(&place.room_id);
+    let delivery = app.delivery();
+    for place in places.iter().filter(is_news) {
+        if app.connections.rooms_of(user).is_some_and(|known| !known.contains(&place.room_id)) {
+            delivery.gain(user, place.room_id, place.joined_seq);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A line between two programs that can be cut, slowed and stopped.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use rand::{RngExt, rngs::StdRng};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::JoinHandle,
+};
+
+/// How the line is.
+#[derive(Clone)]
+struct Line {
+    /// Counts cuts: a connection ends when this is no longer what it began with.
+    cuts: u64,
+    stalled: bool,
+    delay: Duration,
+    refuses: bool,
+}
+
+/// A TCP proxy on a free port.
+pub(crate) struct Proxy {
+    addr: SocketAddr,
+    line: Arc<watch::Sender<Line>>,
+    /// After how many bytes each connection is cut.
+    life: Arc<Mutex<Option<(StdRng, std::ops::Range<usize>)>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Proxy {
+    pub(crate) async fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let line = Line { cuts: 0, stalled: false, delay: Duration::ZERO, refuses: false };
+        let line = Arc::new(watch::channel(line).0);
+        let life: Arc<Mutex<Option<(StdRng, std::ops::Range<usize>)>>> = Arc::default();
+        let (lines, lives) = (Arc::clone(&line), Arc::clone(&life));
+        let task = tokio::spawn(async move {
+            loop {
+                let (near, _) = listener.accept().await.expect("it listens");
+                if lines.borrow().refuses {
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(target).await else { continue };
+                for end in [&near, &far] {
+                    end.set_nodelay(true).expect("a TCP socket");
+                }
+                let bytes =
+                    lives.lock().expect("no panic").as_mut().map(|(rng, range)| rng.random_range(range.clone()));
+                let (near_in, near_out) = near.into_split();
+                let (far_in, far_out) = far.into_split();
+                tokio::spawn(carry(near_in, far_out, lines.subscribe(), None));
+                tokio::spawn(carry(far_in, near_out, lines.subscribe(), bytes));
+            }
+        });
+        Self { addr, line, life, task }
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Ends every connection; new ones are let through.
+    pub(crate) fn cut(&self) {
+        self.line.send_modify(|line| line.cuts += 1);
+    }
+
+    /// Ends every connection, and refuses new ones until [`Self::mend`].
+    pub(crate) fn sever(&self) {
+        self.line.send_modify(|line| line.refuses = true);
+        self.cut();
+    }
+
+    pub(crate) fn mend(&self) {
+        self.line.send_modify(|line| line.refuses = false);
+    }
+
+    /// Keeps connections open and carries nothing, or does again.
+    pub(crate) fn stall(&self, stalled: bool) {
+        self.line.send_modify(|line| line.stalled = stalled);
+    }
+
+    /// Holds each piece back for this long.
+    pub(crate) fn delay(&self, delay: Duration) {
+        self.line.send_modify(|line| line.delay = delay);
+    }
+
+    /// Cuts each new connection after a random number of bytes of answers, wherever in a message that is.
+    pub(crate) fn cut_after(&self, rng: StdRng, bytes: std::ops::Range<usize>) {
+        *self.life.lock().expect("no panic") = Some((rng, bytes));
+        self.cut();
+    }
+
+    /// No more cuts by bytes.
+    pub(crate) fn hold(&self) {
+        *self.life.lock().expect("no panic") = None;
+        self.cut();
+    }
+}
+
+/// Carries one direction until its end, a cut, or the last of `bytes`.
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut line: watch::Receiver<Line>,
+    mut bytes: Option<usize>,
+) {
+    let cuts = line.borrow().cuts;
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let read = tokio::select! {
+            cut = line.wait_for(|line| line.cuts != cuts) => {
+                drop(cut);
+                break;
+            }
+            read = from.read(&mut buffer) => read.unwrap_or(0),
+        };
+        if read == 0 {
+            break;
+        }
+        if line.wait_for(|line| !line.stalled || line.cuts != cuts).await.is_err() {
+            break;
+        }
+        let delay = line.borrow().delay;
+        tokio::time::sleep(delay).await;
+        let part = bytes.map_or(read, |left| left.min(read));
+        bytes = bytes.map(|left| left - part);
+        if to.write_all(&buffer[..part]).await.is_err() || bytes == Some(0) {
+            break;
+        }
+    }
+    // Both directions end: the halves of the other one see the end of theirs.
+    let _ = to.shutdown().await;
+    drop(from);
+}
