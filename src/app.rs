@@ -53,7 +53,8 @@ impl App {
     /// When accounts cannot be set up: the secret key is missing.
     pub fn new(config: Config, db: Db) -> Result<(Arc<Self>, Inlet)> {
         let clock = Clock;
-        let (bus, inlet, redis, interest) = connect(&config)?;
+        let node = Uuid::now_v7();
+        let (bus, inlet, redis, interest) = connect(&config, node)?;
         let auth = Auth::new(&config, clock, db.clone(), bus.clone())?;
         let mail = Mail::new(&config.mail).map_err(Error::internal)?;
         let chat = Chat::new(db.clone(), clock, bus.clone(), mail);
@@ -61,7 +62,13 @@ impl App {
         let app = Self {
             clock,
             feed: Feed::new(chat.clone(), Arc::clone(&connections)),
-            presences: Presences::new(chat.clone(), clock, Arc::clone(&connections), config.realtime.presence_grace()),
+            presences: Presences::start(
+                (db.clone(), chat.clone(), bus.clone()),
+                clock,
+                Arc::clone(&connections),
+                config.realtime.presence_grace(),
+                node,
+            ),
             typing: Typing::start(
                 Arc::clone(&connections),
                 bus.clone(),
@@ -98,13 +105,13 @@ impl App {
 }
 
 /// The bus, and what this node asks of the others where there are some.
-fn connect(config: &Config) -> Result<(Bus, Inlet, Option<Redis>, Arc<Interest>)> {
+fn connect(config: &Config, node: Uuid) -> Result<(Bus, Inlet, Option<Redis>, Arc<Interest>)> {
     let url = config.bus.redis_url.expose();
     if url.is_empty() {
         let (bus, inlet) = Bus::alone();
         return Ok((bus, inlet, None, Arc::default()));
     }
-    let redis = Redis::new(url, Uuid::now_v7()).map_err(Error::internal)?;
+    let redis = Redis::new(url, node).map_err(Error::internal)?;
     let (bus, inlet, outlet) = Bus::among_others();
     let interest = Interest::followed();
     redis.start(outlet, Arc::clone(&interest));

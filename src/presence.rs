@@ -1,136 +1,219 @@
-//! Who is there. A user is online while a socket of theirs is, and a little longer, so that a page reload is no news.
+//! Who is there. A user is online while a socket of theirs is, on whichever node, and a little longer, so that a page reload
+//! is no news.
+//!
+//! Each node notes its own users in the [`ledger`], one change after the other, and tells of those whose appearance that
+//! changed. A node that dies tells nothing: its lease in the ledger ends, and another one tells for it ([`lease`]).
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+mod change;
+mod lease;
+mod ledger;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
+pub use lease::keep;
+
+use self::{
+    change::{Change, Shift, Step},
+    ledger::Ledger,
+};
 use crate::{
+    bus::{Bus, Notice},
     chat::{self, Chat},
     clock::Clock,
     connections::Connections,
     contract::{
-        Timestamp, UserId,
-        event::{Encoded, Ephemeral},
+        RoomId, Timestamp, UserId,
         presence::{ChosenStatus, Presence, Status},
     },
+    db::Db,
+    error::Result,
 };
 
-/// The presence of the users of this node.
+/// Changes noted together.
+const BATCH: usize = 128;
+
+/// How long to wait before changes are noted again that the database did not take.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Rooms of one user whose people are told.
+const ROOMS: usize = 1_000;
+
+/// The presence of users.
 #[derive(Debug)]
 pub struct Presences {
     chat: Chat,
     clock: Clock,
+    bus: Bus,
     connections: Arc<Connections>,
+    ledger: Ledger,
     /// How long a user without a socket still counts as there.
     grace: Duration,
-    present: Mutex<HashMap<UserId, Present>>,
+    /// The users of this node.
+    here: Mutex<Here>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Present {
-    chosen: ChosenStatus,
-    /// Counts departures, so that only the last one's grace ends the presence.
-    departures: u64,
+#[derive(Debug)]
+struct Here {
+    /// Each with a count of departures, so that only the last one's grace ends the presence.
+    departures: HashMap<UserId, u64>,
+    changes: mpsc::UnboundedSender<Noted>,
 }
+
+/// A change on its way into the ledger, and who waits for it.
+type Noted = (UserId, Change, Option<oneshot::Sender<()>>);
 
 impl Presences {
-    /// Nobody is there yet.
+    /// Nobody is there yet. `node` names this node to the others.
     #[must_use]
-    pub fn new(chat: Chat, clock: Clock, connections: Arc<Connections>, grace: Duration) -> Arc<Self> {
-        Arc::new(Self { chat, clock, connections, grace, present: Mutex::default() })
+    pub fn start(
+        (db, chat, bus): (Db, Chat, Bus),
+        clock: Clock,
+        connections: Arc<Connections>,
+        grace: Duration,
+        node: Uuid,
+    ) -> Arc<Self> {
+        let (changes, queue) = mpsc::unbounded_channel();
+        let here = Mutex::new(Here { departures: HashMap::new(), changes });
+        let ledger = Ledger::new(db, node);
+        let presences = Arc::new(Self { chat, clock, bus, connections, ledger, grace, here });
+        tokio::spawn(note(Arc::downgrade(&presences), queue));
+        presences
     }
 
-    /// A socket of a user came.
-    pub fn arrive(&self, user: UserId) {
-        let mut present = self.present.lock();
-        if let Some(already) = present.get_mut(&user) {
-            // There already, or back within the grace: nobody was told that they had gone.
-            already.departures += 1;
-            return;
-        }
-        present.insert(user, Present { chosen: ChosenStatus::Online, departures: 0 });
-        // Under the lock, like every announcement: coming and going are told in the order in which they happened.
-        self.announce(user, true, None);
+    /// A socket of a user came. Others can see them afterwards, unless the database is away.
+    pub async fn arrive(&self, user: UserId) {
+        let noted = {
+            let mut here = self.here.lock();
+            if let Some(departures) = here.departures.get_mut(&user) {
+                // There already, or back within the grace: nobody was told that they had gone.
+                *departures += 1;
+                return;
+            }
+            here.departures.insert(user, 0);
+            here.queue(user, Change::Came)
+        };
+        let _ = noted.await;
     }
 
-    /// The last socket of a user went.
+    /// The last socket of a user here went.
     pub fn depart(self: &Arc<Self>, user: UserId) {
         let departure = {
-            let mut present = self.present.lock();
-            let Some(going) = present.get_mut(&user) else {
+            let mut here = self.here.lock();
+            let Some(departures) = here.departures.get_mut(&user) else {
                 // None of their sockets got as far as being seen.
                 self.connections.forget_user(user);
                 return;
             };
-            going.departures += 1;
-            going.departures
+            *departures += 1;
+            *departures
         };
         let this = Arc::clone(self);
         let left_at = self.clock.now();
         tokio::spawn(async move {
             tokio::time::sleep(this.grace).await;
-            this.settle(user, departure, left_at).await;
+            this.settle(user, departure, left_at);
         });
     }
 
-    async fn settle(&self, user: UserId, departure: u64, left_at: Timestamp) {
-        // Stored first: who is told can ask. Should they be back by now, it is only a little early.
-        if let Err(error) = chat::user::seen(&self.chat, user, left_at).await {
-            error.record();
-        }
-        let gone = {
-            let mut present = self.present.lock();
-            match present.get(&user) {
-                Some(still) if still.departures == departure && self.connections.of_user(user).is_empty() => {
-                    if still.chosen != ChosenStatus::Invisible {
-                        self.announce(user, false, Some(left_at));
-                    }
-                    present.remove(&user).is_some()
-                }
-                _ => false,
-            }
-        };
-        if gone {
+    fn settle(&self, user: UserId, departure: u64, left_at: Timestamp) {
+        let mut here = self.here.lock();
+        if here.departures.get(&user) == Some(&departure) && self.connections.of_user(user).is_empty() {
+            here.departures.remove(&user);
+            // Nobody waits for this.
+            drop(here.queue(user, Change::Went(left_at)));
             self.connections.forget_user(user);
         }
     }
 
     /// A user chose how to appear.
-    pub fn choose(&self, user: UserId, chosen: ChosenStatus) {
-        let mut present = self.present.lock();
-        let Some(own) = present.get_mut(&user) else { return };
-        let before = std::mem::replace(&mut own.chosen, chosen);
-        match (before, chosen) {
-            (ChosenStatus::Invisible, ChosenStatus::Online | ChosenStatus::Away) => self.announce(user, true, None),
-            (ChosenStatus::Online | ChosenStatus::Away, ChosenStatus::Invisible) => {
-                self.announce(user, false, Some(self.clock.now()));
+    pub async fn choose(&self, user: UserId, chosen: ChosenStatus) {
+        let noted = {
+            let here = self.here.lock();
+            if !here.departures.contains_key(&user) {
+                return;
             }
-            _ => {}
+            here.queue(user, Change::Chose(chosen))
+        };
+        let _ = noted.await;
+    }
+
+    /// How some users appear to somebody else, each with when they were last connected.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn of(&self, seen: &HashMap<UserId, Option<Timestamp>>) -> Result<HashMap<UserId, Presence>> {
+        let there = self.ledger.of(seen.keys().copied().collect()).await?;
+        let presence = |(user, last_seen_at): (&UserId, &Option<Timestamp>)| {
+            let status = there.get(user).map_or(Status::Offline, |chosen| chosen.shown());
+            let last_seen_at = last_seen_at.filter(|_| status == Status::Offline);
+            (*user, Presence { user_id: *user, status, last_seen_at })
+        };
+        Ok(seen.iter().map(presence).collect())
+    }
+
+    /// Tells those in the same rooms of people who appear now, or do so no longer.
+    async fn announce(&self, shifts: Vec<Shift>) -> Result<()> {
+        let news: Vec<Shift> = shifts.into_iter().filter(Shift::is_news).collect();
+        if news.is_empty() {
+            return Ok(());
         }
+        let mut places = chat::room::all_places(&self.chat, news.iter().map(|shift| shift.user).collect()).await?;
+        for Shift { user, after, left_at, .. } in news {
+            let places = places.remove(&user).unwrap_or_default();
+            let rooms: Vec<RoomId> = places.iter().map(|place| place.room_id).take(ROOMS).collect();
+            let is_online = change::shows(after);
+            let last_seen_at = if is_online { None } else { Some(left_at.unwrap_or_else(|| self.clock.now())) };
+            self.bus.publish(Notice::Presence { user_id: user, is_online, last_seen_at, rooms: rooms.into() }).await;
+        }
+        Ok(())
     }
+}
 
-    /// How a user appears to somebody else.
-    #[must_use]
-    pub fn of(&self, user: UserId, last_seen_at: Option<Timestamp>) -> Presence {
-        let status = match self.present.lock().get(&user).map(|present| present.chosen) {
-            Some(ChosenStatus::Online) => Status::Online,
-            Some(ChosenStatus::Away) => Status::Away,
-            Some(ChosenStatus::Invisible) | None => Status::Offline,
-        };
-        let last_seen_at = if status == Status::Offline { last_seen_at } else { None };
-        Presence { user_id: user, status, last_seen_at }
+impl Here {
+    fn queue(&self, user: UserId, change: Change) -> oneshot::Receiver<()> {
+        let (done, noted) = oneshot::channel();
+        // The queue ends with this.
+        let _ = self.changes.send((user, change, Some(done)));
+        noted
     }
+}
 
-    fn announce(&self, user_id: UserId, online: bool, last_seen_at: Option<Timestamp>) {
-        let event = if online {
-            Ephemeral::UserOnline { user_id, last_seen_at }
+/// Brings changes into the ledger, in their order, many at a time; what the database does not take is tried again.
+async fn note(presences: Weak<Presences>, mut queue: mpsc::UnboundedReceiver<Noted>) {
+    let mut steps: BTreeMap<UserId, Step> = BTreeMap::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        let received = if steps.is_empty() {
+            queue.recv_many(&mut batch, BATCH).await
         } else {
-            Ephemeral::UserOffline { user_id, last_seen_at }
+            tokio::time::timeout(PAUSE, queue.recv_many(&mut batch, BATCH)).await.unwrap_or(1)
         };
-        let data = Encoded::new(&event);
-        let rooms: Vec<_> = self.connections.rooms_of(user_id).into_iter().flatten().collect();
-        for neighbour in self.connections.audience(user_id, &rooms) {
-            neighbour.tell_encoded(event.name(), &data);
+        let Some(presences) = presences.upgrade().filter(|_| received > 0) else { return };
+        let mut waiting = Vec::new();
+        for (user, change, done) in batch.drain(..) {
+            steps.entry(user).or_default().then(change);
+            waiting.extend(done);
+        }
+        let noted = match presences.ledger.note(&steps).await {
+            Ok(shifts) => {
+                steps.clear();
+                presences.announce(shifts).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = noted {
+            error.record();
+        }
+        for done in waiting {
+            let _ = done.send(());
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
         layer::{address, limit, ops, origin, patience, trace},
     },
     listener::{self, Listener, Open},
+    presence,
     realtime::{self, Sockets},
     telemetry, watch,
 };
@@ -80,6 +81,7 @@ impl Server {
         tokio::spawn(app.delivery().run(inlet));
         if app.db.may_be_shared() {
             tokio::spawn(watch::run(Arc::downgrade(&app)));
+            tokio::spawn(presence::keep(Arc::downgrade(&app.presences)));
             if app.redis.is_none() {
                 tracing::warn!(
                     "several nodes need REDIS_URL: without it each learns from the database what the others did, some \
@@ -129,6 +131,7 @@ impl Server {
             tracing::warn!(connections, "cutting connections that did not end in time");
         }
         housekeeping.abort();
+        app.presences.retire().await;
         app.db.clone().close().await;
         tracing::info!("stopped");
     }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     auth::Actor,
     contract::{FieldError, Message, RoomId, Timestamp, User, UserId},
+    db::Db,
     error::{Error, Result},
 };
 use entity::{member, room, user};
@@ -90,11 +91,11 @@ pub async fn last_seen(chat: &Chat, actor: &Actor, people: &[UserId]) -> Result<
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn seen(chat: &Chat, user: UserId, at: Timestamp) -> Result<()> {
+pub async fn seen(db: &Db, user: UserId, at: Timestamp) -> Result<()> {
     user::Entity::update_many()
         .col_expr(user::Column::LastSeenAt, sea_orm::sea_query::Expr::value(at))
         .filter(Condition::all().add(user::Column::Id.eq(user)))
-        .exec(chat.db.writer())
+        .exec(db.writer())
         .await?;
     Ok(())
 }

@@ -15,13 +15,36 @@ pub enum Status {
 }
 
 /// How someone wants to appear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChosenStatus {
+    #[default]
     Online,
     Away,
     /// Offline to everybody else.
     Invisible,
+}
+
+impl ChosenStatus {
+    /// The word that names it everywhere.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Away => "away",
+            Self::Invisible => "invisible",
+        }
+    }
+
+    /// How it looks to others.
+    #[must_use]
+    pub fn shown(self) -> Status {
+        match self {
+            Self::Online => Status::Online,
+            Self::Away => Status::Away,
+            Self::Invisible => Status::Offline,
+        }
+    }
 }
 
 /// Someone's presence.

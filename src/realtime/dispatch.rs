@@ -82,7 +82,7 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
         "get_presence" => now(get_presence(session, read(payload()?)?).await?),
         "set_status" => {
             let SetStatus { status } = read(payload()?)?;
-            session.app.presences.choose(session.actor.user_id, status);
+            session.app.presences.choose(session.actor.user_id, status).await;
             now(Done {})
         }
         "authenticate" => now(authenticate(session, read(payload()?)?).await?),
@@ -175,7 +175,8 @@ async fn typing(session: &Session, request: Typing) -> Result<Done> {
 
 async fn get_presence(session: &Session, GetPresence { user_ids }: GetPresence) -> Result<PresenceList> {
     let seen: HashMap<_, _> = chat::user::last_seen(&session.app.chat, &session.actor, &user_ids).await?;
-    let users = user_ids.iter().filter_map(|id| Some(session.app.presences.of(*id, *seen.get(id)?))).collect();
+    let presences = session.app.presences.of(&seen).await?;
+    let users = user_ids.iter().filter_map(|id| presences.get(id).cloned()).collect();
     Ok(PresenceList { users })
 }
 

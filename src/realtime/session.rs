@@ -146,7 +146,7 @@ impl Session {
         let user = self.actor.user_id;
         let rooms = chat::room::newest(&self.app.chat, user, ALL_ROOMS).await?;
         self.app.connections.note_rooms(user, rooms.iter().map(|(room, _)| *room));
-        self.app.presences.arrive(user);
+        self.app.presences.arrive(user).await;
 
         let heard: HashMap<RoomId, Hearing> = rooms.iter().copied().collect();
         let mut budget = self.app.config.realtime.replay_total;

@@ -1,0 +1,243 @@
+//! Where it is noted who is connected to which node.
+//!
+//! On SQLite there is one node, and its memory is the ledger. On PostgreSQL it is two tables, so that presence needs no Redis
+//! and is what it was when one dies: a row a node, with a lease that the node renews, and a row for each user of each node.
+//! Rows of a node whose lease has ended count for nothing. All times are the database's: the clocks of nodes may differ.
+
+use std::collections::{BTreeMap, HashMap};
+
+use parking_lot::Mutex;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use uuid::Uuid;
+
+use super::change::{Shift, Step};
+use crate::{
+    contract::{Timestamp, UserId, presence::ChosenStatus},
+    db::Db,
+    error::Result,
+};
+
+/// Milliseconds that a node counts as alive after it last said so.
+pub(super) const LEASE_MS: i64 = 15_000;
+
+/// The database's clock in milliseconds, as it goes on inside a transaction.
+macro_rules! now {
+    () => {
+        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    };
+}
+
+const LOCK: &str = "SELECT pg_advisory_xact_lock(k) FROM (SELECT unnest($1::bigint[]) AS k ORDER BY k) AS keys";
+const THERE: &str = concat!(
+    "SELECT DISTINCT ON (p.user_id) p.user_id, p.status FROM presences p JOIN nodes n ON n.id = p.node_id ",
+    "WHERE p.user_id = ANY($1) AND n.expires_at > ",
+    now!()
+);
+const COME: &str = "INSERT INTO presences (user_id, node_id, status) SELECT u, $2, s FROM unnest($1::uuid[], $3::text[]) AS t(u, s) \
+     ON CONFLICT (user_id, node_id) DO UPDATE SET status = excluded.status";
+const GO: &str = "DELETE FROM presences WHERE user_id = ANY($1) AND node_id = $2";
+const APPEAR: &str =
+    "UPDATE presences p SET status = t.s FROM unnest($1::uuid[], $2::text[]) AS t(u, s) WHERE p.user_id = t.u";
+const SEEN: &str =
+    "UPDATE users SET last_seen_at = t.at FROM unnest($1::uuid[], $2::bigint[]) AS t(u, at) WHERE users.id = t.u";
+const RENEW: &str = concat!(
+    "INSERT INTO nodes (id, seen_at, expires_at) VALUES ($1, ",
+    now!(),
+    ", ",
+    now!(),
+    " + $2) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, expires_at = excluded.expires_at ",
+    "RETURNING (xmax = 0) AS is_new"
+);
+const DEAD: &str = concat!("SELECT id, seen_at FROM nodes WHERE expires_at <= ", now!(), " FOR UPDATE SKIP LOCKED");
+const LEFT_BEHIND: &str = "SELECT user_id, status FROM presences WHERE node_id = $1";
+const BURY: &str = "DELETE FROM nodes WHERE id = $1";
+const CLEAR: &str = "DELETE FROM presences WHERE node_id = $1";
+
+/// The ledger.
+#[derive(Debug)]
+pub(super) enum Ledger {
+    Memory(Db, Mutex<HashMap<UserId, ChosenStatus>>),
+    Shared(Shared),
+}
+
+/// The ledger of several nodes.
+#[derive(Debug)]
+pub(super) struct Shared {
+    db: Db,
+    node: Uuid,
+}
+
+impl Ledger {
+    pub(super) fn new(db: Db, node: Uuid) -> Self {
+        if db.may_be_shared() { Self::Shared(Shared { db, node }) } else { Self::Memory(db, Mutex::default()) }
+    }
+
+    /// How those of some users want to appear who are connected to any node.
+    pub(super) async fn of(&self, users: Vec<UserId>) -> Result<HashMap<UserId, ChosenStatus>> {
+        match self {
+            Self::Memory(_, there) => {
+                let there = there.lock();
+                Ok(users.into_iter().filter_map(|user| Some((user, *there.get(&user)?))).collect())
+            }
+            Self::Shared(shared) => Ok(there(shared.db.read(), uuids(&users)).await?),
+        }
+    }
+
+    /// Notes what became of users of this node; answers what that changes on the whole.
+    pub(super) async fn note(&self, steps: &BTreeMap<UserId, Step>) -> Result<Vec<Shift>> {
+        match self {
+            Self::Memory(db, there) => {
+                let gone = |(user, step): (&UserId, &Step)| Some((*user, step.left_at?));
+                for (user, left_at) in steps.iter().filter_map(gone) {
+                    // Stored first: who is told can ask.
+                    crate::chat::user::seen(db, user, left_at).await?;
+                }
+                Ok(remember(&mut there.lock(), steps))
+            }
+            Self::Shared(shared) => Ok(shared.note(steps).await?),
+        }
+    }
+}
+
+fn remember(there: &mut HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, Step>) -> Vec<Shift> {
+    let shift = |(user, step): (&UserId, &Step)| {
+        let before = there.get(user).copied();
+        let after = match step.is_here {
+            Some(true) => Some(step.chosen.or(before).unwrap_or_default()),
+            Some(false) => None,
+            None => before.map(|before| step.chosen.unwrap_or(before)),
+        };
+        match after {
+            Some(chosen) => there.insert(*user, chosen),
+            None => there.remove(user),
+        };
+        Shift { user: *user, before, after, left_at: step.left_at }
+    };
+    steps.iter().map(shift).collect()
+}
+
+impl Shared {
+    async fn note(&self, steps: &BTreeMap<UserId, Step>) -> Result<Vec<Shift>, DbErr> {
+        let users: Vec<UserId> = steps.keys().copied().collect();
+        let tx = self.db.begin().await?;
+        let before = lock(&tx, &users).await?;
+        let (mut gone, mut seen) = (Vec::new(), Vec::new());
+        let (mut come, mut how) = (Vec::new(), Vec::new());
+        let (mut chosen, mut appearance) = (Vec::new(), Vec::new());
+        for (user, step) in steps {
+            match step.is_here {
+                Some(true) => {
+                    come.push(user.0);
+                    how.push(step.chosen.or(before.get(user).copied()).unwrap_or_default().as_str().to_owned());
+                }
+                Some(false) => gone.push(user.0),
+                None => {}
+            }
+            if let Some(status) = step.chosen {
+                chosen.push(user.0);
+                appearance.push(status.as_str().to_owned());
+            }
+            if let Some(at) = step.left_at {
+                seen.push((user.0, at.0));
+            }
+        }
+        let (left, left_at): (Vec<Uuid>, Vec<i64>) = seen.into_iter().unzip();
+        for (is_due, sql, values) in [
+            (!gone.is_empty(), GO, vec![gone.into(), self.node.into()]),
+            (!come.is_empty(), COME, vec![come.into(), self.node.into(), how.into()]),
+            // On all nodes alike: it is the user who chose, not the device.
+            (!chosen.is_empty(), APPEAR, vec![chosen.into(), appearance.into()]),
+            (!left.is_empty(), SEEN, vec![left.into(), left_at.into()]),
+        ] {
+            if is_due {
+                tx.execute_raw(statement(sql, values)).await?;
+            }
+        }
+        let after = there(&tx, uuids(&users)).await?;
+        tx.commit().await?;
+        let shift = |(user, step): (&UserId, &Step)| Shift {
+            user: *user,
+            before: before.get(user).copied(),
+            after: after.get(user).copied(),
+            left_at: step.left_at,
+        };
+        Ok(steps.iter().map(shift).collect())
+    }
+
+    /// Says that this node lives; answers whether it has to be entered anew, with all its users.
+    pub(super) async fn renew(&self, lease_ms: i64) -> Result<bool, DbErr> {
+        let renewed = statement(RENEW, vec![self.node.into(), lease_ms.into()]);
+        let row = self.db.writer().query_one_raw(renewed).await?;
+        row.map_or(Ok(false), |row| row.try_get("", "is_new"))
+    }
+
+    /// Takes nodes off the ledger that no longer live; answers what that changes for their users.
+    pub(super) async fn bury(&self) -> Result<Vec<Shift>, DbErr> {
+        let tx = self.db.begin().await?;
+        let mut shifts = Vec::new();
+        for dead in Dead::find_by_statement(statement(DEAD, vec![])).all(&tx).await? {
+            let users = There::find_by_statement(statement(LEFT_BEHIND, vec![dead.id.into()])).all(&tx).await?;
+            let last: HashMap<UserId, ChosenStatus> = users.into_iter().map(There::read).collect();
+            let users: Vec<UserId> = last.keys().copied().collect();
+            lock(&tx, &users).await?;
+            tx.execute_raw(statement(CLEAR, vec![dead.id.into()])).await?;
+            tx.execute_raw(statement(BURY, vec![dead.id.into()])).await?;
+            let after = there(&tx, uuids(&users)).await?;
+            let gone: Vec<UserId> = users.into_iter().filter(|user| !after.contains_key(user)).collect();
+            let left_at = vec![dead.seen_at; gone.len()];
+            tx.execute_raw(statement(SEEN, vec![uuids(&gone), left_at.into()])).await?;
+            let left_at = Some(Timestamp(dead.seen_at));
+            shifts.extend(gone.into_iter().map(|user| Shift {
+                user,
+                before: last.get(&user).copied(),
+                after: None,
+                left_at,
+            }));
+        }
+        tx.commit().await?;
+        Ok(shifts)
+    }
+}
+
+/// Lets nobody else change the presence of these users until the transaction ends; answers how it is. Apart from the rows of
+/// the users themselves, which messages refer to.
+async fn lock(tx: &DatabaseTransaction, users: &[UserId]) -> Result<HashMap<UserId, ChosenStatus>, DbErr> {
+    // The random half of an identifier.
+    let keys: Vec<i64> = users.iter().map(|user| user.0.as_u64_pair().1.cast_signed()).collect();
+    tx.execute_raw(statement(LOCK, vec![keys.into()])).await?;
+    there(tx, uuids(users)).await
+}
+
+async fn there(db: &impl ConnectionTrait, users: Value) -> Result<HashMap<UserId, ChosenStatus>, DbErr> {
+    let rows = There::find_by_statement(statement(THERE, vec![users])).all(db).await?;
+    Ok(rows.into_iter().map(There::read).collect())
+}
+
+fn statement(sql: &str, values: Vec<Value>) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+}
+
+fn uuids(users: &[UserId]) -> Value {
+    users.iter().map(|user| user.0).collect::<Vec<Uuid>>().into()
+}
+
+#[derive(FromQueryResult)]
+struct There {
+    user_id: Uuid,
+    status: String,
+}
+
+impl There {
+    fn read(self) -> (UserId, ChosenStatus) {
+        let known = [ChosenStatus::Online, ChosenStatus::Away, ChosenStatus::Invisible];
+        // A newer version may know more ways to appear.
+        let status = known.into_iter().find(|status| status.as_str() == self.status).unwrap_or_default();
+        (UserId(self.user_id), status)
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Dead {
+    id: Uuid,
+    seen_at: i64,
+}
