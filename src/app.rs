@@ -75,7 +75,7 @@ impl App {
                 config.realtime.typing_expiry(),
                 config.limits.typing_interval(),
             ),
-            limits: Limits::new(&config),
+            limits: Limits::new(&config, redis.clone()),
             watch: Arc::default(),
             draining: CancellationToken::new(),
             started_at: clock.now(),

@@ -79,6 +79,18 @@ impl Connections {
         Ok(Slot { user, taken: Arc::clone(&self.taken) })
     }
 
+    /// Places that a user has taken here.
+    #[must_use]
+    pub fn taken(&self, user: UserId) -> usize {
+        self.taken.lock().get(&user).copied().unwrap_or_default()
+    }
+
+    /// Places that each user has taken here.
+    #[must_use]
+    pub fn all_taken(&self) -> Vec<(UserId, usize)> {
+        self.taken.lock().iter().map(|(user, taken)| (*user, *taken)).collect()
+    }
+
     /// Enters a socket.
     pub fn enter(&self, connection: &Arc<Connection>) {
         let mut index = self.index.write();

@@ -1,14 +1,17 @@
 //! How much anyone may ask for.
 //!
 //! Attempts to log in and REST requests are counted exactly: never more than so many in any minute. Messages are a token
-//! bucket: a burst, then a steady rate. All of it is in memory and per node. (How often typing is told is decided where
-//! it is remembered, in [`typing`](crate::typing); how many sockets a user has, in [`connections`](crate::connections).)
+//! bucket: a burst, then a steady rate. With a Redis all nodes count together ([`shared`]); without one, or while it is away,
+//! each node counts by itself, in memory. (How often typing is told is decided where
+//! it is remembered, in [`typing`](crate::typing); how many sockets a user has here, in [`connections`](crate::connections).)
 
 mod handshake;
+mod shared;
 mod window;
 
 use std::{
     cell::Cell,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     time::{Duration, Instant},
@@ -22,11 +25,14 @@ use governor::{
 
 pub use handshake::HandshakeTicket;
 use handshake::Handshakes;
+use sha2::{Digest, Sha256};
+use shared::Shared;
 use window::Window;
 
 use crate::{
+    bus::redis::Redis,
     config::{self, Config},
-    contract::UserId,
+    contract::{ErrorCode, UserId},
     error::{Error, Result},
 };
 
@@ -37,10 +43,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub struct Limits {
     /// Nothing when they are switched off.
     rates: Option<Rates>,
+    /// What all nodes count together.
+    shared: Option<Shared>,
 }
 
 #[derive(Debug)]
 struct Rates {
+    sockets_per_user: usize,
     auth_by_address: Window<(Attempt, IpAddr)>,
     auth_by_account: Window<(Attempt, String)>,
     rest_by_user: Window<UserId>,
@@ -61,7 +70,12 @@ pub enum Attempt {
 }
 
 /// A token bucket for each user.
-type Buckets = RateLimiter<UserId, DefaultKeyedStateStore<UserId>, DefaultClock>;
+#[derive(Debug)]
+struct Buckets {
+    /// Tokens a minute, and at once.
+    limit: u32,
+    buckets: RateLimiter<UserId, DefaultKeyedStateStore<UserId>, DefaultClock>,
+}
 
 /// What is left of a REST limit after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,22 +94,27 @@ tokio::task_local! {
 }
 
 impl Limits {
-    /// Limits as configured; none at all when they are switched off.
+    /// Limits as configured, counted with other nodes where there is a Redis; none at all when they are switched off.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
-        Self { rates: config.limits.enabled.then(|| Rates::new(&config.limits, config.realtime.connect_timeout())) }
+    pub fn new(config: &Config, redis: Option<Redis>) -> Self {
+        let rates = config.limits.enabled.then(|| Rates::new(&config.limits, config.realtime.connect_timeout()));
+        let shared = if rates.is_some() { redis.map(Shared::new) } else { None };
+        Self { rates, shared }
     }
 
     /// An attempt from an address, for an account (an e-mail address or user name). Refused attempts do not count.
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub fn auth(&self, attempt: Attempt, address: IpAddr, account: Option<&str>) -> Result<()> {
+    pub async fn auth(&self, attempt: Attempt, address: IpAddr, account: Option<&str>) -> Result<()> {
         let Some(rates) = &self.rates else { return Ok(()) };
-        let now = Instant::now();
-        rates.auth_by_address.take((attempt, network(address)), now).map_err(limited)?;
+        let address = network(address);
+        self.window(&rates.auth_by_address, (attempt, address), || format!("{attempt:?}:{address}")).await?;
         if let Some(account) = account {
-            rates.auth_by_account.take((attempt, account.trim().to_lowercase()), now).map_err(limited)?;
+            let account = account.trim().to_lowercase();
+            // The address of an account is nobody's business who looks into Redis.
+            let name = || format!("{attempt:?}:{:x}", Sha256::digest(&account));
+            self.window(&rates.auth_by_account, (attempt, account.clone()), name).await?;
         }
         Ok(())
     }
@@ -104,16 +123,37 @@ impl Limits {
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub fn rest(&self, user: UserId) -> Result<Option<Quota>> {
-        self.rates.as_ref().map(|rates| charge(&rates.rest_by_user, user)).transpose()
+    pub async fn rest(&self, user: UserId) -> Result<Option<Quota>> {
+        let Some(rates) = &self.rates else { return Ok(None) };
+        charged(self.window(&rates.rest_by_user, user, || format!("rest:{user}")).await, rates.rest_by_user.limit())
     }
 
     /// A REST request by nobody we know.
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub fn rest_by_address(&self, address: IpAddr) -> Result<Option<Quota>> {
-        self.rates.as_ref().map(|rates| charge(&rates.rest_by_address, network(address))).transpose()
+    pub async fn rest_by_address(&self, address: IpAddr) -> Result<Option<Quota>> {
+        let Some(rates) = &self.rates else { return Ok(None) };
+        let address = network(address);
+        let taken = self.window(&rates.rest_by_address, address, || format!("rest:{address}")).await;
+        charged(taken, rates.rest_by_address.limit())
+    }
+
+    /// Charges a window, that of all nodes where it can be asked.
+    async fn window<K: Eq + Hash>(&self, own: &Window<K>, key: K, name: impl FnOnce() -> String) -> Result<Quota> {
+        if let Some(shared) = &self.shared
+            && let Some(taken) = shared.window(&name(), own.limit(), MINUTE).await
+        {
+            return taken.map_err(limited);
+        }
+        own.take(key, Instant::now()).map_err(limited)
+    }
+
+    /// Takes tokens of a user's bucket, that of all nodes where it can be asked; nothing when it must be this node's.
+    async fn bucket(&self, what: &str, user: UserId, limit: u32, cost: u32) -> Option<Result<()>> {
+        let shared = self.shared.as_ref()?;
+        let taken = shared.bucket(&format!("{what}:{user}"), limit, MINUTE, cost).await?;
+        Some(taken.map_err(limited))
     }
 
     /// Answers a request, and tells what the calls of [`Limits::rest`] and [`Limits::rest_by_address`] that it made
@@ -131,9 +171,13 @@ impl Limits {
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub fn message(&self, user: UserId) -> Result<()> {
+    pub async fn message(&self, user: UserId) -> Result<()> {
         let Some(rates) = &self.rates else { return Ok(()) };
-        rates.messages.check_key(&user).map_err(|until| limited(until.wait_time_from(DefaultClock::default().now())))
+        if let Some(taken) = self.bucket("messages", user, rates.messages.limit, 1).await {
+            return taken;
+        }
+        let buckets = &rates.messages.buckets;
+        buckets.check_key(&user).map_err(|until| limited(until.wait_time_from(DefaultClock::default().now())))
     }
 
     /// That many missed events for a user, by `sync` or a joining with a cursor: what is read back costs us more than what is
@@ -141,14 +185,43 @@ impl Limits {
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub fn missed(&self, user: UserId, events: usize) -> Result<()> {
+    pub async fn missed(&self, user: UserId, events: usize) -> Result<()> {
         let (Some(rates), Some(events)) = (&self.rates, u32::try_from(events).ok().and_then(NonZeroU32::new)) else {
             return Ok(());
         };
-        match rates.missed.check_key_n(&user, events) {
+        if let Some(taken) = self.bucket("missed", user, rates.missed.limit, events.get()).await {
+            return taken;
+        }
+        match rates.missed.buckets.check_key_n(&user, events) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(until)) => Err(limited(until.wait_time_from(DefaultClock::default().now()))),
             Err(_) => Err(limited(MINUTE)),
+        }
+    }
+
+    /// How many sockets a user may have on one node; nothing when limits are off.
+    #[must_use]
+    pub fn sockets_per_user(&self) -> Option<usize> {
+        self.rates.as_ref().map(|rates| rates.sockets_per_user)
+    }
+
+    /// A socket more of a user, who has that many here with it.
+    ///
+    /// # Errors
+    /// `CONNECTION_LIMIT` when there are too many on all nodes together.
+    pub async fn socket(&self, user: UserId, here: usize) -> Result<()> {
+        let (Some(limit), Some(shared)) = (self.sockets_per_user(), &self.shared) else { return Ok(()) };
+        match shared.sockets(user, here, limit).await {
+            Some(false) => Err(Error::Refused(ErrorCode::ConnectionLimit, "you have as many sockets as you may")),
+            Some(true) | None => Ok(()),
+        }
+    }
+
+    /// Tells the other nodes how many sockets some users have here. To be called when a socket went, and for all users more
+    /// often than [`shared`] forgets them.
+    pub async fn note_sockets(&self, users: &[(UserId, usize)]) {
+        if let Some(shared) = &self.shared {
+            shared.note_sockets(users).await;
         }
     }
 
@@ -156,9 +229,9 @@ impl Limits {
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub fn invite(&self, user: UserId) -> Result<()> {
+    pub async fn invite(&self, user: UserId) -> Result<()> {
         let Some(rates) = &self.rates else { return Ok(()) };
-        rates.invites.take(user, Instant::now()).map(drop).map_err(limited)
+        self.window(&rates.invites, user, || format!("invites:{user}")).await.map(drop)
     }
 
     /// A handshake from an address. The ticket counts until it is released or `realtime.connect_timeout_ms` passed.
@@ -182,17 +255,20 @@ impl Limits {
         rates.invites.sweep(now);
         rates.handshakes.sweep(now);
         for buckets in [&rates.messages, &rates.missed] {
-            buckets.retain_recent();
-            buckets.shrink_to_fit();
+            buckets.buckets.retain_recent();
+            buckets.buckets.shrink_to_fit();
         }
     }
 }
 
 impl Rates {
     fn new(config: &config::Limits, connect_timeout: Duration) -> Self {
-        let buckets =
-            |per_minute| RateLimiter::keyed(Rate::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN)));
+        let buckets = |limit| {
+            let rate = Rate::per_minute(NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN));
+            Buckets { limit, buckets: RateLimiter::keyed(rate) }
+        };
         Self {
+            sockets_per_user: config.sockets_per_user,
             auth_by_address: Window::new(config.auth_per_minute, MINUTE),
             auth_by_account: Window::new(config.auth_per_minute, MINUTE),
             rest_by_user: Window::new(config.rest_per_minute, MINUTE),
@@ -205,15 +281,15 @@ impl Rates {
     }
 }
 
-fn charge<K: Eq + std::hash::Hash>(window: &Window<K>, key: K) -> Result<Quota> {
-    let taken = window.take(key, Instant::now());
-    let quota = match taken {
-        Ok(quota) => quota,
-        Err(retry_after) => Quota { limit: window.limit(), remaining: 0, reset: retry_after },
+/// Tells the request that this task answers what it was charged.
+fn charged(taken: Result<Quota>, limit: u32) -> Result<Option<Quota>> {
+    let quota = match &taken {
+        Ok(quota) => *quota,
+        Err(error) => Quota { limit, remaining: 0, reset: error.retry_after().unwrap_or(MINUTE) },
     };
     // Outside a request, such as in a test, nobody observes.
     let _ = CHARGED.try_with(|charged| charged.set(Some(quota)));
-    taken.map_err(limited)
+    taken.map(Some)
 }
 
 fn limited(retry_after: Duration) -> Error {
@@ -235,34 +311,34 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits::new(&Config::defaults())
+        Limits::new(&Config::defaults(), None)
     }
 
     fn refused<T>(result: &Result<T>) -> bool {
         matches!(result, Err(Error::RateLimited { retry_after }) if !retry_after.is_zero())
     }
 
-    #[test]
-    fn logging_in_is_limited_by_address_and_by_account() {
+    #[tokio::test]
+    async fn logging_in_is_limited_by_address_and_by_account() {
         let limits = limits();
         let address = |last: u8| IpAddr::from([192, 0, 2, last]);
         for _ in 0..5 {
-            assert!(limits.auth(Attempt::LogIn, address(1), Some("ada@example.com")).is_ok());
+            assert!(limits.auth(Attempt::LogIn, address(1), Some("ada@example.com")).await.is_ok());
         }
-        assert!(refused(&limits.auth(Attempt::LogIn, address(1), None)), "a sixth from the address");
-        assert!(refused(&limits.auth(Attempt::LogIn, address(2), Some(" ADA@example.com"))), "a sixth for the account");
-        assert!(limits.auth(Attempt::LogIn, address(2), Some("bob@example.com")).is_ok());
-        assert!(limits.auth(Attempt::Register, address(1), Some("ada@example.com")).is_ok(), "counted by itself");
+        assert!(refused(&limits.auth(Attempt::LogIn, address(1), None).await), "a sixth from the address");
+        assert!(refused(&limits.auth(Attempt::LogIn, address(2), Some(" ADA@example.com")).await), "a sixth for the account");
+        assert!(limits.auth(Attempt::LogIn, address(2), Some("bob@example.com")).await.is_ok());
+        assert!(limits.auth(Attempt::Register, address(1), Some("ada@example.com")).await.is_ok(), "counted by itself");
     }
 
-    #[test]
-    fn one_ipv6_network_is_one_address() {
+    #[tokio::test]
+    async fn one_ipv6_network_is_one_address() {
         let limits = limits();
         for host in 0..5 {
-            assert!(limits.auth(Attempt::LogIn, format!("2001:db8::{host}").parse().unwrap(), None).is_ok());
+            assert!(limits.auth(Attempt::LogIn, format!("2001:db8::{host}").parse().unwrap(), None).await.is_ok());
         }
-        assert!(refused(&limits.auth(Attempt::LogIn, "2001:db8::ffff:0:0:1".parse().unwrap(), None)));
-        assert!(limits.auth(Attempt::LogIn, "2001:db8:0:1::1".parse().unwrap(), None).is_ok());
+        assert!(refused(&limits.auth(Attempt::LogIn, "2001:db8::ffff:0:0:1".parse().unwrap(), None).await));
+        assert!(limits.auth(Attempt::LogIn, "2001:db8:0:1::1".parse().unwrap(), None).await.is_ok());
         assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), IpAddr::from([192, 0, 2, 1]));
     }
 
@@ -270,39 +346,39 @@ mod tests {
     async fn a_request_knows_what_it_was_charged() {
         let limits = limits();
         let (user, other) = (UserId::new(), UserId::new());
-        let (_, quota) = Limits::observe(async { limits.rest(user) }).await;
+        let (_, quota) = Limits::observe(limits.rest(user)).await;
         assert_eq!(quota, Some(Quota { limit: 100, remaining: 99, reset: MINUTE }));
         for _ in 0..99 {
-            limits.rest(user).unwrap();
+            limits.rest(user).await.unwrap();
         }
-        let (refusal, quota) = Limits::observe(async { limits.rest(user) }).await;
+        let (refusal, quota) = Limits::observe(limits.rest(user)).await;
         assert!(refused(&refusal));
         assert_eq!(quota.map(|quota| quota.remaining), Some(0));
-        assert!(limits.rest(other).is_ok());
+        assert!(limits.rest(other).await.is_ok());
         assert_eq!(Limits::observe(async {}).await.1, None);
     }
 
-    #[test]
-    fn the_thirty_first_message_is_refused() {
+    #[tokio::test]
+    async fn the_thirty_first_message_is_refused() {
         let limits = limits();
         let user = UserId::new();
         for _ in 0..30 {
-            assert!(limits.message(user).is_ok());
+            assert!(limits.message(user).await.is_ok());
         }
-        assert!(refused(&limits.message(user)));
-        assert!(limits.message(UserId::new()).is_ok());
+        assert!(refused(&limits.message(user).await));
+        assert!(limits.message(UserId::new()).await.is_ok());
     }
 
-    #[test]
-    fn switched_off_they_refuse_nothing() {
+    #[tokio::test]
+    async fn switched_off_they_refuse_nothing() {
         let mut config = Config::defaults();
         config.limits.enabled = false;
-        let limits = Limits::new(&config);
+        let limits = Limits::new(&config, None);
         let (address, user) = (IpAddr::from([192, 0, 2, 1]), UserId::new());
         for _ in 0..1000 {
-            assert!(limits.auth(Attempt::LogIn, address, Some("ada")).is_ok() && limits.message(user).is_ok());
+            assert!(limits.auth(Attempt::LogIn, address, Some("ada")).await.is_ok() && limits.message(user).await.is_ok());
             assert!(limits.handshake(address).is_ok());
-            assert_eq!(limits.rest(user).unwrap(), None);
+            assert_eq!(limits.rest(user).await.unwrap(), None);
         }
     }
 }

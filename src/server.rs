@@ -34,6 +34,9 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// How often limits forget who has been quiet.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// How often other nodes are told how many sockets each user has here.
+const RENEW: Duration = Duration::from_secs(30);
+
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -166,8 +169,9 @@ fn router(app: &Arc<App>) -> (Router, Sockets) {
 /// Keeps memory from growing with what is over, and rooms from missing what no notice told of.
 async fn keep_house(app: Arc<App>) {
     let (mut upkeep, mut sweep) = (interval(UPKEEP), interval(SWEEP));
+    let mut renew = interval(RENEW);
     let mut compare = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
-    for interval in [&mut upkeep, &mut sweep, &mut compare] {
+    for interval in [&mut upkeep, &mut sweep, &mut renew, &mut compare] {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     loop {
@@ -177,6 +181,7 @@ async fn keep_house(app: Arc<App>) {
             },
             _ = upkeep.tick() => telemetry::upkeep(),
             _ = sweep.tick() => app.limits.sweep(),
+            _ = renew.tick() => app.limits.note_sockets(&app.connections.all_taken()).await,
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn register(
     ClientAddress(address): ClientAddress,
     Body(request): Body<Register>,
 ) -> Result<(StatusCode, Json<User>)> {
-    app.limits.auth(Attempt::Register, address, request.account().as_deref())?;
+    app.limits.auth(Attempt::Register, address, request.account().as_deref()).await?;
     let user = account::register(&app.auth, request).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
@@ -65,7 +65,7 @@ pub(super) async fn login(
     ClientAddress(address): ClientAddress,
     BodyOrForm(request): BodyOrForm<Login>,
 ) -> Result<impl IntoResponse> {
-    app.limits.auth(Attempt::LogIn, address, request.account().as_deref())?;
+    app.limits.auth(Attempt::LogIn, address, request.account().as_deref()).await?;
     session::login(&app.auth, request).await.map(secret)
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn refresh(
     ClientAddress(address): ClientAddress,
     Body(request): Body<Refresh>,
 ) -> Result<impl IntoResponse> {
-    app.limits.auth(Attempt::Refresh, address, None)?;
+    app.limits.auth(Attempt::Refresh, address, None).await?;
     session::refresh(&app.auth, &request.refresh_token).await.map(secret)
 }
 

@@ -30,7 +30,7 @@ impl FromRequestParts<Arc<App>> for Actor {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let actor = app.auth.authenticate(bearer(&parts.headers).ok_or(Error::UNAUTHORIZED)?).await?;
-        app.limits.rest(actor.user_id)?;
+        app.limits.rest(actor.user_id).await?;
         Ok(actor)
     }
 }

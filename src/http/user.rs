@@ -59,7 +59,7 @@ pub(super) async fn update(
 ) -> Result<Json<User>> {
     if request.password.is_some() {
         // Or a stolen token could be used to guess the password.
-        app.limits.auth(Attempt::ChangePassword, address, Some(&actor.user_id.to_string()))?;
+        app.limits.auth(Attempt::ChangePassword, address, Some(&actor.user_id.to_string())).await?;
     }
     account::update(&app.auth, &actor, request).await.map(Json)
 }

@@ -54,17 +54,17 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
         "edit_message" | "message_edited" => now(edit_message(session, read(payload()?)?).await?),
         "delete_message" | "message_deleted" => {
             let DeleteMessage { message_id } = read(payload()?)?;
-            count_change(session)?;
+            count_change(session).await?;
             now(chat::message::delete(&session.app.chat, &session.actor, message_id).await?)
         }
         "add_reaction" => {
             let ChangeReaction { message_id, emoji } = read(payload()?)?;
-            count_change(session)?;
+            count_change(session).await?;
             now(chat::reaction::add(&session.app.chat, &session.actor, message_id, emoji).await?)
         }
         "remove_reaction" => {
             let ChangeReaction { message_id, emoji } = read(payload()?)?;
-            count_change(session)?;
+            count_change(session).await?;
             now(chat::reaction::remove(&session.app.chat, &session.actor, message_id, emoji).await?)
         }
         "typing" => now(typing(session, read(payload()?)?).await?),
@@ -76,7 +76,7 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
         "sync" => {
             let synced = chat::sync::sync(&session.app.chat, &session.actor, read(payload()?)?).await?;
             let events = synced.rooms.iter().map(|room| room.events.len()).sum();
-            session.app.limits.missed(session.actor.user_id, events)?;
+            session.app.limits.missed(session.actor.user_id, events).await?;
             now(synced)
         }
         "get_presence" => now(get_presence(session, read(payload()?)?).await?),
@@ -92,8 +92,8 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
 }
 
 /// A change counts as the REST request does that makes the same change.
-fn count_change(session: &Session) -> Result<()> {
-    session.app.limits.rest(session.actor.user_id).map(|_| ())
+async fn count_change(session: &Session) -> Result<()> {
+    session.app.limits.rest(session.actor.user_id).await.map(|_| ())
 }
 
 fn read<T: DeserializeOwned>(payload: &RawValue) -> Result<T> {
@@ -116,7 +116,7 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
     let after = after_seq.map(|after| hearing.after(Seq(after)));
     if let Some(after) = after {
         let missed = usize::try_from(hearing.end.0 - after.0).unwrap_or(0).min(limit);
-        app.limits.missed(session.actor.user_id, missed)?;
+        app.limits.missed(session.actor.user_id, missed).await?;
     }
     let attached = app.feed.attach(&session.connection, room_id, after, hearing, limit).await?;
     Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
@@ -140,7 +140,7 @@ async fn send_message(session: &Session, payload: &RawValue) -> Result<Handled> 
         return now(SentMessage { message, duplicate: true });
     }
     let request: SendMessage = read(payload)?;
-    app.limits.message(actor.user_id)?;
+    app.limits.message(actor.user_id).await?;
     let answer = chat::message::submit(&app.chat, actor, request)?;
     Ok(Handled::Later(Box::new(move |event, reply| Box::pin(answer_later(answer, event, reply)))))
 }
@@ -152,7 +152,7 @@ async fn answer_later(answer: Answer, event: String, reply: Reply) {
 
 async fn edit_message(session: &Session, request: EditMessage) -> Result<EditedMessage> {
     let EditMessage { message_id, content } = request;
-    count_change(session)?;
+    count_change(session).await?;
     let message = chat::message::edit(&session.app.chat, &session.actor, message_id, content).await?;
     Ok(EditedMessage { message })
 }

@@ -80,8 +80,7 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
     let actor = app.auth.authenticate(&token).await?;
     let handshake = auth.handshake()?;
     Error::check([chat::sync::check_cursors(&handshake.cursors)])?;
-    let limits = &app.config.limits;
-    let slot = app.connections.reserve(actor.user_id, limits.enabled.then_some(limits.sockets_per_user))?;
+    let slot = app.connections.reserve(actor.user_id, app.limits.sockets_per_user())?;
     if let Some(ticket) = parts.extensions.get::<HandshakeTicket>() {
         ticket.release();
     }
@@ -91,6 +90,8 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
         RoomScope::Joined => Vec::new(),
     };
     let rooms = rooms.into_iter().map(|(room, hearing)| (room, hearing.end)).collect();
+
+    app.limits.socket(actor.user_id, app.connections.taken(actor.user_id)).await?;
 
     let (inbox, items) = inbox::open(app.config.realtime.inbox_events);
     let gone = CancellationToken::new();

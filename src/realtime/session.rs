@@ -118,6 +118,8 @@ impl Session {
         self.depart().await;
         // Only now may another socket of the user take the place.
         drop(guest.slot);
+        let user = self.actor.user_id;
+        self.app.limits.note_sockets(&[(user, self.app.connections.taken(user))]).await;
     }
 
     /// The first event.

@@ -30,6 +30,8 @@ mod mentions;
 mod messages;
 mod nodes_guarantees;
 mod nodes_news;
+mod nodes_presence;
+mod nodes_revocation;
 mod operations;
 mod origins;
 mod pins;

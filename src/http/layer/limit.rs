@@ -37,14 +37,14 @@ pub async fn rest(
     }
     let claims_a_user = request.headers().contains_key(header::AUTHORIZATION);
     let (mut response, quota) = Limits::observe(async {
-        if !claims_a_user && let Err(error) = app.limits.rest_by_address(address) {
+        if !claims_a_user && let Err(error) = app.limits.rest_by_address(address).await {
             return problem::respond(&error);
         }
         let response = next.run(request).await;
         // Guesses at tokens count for the address, but never against users who share it.
         if claims_a_user
             && response.status() == StatusCode::UNAUTHORIZED
-            && let Err(error) = app.limits.rest_by_address(address)
+            && let Err(error) = app.limits.rest_by_address(address).await
         {
             return problem::respond(&error);
         }

@@ -1,13 +1,13 @@
 //! Several nodes on one PostgreSQL and one Redis, each with a line of its own to that Redis.
 
-use super::{App, SOON, Server, eventually, postgres, proxy::Proxy, redis::Redis, server::Settings};
+use super::{App, SOON, Server, eventually, postgres, line::Line, redis::Redis, server::Settings};
 
 /// Some nodes, and what is between them.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<App>,
     pub(crate) redis: Redis,
     /// The way of each node to Redis.
-    pub(crate) lines: Vec<Proxy>,
+    pub(crate) lines: Vec<Line>,
 }
 
 impl Cluster {
@@ -26,7 +26,7 @@ impl Cluster {
         let redis = Redis::start().await;
         let (mut nodes, mut lines) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            let line = Proxy::to(redis.addr()).await;
+            let line = Line::to(redis.addr()).await;
             let url = format!("redis://{}", line.addr());
             nodes.push(App::with(settings.clone().with("REDIS_URL", &url)).await);
             lines.push(line);

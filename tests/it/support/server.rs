@@ -98,8 +98,21 @@ impl Server {
 
     /// Tells the process to stop, as an orchestrator would.
     pub(crate) fn sigterm(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Keeps its connections open and does nothing, until it is thawed.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a process id");
-        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("the node was running");
+        kill(Pid::from_raw(pid), signal).expect("the node was running");
     }
 
     /// Waits for the end of the process.

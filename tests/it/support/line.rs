@@ -19,7 +19,7 @@ use tokio::{
 
 /// How the line is.
 #[derive(Clone)]
-struct Line {
+struct State {
     /// Counts cuts: a connection ends when this is no longer what it began with.
     cuts: u64,
     stalled: bool,
@@ -27,26 +27,26 @@ struct Line {
     refuses: bool,
 }
 
-/// A TCP proxy on a free port.
-pub(crate) struct Proxy {
+/// A TCP connection through a free port of ours, or several.
+pub(crate) struct Line {
     addr: SocketAddr,
-    line: Arc<watch::Sender<Line>>,
+    line: Arc<watch::Sender<State>>,
     /// After how many bytes each connection is cut.
     life: Arc<Mutex<Option<(StdRng, std::ops::Range<usize>)>>>,
     task: JoinHandle<()>,
 }
 
-impl Drop for Proxy {
+impl Drop for Line {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Proxy {
+impl Line {
     pub(crate) async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("it is bound");
-        let line = Line { cuts: 0, stalled: false, delay: Duration::ZERO, refuses: false };
+        let line = State { cuts: 0, stalled: false, delay: Duration::ZERO, refuses: false };
         let line = Arc::new(watch::channel(line).0);
         let life: Arc<Mutex<Option<(StdRng, std::ops::Range<usize>)>>> = Arc::default();
         let (lines, lives) = (Arc::clone(&line), Arc::clone(&life));
@@ -117,7 +117,7 @@ impl Proxy {
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut line: watch::Receiver<Line>,
+    mut line: watch::Receiver<State>,
     mut bytes: Option<usize>,
 ) {
     let cuts = line.borrow().cuts;

@@ -1,0 +1,167 @@
+//! Limits that all nodes count together, in Redis.
+//!
+//! Each question is one script, which Redis runs undisturbed by others. Without an answer in time the node counts by itself,
+//! as if it were alone: a limit that nobody can look up must not become an outage.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use redis::{Script, ScriptInvocation};
+use tokio::time::timeout;
+
+use super::Quota;
+use crate::{bus::redis::Redis, contract::UserId};
+
+/// How long a request waits to hear what other nodes have counted.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long nobody else waits after somebody waited in vain: a Redis that hangs is noticed as gone by then.
+const REST: Duration = Duration::from_secs(2);
+
+/// How long the sockets of a node count that does not say again that they are there.
+const SOCKETS_LIFE: Duration = Duration::from_secs(90);
+
+/// Users whose sockets are told of together.
+const BATCH: usize = 500;
+
+/// At most so many in any span of time: the times of all that were let through. Answers whether this is one, how many there
+/// are now, and in how many milliseconds the oldest is forgotten.
+const WINDOW: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local limit, span = tonumber(ARGV[1]), tonumber(ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - span)
+local used = redis.call('ZCARD', KEYS[1])
+local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or now
+local reset = oldest + span - now
+if used >= limit then return {0, used, reset} end
+redis.call('ZADD', KEYS[1], now, ARGV[3])
+redis.call('PEXPIRE', KEYS[1], span)
+return {1, used + 1, reset}
+";
+
+/// A token bucket, as the time at which it will be full (the generic cell rate algorithm, ITU-T I.371). Answers in how many
+/// milliseconds as many tokens will be there; 0 when they were taken.
+const BUCKET: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local limit, span, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + cost * span / limit
+local wait = full - span - now
+if wait > 0 then return math.ceil(wait) end
+redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.ceil(full - now))
+return 0
+";
+
+/// The sockets of a user on each node, as `count:end`. Answers whether this node may have as many as it says.
+const SOCKETS: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local count, limit, life = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local total = count
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local other, ends = string.match(all[i + 1], '(%d+):(%d+)')
+  if tonumber(ends) <= now then redis.call('HDEL', KEYS[1], all[i])
+  elseif all[i] ~= ARGV[1] then total = total + other end
+end
+if limit > 0 and total > limit then return 0 end
+if count == 0 then redis.call('HDEL', KEYS[1], ARGV[1])
+else
+  redis.call('HSET', KEYS[1], ARGV[1], string.format('%d:%d', count, now + life))
+  redis.call('PEXPIRE', KEYS[1], life)
+end
+return 1
+";
+
+/// What the nodes count together.
+#[derive(Debug)]
+pub(super) struct Shared {
+    redis: Redis,
+    window: Script,
+    bucket: Script,
+    sockets: Script,
+    /// Tells requests of one millisecond apart.
+    counter: AtomicU64,
+    /// When Redis last did not answer in time.
+    hung: Mutex<Option<Instant>>,
+}
+
+impl Shared {
+    pub(super) fn new(redis: Redis) -> Self {
+        let [window, bucket, sockets] = [WINDOW, BUCKET, SOCKETS].map(Script::new);
+        Self { redis, window, bucket, sockets, counter: AtomicU64::new(0), hung: Mutex::default() }
+    }
+
+    /// Charges `key` once in a window, or says how long to wait. Nothing when Redis does not answer.
+    pub(super) async fn window(&self, key: &str, limit: u32, span: Duration) -> Option<Result<Quota, Duration>> {
+        let name = format!("{}:{}", self.redis.node(), self.counter.fetch_add(1, Ordering::Relaxed));
+        let mut question = self.window.prepare_invoke();
+        question.key(format!("parlour:window:{key}")).arg(limit).arg(millis(span)).arg(name);
+        let (taken, used, reset): (u8, u32, u64) = self.ask(&question).await?;
+        let reset = Duration::from_millis(reset);
+        Some(if taken == 1 { Ok(Quota { limit, remaining: limit.saturating_sub(used), reset }) } else { Err(reset) })
+    }
+
+    /// Takes `cost` tokens of `key`'s bucket, which fills in a span, or says how long to wait. Nothing when Redis does not
+    /// answer.
+    pub(super) async fn bucket(&self, key: &str, limit: u32, span: Duration, cost: u32) -> Option<Result<(), Duration>> {
+        let mut question = self.bucket.prepare_invoke();
+        question.key(format!("parlour:bucket:{key}")).arg(limit).arg(millis(span)).arg(cost);
+        let wait: u64 = self.ask(&question).await?;
+        Some(if wait == 0 { Ok(()) } else { Err(Duration::from_millis(wait)) })
+    }
+
+    /// Whether a user may have that many sockets here, besides those on other nodes. Nothing when Redis does not answer.
+    pub(super) async fn sockets(&self, user: UserId, here: usize, limit: usize) -> Option<bool> {
+        let mut question = self.sockets.prepare_invoke();
+        question.key(sockets_key(user)).arg(self.redis.node().to_string());
+        question.arg(here).arg(limit).arg(millis(SOCKETS_LIFE));
+        let allowed: u8 = self.ask(&question).await?;
+        Some(allowed == 1)
+    }
+
+    /// Tells how many sockets users have here.
+    pub(super) async fn note_sockets(&self, users: &[(UserId, usize)]) {
+        for some in users.chunks(BATCH) {
+            let mut pipeline = redis::pipe();
+            for (user, here) in some {
+                pipeline.cmd("EVAL").arg(SOCKETS).arg(1).arg(sockets_key(*user));
+                pipeline.arg(self.redis.node().to_string()).arg(*here).arg(0).arg(millis(SOCKETS_LIFE)).ignore();
+            }
+            if pipeline.exec_async(&mut self.redis.commands()).await.is_err() {
+                // They are told of again soon.
+                return;
+            }
+        }
+    }
+
+    async fn ask<T: redis::FromRedisValue>(&self, question: &ScriptInvocation<'_>) -> Option<T> {
+        let hung = self.hung.lock().is_some_and(|hung| hung.elapsed() < REST);
+        if hung || !self.redis.is_up() {
+            return None;
+        }
+        match timeout(PATIENCE, question.invoke_async(&mut self.redis.commands())).await {
+            Ok(Ok(answer)) => Some(answer),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a limit is counted here alone");
+                None
+            }
+            Err(_) => {
+                *self.hung.lock() = Some(Instant::now());
+                None
+            }
+        }
+    }
+}
+
+fn sockets_key(user: UserId) -> String {
+    format!("parlour:sockets:{user}")
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

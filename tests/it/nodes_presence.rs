@@ -1,0 +1,128 @@
+//! Who is there, whichever node they are on.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{
+    App, Cluster, Event, HEAVY, Person, Server, Socket, eventually, find, list, server::Settings, within,
+};
+
+/// Nodes that notice within moments that somebody has gone.
+fn quick() -> Settings {
+    Server::settings().with("PARLOUR__REALTIME__PRESENCE_GRACE_MS", "400")
+}
+
+async fn status(asking: &Socket, of: &Person) -> String {
+    let answer = asking.ask("get_presence", json!({"user_ids": [of.id]})).await;
+    let one = find(list(&answer, "users"), "user_id", &of.id);
+    one["status"].as_str().expect("a status is a text").to_owned()
+}
+
+fn comings_and_goings(heard: &[Event]) -> Vec<&Event> {
+    heard.iter().filter(|event| ["user_online", "user_offline"].contains(&event.name.as_str())).collect()
+}
+
+/// Catches a build that keeps presence in the memory of each node, and one that tells only its own sockets.
+#[tokio::test]
+async fn coming_and_going_is_told_on_every_node() {
+    let cluster = Cluster::with(2, quick()).await;
+    let (here, there) = cluster.pair();
+    let [ada, bob] = here.users(["ada", "bob"]).await;
+    let bob = bob.at(there);
+    let room = ada.opens_a_group("hall", &[&bob]).await;
+    let mut witness = ada.enters(&room).await;
+    let socket = bob.connects().await;
+    assert_eq!(witness.expect("user_online").await["user_id"], bob.id.as_str());
+    assert_eq!(status(&witness, &bob).await, "online");
+    socket.ask("set_status", json!({"status": "away"})).await;
+    assert_eq!(status(&witness, &bob).await, "away");
+    socket.ask("set_status", json!({"status": "invisible"})).await;
+    assert_eq!(status(&witness, &bob).await, "offline");
+    witness.expect("user_offline").await;
+    socket.ask("set_status", json!({"status": "online"})).await;
+    witness.expect("user_online").await;
+    socket.leave().await;
+    let told = witness.expect("user_offline").await;
+    assert!(told["last_seen_at"].is_string(), "{told}");
+    assert_eq!(status(&witness, &bob).await, "offline");
+}
+
+/// Catches a build in which each node tells of its own sockets alone: somebody would go offline with the first device.
+#[tokio::test]
+async fn who_has_a_device_on_another_node_does_not_go() {
+    let cluster = Cluster::with(2, quick()).await;
+    let (here, there) = cluster.pair();
+    let [ada, bob] = here.users(["ada", "bob"]).await;
+    let room = ada.opens_a_group("hall", &[&bob]).await;
+    let mut witness = ada.enters(&room).await;
+    let phone = bob.connects().await;
+    witness.expect("user_online").await;
+    let laptop = bob.at(there).connects().await;
+    laptop.ask("set_status", json!({"status": "away"})).await;
+    phone.leave().await;
+    let left = Instant::now();
+    eventually(Duration::from_secs(5), "the grace has passed", async || left.elapsed() > Duration::from_secs(1)).await;
+    assert_eq!(status(&witness, &bob).await, "away", "the laptop is still there, as its owner chose");
+    let heard = witness.heard().await;
+    assert!(comings_and_goings(&heard).is_empty(), "nobody came and nobody went: {heard:?}");
+    laptop.leave().await;
+    witness.expect("user_offline").await;
+}
+
+/// G7. Catches a build that believes what a dead node said for ever, and one in which the users of that node seem to go who
+/// have another device.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_users_of_a_dead_node_are_gone_within_35_seconds() {
+    let _alone = HEAVY.lock().await;
+    let mut cluster = Cluster::start(2).await;
+    let [ada, bob, cyd] = cluster.nodes[0].users(["ada", "bob", "cyd"]).await;
+    let room = ada.opens_a_group("hall", &[&bob, &cyd]).await;
+    let mut witness = ada.enters(&room).await;
+    let (bob, cyd_there) = (bob.at(&cluster.nodes[1]), cyd.at(&cluster.nodes[1]));
+    let (typist, _both) = (bob.enters(&room).await, cyd_there.enters(&room).await);
+    let _stays = cyd.enters(&room).await;
+    for _ in 0..2 {
+        witness.expect("user_online").await;
+    }
+    typist.ask("typing", json!({"room_id": room.id})).await;
+    assert_eq!(witness.expect("user_typing").await["is_typing"], true);
+    let killed = Instant::now();
+    cluster.nodes[1].server.kill_9();
+
+    let ended = within(Duration::from_secs(8), "typing ends", witness.expect("user_typing")).await;
+    assert_eq!(ended["is_typing"], false);
+    println!("typing ended {:?} after the node", killed.elapsed());
+    assert!(killed.elapsed() < Duration::from_secs(7), "typing ended {:?} after the node", killed.elapsed());
+    let is_gone = async || status(&witness, &bob).await == "offline";
+    eventually(Duration::from_secs(35), "bob is offline", is_gone).await;
+    println!("bob was offline {:?} after the node", killed.elapsed());
+    let waits =
+        async || comings_and_goings(&witness.leftovers()).iter().any(|event| event.data["user_id"] == bob.id.as_str());
+    let left = Duration::from_secs(35).saturating_sub(killed.elapsed());
+    eventually(left, "user_offline", waits).await;
+    println!("user_offline came {:?} after the node", killed.elapsed());
+    assert_eq!(status(&witness, &cyd).await, "online", "the other device is alive");
+    let heard = witness.heard().await;
+    assert!(comings_and_goings(&heard).is_empty(), "only bob went: {heard:?}");
+}
+
+/// A node that was frozen for longer than its lease is taken for dead; when it goes on, its users are there again. Catches a
+/// build that renews only the lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_frozen_has_its_users_back() {
+    let _alone = HEAVY.lock().await;
+    let cluster = Cluster::start(2).await;
+    let [ada, bob] = cluster.nodes[0].users(["ada", "bob"]).await;
+    let room = ada.opens_a_group("hall", &[&bob]).await;
+    let witness = ada.enters(&room).await;
+    let frozen: &App = &cluster.nodes[1];
+    let _socket = bob.at(frozen).connects().await;
+    assert_eq!(status(&witness, &bob).await, "online");
+    frozen.server.freeze();
+    let is_gone = async || status(&witness, &bob).await == "offline";
+    eventually(Duration::from_secs(35), "bob is offline", is_gone).await;
+    frozen.server.thaw();
+    let is_back = async || status(&witness, &bob).await == "online";
+    eventually(Duration::from_secs(15), "bob is back", is_back).await;
+}
