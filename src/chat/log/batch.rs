@@ -59,10 +59,11 @@ pub(super) async fn write(
     let facts = Facts::gather(tx, jobs).await?;
     let mut draft = Draft::new(&facts, now);
     let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
-    let Draft { rooms, rows, slowed, .. } = draft;
+    let Draft { rooms, rows, mentions, slowed, .. } = draft;
     advance(tx, &rooms, now).await?;
     insert(tx, &rows).await?;
-    let mentions = mentions(tx, &facts, &rows).await?;
+    let named = rows.iter().zip(&mentions).flat_map(|(row, users)| mention::rows(row, users)).collect();
+    mention::insert(tx, named).await?;
     note_senders(tx, slowed.into_values().collect(), now).await?;
 
     let stored: Vec<Stored> = rows
@@ -111,13 +112,23 @@ struct Draft<'a> {
     rooms: BTreeMap<RoomId, End>,
     fresh: HashMap<Key<'a>, usize>,
     rows: Vec<message::Model>,
+    /// Whom each of them mentions.
+    mentions: Vec<Vec<UserId>>,
     /// Who sent to a room in slow mode.
     slowed: HashMap<(RoomId, UserId), MemberId>,
 }
 
 impl<'a> Draft<'a> {
     fn new(facts: &'a Facts, now: Timestamp) -> Self {
-        Self { facts, now, rooms: BTreeMap::new(), fresh: HashMap::new(), rows: Vec::new(), slowed: HashMap::new() }
+        Self {
+            facts,
+            now,
+            rooms: BTreeMap::new(),
+            fresh: HashMap::new(),
+            rows: Vec::new(),
+            mentions: Vec::new(),
+            slowed: HashMap::new(),
+        }
     }
 
     fn decide(&mut self, job: &'a NewMessage) -> Result<Decision> {
@@ -138,6 +149,8 @@ impl<'a> Draft<'a> {
         end.last_seq = end.last_seq.next();
         end.new_messages += 1;
         let index = self.rows.len();
+        // By the sender's own words: what a forward takes from its original calls nobody.
+        self.mentions.push(self.facts.mentions(room.id, request.content.as_deref()));
         self.rows.push(message::Model {
             id: MessageId::new(),
             room_id: room.id,
@@ -252,20 +265,6 @@ async fn insert(tx: &DatabaseTransaction, mut rows: &[message::Model]) -> Result
         rows = rest;
     }
     Ok(())
-}
-
-/// Stores whom each of the new messages mentions, and answers it.
-async fn mentions(tx: &DatabaseTransaction, facts: &Facts, rows: &[message::Model]) -> Result<Vec<Vec<UserId>>> {
-    let mentions: Vec<Vec<UserId>> = rows
-        .iter()
-        .map(|row| match row.forwarded_from_id {
-            None => facts.mentions(row.room_id, row.content.as_deref()),
-            Some(_) => Vec::new(),
-        })
-        .collect();
-    let named = rows.iter().zip(&mentions).flat_map(|(row, users)| mention::rows(row, users)).collect();
-    mention::insert(tx, named).await?;
-    Ok(mentions)
 }
 
 /// Every column set, `NULL` included: a column that only some rows of an insert set would become `NULL` in the others.

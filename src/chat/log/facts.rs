@@ -121,7 +121,7 @@ impl Facts {
     }
 }
 
-/// Members of the rooms of some messages whom these may mention. A forward says what its original says, and calls nobody.
+/// Members of the rooms of some messages whom these may mention.
 async fn mentionable(tx: &DatabaseTransaction, jobs: &[NewMessage]) -> Result<mention::Named> {
     let (mut rooms, mut names) = (BTreeSet::new(), BTreeSet::new());
     for job in jobs {
