@@ -48,6 +48,7 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
         password_hash: Set(None),
         full_name: Set(None),
         avatar_url: Set(None),
+        avatar_media_id: Set(None),
         is_active: Set(false),
         is_verified: Set(false),
         shares_receipts: Set(false),
