@@ -329,16 +329,4 @@ mod tests {
         assert!(found.starts_with("configuration: 4 problems\n"), "{found}");
         assert!(found.contains("PARLOUR__REALTIME__BUFFER_PACKETS: realtime.buffer_packets: "), "{found}");
     }
-
-    #[test]
-    fn addresses_in_the_way_of_sqlalchemy_are_understood() {
-        for (given, meant) in [
-            ("sqlite+aiosqlite:///./chat.db", "sqlite://./chat.db"),
-            ("sqlite+aiosqlite:////var/chat.db", "sqlite:///var/chat.db"),
-            ("sqlite://./chat.db", "sqlite://./chat.db"),
-            ("postgresql+psycopg://db/x", "postgresql://db/x"),
-        ] {
-            assert_eq!(database_url(given), meant);
-        }
-    }
 }

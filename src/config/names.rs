@@ -89,3 +89,20 @@ fn database_url(text: &str) -> String {
 fn with_scheme(text: &str) -> String {
     if text.contains("://") { text.to_owned() } else { format!("https://{text}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_in_the_way_of_sqlalchemy_are_understood() {
+        for (given, meant) in [
+            ("sqlite+aiosqlite:///./chat.db", "sqlite://./chat.db"),
+            ("sqlite+aiosqlite:////var/chat.db", "sqlite:///var/chat.db"),
+            ("sqlite://./chat.db", "sqlite://./chat.db"),
+            ("postgresql+psycopg://db/x", "postgresql://db/x"),
+        ] {
+            assert_eq!(database_url(given), meant);
+        }
+    }
+}

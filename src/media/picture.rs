@@ -65,7 +65,7 @@ pub(super) fn look_at(spool: &Spool, mime: &str, most_pixels: u64) -> Result<Opt
     let mut limits = Limits::default();
     limits.max_alloc = Some(most_pixels.saturating_mul(PIXEL_BYTES));
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(refuse)?;
+    let mut decoder = reader.into_decoder().map_err(|error| refuse(&error))?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > most_pixels {
         return Err(TOO_LARGE);
@@ -74,7 +74,7 @@ pub(super) fn look_at(spool: &Spool, mime: &str, most_pixels: u64) -> Result<Opt
         count_frames(spool)?;
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let whole = DynamicImage::from_decoder(decoder).map_err(refuse)?;
+    let whole = DynamicImage::from_decoder(decoder).map_err(|error| refuse(&error))?;
     let mut small = if width > SMALL || height > SMALL { whole.thumbnail(SMALL, SMALL) } else { whole };
     small.apply_orientation(orientation);
     let lies = matches!(
@@ -123,7 +123,7 @@ fn encode(small: &DynamicImage) -> Result<Thumbnail> {
     Ok(Thumbnail { mime_type, bytes })
 }
 
-fn refuse(error: ImageError) -> Error {
+fn refuse(error: &ImageError) -> Error {
     match error {
         ImageError::Limits(_) => TOO_LARGE,
         _ => UNREADABLE,
