@@ -26,6 +26,7 @@ mod g_stalled_reader;
 mod history_access;
 mod invites;
 mod matrix;
+mod media_stores;
 mod mentions;
 mod messages;
 mod operations;

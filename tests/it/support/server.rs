@@ -37,6 +37,11 @@ impl Settings {
         self
     }
 
+    /// What was set for `key`.
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+        self.env.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
     /// Rate and connection limits as a user gets them.
     pub(crate) fn with_limits(self) -> Self {
         self.with("PARLOUR__LIMITS__ENABLED", "true")
