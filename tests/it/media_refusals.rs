@@ -14,6 +14,7 @@ use crate::support::{
     App, File, Gallery, HEAVY, Person, SOON, Server, int,
     media::{FILE_LIMIT, closing, form, form_type, on_every_store, opening},
     picture,
+    server::Settings,
     store::StoreKind,
     text, within,
 };
@@ -177,7 +178,7 @@ async fn a_quota_is_kept_even_by_uploads_at_once(kind: StoreKind) {
 
 #[tokio::test]
 async fn the_twenty_first_upload_of_a_minute_waits() {
-    let gallery = Gallery::open_with(StoreKind::Local, |settings| settings.with_limits()).await;
+    let gallery = Gallery::open_with(StoreKind::Local, Settings::with_limits).await;
     let ada = gallery.app.user("ada").await;
     for number in 1..=20 {
         ada.uploads(&File::new("a.txt", "text/plain", format!("file {number}"))).await;

@@ -146,7 +146,7 @@ const NAMES: [&str; 12] = [
     "../../etc/passwd",
     "..\\..\\windows\\win.ini",
     "/etc/shadow",
-    "C:\\autoexec.bat",
+    "D:\\autoexec.bat",
     "a\r\nSet-Cookie: session=stolen",
     "quote\".txt",
     "50%25 off; filename=other.exe",

@@ -288,3 +288,50 @@ impl Site {
         request.load().await
     }
 }
+
+/// An upload that goes to the store directly.
+pub(crate) struct Direct {
+    /// What the node answered.
+    pub(crate) begun: Value,
+    /// Where the file is, as other answers would say it.
+    pub(crate) media: Value,
+}
+
+impl Person {
+    pub(crate) async fn tries_to_begin(&self, name: &str, mime_type: &str, size: &str) -> Reply {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("filename", name), ("mime_type", mime_type), ("size", size)])
+            .finish();
+        self.get(&format!("/api/chat/upload/signed-url?{query}")).await
+    }
+
+    pub(crate) async fn begins(&self, file: &File) -> Direct {
+        let size = file.bytes.len().to_string();
+        let begun = self.tries_to_begin(&file.name, &file.mime_type, &size).await.with_status(200);
+        let media = json!({"id": begun["media_id"]});
+        Direct { begun, media }
+    }
+
+    pub(crate) async fn completes(&self, direct: &Direct) -> Reply {
+        self.request(Method::POST, &format!("{}/complete", media_path(&direct.media))).send().await
+    }
+}
+
+impl Direct {
+    /// Sends bytes as the node said to, without a token.
+    pub(crate) async fn sends(&self, site: &Site, bytes: &Bytes) -> Loaded {
+        self.sends_to(site, &text(&self.begun, "upload_url"), bytes, &[]).await
+    }
+
+    /// The same to another address, or with other headers.
+    pub(crate) async fn sends_to(&self, site: &Site, url: &str, bytes: &Bytes, changed: &[(&str, &str)]) -> Loaded {
+        let method = text(&self.begun, "method").parse().expect("a method");
+        let mut request = site.at(method, url).body(bytes.clone());
+        for (name, value) in self.begun["headers"].as_object().expect("headers by their names") {
+            let other = changed.iter().find(|(changed, _)| changed.eq_ignore_ascii_case(name));
+            let value = other.map_or(value.as_str().expect("a header is a text"), |(_, other)| other);
+            request = request.header(name, value);
+        }
+        request.load().await
+    }
+}

@@ -37,7 +37,6 @@ pub(crate) enum StoreKind {
 
 /// A store of one test's own, there for as long as this value.
 pub(crate) struct Store {
-    pub(crate) kind: StoreKind,
     place: Place,
 }
 
@@ -58,13 +57,13 @@ impl Store {
         let (inside, addr) = match kind {
             StoreKind::Local => {
                 let folder = tempfile::tempdir().expect("a temporary folder");
-                return Self { kind, place: Place::Folder(folder) };
+                return Self { place: Place::Folder(folder) };
             }
             StoreKind::S3 => s3::S3::start().await.map_inside(Inside::S3),
             StoreKind::Moto => moto::Bucket::make().await.map_inside(Inside::Moto),
             StoreKind::Supabase => supabase::Supabase::start().await.map_inside(Inside::Supabase),
         };
-        Self { kind, place: Place::Remote { proxy: Proxy::to(addr).await, inside } }
+        Self { place: Place::Remote { proxy: Proxy::to(addr).await, inside } }
     }
 
     /// The settings of a server that keeps its media here.
