@@ -7,7 +7,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
     ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    sea_query::{Expr, LockType},
 };
 use serde_json::json;
 
@@ -37,7 +37,7 @@ const PIECE: u64 = 50;
 pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()> {
     let erasing = if with_messages { Erasing::Messages } else { Erasing::Account };
     let tx = chat.db.begin().await?;
-    let account = user::Entity::find_by_id(actor.user_id).lock_exclusive().one(&tx).await?;
+    let account = user::Entity::find_by_id(actor.user_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
     let email = account.ok_or(Error::UNAUTHORIZED)?.email;
     let nobody = user::ActiveModel {
         id: Unchanged(actor.user_id),
@@ -113,7 +113,7 @@ pub async fn finish_all(chat: &Chat) {
 async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<bool> {
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
-    room::Entity::find_by_id(room_id).lock_exclusive().one(&tx).await?;
+    room::Entity::find_by_id(room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
     let some = message::Entity::find()
         .filter(message::Column::RoomId.eq(room_id))
         .filter(message::Column::SenderId.eq(user_id))
@@ -123,14 +123,18 @@ async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<boo
         .all(&tx)
         .await?;
     if some.is_empty() {
+        // The hash of a short text gives the text away, that of a message deleted earlier as well. Nobody repeats these
+        // messages: their sender is no more.
+        message::Entity::update_many()
+            .col_expr(message::Column::RequestHash, Expr::value(None::<Vec<u8>>))
+            .filter(message::Column::RoomId.eq(room_id))
+            .filter(message::Column::SenderId.eq(user_id))
+            .filter(message::Column::RequestHash.is_not_null())
+            .exec(&tx)
+            .await?;
+        tx.commit().await?;
         return Ok(false);
     }
-    // The hash of a short text gives the text away. Nobody repeats these messages: their sender is no more.
-    message::Entity::update_many()
-        .col_expr(message::Column::RequestHash, Expr::value(None::<Vec<u8>>))
-        .filter(message::Column::Id.is_in(some.iter().map(|message| message.id)))
-        .exec(&tx)
-        .await?;
     let mut changes = Vec::with_capacity(some.len());
     for model in some {
         changes.push(Change::of_message(EventKind::MessageDeleted, model.id));
@@ -195,6 +199,7 @@ async fn heir(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> Result<Hei
             .filter(member::Column::RoomId.eq(room))
             .filter(member::Column::UserId.ne(but))
             .filter(member::Column::LeftAt.is_null())
+            .filter(people::still_there())
             .filter(member::Column::Role.eq(role))
             .order_by_asc(member::Column::JoinedSeq)
             .one(tx)
