@@ -22,7 +22,7 @@ use super::{
 use crate::{
     auth::Actor,
     bus::Notice,
-    contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
+    contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, Timestamp, UserId},
     error::{Error, Result},
 };
 use entity::{invitation, media, member, message, room, session, user};
@@ -94,6 +94,33 @@ pub async fn finish(chat: &Chat, user_id: UserId) -> Result<()> {
     Ok(())
 }
 
+/// Gives the groups that nobody else owns to who is next, for somebody whose account no longer stands.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn hand_over(chat: &Chat, user_id: UserId) -> Result<()> {
+    let owned = member::Entity::find()
+        .filter(member::Column::UserId.eq(user_id))
+        .filter(member::Column::Role.eq(Role::Owner))
+        .filter(member::Column::LeftAt.is_null())
+        .all(chat.db.read())
+        .await?;
+    for place in owned {
+        let now = chat.clock.now();
+        let tx = chat.db.begin().await?;
+        if join::open_room(&tx, place.room_id).await?.is_none() {
+            continue;
+        }
+        if let Heir::Is(heir) = heir(&tx, place.room_id, user_id).await? {
+            let permit = Permit { room_id: place.room_id, user_id };
+            let changes = [succeed(&tx, &permit, heir, now).await?];
+            let room = log::append(&tx, &permit, &changes, now).await?;
+            log::commit(chat, tx, &room, changes.len()).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Does what is left of every erasure: of those in whose middle a process ended.
 pub async fn finish_all(chat: &Chat) {
     let unfinished = user::Entity::find().filter(user::Column::Erasing.is_not_null()).all(chat.db.read()).await;
@@ -160,12 +187,7 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
         match heir(&tx, room_id, user_id).await? {
             Heir::NotNeeded => {}
             Heir::Is(heir) => {
-                changes.push(Change::of_member(EventKind::MemberUpdated, heir.user_id));
-                let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir.user_id);
-                audit::enter(&tx, &permit, [deed.before(json!({"role": heir.role}))], now).await?;
-                let mut row = heir.into_active_model();
-                row.role = Set(Role::Owner);
-                row.update(&tx).await?;
+                changes.push(succeed(&tx, &permit, heir, now).await?);
             }
             Heir::Nobody => {
                 let mut row = room.into_active_model();
@@ -183,6 +205,17 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
     changes.push(Change::of_member(EventKind::MemberRemoved, user_id).because("left"));
     let room = log::append(&tx, &permit, &changes, now).await?;
     log::commit(chat, tx, &room, changes.len()).await
+}
+
+/// Makes somebody the owner of a room.
+async fn succeed(tx: &DatabaseTransaction, permit: &Permit, heir: member::Model, now: Timestamp) -> Result<Change> {
+    let change = Change::of_member(EventKind::MemberUpdated, heir.user_id);
+    let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir.user_id);
+    audit::enter(tx, permit, [deed.before(json!({"role": heir.role}))], now).await?;
+    let mut row = heir.into_active_model();
+    row.role = Set(Role::Owner);
+    row.update(tx).await?;
+    Ok(change)
 }
 
 /// Who owns a room after an owner leaves.
