@@ -19,6 +19,7 @@ use crate::{
     feed::Feed,
     limits::Limits,
     mail::Mail,
+    media::{Files, link::Links},
     presence::Presences,
     typing::Typing,
 };
@@ -50,9 +51,11 @@ impl App {
     pub fn new(config: Config, db: Db) -> Result<(Arc<Self>, mpsc::Receiver<Notice>)> {
         let clock = Clock;
         let (bus, notices) = Bus::new();
-        let auth = Auth::new(&config, clock, db.clone(), bus.clone())?;
+        let links = Links::new(&config);
+        let auth = Auth::new(&config, clock, db.clone(), bus.clone(), links.clone())?;
         let mail = Mail::new(&config.mail).map_err(Error::internal)?;
-        let chat = Chat::new(db.clone(), clock, bus.clone(), mail);
+        let files = Files::new(&config, links)?;
+        let chat = Chat::new(db.clone(), clock, bus.clone(), mail, files);
         let connections = Arc::<Connections>::default();
         let app = Self {
             clock,

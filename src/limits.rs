@@ -48,6 +48,7 @@ struct Rates {
     messages: Buckets,
     missed: Buckets,
     invites: Window<UserId>,
+    uploads: Window<UserId>,
     handshakes: Handshakes,
 }
 
@@ -161,6 +162,15 @@ impl Limits {
         rates.invites.take(user, Instant::now()).map(drop).map_err(limited)
     }
 
+    /// An upload that a user begins.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub fn upload(&self, user: UserId) -> Result<()> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        rates.uploads.take(user, Instant::now()).map(drop).map_err(limited)
+    }
+
     /// A handshake from an address. The ticket counts until it is released or `realtime.connect_timeout_ms` passed.
     ///
     /// # Errors
@@ -180,6 +190,7 @@ impl Limits {
         rates.rest_by_user.sweep(now);
         rates.rest_by_address.sweep(now);
         rates.invites.sweep(now);
+        rates.uploads.sweep(now);
         rates.handshakes.sweep(now);
         for buckets in [&rates.messages, &rates.missed] {
             buckets.retain_recent();
@@ -200,6 +211,7 @@ impl Rates {
             messages: buckets(config.messages_per_minute),
             missed: buckets(config.missed_events_per_minute),
             invites: Window::new(config.invites_per_minute, MINUTE),
+            uploads: Window::new(config.uploads_per_minute, MINUTE),
             handshakes: Handshakes::new(config.handshakes_per_address, connect_timeout),
         }
     }

@@ -84,6 +84,7 @@ impl Server {
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;
         let address = listener.address().map_err(listening)?;
+        app.chat.files().links.listening_at(address);
         let (router, sockets) = router(&app);
         Ok(Self { router, sockets, app, listener, address })
     }

@@ -13,6 +13,7 @@ mod m20260101_000005_reactions;
 mod m20260101_000006_receipts;
 mod m20260101_000007_search;
 mod m20260101_000008_erasure;
+mod m20260101_000009_media;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000006_receipts::Migration),
             Box::new(m20260101_000007_search::Migration),
             Box::new(m20260101_000008_erasure::Migration),
+            Box::new(m20260101_000009_media::Migration),
         ]
     }
 }

@@ -12,7 +12,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    Chat,
+    Chat, attachment,
     audit::{self, Deed},
     join,
     log::{self, Change},
@@ -22,10 +22,10 @@ use super::{
 use crate::{
     auth::Actor,
     bus::Notice,
-    contract::{AuditAction, Erasing, ErrorCode, EventKind, Role, RoomId, UserId},
+    contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
     error::{Error, Result},
 };
-use entity::{invitation, member, message, room, session, user};
+use entity::{invitation, media, member, message, room, session, user};
 
 /// Messages that are deleted in one transaction.
 const PIECE: u64 = 50;
@@ -48,6 +48,7 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
         password_hash: Set(None),
         full_name: Set(None),
         avatar_url: Set(None),
+        avatar_media_id: Set(None),
         is_active: Set(false),
         is_verified: Set(false),
         shares_receipts: Set(false),
@@ -84,7 +85,13 @@ pub async fn finish(chat: &Chat, user_id: UserId) -> Result<()> {
     let done = user::ActiveModel { id: Unchanged(user_id), erasing: Set(None), ..Default::default() };
     let tx = chat.db.begin().await?;
     done.update(&tx).await?;
-    Ok(tx.commit().await?)
+    // What others forwarded stays with them.
+    let files =
+        media::Entity::find().select_only().column(media::Column::Id).filter(media::Column::OwnerId.eq(user_id));
+    attachment::release(&tx, files.into_tuple::<MediaId>().all(&tx).await?.into_iter().collect()).await?;
+    tx.commit().await?;
+    chat.sweeper.nudge();
+    Ok(())
 }
 
 /// Does what is left of every erasure: of those in whose middle a process ended.

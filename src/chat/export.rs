@@ -13,7 +13,7 @@ use super::{
     audit::{self, Deed},
     find,
     permission::{Capability, Membership},
-    view::{self, Reader},
+    view,
 };
 use crate::{
     auth::{Actor, account},
@@ -71,7 +71,7 @@ impl Copy {
         standing.permit(Capability::Export)?;
         self.part = match self.part {
             Part::Room => {
-                line(&mut lines, &json!({"type": "room", "room": view::room(room)}))?;
+                line(&mut lines, &json!({"type": "room", "room": view::room(room, &self.chat.files.links)}))?;
                 Part::Members { after: None }
             }
             Part::Members { after } => self.members(&mut lines, after, &standing).await?,
@@ -93,7 +93,7 @@ impl Copy {
         let db = self.chat.db.read();
         let page = page.all(db).await?;
         let last = page.last().map(|member| member.id);
-        for member in view::members(db, Reader::User(self.actor.user_id), page).await? {
+        for member in view::members(db, self.chat.reader(self.actor.user_id), page).await? {
             line(lines, &json!({"type": "member", "member": member}))?;
         }
         Ok(match last {
@@ -116,7 +116,7 @@ impl Copy {
             line(lines, &json!({"type": "end", "messages": self.messages}))?;
             return Ok(Part::Done);
         };
-        for message in view::messages(db, Reader::User(self.actor.user_id), page).await? {
+        for message in view::messages(db, self.chat.reader(self.actor.user_id), page).await? {
             line(lines, &json!({"type": "message", "message": message}))?;
             self.messages += 1;
         }
@@ -171,7 +171,7 @@ impl Own {
     async fn account(&self, lines: &mut Lines) -> Result<VecDeque<RoomId>> {
         let db = self.chat.db.read();
         let me = user::Entity::find_by_id(self.actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)?;
-        line(lines, &json!({"type": "user", "user": account::profile(me)}))?;
+        line(lines, &json!({"type": "user", "user": account::profile(me, &self.chat.files.links)}))?;
         let sessions = session::Entity::find().filter(session::Column::UserId.eq(self.actor.user_id)).all(db).await?;
         for session in sessions {
             let (created_at, expires_at) = (session.created_at, session.expires_at);
@@ -183,7 +183,7 @@ impl Own {
             .all(db)
             .await?;
         let rooms = places.iter().map(|place| place.room_id).collect();
-        for member in view::members(db, Reader::User(self.actor.user_id), places).await? {
+        for member in view::members(db, self.chat.reader(self.actor.user_id), places).await? {
             let name = room::Entity::find_by_id(member.room_id).one(db).await?.and_then(|room| room.name);
             line(lines, &json!({"type": "membership", "room_name": name, "member": member}))?;
         }
@@ -228,7 +228,7 @@ impl Own {
             line(lines, &json!({"type": "reaction", "reaction": reaction}))?;
         }
         let mine = page.into_iter().filter(|message| message.sender_id == me).collect();
-        for message in view::messages(db, Reader::User(me), mine).await? {
+        for message in view::messages(db, self.chat.reader(me), mine).await? {
             // Their own words only: what they answered to is not theirs.
             line(lines, &json!({"type": "message", "message": message.unquoted()}))?;
             self.messages += 1;

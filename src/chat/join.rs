@@ -67,7 +67,7 @@ pub(super) async fn enter(
     let deed = Deed::new(AuditAction::MemberJoined).to(actor.user_id).after(role);
     audit::enter(&tx, &permit, [deed], now).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
-    let answer = rooms::details(&tx, actor.user_id, room.clone()).await?;
+    let answer = rooms::details(&tx, chat.reader(actor.user_id), room.clone()).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
     Ok(answer)
 }

@@ -18,7 +18,7 @@ use super::{
     log::{self, Change},
     permission::Capability,
     room::ROOM_FULL,
-    view::{self, Reader},
+    view,
 };
 use crate::{
     auth::Actor,
@@ -68,7 +68,7 @@ pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) 
         .limit(page.size())
         .all(db)
         .await?;
-    Ok(MemberList { members: view::members(db, Reader::User(actor.user_id), members).await?, info: page.info(total) })
+    Ok(MemberList { members: view::members(db, chat.reader(actor.user_id), members).await?, info: page.info(total) })
 }
 
 /// Adds people to a group, as members. Those who are in it already stay as they are; a ban of somebody who is added is
@@ -118,7 +118,7 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
         .order_by_asc(member::Column::JoinedSeq)
         .all(&tx)
         .await?;
-    let added = view::members(&tx, Reader::User(actor.user_id), added).await?;
+    let added = view::members(&tx, chat.reader(actor.user_id), added).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
     Ok(added)
 }
@@ -164,7 +164,7 @@ pub async fn update(
     }
     let model = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
     let member =
-        view::members(&tx, Reader::User(actor.user_id), vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)?;
+        view::members(&tx, chat.reader(actor.user_id), vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)?;
     if is_changed {
         let changes = [Change::of_member(EventKind::MemberUpdated, user_id)];
         let room = log::append(&tx, &permit, &changes, now).await?;
@@ -203,7 +203,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
         .order_by_asc(member::Column::JoinedSeq)
         .all(&tx)
         .await?;
-    let members = view::members(&tx, Reader::User(actor.user_id), places).await?;
+    let members = view::members(&tx, chat.reader(actor.user_id), places).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
     Ok(members)
 }

@@ -18,10 +18,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::{sync::Semaphore, time::timeout};
 
 use self::index::Question;
-use super::{
-    Chat, find, room as rooms,
-    view::{self, Reader},
-};
+use super::{Chat, find, room as rooms, view};
 use crate::{
     auth::Actor,
     contract::{
@@ -78,7 +75,7 @@ pub async fn search(chat: &Chat, actor: &Actor, query: Search) -> Result<FoundLi
         let skip = usize::try_from(page.offset()).unwrap_or(usize::MAX);
         let take = usize::try_from(page.size()).unwrap_or(usize::MAX);
         let shown: Vec<message::Model> = found.into_iter().skip(skip).take(take).collect();
-        let messages = view::messages(chat.db.read(), Reader::User(actor.user_id), shown).await?;
+        let messages = view::messages(chat.db.read(), chat.reader(actor.user_id), shown).await?;
         let found = |message: crate::contract::Message| {
             let excerpt = excerpt::excerpt(message.content.as_deref().unwrap_or_default(), &scope.terms);
             Found { message, excerpt }
