@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::{
-    File, Gallery, HEAVY, Person, SOON, Seed, Server, eventually,
+    File, Gallery, HEAVY, Person, SOON, Seed, Server,
     media::{form, media_path, on_every_remote_store, on_every_store},
     server::Settings,
     store::StoreKind,
@@ -113,7 +113,7 @@ async fn what_is_deleted_while_the_store_hangs_goes_later(kind: StoreKind) {
     assert!(!gallery.store.keys().await.is_empty());
     gallery.store.resume();
     // what hung is given up first
-    eventually(SOON * 3, "the store is empty", async || gallery.store.keys().await.is_empty()).await;
+    gallery.becomes_empty_within(SOON * 3).await;
 }
 
 /// Settings of a node that soon finds what its death left behind.
@@ -188,7 +188,7 @@ async fn every_upload_that_was_taken_survives_twenty_kills() {
     for person in &people {
         person.goes_for_good().await;
     }
-    eventually(SOON * 6, "what the kills left behind goes", async || gallery.store.keys().await.is_empty()).await;
+    gallery.becomes_empty_within(SOON * 3).await;
 }
 
 /// G13 for stores behind a network: the connection ends in the middle of an upload, again and again.
@@ -225,7 +225,7 @@ async fn an_upload_that_is_cut_off_is_there_or_is_not(kind: StoreKind) {
     assert_eq!(ada.get(&room.path("/media")).await.with_status(200)["total"], 0, "no row is left");
     ada.uploads(&a_file()).await;
     ada.goes_for_good().await;
-    eventually(SOON * 6, "what the cuts left behind goes", async || gallery.store.keys().await.is_empty()).await;
+    gallery.becomes_empty_within(SOON * 3).await;
 }
 
 /// A reader of a large file who loses the store hears of it: the body ends early, and not as if it were whole.

@@ -1,5 +1,7 @@
 //! Uploading files and loading them again, on a node that keeps them in one of the stores.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
@@ -78,16 +80,20 @@ impl Gallery {
 
     /// Waits until nothing takes up space in the store.
     pub(crate) async fn becomes_empty(&self) {
+        self.becomes_empty_within(SOON).await;
+    }
+
+    pub(crate) async fn becomes_empty_within(&self, limit: Duration) {
         let mut keys = Vec::new();
-        let end = tokio::time::Instant::now() + SOON;
+        let end = tokio::time::Instant::now() + limit;
         while tokio::time::Instant::now() < end {
             keys = self.store.keys().await;
             if keys.is_empty() {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("still in the store: {keys:?}");
+        panic!("still in the store after {limit:?}: {keys:?}");
     }
 
     /// Waits until the store holds no more than `keys`.
