@@ -311,9 +311,6 @@ fn check(request: &SendMessage) -> Result<()> {
         None => Err(FieldError::new("content", "missing", "a message says something")),
     };
     let message_type = match request.message_type {
-        Some(MessageType::Text) if has_files => {
-            Err(FieldError::new("message_type", "mismatch", "a message of type text carries no files"))
-        }
         None | Some(MessageType::Text) => Ok(()),
         Some(MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File) if has_files => Ok(()),
         Some(MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File) => {

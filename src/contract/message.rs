@@ -101,7 +101,7 @@ pub struct ReplyPreview {
 #[schema(example = json!({"room_id": "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11", "content": "Hello", "client_msg_id": "a1"}))]
 pub struct SendMessage {
     pub room_id: RoomId,
-    /// Unless said otherwise `text`, or what the first file is.
+    /// Unless said otherwise, and instead of `text`, what the first file is; `text` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_type: Option<MessageType>,
     /// 1 to 4,000 characters; a forward may leave it out and takes the original's.

@@ -193,7 +193,7 @@ async fn an_address_that_was_altered_opens_nothing(kind: StoreKind) {
         let loaded = ada.site.load(&url, &[]).await;
         assert_eq!(loaded.status, 403, "M10 {row}: {}", String::from_utf8_lossy(&loaded.bytes));
     }
-    ada.site.load(&with(&url, "expires", |_| "never".to_owned()), &[]).await.refused("VALIDATION_ERROR");
+    ada.site.load(&with(&url, "expires", |_| "never".to_owned()), &[]).await.refused("PERMISSION_DENIED");
     // What the small picture is signed with opens the small picture, and what is signed with nothing is asked for a token.
     let (_, query) = parts(&url);
     let only =

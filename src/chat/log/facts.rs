@@ -139,9 +139,10 @@ impl<'a> Facts<'a> {
         }
         let first = kinds.first().copied();
         match asked {
+            // A text with a file is what the file is.
+            None | Some(MessageType::Text) => Ok(first.unwrap_or(MessageType::Text)),
             Some(asked) if first.is_none() || asked == MessageType::File || first == Some(asked) => Ok(asked),
             Some(_) => Err(OTHER_KIND),
-            None => Ok(first.unwrap_or(MessageType::Text)),
         }
     }
 
