@@ -63,7 +63,7 @@ pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Re
 
     let expires_at = chat.clock.now().plus(LIFE);
     let (id, mime_type) = (model.id, model.mime_type);
-    let direct = match chat.files.store.upload_link(Key::Incoming(id), &mime_type, query.size, LIFE).await {
+    let direct = match chat.files.store.upload_link(Key::Incoming(id), &mime_type, LIFE).await {
         Ok(direct) => direct,
         Err(error) => {
             abandon(chat, id).await;
