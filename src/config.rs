@@ -109,6 +109,7 @@ pub struct Limits {
     pub messages_per_minute: u32,
     pub missed_events_per_minute: u32,
     pub invites_per_minute: u32,
+    pub invitations_per_minute: u32,
     pub uploads_per_minute: u32,
     pub typing_interval_ms: u64,
     pub sockets_per_user: usize,

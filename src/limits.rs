@@ -48,6 +48,7 @@ struct Rates {
     messages: Buckets,
     missed: Buckets,
     invites: Window<UserId>,
+    invitations: Window<UserId>,
     uploads: Window<UserId>,
     handshakes: Handshakes,
 }
@@ -162,6 +163,15 @@ impl Limits {
         rates.invites.take(user, Instant::now()).map(drop).map_err(limited)
     }
 
+    /// An invitation that a user sends: somebody may get a letter by it.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub fn invitation(&self, user: UserId) -> Result<()> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        rates.invitations.take(user, Instant::now()).map(drop).map_err(limited)
+    }
+
     /// An upload that a user begins.
     ///
     /// # Errors
@@ -190,6 +200,7 @@ impl Limits {
         rates.rest_by_user.sweep(now);
         rates.rest_by_address.sweep(now);
         rates.invites.sweep(now);
+        rates.invitations.sweep(now);
         rates.uploads.sweep(now);
         rates.handshakes.sweep(now);
         for buckets in [&rates.messages, &rates.missed] {
@@ -211,6 +222,7 @@ impl Rates {
             messages: buckets(config.messages_per_minute),
             missed: buckets(config.missed_events_per_minute),
             invites: Window::new(config.invites_per_minute, MINUTE),
+            invitations: Window::new(config.invitations_per_minute, MINUTE),
             uploads: Window::new(config.uploads_per_minute, MINUTE),
             handshakes: Handshakes::new(config.handshakes_per_address, connect_timeout),
         }

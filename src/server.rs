@@ -78,8 +78,6 @@ impl Server {
 
         let (app, notices) = App::new(config, db).map_err(StartError::Accounts)?;
         tokio::spawn(app.delivery().run(notices));
-        let unfinished = app.chat.clone();
-        tokio::spawn(async move { chat::erasure::finish_all(&unfinished).await });
         let wanted = SocketAddr::new(app.config.server.host, app.config.server.port);
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;
@@ -165,7 +163,10 @@ async fn keep_house(app: Arc<App>) {
                 error.record();
             },
             _ = upkeep.tick() => telemetry::upkeep(),
-            _ = sweep.tick() => app.limits.sweep(),
+            _ = sweep.tick() => {
+                app.limits.sweep();
+                chat::erasure::finish_all(&app.chat).await;
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod m20260101_000006_receipts;
 mod m20260101_000007_search;
 mod m20260101_000008_erasure;
 mod m20260101_000009_media;
+mod m20260101_000010_ways;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000007_search::Migration),
             Box::new(m20260101_000008_erasure::Migration),
             Box::new(m20260101_000009_media::Migration),
+            Box::new(m20260101_000010_ways::Migration),
         ]
     }
 }

@@ -4,6 +4,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr,
+    sea_query::LockType,
 };
 
 use super::{
@@ -88,7 +89,7 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
 
     let tx = auth.db.begin().await?;
     if changes_password {
-        let now = user::Entity::find_by_id(actor.user_id).lock_exclusive().one(&tx).await?;
+        let now = user::Entity::find_by_id(actor.user_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
         if now.is_none_or(|now| now.password_hash != account.password_hash) {
             return Err(INVALID_CREDENTIALS);
         }

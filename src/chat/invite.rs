@@ -44,6 +44,10 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<Invite> 
     let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
     standing.permit(Capability::Invite)?;
     let row = invite::Entity::find_by_id(room_id).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
+    // Whoever has the code has the role.
+    if row.role == Role::Admin {
+        standing.permit_role_change(Role::Member, Role::Admin)?;
+    }
     Ok(shown(row))
 }
 

@@ -11,7 +11,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
     ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
-    sea_query::Expr,
+    sea_query::{Expr, LockType},
 };
 
 use self::load::readable;
@@ -89,7 +89,7 @@ async fn begin(
 ) -> Result<media::Model> {
     let tx = chat.db.begin().await?;
     // Two uploads of one user are counted one after the other.
-    user::Entity::find_by_id(actor.user_id).lock_exclusive().one(&tx).await?;
+    user::Entity::find_by_id(actor.user_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
     let used = used_by(&tx, actor.user_id).await?;
     if u64::try_from(used.saturating_add(size)).map_err(Error::internal)? > chat.files.rules().user_bytes {
         return Err(QUOTA_EXCEEDED);
@@ -223,7 +223,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
 async fn detach(chat: &Chat, owner: UserId, carrier: &carried::Model) -> Result<()> {
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
-    let room = room::Entity::find_by_id(carrier.room_id).lock_exclusive().one(&tx).await?;
+    let room = room::Entity::find_by_id(carrier.room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
     let message = message::Entity::find_by_id(carrier.message_id).one(&tx).await?;
     let (Some(room), Some(message)) = (room, message) else { return Ok(()) };
     if message.sender_id != owner {

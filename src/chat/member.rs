@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, OnConflict},
 };
 use serde_json::json;
@@ -332,6 +332,12 @@ pub(super) async fn count(tx: &DatabaseTransaction, room: RoomId, by: i32) -> Re
     Ok(())
 }
 
+/// That a member's account still stands.
+pub(super) fn still_there() -> Condition {
+    let gone = user::Entity::find().select_only().column(user::Column::Id).filter(user::Column::IsActive.eq(false));
+    Condition::all().add(member::Column::UserId.not_in_subquery(gone.into_query()))
+}
+
 /// Refuses to take the last owner from a room.
 async fn keeps_an_owner(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> Result<()> {
     let others = member::Entity::find()
@@ -339,6 +345,7 @@ async fn keeps_an_owner(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> 
         .filter(member::Column::Role.eq(Role::Owner))
         .filter(member::Column::UserId.ne(but))
         .filter(member::Column::LeftAt.is_null())
+        .filter(still_there())
         .count(tx)
         .await?;
     if others > 0 { Ok(()) } else { Err(Error::Refused(ErrorCode::LastOwner, "a room keeps at least one owner")) }

@@ -31,6 +31,10 @@ mod mention;
 mod notes;
 mod view;
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
 use crate::{
     bus::Bus,
     clock::Clock,
@@ -47,6 +51,9 @@ use self::{
     view::Reader,
 };
 
+/// Copies that are made at the same time.
+const EXPORTS: usize = 4;
+
 /// What every use case works with.
 #[derive(Clone, Debug)]
 pub struct Chat {
@@ -57,6 +64,8 @@ pub struct Chat {
     mail: Mail,
     indexer: Indexer,
     searches: Turns,
+    /// What copies are made by.
+    exports: Arc<Semaphore>,
     files: Files,
     sweeper: Sweeper,
 }
@@ -68,7 +77,18 @@ impl Chat {
         let log = Log::start(db.clone(), clock, bus.clone(), files.links.clone());
         let indexer = Indexer::start(db.clone(), log.clone());
         let sweeper = Sweeper::start(db.clone(), clock, files.clone());
-        Self { db, clock, bus, log, mail, indexer, searches: Turns::default(), files, sweeper }
+        Self {
+            db,
+            clock,
+            bus,
+            log,
+            mail,
+            indexer,
+            searches: Turns::default(),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
+            files,
+            sweeper,
+        }
     }
 
     /// Hears that the log of a room has grown.

@@ -90,7 +90,7 @@ pub async fn last_seen(chat: &Chat, actor: &Actor, people: &[UserId]) -> Result<
 pub async fn seen(chat: &Chat, user: UserId, at: Timestamp) -> Result<()> {
     user::Entity::update_many()
         .col_expr(user::Column::LastSeenAt, sea_orm::sea_query::Expr::value(at))
-        .filter(Condition::all().add(user::Column::Id.eq(user)))
+        .filter(Condition::all().add(user::Column::Id.eq(user)).add(user::Column::IsActive.eq(true)))
         .exec(chat.db.writer())
         .await?;
     Ok(())

@@ -163,6 +163,7 @@ impl Limits {
         check.range("limits.messages_per_minute", self.messages_per_minute, &(1..=1_000_000));
         check.range("limits.missed_events_per_minute", self.missed_events_per_minute, &(1_000..=1_000_000_000));
         check.range("limits.invites_per_minute", self.invites_per_minute, &(1..=1_000_000));
+        check.range("limits.invitations_per_minute", self.invitations_per_minute, &(1..=1_000_000));
         check.range("limits.uploads_per_minute", self.uploads_per_minute, &(1..=1_000_000));
         check.range("limits.typing_interval_ms", self.typing_interval_ms, &(1..=60_000));
         check.range("limits.sockets_per_user", self.sockets_per_user, &(1..=1_000_000));

@@ -34,7 +34,8 @@ const STEP: Duration = Duration::from_secs(60);
 const AVATAR_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const AVATAR_STEP: Duration = Duration::from_secs(60 * 60);
 
-const REFUSED: Error =
+/// An address that was altered or is too old.
+pub const REFUSED: Error =
     Error::Refused(ErrorCode::PermissionDenied, "this address was altered, or its time is over; ask for a new one");
 
 /// Makes addresses, and knows its own again.

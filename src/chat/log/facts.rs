@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
+};
 
 use super::NewMessage;
 use crate::{
@@ -191,7 +193,7 @@ async fn rooms(tx: &DatabaseTransaction, ids: BTreeSet<RoomId>) -> Result<HashMa
     let models = room::Entity::find()
         .filter(room::Column::Id.is_in(view::padded(ids)))
         .order_by_asc(room::Column::Id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .all(tx)
         .await?;
     Ok(models.into_iter().map(|model| (model.id, model)).collect())

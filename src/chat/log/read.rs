@@ -91,7 +91,8 @@ impl<'a> Subjects<'a> {
         let messages = view::by_id(db, events.iter().filter_map(|event| event.message_id).collect()).await?;
         let messages = view::messages(db, reader, messages.into_values().collect()).await?;
         let edits = events.iter().filter(|event| event.kind == EventKind::MessageEdited);
-        let timeline = Timeline::read(db, room, edits.filter_map(|event| event.message_id).collect()).await?;
+        let up_to = events.last().map_or(Seq::ZERO, |event| event.seq);
+        let timeline = Timeline::read(db, room, edits.filter_map(|event| event.message_id).collect(), up_to).await?;
         let users: Vec<UserId> = events.iter().filter_map(|event| event.user_id).collect();
         let members = if users.is_empty() {
             Vec::new()

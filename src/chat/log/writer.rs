@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, LockType},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -121,8 +122,12 @@ async fn commit(
 ) -> Result<Results, Failure> {
     let write = async {
         let tx = db.begin().await?;
-        let messages =
-            if messages.is_empty() { Vec::new() } else { batch::write(&tx, links, messages, clock.now()).await? };
+        let marked: Vec<MemberId> = marks.iter().map(|mark| mark.place).collect();
+        let messages = if messages.is_empty() {
+            Vec::new()
+        } else {
+            batch::write(&tx, links, messages, &marked, clock.now()).await?
+        };
         let marks = move_marks(&tx, marks).await?;
         Ok((tx, Results { messages, marks }))
     };
@@ -148,7 +153,7 @@ async fn move_marks(tx: &DatabaseTransaction, marks: &[NewMark]) -> Result<Vec<R
         .filter(member::Column::Id.is_in(padded(furthest.keys().copied())))
         .filter(member::Column::LeftAt.is_null())
         .order_by_asc(member::Column::Id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .all(tx)
         .await?;
     let mut moved: HashMap<MemberId, Seq> = HashMap::new();
