@@ -44,7 +44,8 @@ const NO_FORM: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "the body
 
 /// Upload a file
 ///
-/// A form with a part `file`. The answer comes when the bytes last.
+/// A form with a part `file`, and `room_id` for a room that you may send to. The answer comes when the bytes last. A file that
+/// is not what its type or its name says is not taken.
 #[utoipa::path(
     post,
     path = "/api/chat/upload",
@@ -53,10 +54,10 @@ const NO_FORM: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "the body
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, description = "The file", body = Media),
-        (status = 403, description = "PERMISSION_DENIED: you may not send to this room"),
+        (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND"),
         (status = 413, description = "PAYLOAD_TOO_LARGE, QUOTA_EXCEEDED"),
-        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE: also for a file that is not what it is said to be"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE"),
         (status = 422, description = "IMAGE_TOO_LARGE"),
         (status = 503, description = "STORAGE_UNAVAILABLE"),
     )
@@ -131,7 +132,7 @@ fn refused(error: &MultipartError) -> Error {
     params(DirectUploadQuery),
     responses(
         (status = 200, description = "Where to send the bytes", body = DirectUpload),
-        (status = 403, description = "PERMISSION_DENIED: you may not send to this room"),
+        (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND"),
         (status = 413, description = "PAYLOAD_TOO_LARGE, QUOTA_EXCEEDED"),
         (status = 415, description = "UNSUPPORTED_MEDIA_TYPE"),
@@ -149,7 +150,7 @@ pub(super) async fn begin(
 
 /// Send the bytes of an upload
 ///
-/// At the address that its beginning answered, without a token.
+/// At the address that its beginning answered, without a token. It takes the type and the size that it was made for.
 #[utoipa::path(
     put,
     path = "/api/chat/upload/{id}",
@@ -163,7 +164,7 @@ pub(super) async fn begin(
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 204, description = "They arrived"),
-        (status = 403, description = "PERMISSION_DENIED: altered, too late, or not the type and size it was made for"),
+        (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MEDIA_NOT_FOUND"),
         (status = 503, description = "STORAGE_UNAVAILABLE"),
     ),
@@ -235,7 +236,8 @@ impl FromRequestParts<Arc<App>> for FileAsker {
 
 /// Load a file
 ///
-/// With a token, or at a signed address as messages carry it. Answers a part where a `Range` asks for one.
+/// With a token, or at a signed address as messages carry it, until its time is over. Answers a part where a `Range` asks for
+/// one.
 #[utoipa::path(
     get,
     path = "/api/chat/media/{id}",
@@ -253,9 +255,9 @@ impl FromRequestParts<Arc<App>> for FileAsker {
         (status = 206, description = "A part of them"),
         (status = 304, description = "You have them"),
         (status = 307, description = "They are at another address"),
-        (status = 403, description = "PERMISSION_DENIED: the address was altered, or its time is over"),
+        (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MEDIA_NOT_FOUND"),
-        (status = 416, description = "There is no such part"),
+        (status = 416, description = "RANGE_NOT_SATISFIABLE"),
         (status = 503, description = "STORAGE_UNAVAILABLE"),
     )
 )]
@@ -300,7 +302,7 @@ pub(super) async fn link(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<M
     params(("id" = MediaId, Path, description = "Which file")),
     responses(
         (status = 204, description = "Taken back"),
-        (status = 403, description = "PERMISSION_DENIED: it is not yours"),
+        (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MEDIA_NOT_FOUND"),
     )
 )]

@@ -238,6 +238,7 @@ mod tests {
     #[test]
     fn bytes_are_what_they_are_and_nothing_else() {
         let html = b"<html><script>alert(1)</script>".as_slice();
+        let webm = [b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm".as_slice(), &[0; 300]].concat();
         let svg = b"<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\"/>".as_slice();
         for (head, declared, name, found) in [
             (PNG, Some("image/png"), "a.png", Ok("image/png")),
@@ -266,7 +267,7 @@ mod tests {
                 "a.docx",
                 Ok("application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
             ),
-            (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", Some("audio/webm;codecs=opus"), "voice.webm", Ok("audio/webm")),
+            (&webm, Some("audio/webm;codecs=opus"), "voice.webm", Ok("audio/webm")),
         ] {
             let identified = identify(head, declared, name);
             assert_eq!(identified.as_deref().map_err(|_| ()), found, "{declared:?} {name}");

@@ -12,6 +12,7 @@ pub mod spool;
 pub mod store;
 
 mod duration;
+mod halves;
 mod metadata;
 mod picture;
 mod supabase;

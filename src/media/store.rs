@@ -16,7 +16,7 @@ use object_store::{
 };
 use tokio::time::timeout;
 
-use super::{kind::Served, spool::Spool, supabase::Supabase};
+use super::{halves, kind::Served, spool::Spool, supabase::Supabase};
 use crate::{
     config::{Config, MediaStore},
     contract::{MediaId, Timestamp},
@@ -52,7 +52,12 @@ impl Key {
         }
     }
 
-    fn path(self) -> Path {
+    /// Every object that a file may have.
+    pub(super) fn all(id: MediaId) -> [Self; 4] {
+        [Self::File(id), Self::Thumbnail(id), Self::Incoming(id), Self::Trial(id)]
+    }
+
+    pub(super) fn path(self) -> Path {
         Path::from(self.to_string())
     }
 }
@@ -283,20 +288,30 @@ impl Store {
         self.patiently(link).await
     }
 
-    /// An address of the store that takes an object of this type and size, unless this server takes it itself.
+    /// Removes what processes that died were writing until `old`, and counts it. A bucket has rules of its own for that.
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
-    pub async fn upload_link(&self, key: Key, mime_type: &str, size: i64, life: Duration) -> Result<Option<Direct>> {
+    pub async fn remove_halves(&self, old: Timestamp) -> Result<usize> {
+        let Backend::Local(disk) = self.backend.clone() else { return Ok(0) };
+        let removed = tokio::task::spawn_blocking(move || halves::remove(&disk, old)).await;
+        removed.map_err(Error::internal)?.map_err(|error| Error::Storage(Box::new(error)))
+    }
+
+    /// An address of the store that takes an object of this type, unless this server takes it itself.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`.
+    pub async fn upload_link(&self, key: Key, mime_type: &str, life: Duration) -> Result<Option<Direct>> {
         let path = key.path();
         let link = async {
             match &self.backend {
                 Backend::Local(_) => Ok(None),
                 Backend::S3(bucket) => {
-                    let header = |text: &str| HeaderValue::from_str(text).map_err(Error::internal);
+                    // The signer takes no length: that is looked at when the upload is completed.
+                    let mime_type = HeaderValue::from_str(mime_type).map_err(Error::internal)?;
                     let options = SignedUrlOptions::default()
-                        .with_signed_header(HeaderName::from_static("content-type"), header(mime_type)?)
-                        .with_signed_header(HeaderName::from_static("content-length"), header(&size.to_string())?);
+                        .with_signed_header(HeaderName::from_static("content-type"), mime_type);
                     let url = bucket.signed_url_opts(Method::PUT, &path, life, &options).await.map_err(failed)?.into();
                     Ok(Some(Direct { url, headers: Vec::new() }))
                 }
@@ -375,7 +390,7 @@ mod tests {
     #[test]
     fn a_key_is_known_by_its_name() {
         let id = MediaId::new();
-        for key in [Key::File(id), Key::Thumbnail(id), Key::Incoming(id), Key::Trial(id)] {
+        for key in Key::all(id) {
             assert_eq!(key.to_string().parse::<Key>().unwrap(), key);
         }
         for name in ["", "files", "files/x", "files/../secret", "other/0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11"] {

@@ -98,7 +98,8 @@ async fn a_file_that_is_too_large_leaves_nothing(kind: StoreKind) {
     gallery.comes_back_to(&before).await;
 }
 
-/// M4. A body that is longer than it says is cut where it says; one that is shorter never ends.
+/// M4. A body that is longer than it says is cut where it says. One that is shorter ends in the middle of the file, which is not
+/// taken for whole then.
 #[tokio::test]
 async fn a_false_length_is_no_way_around_the_limit() {
     let gallery = Gallery::open(StoreKind::Local).await;
@@ -124,7 +125,9 @@ async fn upload_by_hand(person: &Person, file: &File, length: usize) -> u16 {
     );
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(&file.bytes).await;
-    let _ = stream.write_all(closing().as_bytes()).await;
+    if length < file.bytes.len() {
+        let _ = stream.write_all(closing().as_bytes()).await;
+    }
     let _ = stream.shutdown().await;
     let mut answer = Vec::new();
     let _ = within(SOON * 2, "an answer, or an end", stream.read_to_end(&mut answer)).await;

@@ -14,6 +14,7 @@ use crate::{
     contract::{
         ErrorCode, FieldError, Media, MediaId, MediaStatus,
         media::{DirectUpload, DirectUploadQuery},
+        text,
     },
     error::{Error, Result},
     media::{
@@ -52,7 +53,8 @@ pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Re
     Error::check([
         size.map(drop).ok_or_else(|| FieldError::new("size", "range", "must be 1 or more")),
         if is_type { Ok(()) } else { Err(FieldError::new("mime_type", "invalid", "must be like image/png")) },
-        crate::contract::text::prose("filename", &query.filename, 255),
+        if query.filename.is_empty() { Err(text::required("filename")) } else { Ok(()) },
+        text::prose("filename", &query.filename, 255),
     ])?;
     if size > Some(chat.files.rules().file_bytes) {
         return Err(TOO_LARGE);
@@ -63,7 +65,7 @@ pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Re
 
     let expires_at = chat.clock.now().plus(LIFE);
     let (id, mime_type) = (model.id, model.mime_type);
-    let direct = match chat.files.store.upload_link(Key::Incoming(id), &mime_type, query.size, LIFE).await {
+    let direct = match chat.files.store.upload_link(Key::Incoming(id), &mime_type, LIFE).await {
         Ok(direct) => direct,
         Err(error) => {
             abandon(chat, id).await;

@@ -191,7 +191,7 @@ impl Sweep {
     async fn compare(&self) -> Result<()> {
         let old = self.ago(self.files.rules().pending_seconds);
         let mut listed = self.files.store.list();
-        let (mut present, mut unknown) = (BTreeSet::new(), 0_usize);
+        let (mut present, mut unknown) = (BTreeSet::new(), self.files.store.remove_halves(old).await?);
         let mut some = Vec::new();
         loop {
             let next = listed.try_next().await?;

@@ -28,7 +28,9 @@ fn every_route_is_documented_with_its_answers() {
                 assert!(!problem["examples"].as_object().unwrap().is_empty(), "{place} {status}");
             }
             let bodies = operation["requestBody"]["content"].as_object();
-            for body in bodies.into_iter().flat_map(|contents| contents.values()) {
+            // Bytes, and forms with bytes in them, have no example in JSON.
+            let bodies = bodies.into_iter().flatten().filter(|(kind, _)| kind.starts_with("application/json"));
+            for (_, body) in bodies {
                 let schema = api.pointer(&body["schema"]["$ref"].as_str().unwrap()[1..]).unwrap();
                 assert!(schema["example"].is_object(), "{place}");
             }
@@ -49,7 +51,7 @@ fn every_code_that_a_handler_names_is_one() {
     let items = api["paths"].as_object().unwrap().values();
     for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
         for (status, response) in operation["responses"].as_object().unwrap() {
-            if status.starts_with('2') {
+            if status.starts_with(['2', '3']) {
                 continue;
             }
             for word in text(&response["description"]).split(", ") {

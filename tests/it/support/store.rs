@@ -87,8 +87,22 @@ impl Store {
         }
     }
 
-    /// The keys of everything that takes up space here, unfinished uploads too, in order.
+    /// Everything that takes up space here, in order: objects by their keys, and what began to be one by some name.
     pub(crate) async fn keys(&self) -> Vec<String> {
+        let mut keys = self.objects().await;
+        if let Place::Remote { inside, .. } = &self.place {
+            match inside {
+                Inside::S3(s3) => keys.extend(s3.parts()),
+                Inside::Moto(bucket) => keys.extend(bucket.unfinished().await),
+                Inside::Supabase(_) => {}
+            }
+        }
+        keys
+    }
+
+    /// The same without the parts of uploads that were neither completed nor aborted. The rules of a bucket remove these
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html>).
+    pub(crate) async fn objects(&self) -> Vec<String> {
         let mut keys = match &self.place {
             Place::Folder(folder) => files_under(&folder.path().join("media")),
             Place::Remote { inside: Inside::S3(s3), .. } => s3.keys(),

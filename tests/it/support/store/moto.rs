@@ -50,11 +50,13 @@ impl Bucket {
         Started { inside: Self { name, addr }, addr }
     }
 
-    /// Objects by their keys, and unfinished multipart uploads by theirs.
     pub(super) async fn keys(&self) -> Vec<String> {
-        let mut keys = self.keys_in("list-type=2&max-keys=1000").await;
-        keys.extend(self.keys_in("uploads").await);
-        keys
+        self.keys_in("list-type=2&max-keys=1000").await
+    }
+
+    /// The keys of uploads in parts that were neither completed nor aborted.
+    pub(super) async fn unfinished(&self) -> Vec<String> {
+        self.keys_in("uploads").await
     }
 
     async fn keys_in(&self, query: &str) -> Vec<String> {

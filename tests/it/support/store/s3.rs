@@ -32,15 +32,14 @@ impl S3 {
         Started { inside: Self { root, task }, addr }
     }
 
-    /// Objects by their keys, and parts and half-written files by their names.
     pub(super) fn keys(&self) -> Vec<String> {
-        let bucket = format!("{BUCKET}/");
-        let is_about_an_object = |name: &str| name.starts_with(".bucket-") && name.ends_with(".json");
-        files_under(self.root.path())
-            .into_iter()
-            .filter(|name| !is_about_an_object(name))
-            .map(|name| name.strip_prefix(&bucket).map(str::to_owned).unwrap_or(name))
-            .collect()
+        files_under(&self.root.path().join(BUCKET))
+    }
+
+    /// What lies beside the bucket, but for notes about objects: parts of uploads, and files that are being written.
+    pub(super) fn parts(&self) -> Vec<String> {
+        let is_part = |name: &String| !name.starts_with(&format!("{BUCKET}/")) && !name.ends_with(".json");
+        files_under(self.root.path()).into_iter().filter(is_part).collect()
     }
 }
 
