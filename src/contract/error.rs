@@ -85,8 +85,6 @@ codes! {
     QuotaExceeded = "QUOTA_EXCEEDED" 413,
     /// Not a type that is taken here.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE" 415,
-    /// The file ends before the part that is asked for.
-    RangeNotSatisfiable = "RANGE_NOT_SATISFIABLE" 416,
     /// A field is missing, or not what it must be.
     ValidationError = "VALIDATION_ERROR" 422,
     /// It names something that does not belong here.

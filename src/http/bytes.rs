@@ -10,6 +10,7 @@ use axum::{
 use futures_util::StreamExt;
 use http_body_util::Limited;
 
+use super::problem;
 use crate::{
     chat::media::Opened,
     contract::ErrorCode,
@@ -26,9 +27,6 @@ const POLICY: &str = "default-src 'none'; sandbox";
 
 /// How long browsers may keep a file; its address does not last longer.
 const KEPT: &str = "private, max-age=300";
-
-const NO_SUCH_PART: Error =
-    Error::Refused(ErrorCode::RangeNotSatisfiable, "the file ends before the part that is asked for");
 
 pub(super) const OTHER_BYTES: Error =
     Error::Refused(ErrorCode::PermissionDenied, "this address takes a file of the size that it was made for");
@@ -59,7 +57,7 @@ pub(super) async fn answer(store: &Store, opened: &Opened, asked: &HeaderMap) ->
         Some(Ok(range)) => (StatusCode::PARTIAL_CONTENT, range),
         Some(Err(NoSuchPart)) => {
             let size = format!("bytes */{}", opened.size);
-            return Ok(([(header::CONTENT_RANGE, size)], NO_SUCH_PART).into_response());
+            return Ok(([(header::CONTENT_RANGE, size)], problem::no_such_part()).into_response());
         }
     };
     let wanted = (status == StatusCode::PARTIAL_CONTENT).then(|| range.clone());

@@ -257,7 +257,7 @@ impl FromRequestParts<Arc<App>> for FileAsker {
         (status = 307, description = "They are at another address"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MEDIA_NOT_FOUND"),
-        (status = 416, description = "RANGE_NOT_SATISFIABLE"),
+        (status = 416, description = "The file ends before that part: a problem with VALIDATION_ERROR"),
         (status = 503, description = "STORAGE_UNAVAILABLE"),
     )
 )]
