@@ -19,6 +19,7 @@ use crate::{
     feed::Feed,
     limits::Limits,
     mail::Mail,
+    media::{Files, link::Links},
     presence::Presences,
     typing::Typing,
     watch::Watch,
@@ -55,9 +56,11 @@ impl App {
         let clock = Clock;
         let node = Uuid::now_v7();
         let (bus, inlet, redis, interest) = connect(&config, node)?;
-        let auth = Auth::new(&config, clock, db.clone(), bus.clone())?;
+        let links = Links::new(&config);
+        let auth = Auth::new(&config, clock, db.clone(), bus.clone(), links.clone())?;
         let mail = Mail::new(&config.mail).map_err(Error::internal)?;
-        let chat = Chat::new(db.clone(), clock, bus.clone(), mail);
+        let files = Files::new(&config, links)?;
+        let chat = Chat::new(db.clone(), clock, bus.clone(), mail, files);
         let connections = Arc::new(Connections::new(interest));
         let app = Self {
             clock,

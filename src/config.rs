@@ -1,6 +1,7 @@
 //! What the server is told: typed sections over the embedded `config/default.toml`, a file, and the environment.
 
 mod load;
+mod names;
 mod origin;
 mod secret;
 mod validate;
@@ -34,6 +35,9 @@ pub struct Config {
     pub limits: Limits,
     pub realtime: Realtime,
     pub mail: Mail,
+    pub media: Media,
+    pub s3: S3,
+    pub supabase: Supabase,
     pub log: Log,
     pub ops: Ops,
 }
@@ -53,6 +57,7 @@ pub struct Server {
     pub host: IpAddr,
     pub port: u16,
     pub data_dir: PathBuf,
+    pub public_url: String,
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     pub drain_seconds: u64,
@@ -111,6 +116,8 @@ pub struct Limits {
     pub messages_per_minute: u32,
     pub missed_events_per_minute: u32,
     pub invites_per_minute: u32,
+    pub invitations_per_minute: u32,
+    pub uploads_per_minute: u32,
     pub typing_interval_ms: u64,
     pub sockets_per_user: usize,
     pub handshakes_per_address: usize,
@@ -143,6 +150,51 @@ pub struct Mail {
     pub smtp_url: Secret,
     pub from: String,
     pub invite_link: String,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Media {
+    pub store: MediaStore,
+    pub file_bytes: u64,
+    pub user_bytes: u64,
+    pub link_seconds: u64,
+    pub image_pixels: u64,
+    pub workers: usize,
+    pub timeout_seconds: u64,
+    pub pending_seconds: u64,
+    pub unused_seconds: u64,
+    pub sweep_seconds: u64,
+    pub compare_seconds: u64,
+}
+
+/// Where files are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaStore {
+    Auto,
+    Local,
+    S3,
+    Supabase,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    pub bucket: String,
+    pub region: String,
+    pub endpoint: String,
+    pub access_key_id: String,
+    pub secret_access_key: Secret,
+    pub path_style: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Supabase {
+    pub url: String,
+    pub key: Secret,
+    pub bucket: String,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -205,6 +257,17 @@ impl Config {
             DatabaseUrl::from(format!("sqlite://{}", self.server.data_dir.join("parlour.db").display()))
         } else {
             self.database.url.clone()
+        }
+    }
+
+    /// Where files are kept, `auto` resolved.
+    #[must_use]
+    pub fn media_store(&self) -> MediaStore {
+        match self.media.store {
+            MediaStore::Auto if !self.supabase.url.is_empty() => MediaStore::Supabase,
+            MediaStore::Auto if !self.s3.bucket.is_empty() => MediaStore::S3,
+            MediaStore::Auto => MediaStore::Local,
+            chosen => chosen,
         }
     }
 

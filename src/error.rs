@@ -31,6 +31,10 @@ pub enum Error {
     #[error("the service is unavailable at the moment; nothing was stored")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 
+    /// The media store does not answer, or refuses us. Nothing was stored.
+    #[error("the media store is unavailable at the moment; nothing was stored")]
+    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
+
     /// A bug, or a broken machine.
     #[error("something went wrong on our side")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -49,6 +53,7 @@ impl Error {
     pub(crate) const ROOM_NOT_FOUND: Self = Self::Refused(ErrorCode::RoomNotFound, "there is no such room");
     pub(crate) const MESSAGE_NOT_FOUND: Self = Self::Refused(ErrorCode::MessageNotFound, "there is no such message");
     pub(crate) const USER_NOT_FOUND: Self = Self::Refused(ErrorCode::UserNotFound, "there is no such user");
+    pub(crate) const MEDIA_NOT_FOUND: Self = Self::Refused(ErrorCode::MediaNotFound, "there is no such file");
     pub(crate) const DRAINING: Self =
         Self::Refused(ErrorCode::ServerDraining, "this node is stopping; connect again for another");
 
@@ -79,6 +84,7 @@ impl Error {
             Self::Validation(_) => ErrorCode::ValidationError,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::Unavailable(_) => ErrorCode::ServiceUnavailable,
+            Self::Storage(_) => ErrorCode::StorageUnavailable,
             Self::Internal(_) => ErrorCode::Internal,
         }
     }
@@ -88,7 +94,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } => Some(*retry_after),
-            Self::Unavailable(_) => Some(Duration::from_secs(1)),
+            Self::Unavailable(_) | Self::Storage(_) => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -98,6 +104,7 @@ impl Error {
         match self {
             Self::Internal(source) => tracing::error!(error = %source, "internal error"),
             Self::Unavailable(source) => tracing::warn!(error = %source, "a dependency is unavailable"),
+            Self::Storage(source) => tracing::warn!(error = %source, "the media store is unavailable"),
             _ => {}
         }
     }
@@ -162,6 +169,7 @@ impl Clone for Error {
             Self::Validation(fields) => Self::Validation(fields.clone()),
             Self::RateLimited { retry_after } => Self::RateLimited { retry_after: *retry_after },
             Self::Unavailable(source) => Self::Unavailable(source.to_string().into()),
+            Self::Storage(source) => Self::Storage(source.to_string().into()),
             Self::Internal(source) => Self::Internal(source.to_string().into()),
         }
     }

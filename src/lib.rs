@@ -107,6 +107,7 @@ pub mod http;
 pub mod limits;
 pub mod listener;
 pub mod mail;
+pub mod media;
 pub mod presence;
 pub mod realtime;
 pub mod server;

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use governor::{
     Quota as Rate, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -57,6 +58,8 @@ struct Rates {
     messages: Buckets,
     missed: Buckets,
     invites: Window<UserId>,
+    invitations: Window<UserId>,
+    uploads: Window<UserId>,
     handshakes: Handshakes,
 }
 
@@ -113,7 +116,7 @@ impl Limits {
         if let Some(account) = account {
             let account = account.trim().to_lowercase();
             // The address of an account is nobody's business who looks into Redis.
-            let name = || format!("{attempt:?}:{:x}", Sha256::digest(&account));
+            let name = || format!("{attempt:?}:{}", BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(&account)));
             self.window(&rates.auth_by_account, (attempt, account.clone()), name).await?;
         }
         Ok(())
@@ -234,6 +237,24 @@ impl Limits {
         self.window(&rates.invites, user, || format!("invites:{user}")).await.map(drop)
     }
 
+    /// An invitation that a user sends: somebody may get a letter by it.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub async fn invitation(&self, user: UserId) -> Result<()> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        self.window(&rates.invitations, user, || format!("invitations:{user}")).await.map(drop)
+    }
+
+    /// An upload that a user begins.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub async fn upload(&self, user: UserId) -> Result<()> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        self.window(&rates.uploads, user, || format!("uploads:{user}")).await.map(drop)
+    }
+
     /// A handshake from an address. The ticket counts until it is released or `realtime.connect_timeout_ms` passed.
     ///
     /// # Errors
@@ -253,6 +274,8 @@ impl Limits {
         rates.rest_by_user.sweep(now);
         rates.rest_by_address.sweep(now);
         rates.invites.sweep(now);
+        rates.invitations.sweep(now);
+        rates.uploads.sweep(now);
         rates.handshakes.sweep(now);
         for buckets in [&rates.messages, &rates.missed] {
             buckets.buckets.retain_recent();
@@ -276,6 +299,8 @@ impl Rates {
             messages: buckets(config.messages_per_minute),
             missed: buckets(config.missed_events_per_minute),
             invites: Window::new(config.invites_per_minute, MINUTE),
+            invitations: Window::new(config.invitations_per_minute, MINUTE),
+            uploads: Window::new(config.uploads_per_minute, MINUTE),
             handshakes: Handshakes::new(config.handshakes_per_address, connect_timeout),
         }
     }
@@ -326,7 +351,10 @@ mod tests {
             assert!(limits.auth(Attempt::LogIn, address(1), Some("ada@example.com")).await.is_ok());
         }
         assert!(refused(&limits.auth(Attempt::LogIn, address(1), None).await), "a sixth from the address");
-        assert!(refused(&limits.auth(Attempt::LogIn, address(2), Some(" ADA@example.com")).await), "a sixth for the account");
+        assert!(
+            refused(&limits.auth(Attempt::LogIn, address(2), Some(" ADA@example.com")).await),
+            "a sixth for the account"
+        );
         assert!(limits.auth(Attempt::LogIn, address(2), Some("bob@example.com")).await.is_ok());
         assert!(limits.auth(Attempt::Register, address(1), Some("ada@example.com")).await.is_ok(), "counted by itself");
     }
@@ -376,7 +404,9 @@ mod tests {
         let limits = Limits::new(&config, None);
         let (address, user) = (IpAddr::from([192, 0, 2, 1]), UserId::new());
         for _ in 0..1000 {
-            assert!(limits.auth(Attempt::LogIn, address, Some("ada")).await.is_ok() && limits.message(user).await.is_ok());
+            assert!(
+                limits.auth(Attempt::LogIn, address, Some("ada")).await.is_ok() && limits.message(user).await.is_ok()
+            );
             assert!(limits.handshake(address).is_ok());
             assert_eq!(limits.rest(user).await.unwrap(), None);
         }

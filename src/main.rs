@@ -10,11 +10,25 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use parlour::{auth::Auth, bus::Bus, clock::Clock, config::Config, server, server::Server, telemetry};
+use parlour::{
+    auth::Auth,
+    bus::Bus,
+    clock::Clock,
+    config::Config,
+    media::{link::Links, store::Store},
+    server,
+    server::Server,
+    telemetry,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long `healthcheck` waits for each step.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Why the media store cannot be used: what clients are told of it leaves the reason out.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the media store")]
+struct Unusable(#[source] parlour::error::Error);
 
 /// A Socket.IO chat server: ordered, durable, resumable rooms.
 ///
@@ -66,7 +80,7 @@ enum Migrate {
 
 #[derive(Debug, Subcommand)]
 enum Show {
-    /// Check all settings, and connect to the database
+    /// Check all settings, connect to the database, and store, read and remove a trial file
     Check,
     /// Print the effective settings as TOML, without secrets
     Show,
@@ -112,7 +126,10 @@ async fn run(cli: Cli) -> Outcome {
         }
         Command::Config(Show::Check) => {
             let pending = server::open_database(&config).await?.pending_migrations().await?;
-            println!("the configuration is good; the database answers; {pending} migrations are pending");
+            Store::new(&config)?.check().await.map_err(Unusable)?;
+            println!(
+                "the configuration is good; the database answers; the media store answers; {pending} migrations are pending"
+            );
             Ok(())
         }
         Command::Token { user } => token(config, &user).await,
@@ -179,7 +196,7 @@ async fn token(mut config: Config, user: &str) -> Outcome {
     config.complete_secret_key()?;
     let db = server::open_database(&config).await?;
     let (bus, _inlet) = Bus::alone();
-    let auth = Auth::new(&config, Clock, db, bus)?;
+    let auth = Auth::new(&config, Clock, db, bus, Links::new(&config))?;
     println!("{}", auth.token_for(user).await?);
     Ok(())
 }

@@ -92,12 +92,11 @@ impl Server {
                 );
             }
         }
-        let unfinished = app.chat.clone();
-        tokio::spawn(async move { chat::erasure::finish_all(&unfinished).await });
         let wanted = SocketAddr::new(app.config.server.host, app.config.server.port);
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;
         let address = listener.address().map_err(listening)?;
+        app.chat.files().links.listening_at(address);
         let (router, sockets) = router(&app);
         Ok(Self { router, sockets, app, listener, address })
     }
@@ -180,7 +179,10 @@ async fn keep_house(app: Arc<App>) {
                 error.record();
             },
             _ = upkeep.tick() => telemetry::upkeep(),
-            _ = sweep.tick() => app.limits.sweep(),
+            _ = sweep.tick() => {
+                app.limits.sweep();
+                chat::erasure::finish_all(&app.chat).await;
+            }
             _ = renew.tick() => app.limits.note_sockets(&app.connections.all_taken()).await,
         }
     }

@@ -46,7 +46,8 @@ fn filter(config: &Log) -> EnvFilter {
     let is_bare = level.chars().all(char::is_alphanumeric);
     let directives = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(directives) if !directives.is_empty() => directives,
-        _ if is_bare => format!("warn,parlour={level}"),
+        // What is wrong with the sounds that people send is not for us to tell.
+        _ if is_bare => format!("warn,symphonia=off,parlour={level}"),
         _ => level.clone(),
     };
     EnvFilter::builder().parse_lossy(directives)

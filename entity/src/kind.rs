@@ -117,3 +117,14 @@ kind!(
         Messages = "messages",
     }
 );
+kind!(
+    /// How far an uploaded file has come.
+    MediaStatus {
+        /// Its bytes are on their way; nobody reads it.
+        Pending = "pending",
+        /// Its bytes are in the store.
+        Ready = "ready",
+        /// Nothing shows it any longer; its bytes are on their way out.
+        Leaving = "leaving",
+    }
+);

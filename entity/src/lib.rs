@@ -4,12 +4,14 @@
 //! clients see is written in the server's `contract` module. The identifiers and enumerations of [`id`] and [`kind`]
 //! are the same in both places and do serialise.
 
+pub mod attachment;
 pub mod audit_entry;
 pub mod ban;
 pub mod id;
 pub mod invitation;
 pub mod invite;
 pub mod kind;
+pub mod media;
 pub mod member;
 pub mod mention;
 pub mod message;
@@ -25,5 +27,5 @@ pub mod timestamp;
 pub mod user;
 
 pub use id::{AuditId, InvitationId, MediaId, MemberId, MessageId, RoomId, Seq, SessionId, UserId};
-pub use kind::{AuditAction, Erasing, EventKind, HistoryAccess, MessageType, Role, RoomType, Visibility};
+pub use kind::{AuditAction, Erasing, EventKind, HistoryAccess, MediaStatus, MessageType, Role, RoomType, Visibility};
 pub use timestamp::Timestamp;

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, UserId};
+use crate::{MessageId, MessageType, RoomId, Seq, Timestamp, UserId};
 
 /// A message. After deletion the row keeps its place and loses its content.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -15,7 +15,6 @@ pub struct Model {
     pub sender_id: UserId,
     pub message_type: MessageType,
     pub content: Option<String>,
-    pub media_id: Option<MediaId>,
     pub reply_to_id: Option<MessageId>,
     pub forwarded_from_id: Option<MessageId>,
     /// Chosen by the sender; unique with room and sender, for ever.

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{HistoryAccess, RoomId, RoomType, Seq, Timestamp, UserId, Visibility};
+use crate::{HistoryAccess, MediaId, RoomId, RoomType, Seq, Timestamp, UserId, Visibility};
 
 /// A conversation.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -14,7 +14,10 @@ pub struct Model {
     pub visibility: Visibility,
     pub name: Option<String>,
     pub description: Option<String>,
+    /// A picture that is kept elsewhere.
     pub avatar_url: Option<String>,
+    /// A picture that was uploaded here.
+    pub avatar_media_id: Option<MediaId>,
     pub created_by: UserId,
     pub max_members: Option<i32>,
     pub member_count: i32,

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{Erasing, Timestamp, UserId};
+use crate::{Erasing, MediaId, Timestamp, UserId};
 
 /// A person, or a bot.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -21,7 +21,10 @@ pub struct Model {
     /// Argon2id in PHC string format; absent for accounts that sign in elsewhere.
     pub password_hash: Option<String>,
     pub full_name: Option<String>,
+    /// A picture that is kept elsewhere.
     pub avatar_url: Option<String>,
+    /// A picture that was uploaded here.
+    pub avatar_media_id: Option<MediaId>,
     pub is_active: bool,
     pub is_verified: bool,
     pub is_superuser: bool,

@@ -13,7 +13,9 @@ mod m20260101_000005_reactions;
 mod m20260101_000006_receipts;
 mod m20260101_000007_search;
 mod m20260101_000008_erasure;
-mod m20260101_000010_nodes;
+mod m20260101_000009_media;
+mod m20260101_000010_ways;
+mod m20260101_000011_nodes;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -31,7 +33,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000006_receipts::Migration),
             Box::new(m20260101_000007_search::Migration),
             Box::new(m20260101_000008_erasure::Migration),
-            Box::new(m20260101_000010_nodes::Migration),
+            Box::new(m20260101_000009_media::Migration),
+            Box::new(m20260101_000010_ways::Migration),
+            Box::new(m20260101_000011_nodes::Migration),
         ]
     }
 }

@@ -22,7 +22,6 @@ impl MigrationTrait for Migration {
                     .col(uuid("sender_id"))
                     .col(string_len("message_type", 32))
                     .col(text_null("content"))
-                    .col(uuid_null("media_id"))
                     .col(uuid_null("reply_to_id"))
                     .col(uuid_null("forwarded_from_id"))
                     .col(string_len_null("client_msg_id", 64))

@@ -4,6 +4,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr,
+    sea_query::LockType,
 };
 
 use super::{
@@ -12,8 +13,10 @@ use super::{
 };
 use crate::{
     bus::Notice,
+    chat::avatar::Avatar,
     contract::{ErrorCode, User, UserId, account::Register, text, user::UpdateProfile},
     error::{Error, Result},
+    media::link::Links,
 };
 use entity::user;
 
@@ -41,6 +44,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
         password_hash: Set(Some(password_hash)),
         full_name: Set(request.full_name),
         avatar_url: Set(None),
+        avatar_media_id: Set(None),
         is_active: Set(true),
         is_verified: Set(false),
         is_superuser: Set(false),
@@ -54,7 +58,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
     let tx = auth.db.begin().await?;
     let account = account.insert(&tx).await.map_err(taken)?;
     tx.commit().await?;
-    Ok(profile(account))
+    Ok(profile(account, &auth.links))
 }
 
 /// The account of who is asking.
@@ -62,7 +66,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
 /// # Errors
 /// `UNAUTHORIZED` when it is gone.
 pub async fn me(auth: &Auth, actor: &Actor) -> Result<User> {
-    Ok(profile(own(auth.db.read(), actor).await?))
+    Ok(profile(own(auth.db.read(), actor).await?, &auth.links))
 }
 
 /// Changes the account of who is asking. A new password ends all their other logins.
@@ -77,20 +81,32 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
         None => None,
     };
     let changes_password = new_hash.is_some();
-    let change = changes(actor.user_id, request, new_hash);
-    if !change.is_changed() {
-        return Ok(profile(account));
+    let avatar_url = request.avatar_url.take();
+    let mut change = changes(actor.user_id, request, new_hash);
+    if !change.is_changed() && avatar_url.is_none() {
+        return Ok(profile(account, &auth.links));
     }
 
     let tx = auth.db.begin().await?;
     if changes_password {
-        let now = user::Entity::find_by_id(actor.user_id).lock_exclusive().one(&tx).await?;
+        let now = user::Entity::find_by_id(actor.user_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
         if now.is_none_or(|now| now.password_hash != account.password_hash) {
             return Err(INVALID_CREDENTIALS);
         }
         session::revoke_all(&tx, actor.user_id, Some(actor.session_id), auth.clock.now()).await?;
     }
-    let account = change.update(&tx).await.map_err(taken)?;
+    let account = match avatar_url {
+        Some(url) => {
+            let before = account.avatar_media_id;
+            let avatar = Avatar::named(&tx, &auth.links, actor.user_id, url, before).await?;
+            change.avatar_url = Set(avatar.url.clone());
+            change.avatar_media_id = Set(avatar.media_id);
+            let account = change.update(&tx).await.map_err(taken)?;
+            avatar.replaces(&tx, before).await?;
+            account
+        }
+        None => change.update(&tx).await.map_err(taken)?,
+    };
     if changes_password {
         let except = Some(actor.session_id);
         let notice = Notice::UserRevoked { user_id: actor.user_id, except, code: ErrorCode::Unauthorized };
@@ -98,7 +114,7 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
     } else {
         tx.commit().await?;
     }
-    Ok(profile(account))
+    Ok(profile(account, &auth.links))
 }
 
 /// Gives the account up: nobody signs in to it again, and all its logins end. What it said stays.
@@ -115,13 +131,13 @@ pub async fn deactivate(auth: &Auth, actor: &Actor) -> Result<()> {
 }
 
 /// An account as its owner sees it.
-pub(crate) fn profile(model: user::Model) -> User {
+pub(crate) fn profile(model: user::Model, links: &Links) -> User {
     User {
         id: model.id,
         email: model.email,
         username: model.username,
         full_name: model.full_name,
-        avatar_url: model.avatar_url,
+        avatar_url: model.avatar_media_id.map(|id| links.avatar(id)).or(model.avatar_url),
         is_active: model.is_active,
         is_verified: model.is_verified,
         is_superuser: model.is_superuser,
@@ -169,9 +185,6 @@ fn changes(id: UserId, request: UpdateProfile, password_hash: Option<String>) ->
     if let Some(full_name) = request.full_name {
         change.full_name = Set(full_name);
     }
-    if let Some(avatar_url) = request.avatar_url {
-        change.avatar_url = Set(avatar_url);
-    }
     if let Some(shares_receipts) = request.shares_receipts {
         change.shares_receipts = Set(shares_receipts);
     }
@@ -182,11 +195,10 @@ fn changes(id: UserId, request: UpdateProfile, password_hash: Option<String>) ->
 }
 
 fn check_update(request: &UpdateProfile) -> Result<()> {
-    let (name, picture) = (request.full_name.as_ref(), request.avatar_url.as_ref());
+    let name = request.full_name.as_ref();
     Error::check([
         request.username.as_deref().map_or(Ok(()), |username| text::username("username", username)),
         name.and_then(Option::as_deref).map_or(Ok(()), |name| text::name("full_name", name, FULL_NAME_CHARS)),
-        picture.and_then(Option::as_deref).map_or(Ok(()), |url| text::address("avatar_url", url)),
         request.password.as_deref().map_or(Ok(()), |password| text::password("password", password)),
         match (&request.password, &request.current_password) {
             (Some(_), None) => Err(text::required("current_password")),

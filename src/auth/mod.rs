@@ -27,6 +27,7 @@ use crate::{
     contract::{ErrorCode, SessionId, Timestamp, UserId},
     db::Db,
     error::{Error, Result},
+    media::link::Links,
 };
 use entity::{session as login_table, user as account_table};
 
@@ -38,6 +39,7 @@ pub struct Auth {
     bus: Bus,
     passwords: Passwords,
     signer: Arc<Signer>,
+    links: Links,
 }
 
 impl Auth {
@@ -45,12 +47,12 @@ impl Auth {
     ///
     /// # Errors
     /// When the secret key is empty.
-    pub fn new(config: &Config, clock: Clock, db: Db, bus: Bus) -> Result<Self> {
+    pub fn new(config: &Config, clock: Clock, db: Db, bus: Bus, links: Links) -> Result<Self> {
         if config.auth.secret_key.is_empty() {
             return Err(Error::internal("auth.secret_key is empty"));
         }
         let passwords = Passwords::new(config.auth.password_workers)?;
-        Ok(Self { clock, db, bus, passwords, signer: Arc::new(Signer::new(&config.auth)) })
+        Ok(Self { clock, db, bus, passwords, signer: Arc::new(Signer::new(&config.auth)), links })
     }
 
     /// Checks an access token, its login and its account.

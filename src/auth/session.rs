@@ -166,7 +166,7 @@ fn issue(auth: &Auth, account: user::Model, session: SessionId, jti: Uuid, now: 
         refresh_token: sign(Kind::Refresh, jti)?,
         token_type: "bearer",
         expires_in: auth.signer.life(Kind::Access).as_secs(),
-        user: account::profile(account),
+        user: account::profile(account, &auth.links),
     })
 }
 

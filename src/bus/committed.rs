@@ -27,6 +27,8 @@ pub struct Committed {
     /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left;
     /// or whether it shows other people something else.
     pub rewrites: bool,
+    /// Whether it contains addresses that end: it is to be told now, and later read anew.
+    pub has_links: bool,
 }
 
 /// What a committed entry means for who may hear the room, besides being told to those who do.
@@ -63,6 +65,10 @@ impl Committed {
                 | Durable::MemberRemoved { .. }
                 | Durable::RoomUpdated { .. }
         );
+        let has_links = match &change {
+            Durable::NewMessage { message } | Durable::MessageEdited { message, .. } => !message.attachments.is_empty(),
+            _ => false,
+        };
         let encode = |change| Encoded::new(&Entry { room_id, seq, change });
         let narrowed = match history {
             HistoryAccess::All => Vec::new(),
@@ -71,7 +77,7 @@ impl Committed {
             }
         };
         let name = change.name();
-        Self { room_id, seq, name, data: encode(change), narrowed, audience, rewrites }
+        Self { room_id, seq, name, data: encode(change), narrowed, audience, rewrites, has_links }
     }
 
     /// The event's data for somebody who joined the room in that place of its log.

@@ -96,7 +96,7 @@ async fn seen_by(chat: &Chat, actor: &Actor, models: Vec<user::Model>) -> Result
     let ids: Vec<UserId> = models.iter().map(|model| model.id).collect();
     let near = people::sharing_a_room(chat, actor, &ids).await?;
     let seen = |model: user::Model| {
-        let mut user = account::profile(model);
+        let mut user = account::profile(model, &chat.files.links);
         if !near.contains(&user.id) {
             user = user.masked();
         }

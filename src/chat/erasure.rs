@@ -7,12 +7,12 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
     ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    sea_query::{Expr, LockType},
 };
 use serde_json::json;
 
 use super::{
-    Chat,
+    Chat, attachment,
     audit::{self, Deed},
     join,
     log::{self, Change},
@@ -22,10 +22,10 @@ use super::{
 use crate::{
     auth::Actor,
     bus::Notice,
-    contract::{AuditAction, Erasing, ErrorCode, EventKind, Role, RoomId, UserId},
+    contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, Timestamp, UserId},
     error::{Error, Result},
 };
-use entity::{invitation, member, message, room, session, user};
+use entity::{invitation, media, member, message, room, session, user};
 
 /// Messages that are deleted in one transaction.
 const PIECE: u64 = 50;
@@ -37,7 +37,7 @@ const PIECE: u64 = 50;
 pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()> {
     let erasing = if with_messages { Erasing::Messages } else { Erasing::Account };
     let tx = chat.db.begin().await?;
-    let account = user::Entity::find_by_id(actor.user_id).lock_exclusive().one(&tx).await?;
+    let account = user::Entity::find_by_id(actor.user_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
     let email = account.ok_or(Error::UNAUTHORIZED)?.email;
     let nobody = user::ActiveModel {
         id: Unchanged(actor.user_id),
@@ -48,6 +48,7 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
         password_hash: Set(None),
         full_name: Set(None),
         avatar_url: Set(None),
+        avatar_media_id: Set(None),
         is_active: Set(false),
         is_verified: Set(false),
         shares_receipts: Set(false),
@@ -84,7 +85,40 @@ pub async fn finish(chat: &Chat, user_id: UserId) -> Result<()> {
     let done = user::ActiveModel { id: Unchanged(user_id), erasing: Set(None), ..Default::default() };
     let tx = chat.db.begin().await?;
     done.update(&tx).await?;
-    Ok(tx.commit().await?)
+    // What others forwarded stays with them.
+    let files =
+        media::Entity::find().select_only().column(media::Column::Id).filter(media::Column::OwnerId.eq(user_id));
+    attachment::release(&tx, files.into_tuple::<MediaId>().all(&tx).await?.into_iter().collect()).await?;
+    tx.commit().await?;
+    chat.sweeper.nudge();
+    Ok(())
+}
+
+/// Gives the groups that nobody else owns to who is next, for somebody whose account no longer stands.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn hand_over(chat: &Chat, user_id: UserId) -> Result<()> {
+    let owned = member::Entity::find()
+        .filter(member::Column::UserId.eq(user_id))
+        .filter(member::Column::Role.eq(Role::Owner))
+        .filter(member::Column::LeftAt.is_null())
+        .all(chat.db.read())
+        .await?;
+    for place in owned {
+        let now = chat.clock.now();
+        let tx = chat.db.begin().await?;
+        if join::open_room(&tx, place.room_id).await?.is_none() {
+            continue;
+        }
+        if let Heir::Is(heir) = heir(&tx, place.room_id, user_id).await? {
+            let permit = Permit { room_id: place.room_id, user_id };
+            let changes = [succeed(&tx, &permit, heir, now).await?];
+            let room = log::append(&tx, &permit, &changes, now).await?;
+            log::commit(chat, tx, &room, changes.len()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Does what is left of every erasure: of those in whose middle a process ended.
@@ -106,7 +140,7 @@ pub async fn finish_all(chat: &Chat) {
 async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<bool> {
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
-    room::Entity::find_by_id(room_id).lock_exclusive().one(&tx).await?;
+    room::Entity::find_by_id(room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
     let some = message::Entity::find()
         .filter(message::Column::RoomId.eq(room_id))
         .filter(message::Column::SenderId.eq(user_id))
@@ -116,14 +150,18 @@ async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<boo
         .all(&tx)
         .await?;
     if some.is_empty() {
+        // The hash of a short text gives the text away, that of a message deleted earlier as well. Nobody repeats these
+        // messages: their sender is no more.
+        message::Entity::update_many()
+            .col_expr(message::Column::RequestHash, Expr::value(None::<Vec<u8>>))
+            .filter(message::Column::RoomId.eq(room_id))
+            .filter(message::Column::SenderId.eq(user_id))
+            .filter(message::Column::RequestHash.is_not_null())
+            .exec(&tx)
+            .await?;
+        tx.commit().await?;
         return Ok(false);
     }
-    // The hash of a short text gives the text away. Nobody repeats these messages: their sender is no more.
-    message::Entity::update_many()
-        .col_expr(message::Column::RequestHash, Expr::value(None::<Vec<u8>>))
-        .filter(message::Column::Id.is_in(some.iter().map(|message| message.id)))
-        .exec(&tx)
-        .await?;
     let mut changes = Vec::with_capacity(some.len());
     for model in some {
         changes.push(Change::of_message(EventKind::MessageDeleted, model.id));
@@ -149,12 +187,7 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
         match heir(&tx, room_id, user_id).await? {
             Heir::NotNeeded => {}
             Heir::Is(heir) => {
-                changes.push(Change::of_member(EventKind::MemberUpdated, heir.user_id));
-                let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir.user_id);
-                audit::enter(&tx, &permit, [deed.before(json!({"role": heir.role}))], now).await?;
-                let mut row = heir.into_active_model();
-                row.role = Set(Role::Owner);
-                row.update(&tx).await?;
+                changes.push(succeed(&tx, &permit, heir, now).await?);
             }
             Heir::Nobody => {
                 let mut row = room.into_active_model();
@@ -174,6 +207,17 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
     log::commit(chat, tx, &room, changes.len()).await
 }
 
+/// Makes somebody the owner of a room.
+async fn succeed(tx: &DatabaseTransaction, permit: &Permit, heir: member::Model, now: Timestamp) -> Result<Change> {
+    let change = Change::of_member(EventKind::MemberUpdated, heir.user_id);
+    let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir.user_id);
+    audit::enter(tx, permit, [deed.before(json!({"role": heir.role}))], now).await?;
+    let mut row = heir.into_active_model();
+    row.role = Set(Role::Owner);
+    row.update(tx).await?;
+    Ok(change)
+}
+
 /// Who owns a room after an owner leaves.
 enum Heir {
     /// It has another owner.
@@ -188,6 +232,7 @@ async fn heir(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> Result<Hei
             .filter(member::Column::RoomId.eq(room))
             .filter(member::Column::UserId.ne(but))
             .filter(member::Column::LeftAt.is_null())
+            .filter(people::still_there())
             .filter(member::Column::Role.eq(role))
             .order_by_asc(member::Column::JoinedSeq)
             .one(tx)

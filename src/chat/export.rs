@@ -1,23 +1,24 @@
 //! Copies to take away: of a room, and of what a user left here. One JSON object a line, read page by page: a copy of a
 //! million messages needs no more memory than one of ten.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::{Stream, stream};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Chat,
     audit::{self, Deed},
     find,
     permission::{Capability, Membership},
-    view::{self, Reader},
+    view,
 };
 use crate::{
     auth::{Actor, account},
-    contract::{AuditAction, MemberId, RoomId, Seq},
+    contract::{AuditAction, MemberId, MessageId, RoomId, Seq},
     error::{Error, Result},
 };
 use entity::{member, message, reaction, read_mark, room, session, user};
@@ -32,19 +33,21 @@ pub type Lines = Vec<u8>;
 /// copy without it is not whole.
 ///
 /// # Errors
-/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`. In the stream: when the database does not answer, or the asker may no longer.
+/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `RATE_LIMITED` while others take theirs. In the stream: when the database does not answer, or the asker may no longer.
 pub async fn room(chat: &Chat, actor: &Actor, id: RoomId) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
+    let turn = turn(chat)?;
     let tx = chat.db.begin().await?;
     let (_, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = standing.permit(Capability::Export)?;
     audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomExported)], chat.clock.now()).await?;
     tx.commit().await?;
-    let copy = Copy { chat: chat.clone(), actor: actor.clone(), room: id, part: Part::Room, messages: 0 };
+    let copy = Copy { _turn: turn, chat: chat.clone(), actor: actor.clone(), room: id, part: Part::Room, messages: 0 };
     Ok(stream::try_unfold(copy, Copy::next))
 }
 
 /// How far a copy of a room has come.
 struct Copy {
+    _turn: OwnedSemaphorePermit,
     chat: Chat,
     actor: Actor,
     room: RoomId,
@@ -71,7 +74,7 @@ impl Copy {
         standing.permit(Capability::Export)?;
         self.part = match self.part {
             Part::Room => {
-                line(&mut lines, &json!({"type": "room", "room": view::room(room)}))?;
+                line(&mut lines, &json!({"type": "room", "room": view::room(room, &self.chat.files.links)}))?;
                 Part::Members { after: None }
             }
             Part::Members { after } => self.members(&mut lines, after, &standing).await?,
@@ -93,7 +96,7 @@ impl Copy {
         let db = self.chat.db.read();
         let page = page.all(db).await?;
         let last = page.last().map(|member| member.id);
-        for member in view::members(db, Reader::User(self.actor.user_id), page).await? {
+        for member in view::members(db, self.chat.reader(self.actor.user_id), page).await? {
             line(lines, &json!({"type": "member", "member": member}))?;
         }
         Ok(match last {
@@ -116,7 +119,7 @@ impl Copy {
             line(lines, &json!({"type": "end", "messages": self.messages}))?;
             return Ok(Part::Done);
         };
-        for message in view::messages(db, Reader::User(self.actor.user_id), page).await? {
+        for message in view::messages(db, self.chat.reader(self.actor.user_id), page).await? {
             line(lines, &json!({"type": "message", "message": message}))?;
             self.messages += 1;
         }
@@ -124,46 +127,74 @@ impl Copy {
     }
 }
 
-/// What a user left here: the account, logins, memberships, and in each room their messages, reactions and read marks.
+/// What a user left here: the account, logins, memberships, in each room their messages and read marks, and their reactions.
 ///
 /// # Errors
-/// In the stream: when the database does not answer.
-pub fn own(chat: &Chat, actor: &Actor) -> impl Stream<Item = Result<Lines>> + use<> {
-    let own = Own { chat: chat.clone(), actor: actor.clone(), rooms: None, current: None, messages: 0, is_done: false };
-    stream::try_unfold(own, Own::next)
+/// `RATE_LIMITED` while others take theirs. In the stream: when the database does not answer.
+pub fn own(chat: &Chat, actor: &Actor) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
+    let own = Own { _turn: turn(chat)?, chat: chat.clone(), actor: actor.clone(), part: Own::START, messages: 0 };
+    Ok(stream::try_unfold(own, Own::next))
+}
+
+/// A copy reads much, for as long as its reader likes: only a few are made at once, so that others go on reading.
+fn turn(chat: &Chat) -> Result<OwnedSemaphorePermit> {
+    const AGAIN: Duration = Duration::from_secs(10);
+    Arc::clone(&chat.exports).try_acquire_owned().map_err(|_| Error::RateLimited { retry_after: AGAIN })
 }
 
 /// How far a copy of what a user left here has come.
 struct Own {
+    _turn: OwnedSemaphorePermit,
     chat: Chat,
     actor: Actor,
-    /// Rooms that are still to be looked through.
-    rooms: Option<VecDeque<RoomId>>,
-    /// A room, and the place in its log that was reached.
-    current: Option<(RoomId, Seq)>,
+    part: OwnPart,
     messages: u64,
-    is_done: bool,
+}
+
+enum OwnPart {
+    Account,
+    /// The room that is looked through from a place of its log on, and those that follow.
+    Rooms {
+        after: Option<Seq>,
+        rooms: VecDeque<RoomId>,
+    },
+    Reactions {
+        after: Option<MessageId>,
+    },
+    End,
+    Done,
 }
 
 impl Own {
+    const START: OwnPart = OwnPart::Account;
+
     async fn next(mut self) -> Result<Option<(Lines, Self)>> {
-        if self.is_done {
-            return Ok(None);
-        }
         let mut lines = Lines::new();
-        let Some(rooms) = &mut self.rooms else {
-            self.rooms = Some(self.account(&mut lines).await?);
-            return Ok(Some((lines, self)));
+        self.part = match std::mem::replace(&mut self.part, OwnPart::Done) {
+            OwnPart::Account => OwnPart::Rooms { after: None, rooms: self.account(&mut lines).await? },
+            OwnPart::Rooms { after, mut rooms } => match rooms.front().copied() {
+                Some(room) => {
+                    if after.is_none() {
+                        self.marks(&mut lines, room).await?;
+                    }
+                    let after = self.room(&mut lines, room, after.unwrap_or_default()).await?;
+                    if after.is_none() {
+                        rooms.pop_front();
+                    }
+                    OwnPart::Rooms { after, rooms }
+                }
+                None => OwnPart::Reactions { after: None },
+            },
+            OwnPart::Reactions { after } => match self.reactions(&mut lines, after).await? {
+                Some(last) => OwnPart::Reactions { after: Some(last) },
+                None => OwnPart::End,
+            },
+            OwnPart::End => {
+                line(&mut lines, &json!({"type": "end", "messages": self.messages}))?;
+                OwnPart::Done
+            }
+            OwnPart::Done => return Ok(None),
         };
-        if let Some((room, after)) = self.current.take() {
-            self.current = self.room(&mut lines, room, after).await?;
-        } else if let Some(room) = rooms.pop_front() {
-            self.marks(&mut lines, room).await?;
-            self.current = Some((room, Seq::ZERO));
-        } else {
-            line(&mut lines, &json!({"type": "end", "messages": self.messages}))?;
-            self.is_done = true;
-        }
         Ok(Some((lines, self)))
     }
 
@@ -171,7 +202,7 @@ impl Own {
     async fn account(&self, lines: &mut Lines) -> Result<VecDeque<RoomId>> {
         let db = self.chat.db.read();
         let me = user::Entity::find_by_id(self.actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)?;
-        line(lines, &json!({"type": "user", "user": account::profile(me)}))?;
+        line(lines, &json!({"type": "user", "user": account::profile(me, &self.chat.files.links)}))?;
         let sessions = session::Entity::find().filter(session::Column::UserId.eq(self.actor.user_id)).all(db).await?;
         for session in sessions {
             let (created_at, expires_at) = (session.created_at, session.expires_at);
@@ -183,7 +214,7 @@ impl Own {
             .all(db)
             .await?;
         let rooms = places.iter().map(|place| place.room_id).collect();
-        for member in view::members(db, Reader::User(self.actor.user_id), places).await? {
+        for member in view::members(db, self.chat.reader(self.actor.user_id), places).await? {
             let name = room::Entity::find_by_id(member.room_id).one(db).await?.and_then(|room| room.name);
             line(lines, &json!({"type": "membership", "room_name": name, "member": member}))?;
         }
@@ -205,35 +236,49 @@ impl Own {
         Ok(())
     }
 
-    /// The next messages of a room's log: theirs are shown, and their reactions to any; answers where to go on.
-    async fn room(&mut self, lines: &mut Lines, room: RoomId, after: Seq) -> Result<Option<(RoomId, Seq)>> {
+    /// Their next messages in a room; answers where to go on.
+    async fn room(&mut self, lines: &mut Lines, room: RoomId, after: Seq) -> Result<Option<Seq>> {
         let db = self.chat.db.read();
         let me = self.actor.user_id;
-        let page = message::Entity::find()
+        let mine = message::Entity::find()
             .filter(message::Column::RoomId.eq(room))
+            .filter(message::Column::SenderId.eq(me))
             .filter(message::Column::Seq.gt(after))
             .order_by_asc(message::Column::Seq)
             .limit(PAGE)
             .all(db)
             .await?;
-        let Some(last) = page.last().map(|message| message.seq) else { return Ok(None) };
-        let reactions = reaction::Entity::find()
-            .filter(reaction::Column::MessageId.is_in(view::padded(page.iter().map(|message| message.id))))
-            .filter(reaction::Column::UserId.eq(me))
-            .all(db)
-            .await?;
-        for reaction in reactions {
-            let (message_id, emoji) = (reaction.message_id, reaction.emoji);
-            let reaction = json!({"message_id": message_id, "emoji": emoji, "created_at": reaction.created_at});
-            line(lines, &json!({"type": "reaction", "reaction": reaction}))?;
-        }
-        let mine = page.into_iter().filter(|message| message.sender_id == me).collect();
-        for message in view::messages(db, Reader::User(me), mine).await? {
+        let last = mine.last().map(|message| message.seq);
+        for message in view::messages(db, self.chat.reader(me), mine).await? {
             // Their own words only: what they answered to is not theirs.
             line(lines, &json!({"type": "message", "message": message.unquoted()}))?;
             self.messages += 1;
         }
-        Ok(Some((room, last)))
+        Ok(last)
+    }
+
+    /// Their reactions to the next messages; answers where to go on.
+    async fn reactions(&self, lines: &mut Lines, after: Option<MessageId>) -> Result<Option<MessageId>> {
+        let theirs = reaction::Entity::find()
+            .filter(reaction::Column::UserId.eq(self.actor.user_id))
+            .filter(Condition::all().add_option(after.map(|after| reaction::Column::MessageId.gt(after))))
+            .order_by_asc(reaction::Column::MessageId)
+            .order_by_asc(reaction::Column::Emoji)
+            .limit(PAGE)
+            .all(self.chat.db.read())
+            .await?;
+        // A message whose reactions may go on behind the page is left for the next one.
+        let last = theirs.last().map(|reaction| reaction.message_id);
+        let is_full = theirs.len() as u64 == PAGE;
+        let whole = |reaction: &reaction::Model| !is_full || Some(reaction.message_id) != last;
+        let mut reached = None;
+        for reaction in theirs.into_iter().filter(whole) {
+            let (message_id, emoji) = (reaction.message_id, reaction.emoji);
+            reached = Some(message_id);
+            let reaction = json!({"message_id": message_id, "emoji": emoji, "created_at": reaction.created_at});
+            line(lines, &json!({"type": "reaction", "reaction": reaction}))?;
+        }
+        Ok(reached.filter(|_| is_full))
     }
 }
 

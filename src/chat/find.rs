@@ -1,6 +1,6 @@
 //! Finders that start from what the asker may see: what is not theirs to see is not found.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
 
 use super::permission::Membership;
 use crate::{
@@ -22,13 +22,15 @@ pub(super) async fn room(
     with_place(db, user, room).await
 }
 
-/// The same, keeping everybody else from changing the room until the transaction ends.
+/// The same, keeping everybody else from changing the room until the transaction ends. Rows that refer to it may come
+/// meanwhile, from a transaction that locks other rooms: with a stronger lock two nodes would wait for each other
+/// (<https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS>).
 pub(super) async fn room_for_update(
     db: &impl ConnectionTrait,
     user: UserId,
     room: RoomId,
 ) -> Result<(room::Model, member::Model, Membership)> {
-    let room = room::Entity::find_by_id(room).lock_exclusive().one(db).await?;
+    let room = room::Entity::find_by_id(room).lock(LockType::NoKeyUpdate).one(db).await?;
     with_place(db, user, room).await
 }
 

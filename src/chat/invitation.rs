@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, RelationDef,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, RelationDef,
 };
 use serde_json::json;
 
@@ -63,6 +63,16 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
         expires_at: now.plus(GOOD_FOR),
         used_at: None,
     };
+    // One that is open still gives way: nobody holds two to the same room.
+    let same = Condition::any()
+        .add_option(row.user_id.map(|user| invitation::Column::UserId.eq(user)))
+        .add_option(row.email.clone().map(|email| invitation::Column::Email.eq(email)));
+    invitation::Entity::delete_many()
+        .filter(invitation::Column::RoomId.eq(room_id))
+        .filter(invitation::Column::UsedAt.is_null())
+        .filter(same)
+        .exec(&tx)
+        .await?;
     insert(&tx, &row).await?;
     let mut deed = Deed::new(AuditAction::InvitationCreated).after(json!({"invitation_id": row.id}));
     if let Some(user) = row.user_id {

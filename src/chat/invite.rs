@@ -16,6 +16,7 @@ use super::{
     audit::{self, Deed},
     ban, find, join,
     permission::{Capability, Membership, Permit},
+    view,
 };
 use crate::{
     auth::Actor,
@@ -43,6 +44,10 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<Invite> 
     let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
     standing.permit(Capability::Invite)?;
     let row = invite::Entity::find_by_id(room_id).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
+    // Whoever has the code has the role.
+    if row.role == Role::Admin {
+        standing.permit_role_change(Role::Member, Role::Admin)?;
+    }
     Ok(shown(row))
 }
 
@@ -104,6 +109,7 @@ pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePre
     let room = room::Entity::find_by_id(key.room_id()).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
     key.check(&room, actor.user_id, chat.clock.now())?;
     ban::refuse_banned(db, room.id, actor.user_id, chat.clock.now()).await?;
+    let room = view::room(room, &chat.files.links);
     Ok(InvitePreview { name: room.name, avatar_url: room.avatar_url, member_count: room.member_count })
 }
 

@@ -1,6 +1,6 @@
 //! Joining by oneself: a public room, or by a code.
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
 
 use super::{
     Chat,
@@ -35,7 +35,7 @@ pub async fn public(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
 
 /// A group that is there, which nobody else changes until the transaction ends.
 pub(super) async fn open_room(tx: &DatabaseTransaction, id: RoomId) -> Result<Option<room::Model>> {
-    let room = room::Entity::find_by_id(id).lock_exclusive().one(tx).await?;
+    let room = room::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
     Ok(room.filter(|room| room.deleted_at.is_none() && room.room_type == RoomType::Group))
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn enter(
     let deed = Deed::new(AuditAction::MemberJoined).to(actor.user_id).after(role);
     audit::enter(&tx, &permit, [deed], now).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
-    let answer = rooms::details(&tx, actor.user_id, room.clone()).await?;
+    let answer = rooms::details(&tx, chat.reader(actor.user_id), room.clone()).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
     Ok(answer)
 }
@@ -82,13 +82,15 @@ async fn returning(tx: &DatabaseTransaction, room: RoomId, user: UserId, role: R
         .await?;
     let newcomer = NewMember::new(user, role);
     Ok(match before {
-        Some(before) => NewMember {
-            role: if before.role == Role::Viewer { Role::Viewer } else { role },
-            muted_until: before.muted_until,
-            ..newcomer
-        },
+        Some(before) => NewMember { role: lower(before.role, role), muted_until: before.muted_until, ..newcomer },
         None => newcomer,
     })
+}
+
+/// The role that may do less.
+fn lower(one: Role, other: Role) -> Role {
+    let rank = |role| [Role::Viewer, Role::Member, Role::Admin, Role::Owner].iter().position(|known| *known == role);
+    if rank(one) < rank(other) { one } else { other }
 }
 
 /// Refused: nothing to join.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, OnConflict},
 };
 use serde_json::json;
@@ -18,7 +18,7 @@ use super::{
     log::{self, Change},
     permission::Capability,
     room::ROOM_FULL,
-    view::{self, Reader},
+    view,
 };
 use crate::{
     auth::Actor,
@@ -68,7 +68,7 @@ pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) 
         .limit(page.size())
         .all(db)
         .await?;
-    Ok(MemberList { members: view::members(db, Reader::User(actor.user_id), members).await?, info: page.info(total) })
+    Ok(MemberList { members: view::members(db, chat.reader(actor.user_id), members).await?, info: page.info(total) })
 }
 
 /// Adds people to a group, as members. Those who are in it already stay as they are; a ban of somebody who is added is
@@ -118,7 +118,7 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
         .order_by_asc(member::Column::JoinedSeq)
         .all(&tx)
         .await?;
-    let added = view::members(&tx, Reader::User(actor.user_id), added).await?;
+    let added = view::members(&tx, chat.reader(actor.user_id), added).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
     Ok(added)
 }
@@ -164,7 +164,7 @@ pub async fn update(
     }
     let model = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
     let member =
-        view::members(&tx, Reader::User(actor.user_id), vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)?;
+        view::members(&tx, chat.reader(actor.user_id), vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)?;
     if is_changed {
         let changes = [Change::of_member(EventKind::MemberUpdated, user_id)];
         let room = log::append(&tx, &permit, &changes, now).await?;
@@ -203,7 +203,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
         .order_by_asc(member::Column::JoinedSeq)
         .all(&tx)
         .await?;
-    let members = view::members(&tx, Reader::User(actor.user_id), places).await?;
+    let members = view::members(&tx, chat.reader(actor.user_id), places).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
     Ok(members)
 }
@@ -332,6 +332,12 @@ pub(super) async fn count(tx: &DatabaseTransaction, room: RoomId, by: i32) -> Re
     Ok(())
 }
 
+/// That a member's account still stands.
+pub(super) fn still_there() -> Condition {
+    let gone = user::Entity::find().select_only().column(user::Column::Id).filter(user::Column::IsActive.eq(false));
+    Condition::all().add(member::Column::UserId.not_in_subquery(gone.into_query()))
+}
+
 /// Refuses to take the last owner from a room.
 async fn keeps_an_owner(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> Result<()> {
     let others = member::Entity::find()
@@ -339,6 +345,7 @@ async fn keeps_an_owner(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> 
         .filter(member::Column::Role.eq(Role::Owner))
         .filter(member::Column::UserId.ne(but))
         .filter(member::Column::LeftAt.is_null())
+        .filter(still_there())
         .count(tx)
         .await?;
     if others > 0 { Ok(()) } else { Err(Error::Refused(ErrorCode::LastOwner, "a room keeps at least one owner")) }

@@ -17,6 +17,12 @@ use entity::{member, mention, message, user};
 /// Names looked up for one message; more than that call nobody.
 const NAMES: usize = 50;
 
+/// Characters behind a name that may or may not be part of it, one by one; of more, all or none are.
+const ENDINGS: usize = 2;
+
+/// Names that are looked up at a time.
+const ASKED: usize = 500;
+
 /// The longest user name.
 const NAME_CHARS: usize = 32;
 
@@ -37,16 +43,15 @@ pub(super) fn candidates(text: &str) -> Vec<Vec<String>> {
         let rest = &text[at + 1..];
         let end = rest.find(|c: char| !is_of_name(c)).unwrap_or(rest.len());
         let mut name = rest[..end].to_ascii_lowercase();
+        let is_ending = |c: char| matches!(c, '.' | '-' | '_');
+        let bare = name.trim_end_matches(is_ending).to_owned();
         let mut readings = Vec::new();
-        loop {
-            if (3..=NAME_CHARS).contains(&name.len()) {
-                readings.push(name.clone());
-            }
-            match name.pop() {
-                Some('.' | '-' | '_') => {}
-                _ => break,
-            }
+        while name.len() > bare.len() && readings.len() <= ENDINGS {
+            readings.push(name.clone());
+            name.pop();
         }
+        readings.push(bare);
+        readings.retain(|name| (3..=NAME_CHARS).contains(&name.len()));
         if !readings.is_empty() && found.len() < NAMES {
             found.push(readings);
         }
@@ -76,20 +81,25 @@ pub(super) async fn named(
     }
     let user_of: RelationDef =
         member::Entity::belongs_to(user::Entity).from(member::Column::UserId).to(user::Column::Id).into();
-    let found = member::Entity::find()
-        .select_only()
-        .column(member::Column::RoomId)
-        .column(member::Column::UserId)
-        .column_as(user::Column::UsernameKey, "username_key")
-        .join(JoinType::InnerJoin, user_of)
-        .filter(member::Column::RoomId.is_in(padded(rooms)))
-        .filter(member::Column::LeftAt.is_null())
-        .filter(user::Column::UsernameKey.is_in(padded(names)))
-        .filter(user::Column::IsActive.eq(true))
-        .into_model::<Found>()
-        .all(db)
-        .await?;
-    Ok(found.into_iter().map(|found| ((found.room_id, found.username_key), found.user_id)).collect())
+    let mut found = Named::new();
+    let names: Vec<String> = names.into_iter().collect();
+    for names in names.chunks(ASKED) {
+        let some = member::Entity::find()
+            .select_only()
+            .column(member::Column::RoomId)
+            .column(member::Column::UserId)
+            .column_as(user::Column::UsernameKey, "username_key")
+            .join(JoinType::InnerJoin, user_of.clone())
+            .filter(member::Column::RoomId.is_in(padded(rooms.iter().copied())))
+            .filter(member::Column::LeftAt.is_null())
+            .filter(user::Column::UsernameKey.is_in(padded(names.iter().cloned())))
+            .filter(user::Column::IsActive.eq(true))
+            .into_model::<Found>()
+            .all(db)
+            .await?;
+        found.extend(some.into_iter().map(|found| ((found.room_id, found.username_key), found.user_id)));
+    }
+    Ok(found)
 }
 
 /// Whom a text mentions, each once, by what is known of its room.
@@ -143,6 +153,10 @@ mod tests {
         assert_eq!(names("你好@ada"), ["ada"]);
         assert_eq!(names("mail ada@example.com, @ab, @, @@"), Vec::<String>::new());
         assert_eq!(names(&format!("@{}", "a".repeat(33))), Vec::<String>::new());
+        assert_eq!(
+            names(&format!("@ada{}", "-".repeat(29))).join(""),
+            [29, 28, 27, 0].map(|n| format!("ada{}", "-".repeat(n))).join("|")
+        );
         assert_eq!(candidates(&"@ada ".repeat(200)).len(), NAMES);
     }
 }

@@ -6,7 +6,7 @@ use sea_orm::{
 };
 
 use super::{
-    Chat,
+    Chat, attachment,
     audit::{self, Deed},
     find,
     log::{self, Answer, Change},
@@ -45,6 +45,7 @@ pub async fn send(chat: &Chat, actor: &Actor, request: SendMessage) -> Result<Se
 /// # Errors
 /// `VALIDATION_ERROR`, `INVALID_MEDIA`, and `RATE_LIMITED` when the log is too far behind.
 pub fn submit(chat: &Chat, actor: &Actor, request: SendMessage) -> Result<Answer> {
+    let request = attachment::by_id(request, &chat.files.links)?;
     check(&request)?;
     chat.log.submit(actor.user_id, request)
 }
@@ -71,7 +72,7 @@ pub async fn own(chat: &Chat, actor: &Actor, room_id: RoomId, id: MessageId) -> 
     if model.sender_id != actor.user_id {
         return Err(NOT_YOURS);
     }
-    view::one_message(db, actor.user_id, model).await
+    view::one_message(db, chat.reader(actor.user_id), model).await
 }
 
 /// One message.
@@ -81,7 +82,7 @@ pub async fn own(chat: &Chat, actor: &Actor, room_id: RoomId, id: MessageId) -> 
 pub async fn get(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     let (model, standing) = find::message(chat.db.read(), actor.user_id, id).await?;
     standing.permit(Capability::Read)?;
-    view::one_message(chat.db.read(), actor.user_id, model).await
+    view::one_message(chat.db.read(), chat.reader(actor.user_id), model).await
 }
 
 /// Changes the text of the asker's own message.
@@ -106,7 +107,7 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: String) ->
     let model = row.update(&tx).await?;
     mention::replace(&tx, &model).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageEdited, id)], now).await?;
-    let message = view::one_message(&tx, actor.user_id, model).await?;
+    let message = view::one_message(&tx, chat.reader(actor.user_id), model).await?;
     log::commit(chat, tx, &room, 1).await?;
     Ok(message)
 }
@@ -132,6 +133,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
     empty(&tx, model, now).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageDeleted, id)], now).await?;
     log::commit(chat, tx, &room, 1).await?;
+    chat.sweeper.nudge();
     Ok(DeletedMessage { message_id: id, deleted_at: now })
 }
 
@@ -140,10 +142,10 @@ pub(super) async fn empty(tx: &DatabaseTransaction, model: message::Model, now: 
     let id = model.id;
     let mut row = model.into_active_model();
     row.content = Set(None);
-    row.media_id = Set(None);
     row.deleted_at = Set(Some(now));
     let model = row.update(tx).await?;
     mention::replace(tx, &model).await?;
+    attachment::clear(tx, id).await?;
     reaction::clear(tx, id).await?;
     pin::clear(tx, id).await?;
     Ok(())
@@ -168,10 +170,10 @@ pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: History
         } else {
             readable.clone().count(db).await?
         };
-        return newest_page(db, actor, readable, page, total).await.map(HistoryPart::Page);
+        return newest_page(db, chat.reader(actor.user_id), readable, page, total).await.map(HistoryPart::Page);
     };
     let (models, has_more) = window(db, &readable, cursor).await?;
-    let messages = view::messages(db, Reader::User(actor.user_id), models).await?;
+    let messages = view::messages(db, chat.reader(actor.user_id), models).await?;
     Ok(HistoryPart::Window(History {
         has_more,
         first_seq: messages.first().map(|message| message.seq),
@@ -191,13 +193,13 @@ pub async fn replies(chat: &Chat, actor: &Actor, id: MessageId, page: PageQuery)
     standing.permit(Capability::Read)?;
     let replies = message::Entity::find().filter(message::Column::ReplyToId.eq(id));
     let total = replies.clone().count(db).await?;
-    newest_page(db, actor, replies, page, total).await
+    newest_page(db, chat.reader(actor.user_id), replies, page, total).await
 }
 
 /// A page of some messages, of which there are `total`: page 1 is the newest, and each page ascends.
 async fn newest_page(
     db: &DatabaseConnection,
-    actor: &Actor,
+    reader: Reader<'_>,
     messages: Select<message::Entity>,
     page: Page,
     total: u64,
@@ -205,7 +207,7 @@ async fn newest_page(
     let newest = messages.order_by_desc(message::Column::Seq).offset(page.offset()).limit(page.size());
     let mut newest = newest.all(db).await?;
     newest.reverse();
-    let messages = view::messages(db, Reader::User(actor.user_id), newest).await?;
+    let messages = view::messages(db, reader, newest).await?;
     Ok(MessageList { messages, info: page.info(total) })
 }
 
@@ -302,20 +304,19 @@ fn cut<T>(found: &mut Vec<T>, limit: u64) -> bool {
 const NOT_YOURS: Error = Error::Refused(ErrorCode::PermissionDenied, "this message is not yours");
 
 fn check(request: &SendMessage) -> Result<()> {
-    if request.media_id.is_some() || request.media_url.is_some() {
-        return Err(Error::Refused(ErrorCode::InvalidMedia, "this is no file that was uploaded here"));
-    }
+    let has_files = request.attachments.is_some();
     let content = match &request.content {
         Some(content) => text::content("content", content),
-        None if request.forwarded_from_id.is_some() => Ok(()),
+        None if request.forwarded_from_id.is_some() || has_files => Ok(()),
         None => Err(FieldError::new("content", "missing", "a message says something")),
     };
     let message_type = match request.message_type {
-        MessageType::Text => Ok(()),
-        MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File => {
+        None | Some(MessageType::Text) => Ok(()),
+        Some(MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File) if has_files => Ok(()),
+        Some(MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File) => {
             Err(FieldError::new("media_id", "missing", "a message of this type carries a file"))
         }
-        MessageType::Stream | MessageType::System => {
+        Some(MessageType::Stream | MessageType::System) => {
             Err(FieldError::new("message_type", "reserved", "only the server sends messages of this type"))
         }
     };

@@ -12,6 +12,7 @@ pub mod invitation;
 pub mod invite;
 pub mod join;
 pub mod log;
+pub mod media;
 pub mod member;
 pub mod message;
 pub mod permission;
@@ -23,17 +24,35 @@ pub mod search;
 pub mod sync;
 pub mod user;
 
+mod attachment;
+pub(crate) mod avatar;
 mod find;
 mod mention;
 mod notes;
 mod view;
 
-use crate::{bus::Bus, clock::Clock, contract::RoomId, db::Db, mail::Mail};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    bus::Bus,
+    clock::Clock,
+    contract::{RoomId, UserId},
+    db::Db,
+    mail::Mail,
+    media::Files,
+};
 
 use self::{
     log::Log,
+    media::Sweeper,
     search::{Indexer, Turns},
+    view::Reader,
 };
+
+/// Copies that are made at the same time.
+const EXPORTS: usize = 4;
 
 /// What every use case works with.
 #[derive(Clone, Debug)]
@@ -45,18 +64,51 @@ pub struct Chat {
     mail: Mail,
     indexer: Indexer,
     searches: Turns,
+    /// What copies are made by.
+    exports: Arc<Semaphore>,
+    files: Files,
+    sweeper: Sweeper,
 }
 
 impl Chat {
     /// Starts the log's writer and opens for business.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, bus: Bus, mail: Mail) -> Self {
-        let log = Log::start(db.clone(), clock, bus.clone());
+    pub fn new(db: Db, clock: Clock, bus: Bus, mail: Mail, files: Files) -> Self {
+        let log = Log::start(db.clone(), clock, bus.clone(), files.links.clone());
         let indexer = Indexer::start(db.clone(), log.clone());
-        Self { db, clock, bus, log, mail, indexer, searches: Turns::default() }
+        let sweeper = Sweeper::start(db.clone(), clock, files.clone());
+        Self {
+            db,
+            clock,
+            bus,
+            log,
+            mail,
+            indexer,
+            searches: Turns::default(),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
+            files,
+            sweeper,
+        }
     }
+
     /// Hears that the log of a room has grown.
     pub fn note_growth(&self, room: RoomId) {
         self.indexer.note(room);
+    }
+
+    /// For one person.
+    fn reader(&self, user: UserId) -> Reader<'_> {
+        Reader { user: Some(user), links: &self.files.links }
+    }
+
+    /// For all who hear a room.
+    fn everyone(&self) -> Reader<'_> {
+        Reader { user: None, links: &self.files.links }
+    }
+
+    /// Where files lie.
+    #[must_use]
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 }

@@ -84,7 +84,12 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    pub(super) async fn read(db: &impl ConnectionTrait, room: RoomId, ids: HashSet<MessageId>) -> Result<Self> {
+    pub(super) async fn read(
+        db: &impl ConnectionTrait,
+        room: RoomId,
+        ids: HashSet<MessageId>,
+        up_to: Seq,
+    ) -> Result<Self> {
         let mut timeline = Self { changes: HashMap::new(), replies: HashMap::new() };
         if ids.is_empty() {
             return Ok(timeline);
@@ -93,6 +98,7 @@ impl Timeline {
         let changes = room_event::Entity::find()
             .filter(room_event::Column::MessageId.is_in(ids.iter().copied()))
             .filter(room_event::Column::RoomId.eq(room))
+            .filter(room_event::Column::Seq.lte(up_to))
             .order_by_asc(room_event::Column::Seq)
             .all(db)
             .await?;
@@ -105,6 +111,7 @@ impl Timeline {
             .select_only()
             .columns([message::Column::ReplyToId, message::Column::Seq])
             .filter(message::Column::ReplyToId.is_in(ids))
+            .filter(message::Column::Seq.lte(up_to))
             .into_tuple()
             .all(db)
             .await?;

@@ -13,7 +13,7 @@ use super::{
     find,
     log::{self, Change},
     permission::Capability,
-    view::{self, Reader},
+    view,
 };
 use crate::{
     auth::Actor,
@@ -39,7 +39,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
         return Err(Error::MESSAGE_NOT_FOUND);
     }
     if pin::Entity::find_by_id(id).one(&tx).await?.is_some() {
-        return view::one_message(&tx, actor.user_id, message).await;
+        return view::one_message(&tx, chat.reader(actor.user_id), message).await;
     }
     let row = pin::ActiveModel {
         message_id: Set(id),
@@ -50,7 +50,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     pin::Entity::insert(row).exec_without_returning(&tx).await?;
     audit::enter(&tx, &permit, [Deed::new(AuditAction::MessagePinned).message(id)], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessagePinned, id)], now).await?;
-    let message = view::one_message(&tx, actor.user_id, message).await?;
+    let message = view::one_message(&tx, chat.reader(actor.user_id), message).await?;
     log::commit(chat, tx, &room, 1).await?;
     Ok(message)
 }
@@ -104,7 +104,7 @@ pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) 
         .all(db)
         .await?;
     let models = view::by_id(db, pins.iter().map(|pin| pin.message_id).collect()).await?.into_values().collect();
-    let messages = view::messages(db, Reader::User(actor.user_id), models).await?;
+    let messages = view::messages(db, chat.reader(actor.user_id), models).await?;
     let mut messages: HashMap<MessageId, Message> = messages.into_iter().map(|message| (message.id, message)).collect();
     let pins = pins
         .into_iter()

@@ -14,6 +14,7 @@ use sea_orm::{
 use super::{
     Chat,
     audit::{self, Deed},
+    avatar::Avatar,
     find, invite,
     log::{self, Change},
     member::{self as people, NewMember},
@@ -66,10 +67,11 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
     if let Some(key) = &direct_key
         && let Some(existing) = direct(&tx, key).await?
     {
-        return Ok(Created { room: details(&tx, actor.user_id, existing).await?, is_new: false });
+        return Ok(Created { room: details(&tx, chat.reader(actor.user_id), existing).await?, is_new: false });
     }
     people::all_exist(&tx, &others).await?;
-    let room = new_row(actor, request, direct_key.clone(), others.len() + 1, now)?;
+    let avatar = Avatar::named(&tx, &chat.files.links, actor.user_id, request.avatar_url.clone(), None).await?;
+    let room = new_row(actor, request, avatar, direct_key.clone(), others.len() + 1, now)?;
     let row = room.clone().into_active_model().reset_all();
     let inserted = room::Entity::insert(row)
         .on_conflict_do_nothing_on([room::Column::DirectKey])
@@ -80,7 +82,7 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
         drop(tx);
         let db = chat.db.read();
         let existing = direct(db, &direct_key.unwrap_or_default()).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-        return Ok(Created { room: details(db, actor.user_id, existing).await?, is_new: false });
+        return Ok(Created { room: details(db, chat.reader(actor.user_id), existing).await?, is_new: false });
     }
     let role = if is_direct { Role::Member } else { Role::Owner };
     let everybody: Vec<NewMember> = std::iter::once(NewMember::new(actor.user_id, role))
@@ -92,7 +94,7 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
         let permit = Permit { room_id: room.id, user_id: actor.user_id };
         audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomCreated).after(rules::settings(&room))], now).await?;
     }
-    let answer = details(&tx, actor.user_id, room.clone()).await?;
+    let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
     Ok(Created { room: answer, is_new: true })
 }
@@ -113,7 +115,7 @@ pub async fn list(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<RoomLis
         .limit(page.size())
         .all(db)
         .await?;
-    Ok(RoomList { rooms: summaries(db, actor.user_id, rooms).await?, info: page.info(total) })
+    Ok(RoomList { rooms: summaries(db, chat.reader(actor.user_id), rooms).await?, info: page.info(total) })
 }
 
 /// A room with its members, as one of them sees it.
@@ -123,11 +125,11 @@ pub async fn list(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<RoomLis
 pub async fn get(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
     let db = chat.db.read();
     let (model, _, _) = find::room(db, actor.user_id, id).await?;
-    details(db, actor.user_id, model).await
+    details(db, chat.reader(actor.user_id), model).await
 }
 
 /// A room with its members, for one of them.
-pub(super) async fn details(db: &impl ConnectionTrait, user: UserId, model: room::Model) -> Result<Room> {
+pub(super) async fn details(db: &impl ConnectionTrait, reader: Reader<'_>, model: room::Model) -> Result<Room> {
     let members = member::Entity::find()
         .filter(member::Column::RoomId.eq(model.id))
         .filter(member::Column::LeftAt.is_null())
@@ -135,8 +137,8 @@ pub(super) async fn details(db: &impl ConnectionTrait, user: UserId, model: room
         .limit(DETAILED_MEMBERS)
         .all(db)
         .await?;
-    let mut room = summary(db, user, model).await?;
-    room.members = Some(view::members(db, Reader::User(user), members).await?);
+    let mut room = summary(db, reader, model).await?;
+    room.members = Some(view::members(db, reader, members).await?);
     Ok(room)
 }
 
@@ -147,7 +149,7 @@ pub(super) async fn details(db: &impl ConnectionTrait, user: UserId, model: room
 pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Room> {
     let db = chat.db.read();
     let (model, _, _) = find::room(db, user, id).await?;
-    summary(db, user, model).await
+    summary(db, chat.reader(user), model).await
 }
 
 /// Changes a room's settings.
@@ -164,7 +166,8 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
         return Err(ROOM_FULL);
     }
 
-    let before = rules::settings(&model);
+    let (before, picture) = (rules::settings(&model), model.avatar_media_id);
+    let mut avatar = None;
     let mut row = model.into_active_model();
     if let Some(name) = request.name {
         row.name = Set(Some(name));
@@ -173,7 +176,10 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
         row.description = Set(description);
     }
     if let Some(avatar_url) = request.avatar_url {
-        row.avatar_url = Set(avatar_url);
+        let named = Avatar::named(&tx, &chat.files.links, actor.user_id, avatar_url, picture).await?;
+        row.avatar_url = Set(named.url.clone());
+        row.avatar_media_id = Set(named.media_id);
+        avatar = Some(named);
     }
     if let Some(visibility) = request.visibility {
         row.visibility = Set(visibility);
@@ -195,6 +201,9 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     }
     row.updated_at = Set(now);
     let after = rules::settings(&row.update(&tx).await?);
+    if let Some(avatar) = avatar {
+        avatar.replaces(&tx, picture).await?;
+    }
     let (before, after) = audit::difference(&before, &after);
     let mut deeds = vec![Deed::new(AuditAction::RoomUpdated).before(before).after(after)];
     // Or a code from before would let people in once the room has a link again.
@@ -203,7 +212,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     }
     audit::enter(&tx, &permit, deeds, now).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
-    let answer = details(&tx, actor.user_id, room.clone()).await?;
+    let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
     log::commit(chat, tx, &room, 1).await?;
     Ok(answer)
 }
@@ -223,7 +232,9 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
     row.update(&tx).await?;
     audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomDeleted)], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomDeleted)], now).await?;
-    log::commit(chat, tx, &room, 1).await
+    log::commit(chat, tx, &room, 1).await?;
+    chat.sweeper.nudge();
+    Ok(())
 }
 
 /// Refused: more people than the room takes.
@@ -250,15 +261,20 @@ async fn direct(db: &impl ConnectionTrait, key: &str) -> Result<Option<room::Mod
     Ok(room::Entity::find().filter(room::Column::DirectKey.eq(key)).one(db).await?)
 }
 
-async fn summary(db: &impl ConnectionTrait, user: UserId, model: room::Model) -> Result<Room> {
-    summaries(db, user, vec![model]).await?.pop().ok_or(Error::ROOM_NOT_FOUND)
+async fn summary(db: &impl ConnectionTrait, reader: Reader<'_>, model: room::Model) -> Result<Room> {
+    summaries(db, reader, vec![model]).await?.pop().ok_or(Error::ROOM_NOT_FOUND)
 }
 
 /// Rooms as their lists show them to a member: with the last message, what is unread, and the member's role.
-pub(super) async fn summaries(db: &impl ConnectionTrait, user: UserId, models: Vec<room::Model>) -> Result<Vec<Room>> {
+pub(super) async fn summaries(
+    db: &impl ConnectionTrait,
+    reader: Reader<'_>,
+    models: Vec<room::Model>,
+) -> Result<Vec<Room>> {
+    let Some(user) = reader.user else { return Ok(Vec::new()) };
     let ids: Vec<RoomId> = models.iter().map(|model| model.id).collect();
     let unread = receipt::unread(db, user, &ids).await?;
-    let mut last = last_messages(db, Reader::User(user), &models).await?;
+    let mut last = last_messages(db, reader, &models).await?;
     let places: HashMap<RoomId, member::Model> = member::Entity::find()
         .filter(member::Column::UserId.eq(user))
         .filter(member::Column::RoomId.is_in(ids))
@@ -276,7 +292,7 @@ pub(super) async fn summaries(db: &impl ConnectionTrait, user: UserId, models: V
             unread_count: Some(unread.messages),
             mention_count: Some(unread.mentions),
             my_role: place.map(|place| place.role),
-            ..view::room(model)
+            ..view::room(model, reader.links)
         }
     };
     Ok(models.into_iter().map(summary).collect())
@@ -285,7 +301,7 @@ pub(super) async fn summaries(db: &impl ConnectionTrait, user: UserId, models: V
 /// The newest message of each room that has one.
 pub(super) async fn last_messages(
     db: &impl ConnectionTrait,
-    reader: Reader,
+    reader: Reader<'_>,
     rooms: &[room::Model],
 ) -> Result<HashMap<RoomId, Message>> {
     let mut last = HashMap::new();
@@ -308,6 +324,7 @@ pub(super) async fn last_messages(
 fn new_row(
     actor: &Actor,
     request: CreateRoom,
+    avatar: Avatar,
     direct_key: Option<String>,
     members: usize,
     now: Timestamp,
@@ -318,7 +335,8 @@ fn new_row(
         visibility: request.visibility.unwrap_or(Visibility::Private),
         name: request.name,
         description: request.description,
-        avatar_url: request.avatar_url,
+        avatar_url: avatar.url,
+        avatar_media_id: avatar.media_id,
         created_by: actor.user_id,
         max_members: request.max_members,
         member_count: i32::try_from(members).map_err(Error::internal)?,

@@ -4,6 +4,7 @@
 //! deleted, edited away, or is not the asker's to read. And it may lag behind: what it has not read yet is compared as well.
 
 mod excerpt;
+mod fit;
 mod fold;
 mod index;
 mod indexer;
@@ -14,14 +15,11 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::{sync::Semaphore, time::timeout};
 
-use self::index::Question;
-use super::{
-    Chat, find, room as rooms,
-    view::{self, Reader},
-};
+use self::{fit::Fit, index::Question};
+use super::{Chat, find, room as rooms, view};
 use crate::{
     auth::Actor,
     contract::{
@@ -47,6 +45,13 @@ const COUNTED: usize = 1_000;
 
 /// Messages that are compared one by one: of people with so few in their rooms, and for terms too short for the index.
 const COMPARED: u64 = 5_000;
+
+/// Messages that are read and compared at a time.
+const PAGE: usize = 256;
+
+/// Messages of two rooms that are read together, and how many such rooms are.
+const SMALL_ROOM: i64 = 64;
+const SMALL_ROOMS: usize = 32;
 
 /// How long a search may take, waiting for its turn included: as long as PostgreSQL gives a statement.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -78,9 +83,9 @@ pub async fn search(chat: &Chat, actor: &Actor, query: Search) -> Result<FoundLi
         let skip = usize::try_from(page.offset()).unwrap_or(usize::MAX);
         let take = usize::try_from(page.size()).unwrap_or(usize::MAX);
         let shown: Vec<message::Model> = found.into_iter().skip(skip).take(take).collect();
-        let messages = view::messages(chat.db.read(), Reader::User(actor.user_id), shown).await?;
+        let messages = view::messages(chat.db.read(), chat.reader(actor.user_id), shown).await?;
         let found = |message: crate::contract::Message| {
-            let excerpt = excerpt::excerpt(message.content.as_deref().unwrap_or_default(), &scope.terms);
+            let excerpt = excerpt::excerpt(message.content.as_deref().unwrap_or_default(), scope.fit.terms());
             Found { message, excerpt }
         };
         Ok(FoundList { messages: messages.into_iter().map(found).collect(), info: page.info(total) })
@@ -91,11 +96,9 @@ pub async fn search(chat: &Chat, actor: &Actor, query: Search) -> Result<FoundLi
 /// What is searched for, and where.
 struct Scope {
     asker: UserId,
-    query: Search,
-    terms: Vec<String>,
-    /// The rooms, the most recently active first, and from where the asker may read each.
+    fit: Fit,
+    /// The rooms, the most recently active first.
     rooms: Vec<room::Model>,
-    reads_from: HashMap<RoomId, Seq>,
 }
 
 impl Scope {
@@ -116,20 +119,21 @@ impl Scope {
             reads_from.extend(rooms.iter().filter_map(from));
             rooms
         };
-        Ok(Self { asker, query, terms, rooms, reads_from })
+        Ok(Self { asker, fit: Fit::new(query, terms, reads_from), rooms })
     }
 
     /// Everything that fits, the newest first, up to what is counted.
     async fn found(&self, chat: &Chat) -> Result<Vec<message::Model>> {
-        let in_index: Vec<String> = self.terms.iter().filter_map(|term| fold::indexed_term(term)).collect();
+        let in_index: Vec<String> = self.fit.terms().iter().filter_map(|term| fold::indexed_term(term)).collect();
         let messages: i64 = self.rooms.iter().map(|room| room.message_count).sum();
         let is_small = u64::try_from(messages).is_ok_and(|messages| messages <= COMPARED);
         let mut found = if is_small || in_index.is_empty() {
             self.compared(chat).await?
         } else {
+            // How far the index has read is asked first: what it reads meanwhile is found twice rather than not at all.
+            let late = self.not_indexed(chat).await?;
             let mut found = self.indexed(chat, &in_index).await?;
             let known: HashSet<MessageId> = found.iter().map(|message| message.id).collect();
-            let late = self.not_indexed(chat).await?;
             found.extend(late.into_iter().filter(|message| !known.contains(&message.id)));
             found
         };
@@ -138,19 +142,24 @@ impl Scope {
         Ok(found)
     }
 
-    /// What the index proposes, and is so.
+    /// What the index proposes, and is so. It knows nothing of who may read what: it is asked until enough is.
     async fn indexed(&self, chat: &Chat, terms: &[String]) -> Result<Vec<message::Model>> {
         let db = chat.db.read();
         let ids: Vec<RoomId> = self.rooms.iter().map(|room| room.id).collect();
-        let Search { sender_id: sender, before, after, .. } = self.query;
-        let question = Question { asker: self.asker, rooms: &ids, terms, sender, before, after };
-        let proposed = index::ask(db, &question, COUNTED + 1).await?;
-        let mut found = Vec::with_capacity(proposed.len());
-        for some in proposed.chunks(256) {
-            let models = view::by_id(db, some.iter().copied().collect()).await?;
-            found.extend(models.into_values().filter(|message| self.fits(message)));
+        let Search { sender_id: sender, before, after, .. } = *self.fit.query();
+        let mut question = Question { asker: self.asker, rooms: &ids, terms, sender, before, after, below: None };
+        let mut found = Vec::new();
+        loop {
+            let proposed = index::ask(db, &question, COUNTED + 1).await?;
+            for some in proposed.chunks(PAGE) {
+                let models = view::by_id(db, some.iter().map(|(message, _)| *message).collect()).await?;
+                found.extend(self.fit.those_of(models.into_values().collect()).await?);
+            }
+            match proposed.last() {
+                Some((_, last)) if proposed.len() > COUNTED && found.len() < COUNTED => question.below = Some(*last),
+                _ => return Ok(found),
+            }
         }
-        Ok(found)
     }
 
     /// What fits of the places that the index has not read yet.
@@ -166,13 +175,14 @@ impl Scope {
         let (mut found, mut budget) = (Vec::new(), i64::try_from(COMPARED).unwrap_or(i64::MAX));
         for room in &self.rooms {
             let after = known.get(&room.id).copied().unwrap_or_default();
-            if after >= room.last_seq || budget <= 0 {
-                continue;
+            let mut from = after.max(Seq(room.last_seq.0 - budget));
+            budget -= (room.last_seq.0 - from.0).max(0);
+            while from < room.last_seq && budget >= 0 {
+                let up_to = Ord::min(room.last_seq, Seq(from.0 + PAGE as i64));
+                let late = indexer::changed(&chat.db, room.id, from, up_to).await?;
+                found.extend(self.fit.those_of(late).await?);
+                from = up_to;
             }
-            let from = after.max(Seq(room.last_seq.0 - budget));
-            budget -= room.last_seq.0 - from.0;
-            let late = indexer::changed(&chat.db, room.id, from, room.last_seq).await?;
-            found.extend(late.into_iter().filter(|message| self.fits(message)));
         }
         Ok(found)
     }
@@ -180,37 +190,47 @@ impl Scope {
     /// What fits of the newest messages of the rooms, compared one by one.
     async fn compared(&self, chat: &Chat) -> Result<Vec<message::Model>> {
         let (mut found, mut budget) = (Vec::new(), COMPARED);
-        for room in &self.rooms {
-            if budget == 0 || found.len() > COUNTED {
-                break;
+        for rooms in self.rooms.chunk_by(|one, next| one.message_count + next.message_count <= SMALL_ROOM) {
+            let mut rooms = rooms.chunks(SMALL_ROOMS);
+            while let Some(rooms) = rooms.next().filter(|_| budget > 0 && found.len() <= COUNTED) {
+                self.compare(chat, rooms, &mut budget, &mut found).await?;
             }
-            let newest = message::Entity::find()
-                .filter(message::Column::RoomId.eq(room.id))
-                .filter(message::Column::Seq.gte(self.reads_from.get(&room.id).copied().unwrap_or_default()))
-                .order_by_desc(message::Column::Seq)
-                .limit(budget)
-                .all(chat.db.read())
-                .await?;
-            budget -= u64::try_from(newest.len()).unwrap_or(budget).min(budget);
-            found.extend(newest.into_iter().filter(|message| self.fits(message)));
         }
         Ok(found)
     }
 
-    /// Whether a message, as it is now, is what is searched for.
-    fn fits(&self, message: &message::Model) -> bool {
-        let Search { sender_id, before, after, .. } = self.query;
-        let is_readable = self.reads_from.get(&message.room_id).is_some_and(|from| message.seq >= *from);
-        let content = message.content.as_deref().filter(|_| message.deleted_at.is_none() && is_readable);
-        let Some(content) = content else { return false };
-        if sender_id.is_some_and(|sender| sender != message.sender_id)
-            || before.is_some_and(|before| message.created_at >= before)
-            || after.is_some_and(|after| message.created_at <= after)
-        {
-            return false;
+    /// Compares the messages of one room, or of several small ones, page by page.
+    async fn compare(
+        &self,
+        chat: &Chat,
+        rooms: &[room::Model],
+        budget: &mut u64,
+        found: &mut Vec<message::Model>,
+    ) -> Result<()> {
+        let mut below = None;
+        while *budget > 0 && found.len() <= COUNTED {
+            let page =
+                message::Entity::find()
+                    .filter(message::Column::RoomId.is_in(view::padded(rooms.iter().map(|room| room.id))))
+                    .filter(Condition::all().add_option(below.map(|seq: Seq| message::Column::Seq.lt(seq))))
+                    .filter(Condition::all().add_option(
+                        (rooms.len() == 1).then(|| message::Column::Seq.gte(self.fit.reads_from(rooms[0].id))),
+                    ))
+                    .filter(self.fit.apart_from_text())
+                    .order_by_desc(message::Column::Seq)
+                    // Small rooms have no second page.
+                    .limit(if rooms.len() == 1 { PAGE as u64 } else { *budget })
+                    .all(chat.db.read())
+                    .await?;
+            *budget -= u64::try_from(page.len()).unwrap_or(*budget).min(*budget);
+            let is_last = rooms.len() > 1 || page.len() < PAGE;
+            below = page.last().map(|message| message.seq);
+            found.extend(self.fit.those_of(page).await?);
+            if is_last {
+                break;
+            }
         }
-        let folded = fold::fold(content);
-        self.terms.iter().all(|term| folded.contains(term.as_str()))
+        Ok(())
     }
 }
 

@@ -68,7 +68,7 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
         let mut reached = Hearing::of(&room, place).after(after);
         while reached < room.last_seq && events.len() < limit && budget > 0 {
             let page = PAGE.min(limit - events.len());
-            for entry in read::entries(db, room.id, reached, room.last_seq, page).await? {
+            for entry in read::entries(db, chat.everyone(), room.id, reached, room.last_seq, page).await? {
                 if budget == 0 {
                     break;
                 }
@@ -82,7 +82,7 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
         synced.push(SyncedRoom { room_id: room.id, events, last_seq: room.last_seq, has_more });
     }
     let new = new.into_iter().take(ROOMS).collect();
-    Ok(Synced { rooms: synced, joined: rooms::summaries(db, actor.user_id, new).await?, left })
+    Ok(Synced { rooms: synced, joined: rooms::summaries(db, chat.reader(actor.user_id), new).await?, left })
 }
 
 /// Refuses cursors that cannot be.
@@ -109,7 +109,7 @@ pub const AHEAD: Error =
 /// When the database does not answer.
 pub async fn entries(chat: &Chat, room: RoomId, after: Seq, up_to: Seq) -> Result<Vec<Committed>> {
     let count = usize::try_from(up_to.0 - after.0).unwrap_or(0);
-    read::entries(chat.db.read(), room, after, up_to, count).await
+    read::entries(chat.db.read(), chat.everyone(), room, after, up_to, count).await
 }
 
 /// Where the logs of some rooms end. Rooms that are gone are left out.

@@ -4,10 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
-use super::{
-    Chat, receipt, room as rooms,
-    view::{self, Reader},
-};
+use super::{Chat, receipt, room as rooms, view};
 use crate::{
     auth::Actor,
     contract::{FieldError, Message, RoomId, Timestamp, User, UserId},
@@ -38,7 +35,7 @@ pub async fn direct_rooms(chat: &Chat, actor: &Actor, others: &[UserId]) -> Resu
     let models = room::Entity::find().filter(room::Column::DirectKey.is_in(keys.keys().cloned())).all(db).await?;
     let ids: Vec<RoomId> = models.iter().map(|model| model.id).collect();
     let unread = receipt::unread(db, actor.user_id, &ids).await?;
-    let mut last = rooms::last_messages(db, Reader::User(actor.user_id), &models).await?;
+    let mut last = rooms::last_messages(db, chat.reader(actor.user_id), &models).await?;
     Ok(models
         .into_iter()
         .filter_map(|model| {
@@ -94,7 +91,7 @@ pub async fn last_seen(chat: &Chat, actor: &Actor, people: &[UserId]) -> Result<
 pub async fn seen(db: &Db, user: UserId, at: Timestamp) -> Result<()> {
     user::Entity::update_many()
         .col_expr(user::Column::LastSeenAt, sea_orm::sea_query::Expr::value(at))
-        .filter(Condition::all().add(user::Column::Id.eq(user)))
+        .filter(Condition::all().add(user::Column::Id.eq(user)).add(user::Column::IsActive.eq(true)))
         .exec(db.writer())
         .await?;
     Ok(())
@@ -106,5 +103,5 @@ pub async fn seen(db: &Db, user: UserId, at: Timestamp) -> Result<()> {
 /// `USER_NOT_FOUND`.
 pub async fn seen_by_friends(chat: &Chat, id: UserId) -> Result<User> {
     let model = user::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(Error::USER_NOT_FOUND)?;
-    Ok(view::person(model))
+    Ok(view::person(model, &chat.files.links))
 }

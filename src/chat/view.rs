@@ -7,13 +7,17 @@ use std::{
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::notes::{self, Notes};
+use super::{
+    attachment,
+    notes::{self, Notes},
+};
 use crate::{
     auth::account,
     contract::{
-        HistoryAccess, Member, Message, MessageId, Role, Room, RoomId, Seq, User, UserId, message::ReplyPreview,
+        HistoryAccess, Media, Member, Message, MessageId, Role, Room, RoomId, Seq, User, UserId, message::ReplyPreview,
     },
     error::Result,
+    media::link::Links,
 };
 use entity::{member, message, room, user};
 
@@ -21,28 +25,28 @@ use entity::{member, message, room, user};
 pub(super) type People = HashMap<UserId, Arc<User>>;
 
 /// A user as people who share a room with them see them.
-pub(super) fn person(model: user::Model) -> User {
-    User { last_login: None, shares_receipts: None, ..account::profile(model) }
+pub(super) fn person(model: user::Model, links: &Links) -> User {
+    User { last_login: None, shares_receipts: None, ..account::profile(model, links) }
 }
 
 /// The users of these ids, each once.
-pub(super) async fn people(db: &impl ConnectionTrait, ids: HashSet<UserId>) -> Result<People> {
+pub(super) async fn people(db: &impl ConnectionTrait, links: &Links, ids: HashSet<UserId>) -> Result<People> {
     if ids.is_empty() {
         return Ok(People::new());
     }
     let models = user::Entity::find().filter(user::Column::Id.is_in(padded(ids))).all(db).await?;
-    Ok(models.into_iter().map(|model| (model.id, Arc::new(person(model)))).collect())
+    Ok(models.into_iter().map(|model| (model.id, Arc::new(person(model, links)))).collect())
 }
 
 /// A room, without what only its members' lists carry.
-pub(super) fn room(model: room::Model) -> Room {
+pub(super) fn room(model: room::Model, links: &Links) -> Room {
     Room {
         id: model.id,
         room_type: model.room_type,
         visibility: model.visibility,
         name: model.name,
         description: model.description,
-        avatar_url: model.avatar_url,
+        avatar_url: model.avatar_media_id.map(|id| links.avatar(id)).or(model.avatar_url),
         created_by: model.created_by,
         max_members: model.max_members,
         history: model.history,
@@ -63,19 +67,18 @@ pub(super) fn room(model: room::Model) -> Room {
     }
 }
 
-/// For whom rows are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
-    /// One person.
-    User(UserId),
-    /// All who hear a room: what they see is an entry of its log.
-    Everyone,
+/// For whom rows are shown, and who signs the addresses of files that they contain.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    /// One person; or all who hear a room: what they see is an entry of its log.
+    pub(super) user: Option<UserId>,
+    pub(super) links: &'a Links,
 }
 
 /// Members with their users. How far somebody has read who does not share that, they alone see.
 pub(super) async fn members(
     db: &impl ConnectionTrait,
-    reader: Reader,
+    reader: Reader<'_>,
     models: Vec<member::Model>,
 ) -> Result<Vec<Member>> {
     let ids: HashSet<UserId> = models.iter().map(|model| model.user_id).collect();
@@ -90,10 +93,10 @@ pub(super) async fn members(
         .collect())
 }
 
-fn member(model: &member::Model, reader: Reader, user: user::Model) -> Member {
+fn member(model: &member::Model, reader: Reader<'_>, user: user::Model) -> Member {
     let is_active = model.left_at.is_none();
-    let tells = user.shares_receipts || reader == Reader::User(user.id);
-    let user = person(user);
+    let tells = user.shares_receipts || reader.user == Some(user.id);
+    let user = person(user, reader.links);
     Member {
         id: model.id,
         room_id: model.room_id,
@@ -115,8 +118,11 @@ pub(super) fn message(
     sender: Arc<User>,
     reply_to: Option<ReplyPreview>,
     notes: Notes,
+    attachments: Vec<Media>,
 ) -> Message {
     let is_deleted = model.deleted_at.is_some();
+    let attachments = if is_deleted { Vec::new() } else { attachments };
+    let first = attachments.first();
     let notes = if is_deleted { Notes { reply_count: notes.reply_count, ..Notes::default() } } else { notes };
     Message {
         id: model.id,
@@ -127,14 +133,15 @@ pub(super) fn message(
         sender,
         message_type: model.message_type,
         content: model.content.filter(|_| !is_deleted),
-        media_id: model.media_id.filter(|_| !is_deleted),
-        media_url: None,
-        media_filename: None,
-        media_size: None,
-        media_mime_type: None,
-        media_width: None,
-        media_height: None,
-        thumbnail_url: None,
+        media_id: first.map(|media| media.id),
+        media_url: first.map(|media| media.url.clone()),
+        media_filename: first.map(|media| media.filename.clone()),
+        media_size: first.map(|media| media.size),
+        media_mime_type: first.map(|media| media.mime_type.clone()),
+        media_width: first.and_then(|media| media.width),
+        media_height: first.and_then(|media| media.height),
+        thumbnail_url: first.and_then(|media| media.thumbnail_url.clone()),
+        attachments,
         reply_to_id: model.reply_to_id,
         reply_to,
         forwarded_from_id: model.forwarded_from_id,
@@ -174,16 +181,19 @@ pub(super) fn preview(model: &message::Model, sender: &User) -> ReplyPreview {
 /// To everyone, they are shown as when they were sent: what hung itself on them since has its own entries in the log.
 pub(super) async fn messages(
     db: &impl ConnectionTrait,
-    reader: Reader,
+    reader: Reader<'_>,
     models: Vec<message::Model>,
 ) -> Result<Vec<Message>> {
     let ids: Vec<MessageId> = models.iter().map(|model| model.id).collect();
-    let mut notes = match reader {
-        Reader::User(user) => notes::now(db, user, &ids).await?,
-        Reader::Everyone => notes::mentions(db, &ids).await?,
+    let mut notes = match reader.user {
+        Some(user) => notes::now(db, user, &ids).await?,
+        None => notes::mentions(db, &ids).await?,
     };
+    let mut attachments = attachment::of(db, reader, &models).await?;
     let originals = by_id(db, models.iter().filter_map(|model| model.reply_to_id).collect()).await?;
-    let people = people(db, models.iter().chain(originals.values()).map(|model| model.sender_id).collect()).await?;
+    let people =
+        people(db, reader.links, models.iter().chain(originals.values()).map(|model| model.sender_id).collect())
+            .await?;
     let here = present(db, reader, &models).await?;
     let unreadable = unreadable(db, reader, &here, &originals).await?;
     Ok(models
@@ -197,7 +207,8 @@ pub(super) async fn messages(
             let reply_to =
                 original.and_then(|original| Some(preview(original, people.get(&original.sender_id)?.as_ref())));
             let notes = notes.remove(&model.id).unwrap_or_default();
-            Some(message(model, sender, reply_to, notes))
+            let attachments = attachments.remove(&model.id).unwrap_or_default();
+            Some(message(model, sender, reply_to, notes, attachments))
         })
         .collect())
 }
@@ -205,7 +216,7 @@ pub(super) async fn messages(
 /// Where the senders of some messages, and their reader, joined the rooms of these messages. Who has left is left out.
 async fn present(
     db: &impl ConnectionTrait,
-    reader: Reader,
+    reader: Reader<'_>,
     models: &[message::Model],
 ) -> Result<HashMap<(RoomId, UserId), Seq>> {
     let rooms: HashSet<RoomId> = models.iter().map(|model| model.room_id).collect();
@@ -213,7 +224,7 @@ async fn present(
     if models.is_empty() {
         return Ok(HashMap::new());
     }
-    if let Reader::User(user) = reader {
+    if let Some(user) = reader.user {
         people.insert(user);
     }
     let here = member::Entity::find()
@@ -232,11 +243,11 @@ async fn present(
 /// read back.
 async fn unreadable(
     db: &impl ConnectionTrait,
-    reader: Reader,
+    reader: Reader<'_>,
     here: &HashMap<(RoomId, UserId), Seq>,
     originals: &HashMap<MessageId, message::Model>,
 ) -> Result<HashSet<MessageId>> {
-    let Reader::User(user) = reader else { return Ok(HashSet::new()) };
+    let Some(user) = reader.user else { return Ok(HashSet::new()) };
     let older: Vec<&message::Model> = originals
         .values()
         .filter(|original| here.get(&(original.room_id, user)).is_some_and(|joined| original.seq < *joined))
@@ -259,8 +270,12 @@ async fn unreadable(
 }
 
 /// One message as one person sees it.
-pub(super) async fn one_message(db: &impl ConnectionTrait, reader: UserId, model: message::Model) -> Result<Message> {
-    let messages = messages(db, Reader::User(reader), vec![model]).await?;
+pub(super) async fn one_message(
+    db: &impl ConnectionTrait,
+    reader: Reader<'_>,
+    model: message::Model,
+) -> Result<Message> {
+    let messages = messages(db, reader, vec![model]).await?;
     messages.into_iter().next().ok_or(crate::error::Error::MESSAGE_NOT_FOUND)
 }
 

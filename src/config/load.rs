@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, fs, path::Path};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Config, DEFAULTS};
+use super::{Config, DEFAULTS, names::SHORT};
 
 /// What the names of variables begin with that may set any key.
 const PREFIX: &str = "PARLOUR__";
@@ -41,62 +41,6 @@ struct Setting {
     value: Value,
     /// Where, as a reader would look for it.
     origin: String,
-}
-
-/// Every name of the usual kind, the key that it means, and what its value is in the terms of that key. Of two that
-/// mean the same, the later one counts.
-const SHORT: &[(&str, &str, Meaning)] = &[
-    ("ENVIRONMENT", "server.environment", |text| Ok(text.to_lowercase())),
-    ("HOST", "server.host", as_is),
-    ("PORT", "server.port", as_is),
-    ("DATA_DIR", "server.data_dir", as_is),
-    ("TRUSTED_PROXIES", "server.trusted_proxies", as_is),
-    ("DATABASE_URL", "database.url", |text| Ok(database_url(text))),
-    ("MIGRATE_ON_START", "database.migrate_on_start", |text| {
-        Ok(match text.to_lowercase().as_str() {
-            "true" | "1" | "yes" => "always".to_owned(),
-            "false" | "0" | "no" => "never".to_owned(),
-            other => other.to_owned(),
-        })
-    }),
-    ("REDIS_URL", "bus.redis_url", as_is),
-    ("SECRET_KEY", "auth.secret_key", as_is),
-    ("ACCESS_TOKEN_EXPIRE_MINUTES", "auth.access_token_seconds", |text| times(text, 60)),
-    ("REFRESH_TOKEN_EXPIRE_DAYS", "auth.refresh_token_seconds", |text| times(text, 24 * 60 * 60)),
-    ("BACKEND_CORS_ORIGINS", "cors.origins", as_is),
-    ("ALLOWED_ORIGINS", "cors.origins", as_is),
-    ("CORS_ORIGINS", "cors.origins", as_is),
-    ("SMTP_URL", "mail.smtp_url", as_is),
-    ("SMTP_FROM", "mail.from", as_is),
-    ("LOG_LEVEL", "log.level", |text| {
-        Ok(match text.to_lowercase().as_str() {
-            "warning" => "warn".to_owned(),
-            "critical" | "fatal" => "error".to_owned(),
-            _ => text.to_lowercase(),
-        })
-    }),
-];
-
-type Meaning = fn(&str) -> Result<String, String>;
-
-fn as_is(text: &str) -> Result<String, String> {
-    Ok(text.to_owned())
-}
-
-fn times(text: &str, seconds: u64) -> Result<String, String> {
-    let count: u64 = text.trim().parse().map_err(|_| format!("expected a whole number, found `{text}`"))?;
-    Ok(count.saturating_mul(seconds).to_string())
-}
-
-/// SQLAlchemy names its driver in the scheme, and writes a relative SQLite path after three slashes and an absolute
-/// one after four (<https://docs.sqlalchemy.org/en/20/core/engines.html#sqlite>).
-fn database_url(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    match scheme.split_once('+') {
-        Some(("sqlite", _)) => format!("sqlite://{}", rest.strip_prefix('/').unwrap_or(rest)),
-        Some((scheme, _)) => format!("{scheme}://{rest}"),
-        None => text.to_owned(),
-    }
 }
 
 /// Puts the layers together and checks the result.
@@ -384,17 +328,5 @@ mod tests {
         .to_string();
         assert!(found.starts_with("configuration: 4 problems\n"), "{found}");
         assert!(found.contains("PARLOUR__REALTIME__BUFFER_PACKETS: realtime.buffer_packets: "), "{found}");
-    }
-
-    #[test]
-    fn addresses_in_the_way_of_sqlalchemy_are_understood() {
-        for (given, meant) in [
-            ("sqlite+aiosqlite:///./chat.db", "sqlite://./chat.db"),
-            ("sqlite+aiosqlite:////var/chat.db", "sqlite:///var/chat.db"),
-            ("sqlite://./chat.db", "sqlite://./chat.db"),
-            ("postgresql+psycopg://db/x", "postgresql://db/x"),
-        ] {
-            assert_eq!(database_url(given), meant);
-        }
     }
 }

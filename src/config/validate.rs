@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Auth, Bus, Config, Database, Environment, Limits, Mail, Ops, Realtime, Secret, Server};
+use super::{Auth, Bus, Config, Database, Environment, Limits, Mail, Media, MediaStore, Ops, Realtime, Secret, Server};
 use crate::{bus, mail};
 
 /// Bytes that a key must have at least: as many as the hash of HS256 (RFC 7518, section 3.2).
@@ -44,14 +44,63 @@ impl Config {
         self.limits.check(&mut check);
         self.realtime.check(&mut check);
         self.mail.check(&mut check);
+        self.media.check(&mut check);
+        self.check_store(&mut check);
         self.ops.check(&mut check, self.server.environment);
         check.0
+    }
+}
+
+impl Config {
+    /// Whether the store that was chosen has what it needs.
+    fn check_store(&self, check: &mut Check) {
+        let is_address = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        if self.media.store == MediaStore::Auto && !self.supabase.url.is_empty() && !self.s3.bucket.is_empty() {
+            check.that(false, "media.store", "both [s3] and [supabase] are set: choose one of them");
+        }
+        match self.media_store() {
+            MediaStore::S3 => {
+                check.that(!self.s3.bucket.is_empty(), "s3.bucket", "must not be empty");
+                check.that(!self.s3.access_key_id.is_empty(), "s3.access_key_id", "must not be empty");
+                check.that(!self.s3.secret_access_key.is_empty(), "s3.secret_access_key", "must not be empty");
+                let endpoint = &self.s3.endpoint;
+                check.that(endpoint.is_empty() || is_address(endpoint), "s3.endpoint", "must be an https address");
+            }
+            MediaStore::Supabase => {
+                check.that(is_address(&self.supabase.url), "supabase.url", "must be like https://project.supabase.co");
+                check.that(!self.supabase.key.is_empty(), "supabase.key", "must not be empty");
+                check.that(!self.supabase.bucket.is_empty(), "supabase.bucket", "must not be empty");
+            }
+            MediaStore::Auto | MediaStore::Local => {}
+        }
+    }
+}
+
+impl Media {
+    fn check(&self, check: &mut Check) {
+        check.range("media.file_bytes", self.file_bytes, &(1024..=5 << 30));
+        check.range("media.user_bytes", self.user_bytes, &(1024..=1 << 50));
+        check.range("media.link_seconds", self.link_seconds, &(60..=604_800));
+        check.range("media.image_pixels", self.image_pixels, &(1_000_000..=500_000_000));
+        check.range("media.workers", self.workers, &(1..=64));
+        check.range("media.timeout_seconds", self.timeout_seconds, &(1..=600));
+        check.range("media.pending_seconds", self.pending_seconds, &(1..=604_800));
+        check.range("media.unused_seconds", self.unused_seconds, &(1..=31_536_000));
+        check.range("media.sweep_seconds", self.sweep_seconds, &(1..=86_400));
+        check.range("media.compare_seconds", self.compare_seconds, &(1..=31_536_000));
     }
 }
 
 impl Server {
     fn check(&self, check: &mut Check) {
         check.that(!self.data_dir.as_os_str().is_empty(), "server.data_dir", "must not be empty");
+        let url = &self.public_url;
+        let is_origin = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) && !url.ends_with('/');
+        check.that(
+            url.is_empty() || is_origin,
+            "server.public_url",
+            "must be like https://chat.example, without a slash at its end",
+        );
         check.range("server.drain_seconds", self.drain_seconds, &(0..=600));
         check.range("server.request_timeout_seconds", self.request_timeout_seconds, &(1..=600));
         check.range("server.body_bytes", self.body_bytes, &(1024..=16 << 20));
@@ -125,6 +174,8 @@ impl Limits {
         check.range("limits.messages_per_minute", self.messages_per_minute, &(1..=1_000_000));
         check.range("limits.missed_events_per_minute", self.missed_events_per_minute, &(1_000..=1_000_000_000));
         check.range("limits.invites_per_minute", self.invites_per_minute, &(1..=1_000_000));
+        check.range("limits.invitations_per_minute", self.invitations_per_minute, &(1..=1_000_000));
+        check.range("limits.uploads_per_minute", self.uploads_per_minute, &(1..=1_000_000));
         check.range("limits.typing_interval_ms", self.typing_interval_ms, &(1..=60_000));
         check.range("limits.sockets_per_user", self.sockets_per_user, &(1..=1_000_000));
         check.range("limits.handshakes_per_address", self.handshakes_per_address, &(1..=1_000_000));

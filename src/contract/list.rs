@@ -66,6 +66,10 @@ list!(
     RoomList { rooms: super::Room }
 );
 list!(
+    /// Files that a room's messages carry, the latest first.
+    MediaList { media: super::media::SharedMedia }
+);
+list!(
     /// Members of a room.
     MemberList { members: super::Member }
 );

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId, list::MessageList, reaction::Reaction,
+    Media, MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId, list::MessageList, reaction::Reaction,
 };
 
 /// A message. A deleted one keeps its place; content and media are gone.
@@ -31,6 +31,8 @@ pub struct Message {
     /// Pixels.
     pub media_height: Option<i32>,
     pub thumbnail_url: Option<String>,
+    /// The files it carries; the `media_*` fields tell of the first.
+    pub attachments: Vec<Media>,
     pub reply_to_id: Option<MessageId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyPreview>,
@@ -74,6 +76,7 @@ impl Message {
             media_width: None,
             media_height: None,
             thumbnail_url: None,
+            attachments: Vec::new(),
             mentions: Vec::new(),
             ..self.unquoted()
         }
@@ -98,17 +101,21 @@ pub struct ReplyPreview {
 #[schema(example = json!({"room_id": "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11", "content": "Hello", "client_msg_id": "a1"}))]
 pub struct SendMessage {
     pub room_id: RoomId,
-    /// `text` unless said otherwise.
-    #[serde(default = "text")]
-    pub message_type: MessageType,
+    /// Unless said otherwise, and instead of `text`, what the first file is; `text` without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_type: Option<MessageType>,
     /// 1 to 4,000 characters; a forward may leave it out and takes the original's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    /// A file that you uploaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_id: Option<MediaId>,
     /// The `url` that an upload answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_url: Option<String>,
+    /// Several files that you uploaded, 1 to 10, instead of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Vec<SendAttachment>>,
     /// A message of the same room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to_id: Option<MessageId>,
@@ -120,8 +127,14 @@ pub struct SendMessage {
     pub client_msg_id: Option<String>,
 }
 
-fn text() -> MessageType {
-    MessageType::Text
+/// A file that a message is to carry, by one of its names.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct SendAttachment {
+    #[serde(alias = "id", skip_serializing_if = "Option::is_none")]
+    pub media_id: Option<MediaId>,
+    /// The `url` that an upload answered.
+    #[serde(alias = "url", skip_serializing_if = "Option::is_none")]
+    pub media_url: Option<String>,
 }
 
 /// Change the text of your own message.

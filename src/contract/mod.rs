@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod invite;
 pub mod list;
+pub mod media;
 pub mod member;
 pub mod message;
 pub mod presence;
@@ -23,10 +24,11 @@ pub mod text;
 pub mod user;
 
 pub use entity::{
-    AuditAction, AuditId, Erasing, EventKind, HistoryAccess, InvitationId, MediaId, MemberId, MessageId, MessageType,
-    Role, RoomId, RoomType, Seq, SessionId, Timestamp, UserId, Visibility,
+    AuditAction, AuditId, Erasing, EventKind, HistoryAccess, InvitationId, MediaId, MediaStatus, MemberId, MessageId,
+    MessageType, Role, RoomId, RoomType, Seq, SessionId, Timestamp, UserId, Visibility,
 };
 pub use error::{AckError, ErrorCode, FieldError, Problem};
+pub use media::Media;
 pub use member::Member;
 pub use message::Message;
 pub use room::Room;

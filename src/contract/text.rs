@@ -32,6 +32,12 @@ pub fn name(field: &str, text: &str, max: usize) -> Result<(), FieldError> {
     Ok(())
 }
 
+/// Whether a character shows nothing, or makes other text look like what it is not.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() || is_deceptive(c)
+}
+
 /// What a message says: 1 to [`CONTENT_CHARS`] characters, not only blank ones.
 ///
 /// # Errors

@@ -194,11 +194,13 @@ impl Room {
             self.remove(shared, &reader);
         }
         for entry in run {
-            if entry.rewrites {
-                // Older entries show what is gone: from here on they are read from the database.
+            if entry.rewrites || entry.has_links {
+                // Older entries show what is gone, or this one's addresses end: they are read from the database.
                 self.ring.clear();
             }
-            self.ring.push_back(entry);
+            if !entry.has_links {
+                self.ring.push_back(entry);
+            }
         }
         self.ring.drain(..self.ring.len().saturating_sub(RING));
     }

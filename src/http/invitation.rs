@@ -40,6 +40,7 @@ pub(super) async fn create(
     Id(room_id): Id<RoomId>,
     Body(request): Body<CreateInvitation>,
 ) -> Result<(StatusCode, Json<Invitation>)> {
+    app.limits.invitation(actor.user_id).await?;
     let invitation = chat::invitation::create(&app.chat, &actor, room_id, request).await?;
     Ok((StatusCode::CREATED, Json(invitation)))
 }

@@ -11,9 +11,11 @@ pub mod problem;
 mod audit;
 mod auth;
 mod ban;
+mod bytes;
 mod export;
 mod invitation;
 mod invite;
+mod media;
 mod member;
 mod message;
 mod openapi;
@@ -28,7 +30,7 @@ mod user;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, extract::DefaultBodyLimit};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -73,6 +75,13 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(message::history))
         .routes(routes!(message::replies))
         .routes(routes!(search::search))
+        .routes(routes!(media::upload))
+        .routes(routes!(media::begin))
+        .routes(routes!(media::put))
+        .routes(routes!(media::load, media::delete))
+        .routes(routes!(media::complete))
+        .routes(routes!(media::link))
+        .routes(routes!(media::list))
         .routes(routes!(reaction::react))
         .routes(routes!(reaction::add, reaction::remove))
         .routes(routes!(pin::add, pin::remove))
@@ -89,6 +98,8 @@ pub fn router() -> Router<Arc<App>> {
         .merge(health::router())
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::not_found)
+        // Each body has its own limit, where it is read.
+        .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(problem::panicked))
 }
 

@@ -66,6 +66,12 @@ pub(super) async fn method_not_allowed() -> Response {
     render(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::NotFound, detail, Vec::new(), None)
 }
 
+/// The answer where a file ends before the part that is asked for.
+pub(super) fn no_such_part() -> Response {
+    let detail = "the file ends before that part".to_owned();
+    render(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::ValidationError, detail, Vec::new(), None)
+}
+
 /// The answer of a handler that panicked. Its message goes to the log only.
 pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let message = panic.downcast::<String>().map_or_else(

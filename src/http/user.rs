@@ -89,6 +89,10 @@ pub(super) async fn deactivate(
         }
         GiveUp { erase: false, .. } => {
             account::deactivate(&app.auth, &actor).await?;
+            // The account is closed whatever becomes of its rooms.
+            if let Err(error) = chat::erasure::hand_over(&app.chat, actor.user_id).await {
+                error.record();
+            }
             Ok(StatusCode::NO_CONTENT)
         }
         GiveUp { erase: true, erase_messages } => {
@@ -114,8 +118,8 @@ pub(super) async fn deactivate(
     tag = "users",
     responses((status = 200, description = "A copy", body = String, content_type = "application/x-ndjson"))
 )]
-pub(super) async fn export(State(app): State<Arc<App>>, actor: Actor) -> Response {
-    super::export::download("my-data.jsonl", chat::export::own(&app.chat, &actor))
+pub(super) async fn export(State(app): State<Arc<App>>, actor: Actor) -> Result<Response> {
+    Ok(super::export::download("my-data.jsonl", chat::export::own(&app.chat, &actor)?))
 }
 
 /// Find people

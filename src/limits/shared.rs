@@ -108,7 +108,13 @@ impl Shared {
 
     /// Takes `cost` tokens of `key`'s bucket, which fills in a span, or says how long to wait. Nothing when Redis does not
     /// answer.
-    pub(super) async fn bucket(&self, key: &str, limit: u32, span: Duration, cost: u32) -> Option<Result<(), Duration>> {
+    pub(super) async fn bucket(
+        &self,
+        key: &str,
+        limit: u32,
+        span: Duration,
+        cost: u32,
+    ) -> Option<Result<(), Duration>> {
         let mut question = self.bucket.prepare_invoke();
         question.key(format!("parlour:bucket:{key}")).arg(limit).arg(millis(span)).arg(cost);
         let wait: u64 = self.ask(&question).await?;

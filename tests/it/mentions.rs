@@ -34,6 +34,21 @@ async fn a_name_behind_an_at_sign_is_a_mention_if_its_bearer_is_here() {
     drop(eve);
 }
 
+#[tokio::test]
+async fn a_forward_calls_whom_its_sender_names_and_nobody_its_original_named() {
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let room = ada.opens_a_group("calls", &[&bob]).await;
+    let original = ada.says(&room, "@bob, come").await;
+    let mut request = json!({"room_id": room.id, "forwarded_from_id": original["id"]});
+    let silent = ada.post("/api/chat/messages", request.clone()).await.with_status(201);
+    assert_eq!((&silent["content"], &silent["mentions"]), (&json!("@bob, come"), &json!([])));
+    request["content"] = json!("as I said, @bob");
+    let own = ada.post("/api/chat/messages", request).await.with_status(201);
+    assert_eq!(own["mentions"], json!([bob.id]));
+    assert_eq!(int(&bob.room(&room).await, "mention_count"), 2);
+}
+
 #[derive(Clone, Debug)]
 enum Deed {
     Send { who: usize, names: Vec<usize> },

@@ -41,6 +41,7 @@ async fn admins_pin_and_everybody_sees() {
     let left = bob.get(&room.path("/pins")).await.with_status(200);
     assert_eq!(int(&left, "total"), 1, "a deleted message is not kept in sight");
     ada.put(&path(&messages[2], "/pin"), json!({})).await.refused("MESSAGE_NOT_FOUND");
+    ada.delete(&path(&messages[2], "/pin")).await.refused("MESSAGE_NOT_FOUND");
 }
 
 #[tokio::test]

@@ -7,22 +7,25 @@ use std::{
 };
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, LockType},
 };
 use sha2::{Digest, Sha256};
 
 use super::{NewMessage, facts::Facts};
 use crate::{
     chat::{
-        mention,
+        attachment, mention,
         permission::Membership,
         view::{self, Reader},
     },
     contract::{
-        ErrorCode, HistoryAccess, MemberId, Message, MessageId, MessageType, RoomId, Seq, Timestamp, UserId,
+        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Seq, Timestamp, UserId,
         message::SendMessage,
     },
     error::{Error, Result},
+    media::link::Links,
 };
 use entity::{member, message, room};
 
@@ -45,35 +48,41 @@ pub(super) struct Stored {
 /// What a repeat must equal: everything that was asked, but for the id that makes it repeatable. What was not asked is not
 /// in it, so that a field that requests gain later leaves old fingerprints as they are.
 pub(super) fn fingerprint(request: &SendMessage) -> Vec<u8> {
-    let asked = SendMessage { client_msg_id: None, ..request.clone() };
+    let message_type = Some(request.message_type.unwrap_or(MessageType::Text));
+    let asked = SendMessage { client_msg_id: None, message_type, ..request.clone() };
     let text = serde_json::to_vec(&asked).expect("a request serialises: its keys are strings");
     Sha256::digest(text).to_vec()
 }
 
-/// Writes a batch. The answers stand in the order of the jobs; the outer error is the database's and the whole batch's.
+/// Writes a batch, in whose transaction the read marks of `marked` are moved as well. The answers stand in the order of the jobs; the outer error is the database's and the whole batch's.
 pub(super) async fn write(
     tx: &DatabaseTransaction,
+    links: &Links,
     jobs: &[NewMessage],
+    marked: &[MemberId],
     now: Timestamp,
 ) -> Result<Vec<Result<Outcome>>> {
-    let facts = Facts::gather(tx, jobs).await?;
+    let facts = Facts::gather(tx, links, jobs).await?;
     let mut draft = Draft::new(&facts, now);
     let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
-    let Draft { rooms, rows, slowed, .. } = draft;
+    let Draft { rooms, rows, mentions, files, slowed, .. } = draft;
     advance(tx, &rooms, now).await?;
     insert(tx, &rows).await?;
-    let mentions = mentions(tx, &facts, &rows).await?;
-    note_senders(tx, slowed.into_values().collect(), now).await?;
+    let named = rows.iter().zip(&mentions).flat_map(|(row, users)| mention::rows(row, users)).collect();
+    mention::insert(tx, named).await?;
+    attachment::insert(tx, &rows, &files).await?;
+    note_senders(tx, slowed.into_values().collect(), marked, now).await?;
 
     let stored: Vec<Stored> = rows
         .into_iter()
         .zip(mentions)
-        .map(|(row, mentions)| {
+        .zip(files)
+        .map(|((row, mentions), files)| {
             let history = facts.history(row.room_id);
-            Ok(Stored { message: facts.show(row, mentions)?, history })
+            Ok(Stored { message: facts.show(row, mentions, &files)?, history })
         })
         .collect::<Result<_>>()?;
-    let repeated = repeated(tx, jobs, &decisions).await?;
+    let repeated = repeated(tx, links, jobs, &decisions).await?;
     Ok(decisions
         .into_iter()
         .map(|decision| {
@@ -106,18 +115,31 @@ struct End {
 
 /// The new rows, as they come together.
 struct Draft<'a> {
-    facts: &'a Facts,
+    facts: &'a Facts<'a>,
     now: Timestamp,
     rooms: BTreeMap<RoomId, End>,
     fresh: HashMap<Key<'a>, usize>,
     rows: Vec<message::Model>,
+    /// Whom each of them mentions.
+    mentions: Vec<Vec<UserId>>,
+    /// Which files each of them carries.
+    files: Vec<Vec<MediaId>>,
     /// Who sent to a room in slow mode.
     slowed: HashMap<(RoomId, UserId), MemberId>,
 }
 
 impl<'a> Draft<'a> {
-    fn new(facts: &'a Facts, now: Timestamp) -> Self {
-        Self { facts, now, rooms: BTreeMap::new(), fresh: HashMap::new(), rows: Vec::new(), slowed: HashMap::new() }
+    fn new(facts: &'a Facts<'a>, now: Timestamp) -> Self {
+        Self {
+            facts,
+            now,
+            rooms: BTreeMap::new(),
+            fresh: HashMap::new(),
+            rows: Vec::new(),
+            mentions: Vec::new(),
+            files: Vec::new(),
+            slowed: HashMap::new(),
+        }
     }
 
     fn decide(&mut self, job: &'a NewMessage) -> Result<Decision> {
@@ -129,7 +151,7 @@ impl<'a> Draft<'a> {
         }
         standing.permit_sending(self.now)?;
         self.keep_slow(room, job.sender, &standing)?;
-        let (message_type, content) = self.body(job)?;
+        let (message_type, content, files) = self.body(job)?;
         if let Some(original) = request.reply_to_id {
             self.facts.may_reply(&standing, original)?;
         }
@@ -138,6 +160,9 @@ impl<'a> Draft<'a> {
         end.last_seq = end.last_seq.next();
         end.new_messages += 1;
         let index = self.rows.len();
+        // By the sender's own words: what a forward takes from its original calls nobody.
+        self.mentions.push(self.facts.mentions(room.id, request.content.as_deref()));
+        self.files.push(files);
         self.rows.push(message::Model {
             id: MessageId::new(),
             room_id: room.id,
@@ -145,7 +170,6 @@ impl<'a> Draft<'a> {
             sender_id: job.sender,
             message_type,
             content,
-            media_id: None,
             reply_to_id: request.reply_to_id,
             forwarded_from_id: request.forwarded_from_id,
             client_msg_id: request.client_msg_id.clone(),
@@ -194,17 +218,19 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// What it says: its own text, or that of the message it forwards.
-    fn body(&self, job: &NewMessage) -> Result<(MessageType, Option<String>)> {
+    /// What it says: its own text and files, or those of the message it forwards.
+    fn body(&self, job: &NewMessage) -> Result<(MessageType, Option<String>, Vec<MediaId>)> {
         let request = &job.request;
-        let Some(original) = request.forwarded_from_id else {
-            return Ok((request.message_type, request.content.clone()));
-        };
-        let original = self.facts.may_forward(job.sender, original)?;
-        Ok(match &request.content {
-            Some(content) => (request.message_type, Some(content.clone())),
-            None => (original.message_type, original.content.clone()),
-        })
+        let own: Vec<MediaId> = attachment::named_in(request).collect();
+        let own_type = self.facts.type_of(job.sender, request.message_type, &own)?;
+        if let Some(original) = request.forwarded_from_id {
+            let original = self.facts.may_forward(job.sender, original)?;
+            if request.content.is_none() && own.is_empty() {
+                let files = self.facts.carried(original.id);
+                return Ok((original.message_type, original.content.clone(), files));
+            }
+        }
+        Ok((own_type, request.content.clone(), own))
     }
 }
 
@@ -215,10 +241,25 @@ fn slow_mode(room: &room::Model, standing: &Membership) -> Option<Duration> {
 }
 
 /// Remembers when members last sent to a room in slow mode.
-async fn note_senders(tx: &DatabaseTransaction, places: Vec<MemberId>, now: Timestamp) -> Result<()> {
+async fn note_senders(
+    tx: &DatabaseTransaction,
+    places: Vec<MemberId>,
+    marked: &[MemberId],
+    now: Timestamp,
+) -> Result<()> {
     if places.is_empty() {
         return Ok(());
     }
+    // All that this transaction changes, in one order: two nodes never wait for each other.
+    member::Entity::find()
+        .select_only()
+        .column(member::Column::Id)
+        .filter(member::Column::Id.is_in(view::padded(places.iter().chain(marked).copied())))
+        .order_by_asc(member::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple::<MemberId>()
+        .all(tx)
+        .await?;
     member::Entity::update_many()
         .col_expr(member::Column::LastSentAt, Expr::value(now))
         .filter(member::Column::Id.is_in(places))
@@ -254,20 +295,6 @@ async fn insert(tx: &DatabaseTransaction, mut rows: &[message::Model]) -> Result
     Ok(())
 }
 
-/// Stores whom each of the new messages mentions, and answers it.
-async fn mentions(tx: &DatabaseTransaction, facts: &Facts, rows: &[message::Model]) -> Result<Vec<Vec<UserId>>> {
-    let mentions: Vec<Vec<UserId>> = rows
-        .iter()
-        .map(|row| match row.forwarded_from_id {
-            None => facts.mentions(row.room_id, row.content.as_deref()),
-            Some(_) => Vec::new(),
-        })
-        .collect();
-    let named = rows.iter().zip(&mentions).flat_map(|(row, users)| mention::rows(row, users)).collect();
-    mention::insert(tx, named).await?;
-    Ok(mentions)
-}
-
 /// Every column set, `NULL` included: a column that only some rows of an insert set would become `NULL` in the others.
 fn all_set(row: message::Model) -> message::ActiveModel {
     message::ActiveModel {
@@ -277,7 +304,6 @@ fn all_set(row: message::Model) -> message::ActiveModel {
         sender_id: Set(row.sender_id),
         message_type: Set(row.message_type),
         content: Set(row.content),
-        media_id: Set(row.media_id),
         reply_to_id: Set(row.reply_to_id),
         forwarded_from_id: Set(row.forwarded_from_id),
         client_msg_id: Set(row.client_msg_id),
@@ -291,6 +317,7 @@ fn all_set(row: message::Model) -> message::ActiveModel {
 /// Messages of earlier transactions that were sent again, as they are now, to who sent them.
 async fn repeated(
     tx: &DatabaseTransaction,
+    links: &Links,
     jobs: &[NewMessage],
     decisions: &[Result<Decision>],
 ) -> Result<HashMap<MessageId, Message>> {
@@ -303,7 +330,7 @@ async fn repeated(
     let mut repeated = HashMap::new();
     for (sender, ids) in by_sender {
         let models = view::by_id(tx, ids).await?.into_values().collect();
-        let messages = view::messages(tx, Reader::User(sender), models).await?;
+        let messages = view::messages(tx, Reader { user: Some(sender), links }, models).await?;
         repeated.extend(messages.into_iter().map(|message| (message.id, message)));
     }
     Ok(repeated)

@@ -5,34 +5,44 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
+};
 
 use super::NewMessage;
 use crate::{
     chat::{
-        find, mention,
+        attachment, find, mention,
         notes::Notes,
         permission::{Capability, Membership},
-        view,
+        view::{self, Reader},
     },
-    contract::{ErrorCode, HistoryAccess, MemberId, Message, MessageId, RoomId, Timestamp, UserId},
+    contract::{
+        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Timestamp, UserId,
+    },
     error::{Error, Result},
+    media::{kind, link::Links},
 };
-use entity::{member, message, room};
+use entity::{media, member, message, room};
 
 /// Rooms, members, users and messages that the jobs of a batch name.
-pub(super) struct Facts {
+pub(super) struct Facts<'a> {
     rooms: HashMap<RoomId, room::Model>,
     places: HashMap<(RoomId, UserId), member::Model>,
     people: view::People,
     stored: HashMap<(RoomId, UserId, String), message::Model>,
     named: HashMap<MessageId, message::Model>,
     mentionable: mention::Named,
+    /// Files that the messages may carry, held until the transaction ends.
+    files: HashMap<MediaId, media::Model>,
+    /// Which of them those that are forwarded carry.
+    carried: HashMap<MessageId, Vec<MediaId>>,
+    links: &'a Links,
 }
 
-impl Facts {
+impl<'a> Facts<'a> {
     /// Reads them, and locks the rooms (in the order of their ids) until the transaction ends.
-    pub(super) async fn gather(tx: &DatabaseTransaction, jobs: &[NewMessage]) -> Result<Self> {
+    pub(super) async fn gather(tx: &DatabaseTransaction, links: &'a Links, jobs: &[NewMessage]) -> Result<Self> {
         let named: HashSet<MessageId> =
             jobs.iter().flat_map(|job| [job.request.reply_to_id, job.request.forwarded_from_id]).flatten().collect();
         let homes = homes(tx, &named).await?;
@@ -45,9 +55,13 @@ impl Facts {
         // Under the locks: a message that was edited or deleted meanwhile is quoted as it is now.
         let named = view::by_id(tx, named).await?;
         let senders = jobs.iter().map(|job| job.sender).chain(named.values().map(|original| original.sender_id));
-        let people = view::people(tx, senders.collect()).await?;
+        let people = view::people(tx, links, senders.collect()).await?;
         let mentionable = mentionable(tx, jobs).await?;
-        Ok(Self { rooms, places, people, stored, named, mentionable })
+        let forwarded = jobs.iter().filter_map(|job| job.request.forwarded_from_id).collect();
+        let carried = attachment::carried(tx, forwarded).await?;
+        let own = jobs.iter().flat_map(|job| attachment::named_in(&job.request));
+        let files = attachment::held(tx, own.chain(carried.values().flatten().copied()).collect()).await?;
+        Ok(Self { rooms, places, people, stored, named, mentionable, files, carried, links })
     }
 
     /// The room, and this user's standing in it.
@@ -110,18 +124,46 @@ impl Facts {
         if standing.may_see(original.seq) { Ok(original) } else { Err(UNREADABLE) }
     }
 
+    /// The files that a message carries which is forwarded.
+    pub(super) fn carried(&self, message: MessageId) -> Vec<MediaId> {
+        let carried = self.carried.get(&message).into_iter().flatten();
+        carried.filter(|id| self.files.contains_key(id)).copied().collect()
+    }
+
+    /// What a message with these files is: what was asked for, or what its first file is.
+    pub(super) fn type_of(&self, sender: UserId, asked: Option<MessageType>, files: &[MediaId]) -> Result<MessageType> {
+        let mut kinds = Vec::with_capacity(files.len());
+        for id in files {
+            let file = self.files.get(id).filter(|file| file.owner_id == sender && file.withdrawn_at.is_none());
+            kinds.push(kind::message_type(&file.ok_or(attachment::INVALID_MEDIA)?.mime_type));
+        }
+        let first = kinds.first().copied();
+        match asked {
+            // A text with a file is what the file is.
+            None | Some(MessageType::Text) => Ok(first.unwrap_or(MessageType::Text)),
+            Some(asked) if first.is_none() || asked == MessageType::File || first == Some(asked) => Ok(asked),
+            Some(_) => Err(OTHER_KIND),
+        }
+    }
+
     /// A new row as clients see it.
-    pub(super) fn show(&self, row: message::Model, mentions: Vec<UserId>) -> Result<Message> {
+    pub(super) fn show(&self, row: message::Model, mentions: Vec<UserId>, files: &[MediaId]) -> Result<Message> {
+        let everyone = Reader { user: None, links: self.links };
+        let files = files.iter().filter_map(|id| self.files.get(id));
+        let attachments = files.map(|file| attachment::show(file, everyone)).collect();
         let sender = self.people.get(&row.sender_id).ok_or(Error::USER_NOT_FOUND)?;
         let reply_to = row
             .reply_to_id
             .and_then(|id| self.named.get(&id))
             .and_then(|original| Some(view::preview(original, self.people.get(&original.sender_id)?)));
-        Ok(view::message(row, Arc::clone(sender), reply_to, Notes { mentions, ..Notes::default() }))
+        Ok(view::message(row, Arc::clone(sender), reply_to, Notes { mentions, ..Notes::default() }, attachments))
     }
 }
 
-/// Members of the rooms of some messages whom these may mention. A forward says what its original says, and calls nobody.
+/// Refused: a picture that is announced as a film, or the like.
+const OTHER_KIND: Error = Error::Refused(ErrorCode::InvalidMedia, "the file is of another kind than message_type says");
+
+/// Members of the rooms of some messages whom these may mention.
 async fn mentionable(tx: &DatabaseTransaction, jobs: &[NewMessage]) -> Result<mention::Named> {
     let (mut rooms, mut names) = (BTreeSet::new(), BTreeSet::new());
     for job in jobs {
@@ -152,7 +194,7 @@ async fn rooms(tx: &DatabaseTransaction, ids: BTreeSet<RoomId>) -> Result<HashMa
     let models = room::Entity::find()
         .filter(room::Column::Id.is_in(view::padded(ids)))
         .order_by_asc(room::Column::Id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .all(tx)
         .await?;
     Ok(models.into_iter().map(|model| (model.id, model)).collect())

@@ -25,6 +25,7 @@ use crate::{
     },
     db::Db,
     error::{Error, Result},
+    media::link::Links,
 };
 use entity::{room, room_event};
 
@@ -75,9 +76,9 @@ pub type Answer = oneshot::Receiver<Result<SentMessage>>;
 
 impl Log {
     /// Starts the writer. It stops when the last handle is gone.
-    pub(super) fn start(db: Db, clock: Clock, bus: Bus) -> Self {
+    pub(super) fn start(db: Db, clock: Clock, bus: Bus, links: Links) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::run(jobs, db, clock, bus));
+        tokio::spawn(writer::run(jobs, db, clock, bus, links));
         Self { queue }
     }
 
@@ -203,6 +204,6 @@ pub(super) async fn insert(
 /// after it nothing can fail any more.
 pub(super) async fn commit(chat: &Chat, tx: DatabaseTransaction, room: &room::Model, count: usize) -> Result<()> {
     let after = Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
-    let entries = read::entries(&tx, room.id, after, room.last_seq, count).await?;
+    let entries = read::entries(&tx, chat.everyone(), room.id, after, room.last_seq, count).await?;
     chat.bus.commit(tx, Notice::Committed(entries.into())).await
 }

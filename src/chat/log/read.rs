@@ -26,6 +26,7 @@ use entity::{member, message, room, room_event};
 /// When the database does not answer.
 pub(crate) async fn entries(
     db: &impl ConnectionTrait,
+    reader: Reader<'_>,
     room: RoomId,
     after: Seq,
     up_to: Seq,
@@ -51,9 +52,9 @@ pub(crate) async fn entries(
         .await?;
 
     let history = history(db, room).await?;
-    let subjects = Subjects::read(db, room, &events).await?;
+    let subjects = Subjects::read(db, reader, room, &events).await?;
     let mut entries = Vec::with_capacity(messages.len() + events.len());
-    for message in view::messages(db, Reader::Everyone, messages).await? {
+    for message in view::messages(db, reader, messages).await? {
         entries.push(Committed::new(room, message.seq, Durable::NewMessage { message }, history));
     }
     for event in events {
@@ -72,19 +73,26 @@ async fn history(db: &impl ConnectionTrait, room: RoomId) -> Result<HistoryAcces
 }
 
 /// What some events are about.
-struct Subjects {
+struct Subjects<'a> {
+    reader: Reader<'a>,
     messages: HashMap<MessageId, Message>,
     timeline: Timeline,
     members: HashMap<UserId, Member>,
     room: Option<room::Model>,
 }
 
-impl Subjects {
-    async fn read(db: &impl ConnectionTrait, room: RoomId, events: &[room_event::Model]) -> Result<Self> {
+impl<'a> Subjects<'a> {
+    async fn read(
+        db: &impl ConnectionTrait,
+        reader: Reader<'a>,
+        room: RoomId,
+        events: &[room_event::Model],
+    ) -> Result<Self> {
         let messages = view::by_id(db, events.iter().filter_map(|event| event.message_id).collect()).await?;
-        let messages = view::messages(db, Reader::Everyone, messages.into_values().collect()).await?;
+        let messages = view::messages(db, reader, messages.into_values().collect()).await?;
         let edits = events.iter().filter(|event| event.kind == EventKind::MessageEdited);
-        let timeline = Timeline::read(db, room, edits.filter_map(|event| event.message_id).collect()).await?;
+        let up_to = events.last().map_or(Seq::ZERO, |event| event.seq);
+        let timeline = Timeline::read(db, room, edits.filter_map(|event| event.message_id).collect(), up_to).await?;
         let users: Vec<UserId> = events.iter().filter_map(|event| event.user_id).collect();
         let members = if users.is_empty() {
             Vec::new()
@@ -94,7 +102,7 @@ impl Subjects {
                 .filter(member::Column::UserId.is_in(users))
                 .all(db)
                 .await?;
-            view::members(db, Reader::Everyone, models).await?
+            view::members(db, reader, models).await?
         };
         let room = if events.iter().any(|event| event.kind == EventKind::RoomUpdated) {
             room::Entity::find_by_id(room).one(db).await?
@@ -102,6 +110,7 @@ impl Subjects {
             None
         };
         Ok(Self {
+            reader,
             timeline,
             messages: messages.into_iter().map(|message| (message.id, message)).collect(),
             members: members.into_iter().map(|member| (member.user_id, member)).collect(),
@@ -163,6 +172,7 @@ impl Subjects {
             EventKind::RoomUpdated => Durable::RoomUpdated {
                 room: view::room(
                     self.room.clone().ok_or_else(|| Error::internal("a log entry names a room that is not there"))?,
+                    self.reader.links,
                 ),
             },
             EventKind::RoomDeleted => Durable::RoomDeleted {},

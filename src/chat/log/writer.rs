@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, LockType},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,6 +24,7 @@ use crate::{
     contract::{MemberId, Seq, command::SentMessage, event::Durable},
     db::Db,
     error::{Error, Result},
+    media::link::Links,
 };
 use entity::{member, read_mark};
 
@@ -53,7 +55,7 @@ enum Failure {
 }
 
 /// Stores what comes through `jobs` until it is closed.
-pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus: Bus) {
+pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus: Bus, links: Links) {
     let (told, results) = mpsc::channel(4);
     tokio::spawn(tell(results, bus));
     let mut queued = Vec::with_capacity(BATCH);
@@ -69,7 +71,7 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus
                 }
             }
         }
-        let results = store(&db, clock, &batch).await;
+        let results = store(&db, &links, clock, &batch).await;
         if told.send((batch, results)).await.is_err() {
             return;
         }
@@ -78,8 +80,8 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus
 
 /// Stores a batch in one transaction. Should the database refuse it, each message is tried alone: one that it can't take
 /// fails alone, not its batch.
-async fn store(db: &Db, clock: Clock, batch: &Batch) -> Results {
-    let error = match commit(db, clock, &batch.messages, &batch.marks).await {
+async fn store(db: &Db, links: &Links, clock: Clock, batch: &Batch) -> Results {
+    let error = match commit(db, links, clock, &batch.messages, &batch.marks).await {
         Ok(results) => return results,
         Err(Failure::Before(error @ Error::Internal(_))) if batch.messages.len() + batch.marks.len() > 1 => error,
         Err(Failure::Before(error) | Failure::Commit(error)) => {
@@ -93,10 +95,10 @@ async fn store(db: &Db, clock: Clock, batch: &Batch) -> Results {
     tracing::warn!(%error, "a batch was refused; trying its messages one by one");
     let mut results = Results { messages: Vec::new(), marks: Vec::new() };
     for message in batch.messages.chunks(1) {
-        results.messages.extend(alone(commit(db, clock, message, &[]).await.map(|results| results.messages)));
+        results.messages.extend(alone(commit(db, links, clock, message, &[]).await.map(|results| results.messages)));
     }
     for mark in batch.marks.chunks(1) {
-        results.marks.extend(alone(commit(db, clock, &[], mark).await.map(|results| results.marks)));
+        results.marks.extend(alone(commit(db, links, clock, &[], mark).await.map(|results| results.marks)));
     }
     results
 }
@@ -111,10 +113,21 @@ fn alone<T>(result: Result<Vec<Result<T>>, Failure>) -> Vec<Result<T>> {
     }
 }
 
-async fn commit(db: &Db, clock: Clock, messages: &[NewMessage], marks: &[NewMark]) -> Result<Results, Failure> {
+async fn commit(
+    db: &Db,
+    links: &Links,
+    clock: Clock,
+    messages: &[NewMessage],
+    marks: &[NewMark],
+) -> Result<Results, Failure> {
     let write = async {
         let tx = db.begin().await?;
-        let messages = if messages.is_empty() { Vec::new() } else { batch::write(&tx, messages, clock.now()).await? };
+        let marked: Vec<MemberId> = marks.iter().map(|mark| mark.place).collect();
+        let messages = if messages.is_empty() {
+            Vec::new()
+        } else {
+            batch::write(&tx, links, messages, &marked, clock.now()).await?
+        };
         let marks = move_marks(&tx, marks).await?;
         Ok((tx, Results { messages, marks }))
     };
@@ -140,7 +153,7 @@ async fn move_marks(tx: &DatabaseTransaction, marks: &[NewMark]) -> Result<Vec<R
         .filter(member::Column::Id.is_in(padded(furthest.keys().copied())))
         .filter(member::Column::LeftAt.is_null())
         .order_by_asc(member::Column::Id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .all(tx)
         .await?;
     let mut moved: HashMap<MemberId, Seq> = HashMap::new();

@@ -42,7 +42,8 @@ pub async fn public(chat: &Chat, _: &Actor, query: SearchQuery) -> Result<RoomLi
         .limit(page.size())
         .all(db)
         .await?;
-    Ok(RoomList { rooms: rooms.into_iter().map(view::room).collect(), info: page.info(total) })
+    let shown = rooms.into_iter().map(|room| view::room(room, &chat.files.links));
+    Ok(RoomList { rooms: shown.collect(), info: page.info(total) })
 }
 
 fn matching(search: &str) -> Condition {

@@ -10,7 +10,6 @@ use crate::{
         Chat, find,
         permission::Capability,
         receipt::{self, Unread},
-        view::Reader,
     },
     contract::{HistoryAccess, Message, RoomId, Seq, Timestamp, UserId},
     error::{Error, Result},
@@ -142,7 +141,7 @@ pub struct Activity {
 pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activity> {
     let db = chat.db.read();
     let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-    let mut last_message = last_messages(db, Reader::Everyone, std::slice::from_ref(&room)).await?.remove(&id);
+    let mut last_message = last_messages(db, chat.everyone(), std::slice::from_ref(&room)).await?.remove(&id);
     if room.history == HistoryAccess::SinceJoined {
         // They did not all come at the same time: what it replies to is not for each of them.
         last_message = last_message.map(Message::unquoted);

@@ -34,7 +34,6 @@ pub(super) fn check_new(actor: &Actor, request: &CreateRoom) -> Result<()> {
         people::at_most(&request.member_ids, "member_ids"),
         request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
         check_description(request.description.as_deref()),
-        check_avatar(request.avatar_url.as_deref()),
         check_max_members(request.max_members),
         check_slow_mode(request.slow_mode_seconds),
         request.ai_model.as_deref().map_or(Ok(()), |model| text::name("ai_model", model, 64)),
@@ -47,6 +46,7 @@ pub(super) fn settings(room: &room::Model) -> serde_json::Value {
         "name": room.name,
         "description": room.description,
         "avatar_url": room.avatar_url,
+        "avatar_media_id": room.avatar_media_id,
         "visibility": room.visibility,
         "max_members": room.max_members,
         "history": room.history,
@@ -61,7 +61,6 @@ pub(super) fn check_update(request: &UpdateRoom) -> Result<()> {
     Error::check([
         request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
         check_description(request.description.as_ref().and_then(Option::as_deref)),
-        check_avatar(request.avatar_url.as_ref().and_then(Option::as_deref)),
         check_max_members(request.max_members.flatten()),
         check_slow_mode(request.slow_mode_seconds),
         request.ai_model.iter().flatten().try_for_each(|model| text::name("ai_model", model, 64)),
@@ -70,10 +69,6 @@ pub(super) fn check_update(request: &UpdateRoom) -> Result<()> {
 
 fn check_description(text: Option<&str>) -> Result<(), FieldError> {
     text.map_or(Ok(()), |text| text::prose("description", text, 1000))
-}
-
-fn check_avatar(url: Option<&str>) -> Result<(), FieldError> {
-    url.map_or(Ok(()), |url| text::address("avatar_url", url))
 }
 
 fn check_max_members(max: Option<i32>) -> Result<(), FieldError> {

@@ -36,17 +36,23 @@ pub(super) struct Question<'a> {
     pub(super) sender: Option<UserId>,
     pub(super) before: Option<Timestamp>,
     pub(super) after: Option<Timestamp>,
+    /// Only documents with a number below this one.
+    pub(super) below: Option<i64>,
 }
 
-/// The messages that the index knows to fit, the newest first.
-pub(super) async fn ask(db: &impl ConnectionTrait, question: &Question<'_>, limit: usize) -> Result<Vec<MessageId>> {
+/// The messages that the index knows to fit with the numbers of their documents, the newest first.
+pub(super) async fn ask(
+    db: &impl ConnectionTrait,
+    question: &Question<'_>,
+    limit: usize,
+) -> Result<Vec<(MessageId, i64)>> {
     let statement = match db.get_database_backend() {
         DbBackend::Sqlite => sqlite(db, question, limit).await?,
         backend => Some(postgres(backend, question, limit)),
     };
     let Some(statement) = statement else { return Ok(Vec::new()) };
     let rows = db.query_all_raw(statement).await?;
-    rows.iter().map(|row| Ok(row.try_get("", "message_id")?)).collect()
+    rows.iter().map(|row| Ok((row.try_get("", "message_id")?, row.try_get("", "id")?))).collect()
 }
 
 /// A statement that is put together piece by piece, with its values.
@@ -84,10 +90,13 @@ impl Sql {
         }
         // The number of a document begins with the time of its message.
         if let Some(before) = question.before {
-            self.with(" AND d.id < ?", before.0 << SPREAD);
+            self.with(" AND d.id < ?", first_number(before.0));
         }
         if let Some(after) = question.after {
-            self.with(" AND d.id >= ?", (after.0 + 1) << SPREAD);
+            self.with(" AND d.id >= ?", first_number(after.0.saturating_add(1)));
+        }
+        if let Some(below) = question.below {
+            self.with(" AND d.id < ?", below);
         }
         self.with(" ORDER BY d.id DESC LIMIT ?", i64::try_from(limit).unwrap_or(i64::MAX));
         Statement::from_sql_and_values(self.backend, self.text, self.values)
@@ -109,11 +118,14 @@ async fn sqlite(db: &impl ConnectionTrait, question: &Question<'_>, limit: usize
     // The order is that of the index itself: the newest come out first, and what is beyond the limit is never looked at.
     let mut sql = Sql::new(
         DbBackend::Sqlite,
-        "SELECT d.message_id FROM message_search f CROSS JOIN search_documents d ON d.id = f.rowid",
+        "SELECT d.message_id, d.id FROM message_search f CROSS JOIN search_documents d ON d.id = f.rowid",
     );
     sql.with(" WHERE message_search MATCH ?", all.join(" AND "));
     if let Some(before) = question.before {
-        sql.with(" AND f.rowid < ?", before.0 << SPREAD);
+        sql.with(" AND f.rowid < ?", first_number(before.0));
+    }
+    if let Some(below) = question.below {
+        sql.with(" AND f.rowid < ?", below);
     }
     let mut statement = sql.finish(question, names_rooms, limit);
     statement.sql = statement.sql.replace("ORDER BY d.id DESC", "ORDER BY f.rowid DESC");
@@ -123,7 +135,7 @@ async fn sqlite(db: &impl ConnectionTrait, question: &Question<'_>, limit: usize
 fn postgres(backend: DbBackend, question: &Question<'_>, limit: usize) -> Statement {
     let mut sql = Sql::new(
         backend,
-        "SELECT d.message_id FROM message_search f JOIN search_documents d ON d.id = f.id WHERE TRUE",
+        "SELECT d.message_id, d.id FROM message_search f JOIN search_documents d ON d.id = f.id WHERE TRUE",
     );
     for term in question.terms {
         let part = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
@@ -257,6 +269,11 @@ async fn free_numbers(tx: &DatabaseTransaction, wanted: Vec<i64>) -> Result<Vec<
         free.push(id);
     }
     Ok(free)
+}
+
+/// The least number of a document whose message was sent in that millisecond, or nearest to it.
+fn first_number(milliseconds: i64) -> i64 {
+    milliseconds.clamp(0, i64::MAX >> SPREAD) << SPREAD
 }
 
 /// Messages of one process differ in the counter of their ids (RFC 9562, section 6.2), whose lowest bits stand above the last

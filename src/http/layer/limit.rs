@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     http::problem,
     limits::{Limits, Quota},
+    media::link,
 };
 
 /// Requests a minute (draft-ietf-httpapi-ratelimit-headers-07 and the services that adopted it).
@@ -35,17 +36,22 @@ pub async fn rest(
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
-    let claims_a_user = request.headers().contains_key(header::AUTHORIZATION);
+    // A page of messages shows many pictures: their addresses prove that they may be loaded. Guesses at them count.
+    let is_signed = request.uri().path().starts_with(link::PATH)
+        && request.uri().query().is_some_and(|query| query.contains("signature="));
+    let claims_right = is_signed || request.headers().contains_key(header::AUTHORIZATION);
     let (mut response, quota) = Limits::observe(async {
-        if !claims_a_user && let Err(error) = app.limits.rest_by_address(address).await {
+        if !claims_right && let Err(error) = app.limits.rest_by_address(address).await {
             return problem::respond(&error);
         }
         let response = next.run(request).await;
-        // Guesses at tokens count for the address, but never against users who share it.
-        if claims_a_user
-            && response.status() == StatusCode::UNAUTHORIZED
-            && let Err(error) = app.limits.rest_by_address(address).await
-        {
+        // Guesses at tokens and signatures count for the address, but never against users who share it.
+        let is_guess = match response.status() {
+            StatusCode::UNAUTHORIZED => claims_right,
+            StatusCode::FORBIDDEN => is_signed,
+            _ => false,
+        };
+        if is_guess && let Err(error) = app.limits.rest_by_address(address).await {
             return problem::respond(&error);
         }
         response

@@ -22,13 +22,15 @@ fn every_route_is_documented_with_its_answers() {
             for status in ["429", "500", "503"] {
                 assert!(responses.contains_key(status), "{place} {status}");
             }
-            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+            for (status, response) in responses.iter().filter(|(status, _)| is_refusal(status)) {
                 let problem = &response["content"]["application/problem+json"];
                 assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem", "{place} {status}");
                 assert!(!problem["examples"].as_object().unwrap().is_empty(), "{place} {status}");
             }
             let bodies = operation["requestBody"]["content"].as_object();
-            for body in bodies.into_iter().flat_map(|contents| contents.values()) {
+            // Bytes, and forms with bytes in them, have no example in JSON.
+            let bodies = bodies.into_iter().flatten().filter(|(kind, _)| kind.starts_with("application/json"));
+            for (_, body) in bodies {
                 let schema = api.pointer(&body["schema"]["$ref"].as_str().unwrap()[1..]).unwrap();
                 assert!(schema["example"].is_object(), "{place}");
             }
@@ -42,6 +44,11 @@ fn every_route_is_documented_with_its_answers() {
     }
 }
 
+/// Whether an answer has the status of its code; 416 belongs to parts of files, and no code has it.
+fn is_refusal(status: &str) -> bool {
+    status.starts_with(['4', '5']) && status != "416"
+}
+
 #[test]
 fn every_code_that_a_handler_names_is_one() {
     let known: HashSet<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
@@ -49,7 +56,7 @@ fn every_code_that_a_handler_names_is_one() {
     let items = api["paths"].as_object().unwrap().values();
     for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
         for (status, response) in operation["responses"].as_object().unwrap() {
-            if status.starts_with('2') {
+            if !is_refusal(status) {
                 continue;
             }
             for word in text(&response["description"]).split(", ") {

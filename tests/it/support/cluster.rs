@@ -1,6 +1,6 @@
 //! Several nodes on one PostgreSQL and one Redis, each with a line of its own to that Redis.
 
-use super::{App, SOON, Server, eventually, postgres, line::Line, redis::Redis, server::Settings};
+use super::{App, SOON, Server, eventually, line::Line, postgres, redis::Redis, server::Settings};
 
 /// Some nodes, and what is between them.
 pub(crate) struct Cluster {

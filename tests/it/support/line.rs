@@ -7,6 +7,7 @@ use std::{
 };
 
 use rand::{RngExt, rngs::StdRng};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -54,6 +55,7 @@ impl Line {
             loop {
                 let (near, _) = listener.accept().await.expect("it listens");
                 if lines.borrow().refuses {
+                    reset(&near);
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(target).await else { continue };
@@ -126,7 +128,7 @@ async fn carry(
         let read = tokio::select! {
             cut = line.wait_for(|line| line.cuts != cuts) => {
                 drop(cut);
-                break;
+                return reset(to.as_ref());
             }
             read = from.read(&mut buffer) => read.unwrap_or(0),
         };
@@ -134,7 +136,7 @@ async fn carry(
             break;
         }
         if line.wait_for(|line| !line.stalled || line.cuts != cuts).await.is_err() {
-            break;
+            return reset(to.as_ref());
         }
         let delay = line.borrow().delay;
         tokio::time::sleep(delay).await;
@@ -147,4 +149,9 @@ async fn carry(
     // Both directions end: the halves of the other one see the end of theirs.
     let _ = to.shutdown().await;
     drop(from);
+}
+
+/// Ends a connection by a reset, so that the other end sees a fault and not a farewell.
+fn reset(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

@@ -9,7 +9,7 @@ use std::{
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 
-use super::{SOON, text, within};
+use super::{SOON, media::Loaded, text, within};
 
 /// Where the node is; a restarted one is somewhere else.
 #[derive(Clone)]
@@ -38,6 +38,14 @@ impl Site {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr())
+    }
+
+    /// A request to an address that the node gave: a whole one, or a path.
+    pub(crate) fn at(&self, method: Method, url: &str) -> Request {
+        if url.starts_with('/') {
+            return self.request(method, url);
+        }
+        Request { builder: self.http.request(method.clone(), url), what: format!("{method} {url}") }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> Request {
@@ -98,6 +106,20 @@ impl Request {
         Ok(Reply { what: self.what, status, headers, body })
     }
 
+    /// The answer as bytes, whatever its status.
+    pub(crate) async fn load(self) -> Loaded {
+        let what = self.what.clone();
+        let loading = async {
+            let response = self.builder.timeout(SOON * 2).send().await?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            Ok::<_, reqwest::Error>(Loaded { status, headers, bytes: response.bytes().await?, redirected: false })
+        };
+        match within(SOON * 3, &what, loading).await {
+            Ok(loaded) => loaded,
+            Err(error) => panic!("{what}: {error:?}"),
+        }
+    }
+
     pub(crate) async fn send(self) -> Reply {
         let what = self.what.clone();
         match within(SOON * 3, &what, self.try_send()).await {
@@ -126,13 +148,14 @@ pub(crate) fn status_of(code: &str) -> u16 {
         | "ACCOUNT_DISABLED"
         | "INVALID_CREDENTIALS" => 401,
         "PERMISSION_DENIED" | "BANNED" => 403,
-        "ROOM_NOT_FOUND" | "MESSAGE_NOT_FOUND" | "USER_NOT_FOUND" | "INVITE_NOT_FOUND" | "NOT_FOUND" => 404,
+        "ROOM_NOT_FOUND" | "MESSAGE_NOT_FOUND" | "USER_NOT_FOUND" | "MEDIA_NOT_FOUND" | "INVITE_NOT_FOUND"
+        | "NOT_FOUND" => 404,
         "USER_EXISTS" | "ALREADY_MEMBER" | "LAST_OWNER" | "ROOM_FULL" | "CLIENT_MSG_ID_CONFLICT" | "CONFLICT" => 409,
-        "PAYLOAD_TOO_LARGE" => 413,
+        "PAYLOAD_TOO_LARGE" | "QUOTA_EXCEEDED" => 413,
         "UNSUPPORTED_MEDIA_TYPE" => 415,
-        "VALIDATION_ERROR" | "INVALID_REFERENCE" | "INVALID_MEDIA" => 422,
+        "VALIDATION_ERROR" | "INVALID_REFERENCE" | "INVALID_MEDIA" | "IMAGE_TOO_LARGE" => 422,
         "RATE_LIMITED" | "CONNECTION_LIMIT" | "TOO_MANY_ROOMS" => 429,
-        "SERVICE_UNAVAILABLE" | "SERVER_DRAINING" => 503,
+        "SERVICE_UNAVAILABLE" | "STORAGE_UNAVAILABLE" | "SERVER_DRAINING" => 503,
         other => panic!("`{other}` is not a code that these tests know"),
     }
 }

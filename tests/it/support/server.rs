@@ -37,6 +37,11 @@ impl Settings {
         self
     }
 
+    /// What was set for `key`.
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+        self.env.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
     /// Rate and connection limits as a user gets them.
     pub(crate) fn with_limits(self) -> Self {
         self.with("PARLOUR__LIMITS__ENABLED", "true")
@@ -85,8 +90,17 @@ impl Server {
 
     /// Resident memory in KiB.
     pub(crate) fn rss_kib(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most resident memory there ever was, in KiB.
+    pub(crate) fn peak_rss_kib(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the node runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux tells VmRSS");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("Linux tells it");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of kB")
     }
 

@@ -1,0 +1,223 @@
+//! The files that messages carry, and what becomes of a file that nothing carries any longer.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
+    sea_query::{Expr, SelectStatement},
+};
+
+use super::view::{Reader, padded};
+use crate::{
+    contract::{
+        ErrorCode, FieldError, Media, MediaId, MediaStatus, MessageId, MessageType,
+        message::{SendAttachment, SendMessage},
+    },
+    error::{Error, Result},
+    media::link::{Links, Variant},
+};
+use entity::{attachment, media, message, room, user};
+
+/// Files that one message may carry.
+const MOST: usize = 10;
+
+/// Refused: a file that is not the sender's, not whole yet, or gone.
+pub(super) const INVALID_MEDIA: Error =
+    Error::Refused(ErrorCode::InvalidMedia, "this is no file that you uploaded here");
+
+/// Whether messages of a type carry files.
+pub(super) fn is_carried_by(message_type: MessageType) -> bool {
+    matches!(message_type, MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File)
+}
+
+/// Names the files of a request by their ids alone, so that the same request is the same whichever name was used.
+///
+/// # Errors
+/// `VALIDATION_ERROR` for more names than one, too many files or one twice; `INVALID_MEDIA` for an address that is not ours.
+pub(super) fn by_id(request: SendMessage, links: &Links) -> Result<SendMessage> {
+    let single = SendAttachment { media_id: request.media_id, media_url: request.media_url.clone() };
+    let is_single = single.media_id.is_some() || single.media_url.is_some();
+    let named = match &request.attachments {
+        Some(_) if is_single => {
+            return Err(Error::field("attachments", "ambiguous", "give either attachments or one media_id"));
+        }
+        Some(several) => several.clone(),
+        None if is_single => vec![single],
+        None => return Ok(request),
+    };
+    if !(1..=MOST).contains(&named.len()) {
+        return Err(Error::field("attachments", "length", format!("must be 1 to {MOST} files")));
+    }
+    let ids = named.iter().map(|named| file_of(named, links)).collect::<Result<Vec<MediaId>>>()?;
+    if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
+        return Err(Error::field("attachments", "repeated", "must name each file once"));
+    }
+    let attachments = ids.into_iter().map(|id| SendAttachment { media_id: Some(id), media_url: None }).collect();
+    Ok(SendMessage { media_id: None, media_url: None, attachments: Some(attachments), ..request })
+}
+
+fn file_of(named: &SendAttachment, links: &Links) -> Result<MediaId> {
+    match (named.media_id, named.media_url.as_deref()) {
+        (Some(id), None) => Ok(id),
+        (None, Some(url)) => links.named_by(url).ok_or(INVALID_MEDIA),
+        (Some(id), Some(url)) if links.named_by(url) == Some(id) => Ok(id),
+        (Some(_), Some(_)) => Err(INVALID_MEDIA),
+        (None, None) => Err(Error::Validation(vec![FieldError::new(
+            "attachments",
+            "missing",
+            "a file is named by its media_id or its media_url",
+        )])),
+    }
+}
+
+/// The files that a request names, once it went through [`by_id`].
+pub(super) fn named_in(request: &SendMessage) -> impl Iterator<Item = MediaId> + '_ {
+    request.attachments.iter().flatten().filter_map(|attachment| attachment.media_id)
+}
+
+/// A file as `reader` sees it.
+pub(super) fn show(model: &media::Model, reader: Reader<'_>) -> Media {
+    let address = |variant| reader.links.file(model.id, variant, reader.user).url;
+    Media {
+        id: model.id,
+        url: address(Variant::Original),
+        filename: model.filename.clone(),
+        size: model.size,
+        mime_type: model.mime_type.clone(),
+        width: model.width,
+        height: model.height,
+        thumbnail_url: model.thumbnail_mime_type.as_ref().map(|_| address(Variant::Thumbnail)),
+        thumbhash: model.thumbhash.clone(),
+        duration_ms: model.duration_ms,
+        created_at: model.created_at,
+    }
+}
+
+/// The files that some messages carry, as `reader` sees them.
+pub(super) async fn of(
+    db: &impl ConnectionTrait,
+    reader: Reader<'_>,
+    messages: &[message::Model],
+) -> Result<HashMap<MessageId, Vec<Media>>> {
+    let carriers = messages.iter().filter(|model| model.deleted_at.is_none() && is_carried_by(model.message_type));
+    let carried = carried(db, carriers.map(|model| model.id).collect()).await?;
+    let files = files(db, carried.values().flatten().copied().collect()).await?;
+    let shown = |ids: Vec<MediaId>| ids.iter().filter_map(|id| files.get(id)).map(|file| show(file, reader)).collect();
+    Ok(carried.into_iter().map(|(message, ids)| (message, shown(ids))).collect())
+}
+
+/// Which files some messages carry, in their order.
+pub(super) async fn carried(
+    db: &impl ConnectionTrait,
+    messages: HashSet<MessageId>,
+) -> Result<HashMap<MessageId, Vec<MediaId>>> {
+    let mut carried: HashMap<MessageId, Vec<MediaId>> = HashMap::new();
+    if messages.is_empty() {
+        return Ok(carried);
+    }
+    let rows = attachment::Entity::find()
+        .filter(attachment::Column::MessageId.is_in(padded(messages)))
+        .order_by_asc(attachment::Column::Position)
+        .all(db)
+        .await?;
+    for row in rows {
+        carried.entry(row.message_id).or_default().push(row.media_id);
+    }
+    Ok(carried)
+}
+
+async fn files(db: &impl ConnectionTrait, ids: BTreeSet<MediaId>) -> Result<HashMap<MediaId, media::Model>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let models = media::Entity::find().filter(media::Column::Id.is_in(padded(ids))).all(db).await?;
+    Ok(models.into_iter().map(|model| (model.id, model)).collect())
+}
+
+/// Files that messages are about to carry: they stay until the transaction ends.
+pub(super) async fn held(tx: &DatabaseTransaction, ids: BTreeSet<MediaId>) -> Result<HashMap<MediaId, media::Model>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let models = media::Entity::find()
+        .filter(media::Column::Id.is_in(padded(ids)))
+        .filter(media::Column::Status.eq(MediaStatus::Ready))
+        .order_by_asc(media::Column::Id)
+        .lock_shared()
+        .all(tx)
+        .await?;
+    Ok(models.into_iter().map(|model| (model.id, model)).collect())
+}
+
+/// Notes that new messages carry files.
+pub(super) async fn insert(tx: &DatabaseTransaction, rows: &[message::Model], files: &[Vec<MediaId>]) -> Result<()> {
+    let attachments = rows.iter().zip(files).flat_map(|(row, files)| {
+        files.iter().zip(0..).map(|(file, position)| attachment::ActiveModel {
+            message_id: Set(row.id),
+            position: Set(position),
+            media_id: Set(*file),
+            room_id: Set(row.room_id),
+            seq: Set(row.seq),
+        })
+    });
+    let attachments: Vec<_> = attachments.collect();
+    if !attachments.is_empty() {
+        attachment::Entity::insert_many(attachments).exec_without_returning(tx).await?;
+    }
+    Ok(())
+}
+
+/// Takes its files from a message; those that nothing else shows leave.
+pub(super) async fn clear(tx: &DatabaseTransaction, message: MessageId) -> Result<()> {
+    take(tx, Condition::all().add(attachment::Column::MessageId.eq(message))).await.map(drop)
+}
+
+/// Takes files from the messages that fit; those that nothing else shows leave. Answers how many it took.
+pub(super) async fn take(tx: &DatabaseTransaction, which: Condition) -> Result<usize> {
+    let rows = attachment::Entity::find().filter(which.clone()).all(tx).await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    attachment::Entity::delete_many().filter(which).exec(tx).await?;
+    release(tx, rows.iter().map(|row| row.media_id).collect()).await?;
+    Ok(rows.len())
+}
+
+/// Lets go of files that were shown somewhere: what nothing shows any longer is on its way out, at once for everybody.
+pub(super) async fn release(tx: &DatabaseTransaction, ids: BTreeSet<MediaId>) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    // Whoever is about to show one of them holds it, and is waited for.
+    let held: Vec<MediaId> = media::Entity::find()
+        .select_only()
+        .column(media::Column::Id)
+        .filter(media::Column::Id.is_in(ids))
+        .order_by_asc(media::Column::Id)
+        .lock_exclusive()
+        .into_tuple()
+        .all(tx)
+        .await?;
+    media::Entity::update_many()
+        .col_expr(media::Column::Status, Expr::value(MediaStatus::Leaving))
+        .filter(media::Column::Id.is_in(held))
+        .filter(unshown())
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// That nothing shows a file: no message carries it, and it is nobody's picture.
+pub(super) fn unshown() -> Condition {
+    let shown = |ids: SelectStatement| Expr::col((media::Entity, media::Column::Id)).not_in_subquery(ids);
+    Condition::all()
+        .add(shown(attachment::Entity::find().select_only().column(attachment::Column::MediaId).into_query()))
+        .add(shown(avatars::<user::Entity>(user::Column::AvatarMediaId)))
+        .add(shown(avatars::<room::Entity>(room::Column::AvatarMediaId)))
+}
+
+fn avatars<E: EntityTrait>(column: E::Column) -> SelectStatement {
+    E::find().select_only().column(column).filter(column.is_not_null()).into_query()
+}

@@ -1,0 +1,267 @@
+//! Files that people upload: who may upload, load and remove them.
+//!
+//! The row is written before the store hears of a file, and again when its bytes last: so every object has a row that tells
+//! what is to become of it, whatever fails in between. A file stays while something shows it; see [`attachment`] and [`Sweeper`].
+
+mod direct;
+mod load;
+mod sweep;
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    sea_query::{Expr, LockType},
+};
+
+use self::load::readable;
+use super::{
+    Chat, attachment, find,
+    log::{self, Change},
+    permission::Permit,
+};
+use crate::{
+    auth::Actor,
+    contract::{ErrorCode, EventKind, Media, MediaId, MediaStatus, RoomId, UserId},
+    error::{Error, Result},
+    media::{Found, kind, spool::Spool, store::Key},
+};
+use entity::{attachment as carried, media, message, room, user};
+
+pub use direct::{Expected, complete, expected, receive, reserve};
+pub use load::{Asker, Opened, link, of_room, open};
+pub use sweep::Sweeper;
+
+/// Characters of a file's name.
+const NAME_CHARS: usize = 255;
+
+const QUOTA_EXCEEDED: Error = Error::Refused(ErrorCode::QuotaExceeded, "your files would take more room than you have");
+
+/// A file that has arrived.
+#[derive(Debug)]
+pub struct Upload {
+    pub spool: Spool,
+    pub filename: String,
+    /// What its sender says that it is.
+    pub declared: Option<String>,
+    pub room_id: Option<RoomId>,
+}
+
+/// Stores a file; when this answers, its bytes last.
+///
+/// # Errors
+/// `VALIDATION_ERROR` for an empty one, `UNSUPPORTED_MEDIA_TYPE`, `IMAGE_TOO_LARGE`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`,
+/// `QUOTA_EXCEEDED`, `STORAGE_UNAVAILABLE`.
+pub async fn upload(chat: &Chat, actor: &Actor, upload: Upload) -> Result<Media> {
+    if upload.spool.size() == 0 {
+        return Err(Error::field("file", "empty", "must not be empty"));
+    }
+    may_upload(chat, actor, upload.room_id).await?;
+    let filename = data_name(&upload.filename);
+    let (spool, found) = chat.files.examine(upload.spool, upload.declared.as_deref(), &filename).await?;
+    let size = i64::try_from(spool.size()).map_err(Error::internal)?;
+    let model = begin(chat, actor, filename, found.mime_type.clone(), size, false).await?;
+    finish(chat, actor, model, &spool, found).await
+}
+
+/// Whether the asker may send to a room what they are about to upload for it.
+async fn may_upload(chat: &Chat, actor: &Actor, room: Option<RoomId>) -> Result<()> {
+    let Some(room) = room else { return Ok(()) };
+    let (_, _, standing) = find::room(chat.db.read(), actor.user_id, room).await?;
+    standing.permit_sending(chat.clock.now()).map(drop)
+}
+
+/// A name as mere data: without what shows nothing, and not too long to be shown.
+fn data_name(name: &str) -> String {
+    let name: String = name.chars().filter(|c| !crate::contract::text::is_hidden(*c)).take(NAME_CHARS).collect();
+    let name = name.trim();
+    if name.is_empty() { "file".to_owned() } else { name.to_owned() }
+}
+
+/// Writes the row of a file whose bytes are on their way, if its owner has room for it.
+async fn begin(
+    chat: &Chat,
+    actor: &Actor,
+    filename: String,
+    mime_type: String,
+    size: i64,
+    is_direct: bool,
+) -> Result<media::Model> {
+    let tx = chat.db.begin().await?;
+    // Two uploads of one user are counted one after the other.
+    user::Entity::find_by_id(actor.user_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
+    let used = used_by(&tx, actor.user_id).await?;
+    if u64::try_from(used.saturating_add(size)).map_err(Error::internal)? > chat.files.rules().user_bytes {
+        return Err(QUOTA_EXCEEDED);
+    }
+    let row = media::ActiveModel {
+        id: Set(MediaId::new()),
+        owner_id: Set(actor.user_id),
+        status: Set(MediaStatus::Pending),
+        filename: Set(filename),
+        mime_type: Set(mime_type),
+        size: Set(size),
+        sha256: Set(None),
+        width: Set(None),
+        height: Set(None),
+        duration_ms: Set(None),
+        thumbhash: Set(None),
+        thumbnail_mime_type: Set(None),
+        is_direct: Set(is_direct),
+        created_at: Set(chat.clock.now()),
+        withdrawn_at: Set(None),
+    };
+    let model = row.insert(&tx).await?;
+    tx.commit().await?;
+    Ok(model)
+}
+
+/// Bytes of a user's files, those on their way included.
+async fn used_by(tx: &DatabaseTransaction, user: UserId) -> Result<i64> {
+    let sizes: Vec<i64> = media::Entity::find()
+        .select_only()
+        .column(media::Column::Size)
+        .filter(media::Column::OwnerId.eq(user))
+        .filter(media::Column::Status.ne(MediaStatus::Leaving))
+        .into_tuple()
+        .all(tx)
+        .await?;
+    Ok(sizes.into_iter().sum())
+}
+
+/// Stores the bytes of a file that was begun, and makes it ready. Whatever fails, the file leaves again.
+async fn finish(chat: &Chat, actor: &Actor, model: media::Model, spool: &Spool, found: Found) -> Result<Media> {
+    let id = model.id;
+    let kept = keep(chat, &model, spool, found).await;
+    if kept.is_err() {
+        abandon(chat, id).await;
+    }
+    kept.map(|model| attachment::show(&model, chat.reader(actor.user_id)))
+}
+
+async fn keep(chat: &Chat, model: &media::Model, spool: &Spool, found: Found) -> Result<media::Model> {
+    let id = model.id;
+    chat.files.store.put(Key::File(id), spool, &kind::served(&found.mime_type, &model.filename)).await?;
+    let thumbnail_mime_type = found.thumbnail.as_ref().map(|thumbnail| thumbnail.mime_type.to_owned());
+    if let Some(thumbnail) = found.thumbnail {
+        let served = kind::served(thumbnail.mime_type, &model.filename);
+        chat.files.store.put_bytes(Key::Thumbnail(id), thumbnail.bytes, &served).await?;
+    }
+    let pixels = |pixels: u32| i32::try_from(pixels).ok();
+    let change = media::ActiveModel {
+        status: Set(MediaStatus::Ready),
+        mime_type: Set(found.mime_type),
+        size: Set(i64::try_from(spool.size()).map_err(Error::internal)?),
+        sha256: Set(Some(spool.sha256())),
+        width: Set(found.dimensions.and_then(|(width, _)| pixels(width))),
+        height: Set(found.dimensions.and_then(|(_, height)| pixels(height))),
+        duration_ms: Set(found.duration.and_then(|duration| i64::try_from(duration.as_millis()).ok())),
+        thumbhash: Set(found.thumbhash),
+        thumbnail_mime_type: Set(thumbnail_mime_type),
+        ..Default::default()
+    };
+    let tx = chat.db.begin().await?;
+    let ready = media::Entity::update_many()
+        .set(change)
+        .filter(media::Column::Id.eq(id))
+        .filter(media::Column::Status.eq(MediaStatus::Pending))
+        .exec_with_returning(&tx)
+        .await?
+        .pop()
+        // It took so long that it was swept.
+        .ok_or(Error::MEDIA_NOT_FOUND)?;
+    tx.commit().await?;
+    Ok(ready)
+}
+
+/// Gives a file up that was begun. Should even that fail, the sweeper does it when its time is over.
+async fn abandon(chat: &Chat, id: MediaId) {
+    let given_up = media::Entity::update_many()
+        .col_expr(media::Column::Status, Expr::value(MediaStatus::Leaving))
+        .filter(media::Column::Id.eq(id))
+        .filter(media::Column::Status.eq(MediaStatus::Pending))
+        .exec(chat.db.writer())
+        .await;
+    if let Err(error) = given_up {
+        Error::from(error).record();
+    }
+    chat.sweeper.nudge();
+}
+
+/// Takes back a file of the asker: it goes from each message of theirs that carries it, and leaves unless somebody forwarded it.
+///
+/// # Errors
+/// `MEDIA_NOT_FOUND`, and `PERMISSION_DENIED` for somebody else's that the asker may load.
+pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
+    let model = media::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(Error::MEDIA_NOT_FOUND)?;
+    if model.owner_id != actor.user_id {
+        readable(chat, actor.user_id, id).await?;
+        return Err(Error::Refused(ErrorCode::PermissionDenied, "this file is not yours"));
+    }
+    if model.status == MediaStatus::Leaving {
+        return Err(Error::MEDIA_NOT_FOUND);
+    }
+    // From here on no new message takes it.
+    let tx = chat.db.begin().await?;
+    let withdrawn =
+        media::ActiveModel { id: Unchanged(id), withdrawn_at: Set(Some(chat.clock.now())), ..Default::default() };
+    withdrawn.update(&tx).await?;
+    tx.commit().await?;
+    let carriers = carried::Entity::find().filter(carried::Column::MediaId.eq(id)).all(chat.db.read()).await?;
+    for carrier in carriers {
+        detach(chat, actor.user_id, &carrier).await?;
+    }
+    let tx = chat.db.begin().await?;
+    attachment::release(&tx, [id].into()).await?;
+    // One that was never whole was never shown either.
+    tx.commit().await?;
+    chat.sweeper.nudge();
+    Ok(())
+}
+
+/// Takes a file from a message, if `owner` sent it; its room hears of an edit.
+async fn detach(chat: &Chat, owner: UserId, carrier: &carried::Model) -> Result<()> {
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    let room = room::Entity::find_by_id(carrier.room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
+    let message = message::Entity::find_by_id(carrier.message_id).one(&tx).await?;
+    let (Some(room), Some(message)) = (room, message) else { return Ok(()) };
+    if message.sender_id != owner {
+        return Ok(());
+    }
+    let which = Condition::all()
+        .add(carried::Column::MessageId.eq(carrier.message_id))
+        .add(carried::Column::MediaId.eq(carrier.media_id));
+    if attachment::take(&tx, which).await? == 0 {
+        return Ok(());
+    }
+    if room.deleted_at.is_some() {
+        return Ok(tx.commit().await?);
+    }
+    let id = message.id;
+    let mut row = message.into_active_model();
+    row.edited_at = Set(Some(now));
+    row.update(&tx).await?;
+    let permit = Permit { room_id: room.id, user_id: owner };
+    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageEdited, id)], now).await?;
+    log::commit(chat, tx, &room, 1).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_data() {
+        for (given, kept) in [
+            ("../../etc/passwd", "../../etc/passwd"),
+            ("a\u{202e}gpj.exe\0\n", "agpj.exe"),
+            ("日本 🦀.png", "日本 🦀.png"),
+            ("", "file"),
+            ("\0", "file"),
+        ] {
+            assert_eq!(data_name(given), kept);
+        }
+        assert_eq!(data_name(&"x".repeat(300)).len(), NAME_CHARS);
+    }
+}

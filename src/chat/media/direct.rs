@@ -1,0 +1,160 @@
+//! Files that their owners send to the store directly: a row, an address that takes these bytes, and a look at what came.
+//!
+//! What comes is not trusted: it lies under a name of its own until it was looked at, so that an address that still counts cannot
+//! change a file that somebody has seen.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use sea_orm::EntityTrait;
+
+use super::{abandon, begin, data_name, finish, may_upload};
+use crate::{
+    auth::Actor,
+    chat::{Chat, attachment},
+    contract::{
+        ErrorCode, FieldError, Media, MediaId, MediaStatus,
+        media::{DirectUpload, DirectUploadQuery},
+        text,
+    },
+    error::{Error, Result},
+    media::{
+        kind::{self, essence},
+        link::Signed,
+        spool::{Spool, TOO_LARGE},
+        store::Key,
+    },
+};
+use entity::media;
+
+/// How long bytes may be sent to an address.
+const LIFE: Duration = Duration::from_secs(900);
+
+/// Characters of a type (RFC 6838, section 4.2: 127 on each side of the slash; real ones are shorter).
+const MIME_CHARS: usize = 127;
+
+const MISSING: Error = Error::Refused(ErrorCode::InvalidMedia, "nothing was uploaded yet");
+const OTHER_SIZE: Error = Error::Refused(ErrorCode::InvalidMedia, "what was uploaded has another size than was said");
+const NOT_AS_SAID: Error = Error::Refused(
+    ErrorCode::PermissionDenied,
+    "this address takes a file of the type and the size that it was made for",
+);
+
+/// Begins an upload, and tells where its bytes go.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `QUOTA_EXCEEDED`,
+/// `STORAGE_UNAVAILABLE`.
+pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Result<DirectUpload> {
+    let size = u64::try_from(query.size).ok().filter(|size| *size > 0);
+    let mime_type = essence(&query.mime_type);
+    let is_type = mime_type.len() <= MIME_CHARS
+        && mime_type.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
+        && mime_type.chars().all(|c| c.is_ascii_alphanumeric() || "/.+-_".contains(c));
+    Error::check([
+        size.map(drop).ok_or_else(|| FieldError::new("size", "range", "must be 1 or more")),
+        if is_type { Ok(()) } else { Err(FieldError::new("mime_type", "invalid", "must be like image/png")) },
+        if query.filename.is_empty() { Err(text::required("filename")) } else { Ok(()) },
+        text::prose("filename", &query.filename, 255),
+    ])?;
+    if size > Some(chat.files.rules().file_bytes) {
+        return Err(TOO_LARGE);
+    }
+    kind::may_be(&mime_type, &query.filename)?;
+    may_upload(chat, actor, query.room_id).await?;
+    let model = begin(chat, actor, data_name(&query.filename), mime_type, query.size, true).await?;
+
+    let expires_at = chat.clock.now().plus(LIFE);
+    let (id, mime_type) = (model.id, model.mime_type);
+    let direct = match chat.files.store.upload_link(Key::Incoming(id), &mime_type, LIFE).await {
+        Ok(direct) => direct,
+        Err(error) => {
+            abandon(chat, id).await;
+            return Err(error);
+        }
+    };
+    let mut headers = BTreeMap::from([("Content-Type", mime_type.clone())]);
+    let upload_url = match direct {
+        Some(direct) => {
+            headers.extend(direct.headers);
+            direct.url
+        }
+        None => chat.files.links.upload(id, &mime_type, query.size, expires_at),
+    };
+    Ok(DirectUpload { media_id: id, upload_url, method: "PUT", headers, expires_at })
+}
+
+/// What an address of ours takes.
+#[derive(Debug)]
+pub struct Expected {
+    id: MediaId,
+    mime_type: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// What is expected at an address of ours, for a request that fits it.
+///
+/// # Errors
+/// `PERMISSION_DENIED` for an address that was altered or is too old, or a type or size that it was not made for;
+/// `MEDIA_NOT_FOUND` when the upload is over.
+pub async fn expected(chat: &Chat, id: MediaId, signed: &Signed, declared: Option<&str>) -> Result<Expected> {
+    let model = media::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(NOT_AS_SAID)?;
+    chat.files.links.check_upload(id, &model.mime_type, model.size, signed)?;
+    if declared.map(essence).as_deref() != Some(&model.mime_type) {
+        return Err(NOT_AS_SAID);
+    }
+    if model.status != MediaStatus::Pending {
+        return Err(Error::MEDIA_NOT_FOUND);
+    }
+    Ok(Expected { id, mime_type: model.mime_type, size: u64::try_from(model.size).map_err(Error::internal)? })
+}
+
+/// Stores the bytes that came for an address of ours.
+///
+/// # Errors
+/// `PERMISSION_DENIED` when there are more or fewer than were announced, `STORAGE_UNAVAILABLE`.
+pub async fn receive(chat: &Chat, expected: Expected, spool: Spool) -> Result<()> {
+    if spool.size() != expected.size {
+        return Err(NOT_AS_SAID);
+    }
+    chat.files.store.put(Key::Incoming(expected.id), &spool, &kind::served(&expected.mime_type, "incoming")).await
+}
+
+/// Looks at what came, and makes the file ready; what is not as it was said to be is removed. A file that is ready stays so.
+///
+/// # Errors
+/// `MEDIA_NOT_FOUND`; `INVALID_MEDIA` when nothing or something of another size came; `UNSUPPORTED_MEDIA_TYPE`,
+/// `IMAGE_TOO_LARGE`; `STORAGE_UNAVAILABLE`.
+pub async fn complete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Media> {
+    let model = media::Entity::find_by_id(id).one(chat.db.read()).await?;
+    let model = model.filter(|model| model.owner_id == actor.user_id).ok_or(Error::MEDIA_NOT_FOUND)?;
+    match model.status {
+        MediaStatus::Ready => return Ok(attachment::show(&model, chat.reader(actor.user_id))),
+        MediaStatus::Pending if model.is_direct => {}
+        MediaStatus::Pending | MediaStatus::Leaving => return Err(Error::MEDIA_NOT_FOUND),
+    }
+    let store = &chat.files.store;
+    let said = u64::try_from(model.size).map_err(Error::internal)?;
+    let size = store.size(Key::Incoming(id)).await?.ok_or(MISSING)?;
+    if size != said {
+        abandon(chat, id).await;
+        return Err(OTHER_SIZE);
+    }
+    let spool = chat.files.spool(said)?.fill(store.get(Key::Incoming(id), None).await?).await?;
+    if spool.size() != said {
+        return Err(Error::Storage("an object ended early".into()));
+    }
+    let (spool, found) = match chat.files.examine(spool, Some(&model.mime_type), &model.filename).await {
+        Ok(examined) => examined,
+        Err(error) => {
+            abandon(chat, id).await;
+            return Err(error);
+        }
+    };
+    let media = finish(chat, actor, model, &spool, found).await?;
+    // Should this fail, the sweeper does it with the file.
+    if let Err(error) = store.delete(Key::Incoming(id)).await {
+        error.record();
+    }
+    Ok(media)
+}

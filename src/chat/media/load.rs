@@ -1,0 +1,157 @@
+//! Loading files: who may, and where their bytes are.
+
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+
+use crate::{
+    auth::Actor,
+    chat::{Chat, attachment, find, permission::Capability, room as rooms},
+    contract::{
+        MediaId, MediaStatus, MessageId, RoomId, Seq, UserId,
+        list::{MediaList, PageQuery},
+        media::{MediaLink, SharedMedia},
+    },
+    error::{Error, Result},
+    media::{
+        kind::{self, Served},
+        link::{Signed, Variant},
+        store::Key,
+    },
+};
+use entity::{attachment as carried, media, message, room};
+
+/// Who asks for the bytes of a file.
+#[derive(Debug)]
+pub enum Asker {
+    /// Somebody with a token.
+    Actor(Actor),
+    /// Whoever has the address.
+    Bearer(Signed),
+}
+
+/// A file that may be loaded.
+#[derive(Debug)]
+pub struct Opened {
+    pub key: Key,
+    pub served: Served,
+    /// Bytes.
+    pub size: u64,
+    /// Changes with the bytes.
+    pub etag: String,
+    /// Where the store itself hands it out, unless this server does.
+    pub elsewhere: Option<String>,
+}
+
+/// Finds the bytes of a file for somebody who may load them.
+///
+/// # Errors
+/// `MEDIA_NOT_FOUND`; `PERMISSION_DENIED` for an address that was altered or is too old; `STORAGE_UNAVAILABLE`.
+pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
+    let (reader, variant) = match asker {
+        Asker::Actor(actor) => (Some(actor.user_id), Variant::Original),
+        Asker::Bearer(signed) => {
+            chat.files.links.check(id, &signed)?;
+            (signed.user, signed.variant)
+        }
+    };
+    let model = match reader {
+        Some(reader) => readable(chat, reader, id).await?,
+        None => ready(chat, id).await?,
+    };
+    let digest: String = model.sha256.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+    let (key, served, etag) = match (variant, &model.thumbnail_mime_type) {
+        (Variant::Original, _) => (Key::File(id), kind::served(&model.mime_type, &model.filename), digest),
+        (Variant::Thumbnail, Some(mime)) => {
+            (Key::Thumbnail(id), kind::served(mime, &model.filename), format!("{digest}-small"))
+        }
+        (Variant::Thumbnail, None) => return Err(Error::MEDIA_NOT_FOUND),
+    };
+    let store = &chat.files.store;
+    let elsewhere = store.link(key, &model.filename, &served, chat.files.links.life()).await?;
+    let size = match key {
+        Key::File(_) => u64::try_from(model.size).map_err(Error::internal)?,
+        _ if elsewhere.is_some() => 0,
+        _ => store.size(key).await?.ok_or(Error::MEDIA_NOT_FOUND)?,
+    };
+    Ok(Opened { key, served, size, etag: format!("\"{etag}\""), elsewhere })
+}
+
+async fn ready(chat: &Chat, id: MediaId) -> Result<media::Model> {
+    let model = media::Entity::find_by_id(id).one(chat.db.read()).await?;
+    model.filter(|model| model.status == MediaStatus::Ready).ok_or(Error::MEDIA_NOT_FOUND)
+}
+
+/// The file, if somebody may load it: it is theirs, or a message carries it that they may read.
+pub(super) async fn readable(chat: &Chat, reader: UserId, id: MediaId) -> Result<media::Model> {
+    let model = ready(chat, id).await?;
+    if model.owner_id == reader && model.withdrawn_at.is_none() {
+        return Ok(model);
+    }
+    let db = chat.db.read();
+    let mine = room::Entity::find().select_only().column(room::Column::Id).filter(rooms::of_user(reader));
+    let newest: Vec<(RoomId, Seq)> = carried::Entity::find()
+        .select_only()
+        .column(carried::Column::RoomId)
+        .column_as(carried::Column::Seq.max(), "seq")
+        .filter(carried::Column::MediaId.eq(id))
+        .filter(carried::Column::RoomId.in_subquery(mine.into_query()))
+        .group_by(carried::Column::RoomId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    for (room, seq) in newest {
+        let (_, _, standing) = find::room(db, reader, room).await?;
+        if standing.may_see(seq) && standing.permit(Capability::Read).is_ok() {
+            return Ok(model);
+        }
+    }
+    Err(Error::MEDIA_NOT_FOUND)
+}
+
+/// A fresh address of a file for somebody who may load it.
+///
+/// # Errors
+/// `MEDIA_NOT_FOUND`.
+pub async fn link(chat: &Chat, actor: &Actor, id: MediaId) -> Result<MediaLink> {
+    readable(chat, actor.user_id, id).await?;
+    let link = chat.files.links.file(id, Variant::Original, Some(actor.user_id));
+    Ok(MediaLink { url: link.url, expires_at: link.expires_at })
+}
+
+/// Files that the messages of a room carry, the latest first.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`.
+pub async fn of_room(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) -> Result<MediaList> {
+    let page = page.check()?;
+    let db = chat.db.read();
+    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
+    standing.permit(Capability::Read)?;
+    let shared = carried::Entity::find()
+        .filter(carried::Column::RoomId.eq(room_id))
+        .filter(carried::Column::Seq.gte(standing.reads_from));
+    let total = shared.clone().count(db).await?;
+    let rows = shared
+        .order_by_desc(carried::Column::Seq)
+        .order_by_asc(carried::Column::Position)
+        .offset(page.offset())
+        .limit(page.size())
+        .all(db)
+        .await?;
+    let files =
+        media::Entity::find().filter(media::Column::Id.is_in(rows.iter().map(|row| row.media_id))).all(db).await?;
+    let ids: Vec<MessageId> = rows.iter().map(|row| row.message_id).collect();
+    let messages = message::Entity::find().filter(message::Column::Id.is_in(ids)).all(db).await?;
+    let reader = chat.reader(actor.user_id);
+    let shown = rows.into_iter().filter_map(|row| {
+        let file = files.iter().find(|file| file.id == row.media_id)?;
+        let message = messages.iter().find(|message| message.id == row.message_id)?;
+        Some(SharedMedia {
+            media: attachment::show(file, reader),
+            message_id: row.message_id,
+            seq: row.seq,
+            sender_id: message.sender_id,
+            sent_at: message.created_at,
+        })
+    });
+    Ok(MediaList { media: shown.collect(), info: page.info(total) })
+}

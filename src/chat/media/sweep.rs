@@ -1,0 +1,277 @@
+//! Removes what is on its way out: files that nothing shows any longer, uploads that were never completed, and whatever the store
+//! and the database do not both know.
+//!
+//! Each node does it, and each step may be done twice. A file's objects go before its row: what fails in between is found again.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::TryStreamExt;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Expr};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    chat::attachment,
+    clock::Clock,
+    contract::{MediaId, MediaStatus, RoomId, Timestamp},
+    db::Db,
+    error::Result,
+    media::{Files, store::Key},
+};
+use entity::{attachment as carried, media, room, user};
+
+/// Rows that one step takes.
+const PIECE: u64 = 100;
+
+/// The sweeper, from the outside.
+#[derive(Clone, Debug)]
+pub struct Sweeper {
+    nudged: Arc<Notify>,
+}
+
+impl Sweeper {
+    /// Starts it.
+    #[must_use]
+    pub(in crate::chat) fn start(db: Db, clock: Clock, files: Files) -> Self {
+        let nudged = Arc::new(Notify::new());
+        let sweep = Sweep { db, clock, files };
+        tokio::spawn(sweep.run(Arc::clone(&nudged)));
+        Self { nudged }
+    }
+
+    /// There is something to remove.
+    pub(in crate::chat) fn nudge(&self) {
+        self.nudged.notify_one();
+    }
+}
+
+struct Sweep {
+    db: Db,
+    clock: Clock,
+    files: Files,
+}
+
+impl Sweep {
+    async fn run(self, nudged: Arc<Notify>) {
+        let rules = self.files.rules();
+        let (pause, compare) = (Duration::from_secs(rules.sweep_seconds), Duration::from_secs(rules.compare_seconds));
+        let mut compared = Instant::now();
+        loop {
+            if let Err(error) = self.sweep().await {
+                error.record();
+            }
+            if compared.elapsed() >= compare {
+                compared = Instant::now();
+                if let Err(error) = self.compare().await {
+                    error.record();
+                }
+            }
+            tokio::select! {
+                () = nudged.notified() => {}
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        self.let_go_of_rooms().await?;
+        self.give_up_what_nobody_uses().await?;
+        while self.remove_some().await? {}
+        Ok(())
+    }
+
+    fn ago(&self, seconds: u64) -> Timestamp {
+        Timestamp(self.clock.now().0.saturating_sub(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)))
+    }
+
+    /// Files of rooms that were deleted, and the pictures of these rooms.
+    async fn let_go_of_rooms(&self) -> Result<()> {
+        let gone = || {
+            room::Entity::find().select_only().column(room::Column::Id).filter(room::Column::DeletedAt.is_not_null())
+        };
+        loop {
+            let rooms: Vec<RoomId> = carried::Entity::find()
+                .select_only()
+                .column(carried::Column::RoomId)
+                .filter(carried::Column::RoomId.in_subquery(gone().into_query()))
+                .limit(PIECE)
+                .into_tuple()
+                .all(self.db.read())
+                .await?;
+            let Some(room) = rooms.first() else { break };
+            let tx = self.db.begin().await?;
+            let some: Vec<i64> = carried::Entity::find()
+                .select_only()
+                .column(carried::Column::Seq)
+                .filter(carried::Column::RoomId.eq(*room))
+                .order_by_asc(carried::Column::Seq)
+                .limit(PIECE)
+                .into_tuple()
+                .all(&tx)
+                .await?;
+            let last = some.last().copied().unwrap_or_default();
+            let which = Condition::all().add(carried::Column::RoomId.eq(*room)).add(carried::Column::Seq.lte(last));
+            attachment::take(&tx, which).await?;
+            tx.commit().await?;
+        }
+        let pictures: Vec<(RoomId, MediaId)> = gone()
+            .column(room::Column::AvatarMediaId)
+            .filter(room::Column::AvatarMediaId.is_not_null())
+            .limit(PIECE)
+            .into_tuple()
+            .all(self.db.read())
+            .await?;
+        for (room, picture) in pictures {
+            let tx = self.db.begin().await?;
+            room::Entity::update_many()
+                .col_expr(room::Column::AvatarMediaId, Expr::value(None::<MediaId>))
+                .filter(room::Column::Id.eq(room))
+                .exec(&tx)
+                .await?;
+            attachment::release(&tx, [picture].into()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Uploads that were never completed, and files that nobody showed for long.
+    async fn give_up_what_nobody_uses(&self) -> Result<()> {
+        let rules = self.files.rules();
+        let never_whole = Condition::all()
+            .add(media::Column::Status.eq(MediaStatus::Pending))
+            .add(media::Column::CreatedAt.lt(self.ago(rules.pending_seconds)));
+        let never_shown = Condition::all()
+            .add(media::Column::Status.eq(MediaStatus::Ready))
+            .add(media::Column::CreatedAt.lt(self.ago(rules.unused_seconds)))
+            .add(attachment::unshown());
+        let unused: Vec<MediaId> = media::Entity::find()
+            .select_only()
+            .column(media::Column::Id)
+            .filter(Condition::any().add(never_whole).add(never_shown))
+            .into_tuple()
+            .all(self.db.read())
+            .await?;
+        if unused.is_empty() {
+            return Ok(());
+        }
+        let tx = self.db.begin().await?;
+        for some in unused.chunks(100) {
+            attachment::release(&tx, some.iter().copied().collect()).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Removes some files that are on their way out; answers whether there may be more.
+    async fn remove_some(&self) -> Result<bool> {
+        let leaving: Vec<MediaId> = media::Entity::find()
+            .select_only()
+            .column(media::Column::Id)
+            .filter(media::Column::Status.eq(MediaStatus::Leaving))
+            .order_by_asc(media::Column::Id)
+            .limit(PIECE)
+            .into_tuple()
+            .all(self.db.read())
+            .await?;
+        for id in &leaving {
+            for key in [Key::Incoming(*id), Key::Thumbnail(*id), Key::File(*id)] {
+                self.files.store.delete(key).await?;
+            }
+            media::Entity::delete_by_id(*id).exec(self.db.writer()).await?;
+        }
+        Ok(leaving.len() as u64 == PIECE)
+    }
+
+    /// Compares the store with the database: objects that no row knows are removed, and rows whose objects are gone.
+    async fn compare(&self) -> Result<()> {
+        let old = self.ago(self.files.rules().pending_seconds);
+        let mut listed = self.files.store.list();
+        let (mut present, mut unknown) = (BTreeSet::new(), self.files.store.remove_halves(old).await?);
+        let mut some = Vec::new();
+        loop {
+            let next = listed.try_next().await?;
+            let is_last = next.is_none();
+            if let Some((key, at)) = next {
+                if let Key::File(id) = key {
+                    present.insert(id);
+                }
+                some.push((key, at));
+            }
+            if is_last || some.len() as u64 == PIECE {
+                unknown += self.remove_unknown(&std::mem::take(&mut some), old).await?;
+            }
+            if is_last {
+                break;
+            }
+        }
+        let lost = self.lost(&present, old).await?;
+        if unknown > 0 || !lost.is_empty() {
+            tracing::warn!(unknown, lost = lost.len(), "the store and the database did not agree about some files");
+        }
+        // More lost than left: this is another bucket, or an empty disk, and not for us to decide.
+        if lost.len() > present.len() {
+            tracing::error!(lost = lost.len(), found = present.len(), "most files are missing; nothing is removed");
+            return Ok(());
+        }
+        for id in lost {
+            let tx = self.db.begin().await?;
+            attachment::take(&tx, Condition::all().add(carried::Column::MediaId.eq(id))).await?;
+            user::Entity::update_many()
+                .col_expr(user::Column::AvatarMediaId, Expr::value(None::<MediaId>))
+                .filter(user::Column::AvatarMediaId.eq(id))
+                .exec(&tx)
+                .await?;
+            room::Entity::update_many()
+                .col_expr(room::Column::AvatarMediaId, Expr::value(None::<MediaId>))
+                .filter(room::Column::AvatarMediaId.eq(id))
+                .exec(&tx)
+                .await?;
+            attachment::release(&tx, [id].into()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_unknown(&self, some: &[(Key, Timestamp)], old: Timestamp) -> Result<usize> {
+        let ids: BTreeSet<MediaId> = some.iter().map(|(key, _)| key.id()).collect();
+        let rows = media::Entity::find().filter(media::Column::Id.is_in(ids)).all(self.db.read()).await?;
+        let known: HashMap<MediaId, MediaStatus> = rows.into_iter().map(|row| (row.id, row.status)).collect();
+        let mut removed = 0;
+        for (key, at) in some {
+            let belongs = match (key, known.get(&key.id())) {
+                (Key::Trial(_), _) | (_, None) => false,
+                (Key::Incoming(_), Some(status)) => *status != MediaStatus::Ready,
+                (_, Some(_)) => true,
+            };
+            if !belongs && *at < old {
+                self.files.store.delete(*key).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Files that should be in the store and are not. Each is asked for by itself: a list may be of a moment ago.
+    async fn lost(&self, present: &BTreeSet<MediaId>, old: Timestamp) -> Result<Vec<MediaId>> {
+        let ready: Vec<MediaId> = media::Entity::find()
+            .select_only()
+            .column(media::Column::Id)
+            .filter(media::Column::Status.eq(MediaStatus::Ready))
+            .filter(media::Column::CreatedAt.lt(old))
+            .into_tuple()
+            .all(self.db.read())
+            .await?;
+        let mut lost = Vec::new();
+        for id in ready.into_iter().filter(|id| !present.contains(id)) {
+            if self.files.store.size(Key::File(id)).await?.is_none() {
+                lost.push(id);
+            }
+        }
+        Ok(lost)
+    }
+}

@@ -1,0 +1,138 @@
+//! Bytes of files, in and out: limits while they come, parts and tags when they go (RFC 9110, sections 13 and 14).
+
+use std::ops::Range;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use http_body_util::Limited;
+
+use super::problem;
+use crate::{
+    chat::media::Opened,
+    contract::ErrorCode,
+    error::{Error, Result},
+    media::store::Store,
+};
+
+/// How much of a body that is too large is read, in multiples of what is taken.
+const DRAINED: u64 = 2;
+
+/// Nothing that a page could run, load or send, should a browser open the file as one
+/// (<https://www.w3.org/TR/CSP3/#directive-sandbox>).
+const POLICY: &str = "default-src 'none'; sandbox";
+
+/// How long browsers may keep a file; its address does not last longer.
+const KEPT: &str = "private, max-age=300";
+
+pub(super) const OTHER_BYTES: Error =
+    Error::Refused(ErrorCode::PermissionDenied, "this address takes a file of the size that it was made for");
+
+/// A body of which at most some multiples of `limit` are read.
+pub(super) fn limited(body: Body, limit: u64) -> Body {
+    let most = usize::try_from(limit.saturating_mul(DRAINED)).unwrap_or(usize::MAX);
+    Body::new(Limited::new(body, most))
+}
+
+/// Answers the bytes of a file, or the part that is asked for.
+///
+/// # Errors
+/// `STORAGE_UNAVAILABLE`.
+pub(super) async fn answer(store: &Store, opened: &Opened, asked: &HeaderMap) -> Result<Response> {
+    let told = |name: HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
+    let etag = opened.etag.as_str();
+    let is_known = told(header::IF_NONE_MATCH).is_some_and(|tags| {
+        tags.split(',').any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == etag || tag == "*"))
+    });
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag), (header::CACHE_CONTROL, KEPT)]).into_response());
+    }
+    let is_same = told(header::IF_RANGE).is_none_or(|tag| tag == etag);
+    let part = told(header::RANGE).filter(|_| is_same).and_then(|range| part(range, opened.size));
+    let (status, range) = match part {
+        None => (StatusCode::OK, 0..opened.size),
+        Some(Ok(range)) => (StatusCode::PARTIAL_CONTENT, range),
+        Some(Err(NoSuchPart)) => {
+            let size = format!("bytes */{}", opened.size);
+            return Ok(([(header::CONTENT_RANGE, size)], problem::no_such_part()).into_response());
+        }
+    };
+    let wanted = (status == StatusCode::PARTIAL_CONTENT).then(|| range.clone());
+    // An empty read ahead: what is not there is told by the status, not by a body that ends early.
+    let mut bytes = store.get(opened.key, wanted).await?.peekable();
+    if let Some(Err(_)) = std::pin::Pin::new(&mut bytes).peek().await
+        && let Some(Err(error)) = bytes.next().await
+    {
+        return Err(error);
+    }
+    let mut answer = Response::new(Body::from_stream(bytes));
+    *answer.status_mut() = status;
+    let text = |text: &str| HeaderValue::from_str(text).map_err(Error::internal);
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, text(&opened.served.content_type)?);
+    headers.insert(header::CONTENT_DISPOSITION, text(&opened.served.disposition)?);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::ETAG, text(etag)?);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(KEPT));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // Pages of other origins show it, as they may load it by its address.
+    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let place = format!("bytes {}-{}/{}", range.start, range.end - 1, opened.size);
+        headers.insert(header::CONTENT_RANGE, text(&place)?);
+    }
+    Ok(answer)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct NoSuchPart;
+
+/// The part that a `Range` names. Several parts at once are answered by the whole, as is what is no range of bytes.
+fn part(range: &str, size: u64) -> Option<Result<Range<u64>, NoSuchPart>> {
+    let (first, last) = range.trim().strip_prefix("bytes=")?.trim().split_once('-')?;
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let range = match (first.trim(), last.trim()) {
+        ("", last) => {
+            let length = number(last)?;
+            size.saturating_sub(length)..if length == 0 { 0 } else { size }
+        }
+        (first, "") => number(first)?..size,
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            if last < first {
+                return None;
+            }
+            first..last.saturating_add(1).min(size)
+        }
+    };
+    Some(if range.start < range.end { Ok(range) } else { Err(NoSuchPart) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_names_one_part() {
+        for (range, expected) in [
+            ("bytes=0-0", Some(Ok(0..1))),
+            ("bytes=2-", Some(Ok(2..10))),
+            ("bytes=-3", Some(Ok(7..10))),
+            ("bytes=-30", Some(Ok(0..10))),
+            ("bytes=5-100", Some(Ok(5..10))),
+            ("bytes=10-", Some(Err(NoSuchPart))),
+            ("bytes=-0", Some(Err(NoSuchPart))),
+            ("bytes=18446744073709551615-", Some(Err(NoSuchPart))),
+            ("bytes=4-2", None),
+            ("bytes=0-1,4-5", None),
+            ("lines=0-1", None),
+            ("bytes=x-y", None),
+        ] {
+            assert_eq!(part(range, 10), expected, "{range}");
+        }
+    }
+}

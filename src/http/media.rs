@@ -1,0 +1,335 @@
+//! Files: upload, load, remove.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{
+        FromRequest, FromRequestParts, Multipart, RawQuery, Request, State,
+        multipart::{Field, MultipartError},
+    },
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+
+use super::{
+    bytes,
+    extract::{Id, Query, bearer},
+};
+use crate::{
+    app::App,
+    auth::Actor,
+    chat::{
+        self,
+        media::{Asker, Upload},
+    },
+    contract::{
+        ErrorCode, Media, MediaId, RoomId,
+        list::{MediaList, PageQuery},
+        media::{DirectUpload, DirectUploadQuery, MediaLink, UploadForm},
+    },
+    error::{Error, Result},
+    media::{
+        link::{self, Signed},
+        spool::{Spool, TOO_LARGE},
+    },
+};
+
+/// Bytes of a form around its file.
+const FORM_BYTES: u64 = 64 * 1024;
+
+const NO_FORM: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "the body must be multipart/form-data");
+
+/// Upload a file
+///
+/// A form with a part `file`, and `room_id` for a room that you may send to. The answer comes when the bytes last. A file that
+/// is not what its type or its name says is not taken.
+#[utoipa::path(
+    post,
+    path = "/api/chat/upload",
+    operation_id = "upload",
+    tag = "media",
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "The file", body = Media),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+        (status = 413, description = "PAYLOAD_TOO_LARGE, QUOTA_EXCEEDED"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE"),
+        (status = 422, description = "IMAGE_TOO_LARGE"),
+        (status = 503, description = "STORAGE_UNAVAILABLE"),
+    )
+)]
+pub(super) async fn upload(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Form(mut form): Form,
+) -> Result<(StatusCode, Json<Media>)> {
+    app.limits.upload(actor.user_id).await?;
+    let (mut file, mut room_id) = (None, None);
+    while let Some(part) = form.next_field().await.map_err(|error| refused(&error))? {
+        match part.name() {
+            Some("file") if file.is_none() => {
+                let filename = part.file_name().unwrap_or_default().to_owned();
+                let declared = part.content_type().map(str::to_owned);
+                let spool = app.chat.files().spool(app.config.media.file_bytes)?;
+                file = Some((take(spool, part).await?, filename, declared));
+            }
+            Some("room_id") => {
+                let text = part.text().await.map_err(|error| refused(&error))?;
+                let id: Option<RoomId> = text.trim().parse().ok();
+                room_id = Some(id.ok_or_else(|| Error::field("room_id", "invalid", "must be the id of a room"))?);
+            }
+            _ => {}
+        }
+    }
+    let (spool, filename, declared) = file.ok_or_else(|| Error::field("file", "required", "is required"))?;
+    let media = chat::media::upload(&app.chat, &actor, Upload { spool, filename, declared, room_id }).await?;
+    Ok((StatusCode::CREATED, Json(media)))
+}
+
+/// A form, in parts.
+pub(super) struct Form(Multipart);
+
+impl FromRequest<Arc<App>> for Form {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
+        let limit = app.config.media.file_bytes.saturating_add(FORM_BYTES);
+        let request = request.map(|body| bytes::limited(body, limit));
+        let form = Multipart::from_request(request, app).await;
+        form.map(Self).map_err(|_| NO_FORM)
+    }
+}
+
+/// The bytes of a part. Of a file that is too large some more is read and dropped: a client that is still sending when the
+/// connection ends would not see the answer.
+async fn take(spool: Spool, mut part: Field<'_>) -> Result<Spool> {
+    let taken = spool.fill(part.by_ref()).await;
+    if taken.is_err() {
+        while let Some(Ok(_)) = part.next().await {}
+    }
+    taken
+}
+
+fn refused(error: &MultipartError) -> Error {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return TOO_LARGE;
+    }
+    Error::field("body", "invalid", "is no form with parts, or ended early")
+}
+
+/// Begin an upload that goes to the store directly
+///
+/// Send the bytes as it says, then complete it.
+#[utoipa::path(
+    get,
+    path = "/api/chat/upload/signed-url",
+    operation_id = "begin_upload",
+    tag = "media",
+    params(DirectUploadQuery),
+    responses(
+        (status = 200, description = "Where to send the bytes", body = DirectUpload),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+        (status = 413, description = "PAYLOAD_TOO_LARGE, QUOTA_EXCEEDED"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE"),
+        (status = 503, description = "STORAGE_UNAVAILABLE"),
+    )
+)]
+pub(super) async fn begin(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Query(query): Query<DirectUploadQuery>,
+) -> Result<Json<DirectUpload>> {
+    app.limits.upload(actor.user_id).await?;
+    chat::media::reserve(&app.chat, &actor, query).await.map(Json)
+}
+
+/// Send the bytes of an upload
+///
+/// At the address that its beginning answered, without a token. It takes the type and the size that it was made for.
+#[utoipa::path(
+    put,
+    path = "/api/chat/upload/{id}",
+    operation_id = "put_upload",
+    tag = "media",
+    params(
+        ("id" = MediaId, Path, description = "Which file"),
+        ("expires" = i64, Query, description = "As it was given"),
+        ("signature" = String, Query, description = "As it was given"),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 204, description = "They arrived"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "MEDIA_NOT_FOUND"),
+        (status = 503, description = "STORAGE_UNAVAILABLE"),
+    ),
+    security(())
+)]
+pub(super) async fn put(
+    State(app): State<Arc<App>>,
+    Id(id): Id<MediaId>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode> {
+    let signed = signed(query.as_deref())?;
+    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let expected = chat::media::expected(&app.chat, id, &signed, declared).await?;
+    // One byte more than expected tells that there are too many.
+    let spool = app.chat.files().spool(expected.size.saturating_add(1))?;
+    let body = bytes::limited(body, expected.size.saturating_add(1)).into_data_stream();
+    let spool = match spool.fill(body).await {
+        Ok(spool) => spool,
+        Err(_) => return Err(bytes::OTHER_BYTES),
+    };
+    chat::media::receive(&app.chat, expected, spool).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Complete an upload
+///
+/// The bytes are looked at; what is not as it was said to be is removed. May be repeated.
+#[utoipa::path(
+    post,
+    path = "/api/chat/media/{id}/complete",
+    operation_id = "complete_upload",
+    tag = "media",
+    params(("id" = MediaId, Path, description = "Which file")),
+    responses(
+        (status = 200, description = "The file", body = Media),
+        (status = 404, description = "MEDIA_NOT_FOUND"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE"),
+        (status = 422, description = "INVALID_MEDIA, IMAGE_TOO_LARGE"),
+        (status = 503, description = "STORAGE_UNAVAILABLE"),
+    )
+)]
+pub(super) async fn complete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MediaId>) -> Result<Json<Media>> {
+    chat::media::complete(&app.chat, &actor, id).await.map(Json)
+}
+
+/// What a signed address carries. What cannot be read was altered.
+fn signed(query: Option<&str>) -> Result<Signed> {
+    serde_urlencoded::from_str(query.unwrap_or_default()).map_err(|_| link::REFUSED)
+}
+
+/// Who asks for a file: somebody with a token, or whoever has a signed address.
+pub(super) struct FileAsker(Asker);
+
+impl FromRequestParts<Arc<App>> for FileAsker {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        if parts.uri.query().is_some_and(|query| query.contains("signature=")) {
+            return signed(parts.uri.query()).map(|signed| Self(Asker::Bearer(signed)));
+        }
+        if bearer(&parts.headers).is_none() {
+            return Err(Error::UNAUTHORIZED);
+        }
+        Actor::from_request_parts(parts, app).await.map(|actor| Self(Asker::Actor(actor)))
+    }
+}
+
+/// Load a file
+///
+/// With a token, or at a signed address as messages carry it, until its time is over. Answers a part where a `Range` asks for
+/// one.
+#[utoipa::path(
+    get,
+    path = "/api/chat/media/{id}",
+    operation_id = "load_media",
+    tag = "media",
+    params(
+        ("id" = MediaId, Path, description = "Which file"),
+        ("variant" = Option<String>, Query, description = "`thumbnail` for the small picture; only in a signed address"),
+        ("user" = Option<String>, Query, description = "As it was given"),
+        ("expires" = Option<i64>, Query, description = "As it was given"),
+        ("signature" = Option<String>, Query, description = "As it was given"),
+    ),
+    responses(
+        (status = 200, description = "The bytes", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, description = "A part of them"),
+        (status = 304, description = "You have them"),
+        (status = 307, description = "They are at another address"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "MEDIA_NOT_FOUND"),
+        (status = 416, description = "The file ends before that part: a problem with VALIDATION_ERROR"),
+        (status = 503, description = "STORAGE_UNAVAILABLE"),
+    )
+)]
+pub(super) async fn load(
+    State(app): State<Arc<App>>,
+    FileAsker(asker): FileAsker,
+    Id(id): Id<MediaId>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let opened = chat::media::open(&app.chat, asker, id).await?;
+    if let Some(elsewhere) = opened.elsewhere {
+        let answer = [(header::LOCATION, elsewhere), (header::CACHE_CONTROL, "no-store".to_owned())];
+        return Ok((StatusCode::TEMPORARY_REDIRECT, answer).into_response());
+    }
+    bytes::answer(&app.chat.files().store, &opened, &headers).await
+}
+
+/// A fresh address of a file
+#[utoipa::path(
+    get,
+    path = "/api/chat/media/{id}/download",
+    operation_id = "media_link",
+    tag = "media",
+    params(("id" = MediaId, Path, description = "Which file")),
+    responses(
+        (status = 200, description = "The address, and when it ends", body = MediaLink),
+        (status = 404, description = "MEDIA_NOT_FOUND"),
+    )
+)]
+pub(super) async fn link(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MediaId>) -> Result<Json<MediaLink>> {
+    chat::media::link(&app.chat, &actor, id).await.map(Json)
+}
+
+/// Take a file back
+///
+/// It goes from your messages that carry it, and from the store unless somebody forwarded it.
+#[utoipa::path(
+    delete,
+    path = "/api/chat/media/{id}",
+    operation_id = "delete_media",
+    tag = "media",
+    params(("id" = MediaId, Path, description = "Which file")),
+    responses(
+        (status = 204, description = "Taken back"),
+        (status = 403, description = "PERMISSION_DENIED"),
+        (status = 404, description = "MEDIA_NOT_FOUND"),
+    )
+)]
+pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MediaId>) -> Result<StatusCode> {
+    chat::media::delete(&app.chat, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Files of a room
+///
+/// Those that its messages carry, the latest first.
+#[utoipa::path(
+    get,
+    path = "/api/chat/rooms/{id}/media",
+    operation_id = "list_media",
+    tag = "media",
+    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    responses(
+        (status = 200, description = "A page of files", body = MediaList),
+        (status = 404, description = "ROOM_NOT_FOUND"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    Id(room_id): Id<RoomId>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<MediaList>> {
+    chat::media::of_room(&app.chat, &actor, room_id, page).await.map(Json)
+}

@@ -1,0 +1,272 @@
+//! Addresses that load a file without a token: they name it, say until when, and carry a signature over both.
+//!
+//! Some name a reader as well, who must still be allowed to read the file when it is loaded. What everybody in a room is told at
+//! once names none.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use sha2::Sha256;
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    contract::{ErrorCode, MediaId, Timestamp, UserId},
+    error::{Error, Result},
+};
+
+/// Where files are loaded.
+pub const PATH: &str = "/api/chat/media/";
+
+/// Where the bytes of a file arrive that its owner sends directly.
+const UPLOAD_PATH: &str = "/api/chat/upload/";
+
+/// Addresses made within this span are equal, so that browsers need not load a picture twice.
+const STEP: Duration = Duration::from_secs(60);
+
+/// How long the address of somebody's picture lives: it is shown beside everything they say.
+const AVATAR_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const AVATAR_STEP: Duration = Duration::from_secs(60 * 60);
+
+/// An address that was altered or is too old.
+pub const REFUSED: Error =
+    Error::Refused(ErrorCode::PermissionDenied, "this address was altered, or its time is over; ask for a new one");
+
+/// Makes addresses, and knows its own again.
+#[derive(Clone, Debug)]
+pub struct Links(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    key: Hmac<Sha256>,
+    /// What addresses begin with; empty until it is known.
+    origin: OnceLock<String>,
+    life: Duration,
+}
+
+/// Which bytes of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Variant {
+    #[default]
+    Original,
+    Thumbnail,
+}
+
+/// What a signed address carries behind its `?`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Signed {
+    #[serde(default)]
+    pub variant: Variant,
+    pub user: Option<UserId>,
+    pub expires: Option<i64>,
+    pub signature: Option<String>,
+}
+
+/// An address, and when it ends.
+#[derive(Debug)]
+pub struct Link {
+    pub url: String,
+    pub expires_at: Timestamp,
+}
+
+impl Links {
+    /// Signs with a key that is made of `auth.secret_key`.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let mut key = mac(config.auth.secret_key.expose().as_bytes());
+        key.update(b"parlour media addresses");
+        let inner = Inner {
+            key: mac(&key.finalize().into_bytes()),
+            origin: OnceLock::new(),
+            life: Duration::from_secs(config.media.link_seconds),
+        };
+        if !config.server.public_url.is_empty() {
+            let _ = inner.origin.set(config.server.public_url.clone());
+        }
+        Self(Arc::new(inner))
+    }
+
+    /// Hears where the server listens: what addresses begin with, unless the configuration says it.
+    pub fn listening_at(&self, address: SocketAddr) {
+        let _ = self.0.origin.set(match address.ip().is_unspecified() {
+            true => format!("http://localhost:{}", address.port()),
+            false => format!("http://{address}"),
+        });
+    }
+
+    /// An address for `reader`, or for everybody.
+    #[must_use]
+    pub fn file(&self, id: MediaId, variant: Variant, reader: Option<UserId>) -> Link {
+        self.sign(id, variant, reader, until(self.0.life, STEP))
+    }
+
+    /// An address of the picture of a person or a room, in small.
+    #[must_use]
+    pub fn avatar(&self, id: MediaId) -> String {
+        self.sign(id, Variant::Thumbnail, None, until(AVATAR_LIFE, AVATAR_STEP)).url
+    }
+
+    fn sign(&self, id: MediaId, variant: Variant, reader: Option<UserId>, expires_at: Timestamp) -> Link {
+        let expires = expires_at.seconds();
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(self.mac(id, variant, reader, expires).finalize().into_bytes());
+        let variant = match variant {
+            Variant::Original => "",
+            Variant::Thumbnail => "variant=thumbnail&",
+        };
+        let user = reader.map(|reader| format!("user={reader}&")).unwrap_or_default();
+        let origin = self.origin();
+        Link { url: format!("{origin}{PATH}{id}?{variant}{user}expires={expires}&signature={signature}"), expires_at }
+    }
+
+    /// Whether an address is one of ours that still counts.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn check(&self, id: MediaId, signed: &Signed) -> Result<()> {
+        let expires = signed.expires.ok_or(REFUSED)?;
+        if !self.is_ours(id, signed) || Clock.now().seconds() >= expires {
+            return Err(REFUSED);
+        }
+        Ok(())
+    }
+
+    /// The file that an address of ours names, even if its time is over.
+    #[must_use]
+    pub fn named_by(&self, url: &str) -> Option<MediaId> {
+        let path = match url.strip_prefix(self.origin()) {
+            Some(path) if path.starts_with('/') => path,
+            _ => url,
+        };
+        let (id, query) = path.strip_prefix(PATH)?.split_once('?')?;
+        let (id, signed) = (id.parse().ok()?, serde_urlencoded::from_str(query).ok()?);
+        self.is_ours(id, &signed).then_some(id)
+    }
+
+    /// Whether a text is meant to be one of our addresses.
+    #[must_use]
+    pub fn looks_ours(&self, url: &str) -> bool {
+        url.strip_prefix(self.origin()).unwrap_or(url).starts_with(PATH)
+    }
+
+    fn is_ours(&self, id: MediaId, signed: &Signed) -> bool {
+        let (Some(expires), Some(signature)) = (signed.expires, &signed.signature) else { return false };
+        let Ok(signature) = BASE64_URL_SAFE_NO_PAD.decode(signature) else { return false };
+        self.mac(id, signed.variant, signed.user, expires).verify_slice(&signature).is_ok()
+    }
+
+    fn mac(&self, id: MediaId, variant: Variant, reader: Option<UserId>, expires: i64) -> Hmac<Sha256> {
+        let mut mac = self.0.key.clone();
+        let reader = reader.map(|reader| reader.to_string()).unwrap_or_default();
+        mac.update(format!("load\n{id}\n{variant:?}\n{reader}\n{expires}").as_bytes());
+        mac
+    }
+
+    /// An address to which the bytes of a file may be sent, and nothing else.
+    #[must_use]
+    pub fn upload(&self, id: MediaId, mime_type: &str, size: i64, expires_at: Timestamp) -> String {
+        let expires = expires_at.seconds();
+        let mac = self.upload_mac(id, mime_type, size, expires).finalize().into_bytes();
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(mac);
+        format!("{}{UPLOAD_PATH}{id}?expires={expires}&signature={signature}", self.origin())
+    }
+
+    /// Whether an address for sending these bytes is ours and still counts.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn check_upload(&self, id: MediaId, mime_type: &str, size: i64, signed: &Signed) -> Result<()> {
+        let (expires, signature) = signed.expires.zip(signed.signature.as_deref()).ok_or(REFUSED)?;
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| REFUSED)?;
+        let is_ours = self.upload_mac(id, mime_type, size, expires).verify_slice(&signature).is_ok();
+        if is_ours && Clock.now().seconds() < expires { Ok(()) } else { Err(REFUSED) }
+    }
+
+    fn upload_mac(&self, id: MediaId, mime_type: &str, size: i64, expires: i64) -> Hmac<Sha256> {
+        let mut mac = self.0.key.clone();
+        mac.update(format!("store\n{id}\n{mime_type}\n{size}\n{expires}").as_bytes());
+        mac
+    }
+
+    /// How long an address lives that loads a file.
+    #[must_use]
+    pub fn life(&self) -> Duration {
+        self.0.life
+    }
+
+    fn origin(&self) -> &str {
+        self.0.origin.get().map_or("", String::as_str)
+    }
+}
+
+fn mac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+/// The end of a life that began at most a step ago.
+fn until(life: Duration, step: Duration) -> Timestamp {
+    let step = i64::try_from(step.as_secs()).unwrap_or(1);
+    let end = Clock.now().plus(life).seconds();
+    Timestamp((end - end.rem_euclid(step)) * 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links() -> Links {
+        let mut config = Config::defaults();
+        config.auth.secret_key = "31415926535897932384626433832795".to_owned().into();
+        config.server.public_url = "https://chat.example".to_owned();
+        Links::new(&config)
+    }
+
+    fn parsed(url: &str) -> Signed {
+        serde_urlencoded::from_str(url.split_once('?').unwrap().1).unwrap()
+    }
+
+    #[test]
+    fn an_address_counts_as_it_was_made_and_until_its_end() {
+        let (links, id, user) = (links(), MediaId::new(), UserId::new());
+        for reader in [None, Some(user)] {
+            let link = links.file(id, Variant::Thumbnail, reader);
+            let life = link.expires_at.since(Clock.now());
+            assert!(life <= Duration::from_secs(300) && life >= Duration::from_secs(239), "{life:?}");
+            assert!(links.check(id, &parsed(&link.url)).is_ok());
+            assert!(links.check(MediaId::new(), &parsed(&link.url)).is_err());
+            assert_eq!(links.named_by(&link.url), Some(id));
+            assert_eq!(links.named_by(link.url.strip_prefix("https://chat.example").unwrap()), Some(id));
+            assert_eq!(links.named_by(&link.url.replace("chat.example", "evil.example")), None);
+            let altered = [
+                Signed { variant: Variant::Original, ..parsed(&link.url) },
+                Signed { user: Some(UserId::new()), ..parsed(&link.url) },
+                Signed { expires: Some(i64::MAX), ..parsed(&link.url) },
+                Signed { signature: Some("AAAA".to_owned()), ..parsed(&link.url) },
+                Signed { signature: None, ..parsed(&link.url) },
+            ];
+            for altered in altered {
+                assert!(links.check(id, &altered).is_err(), "{altered:?}");
+            }
+        }
+        let over = links.sign(id, Variant::Original, None, Timestamp(Clock.now().0 - 1000));
+        assert!(links.check(id, &parsed(&over.url)).is_err());
+        assert_eq!(links.named_by(&over.url), Some(id), "it still says which file is meant");
+    }
+
+    #[test]
+    fn an_address_for_sending_fits_one_file() {
+        let (links, id) = (links(), MediaId::new());
+        let signed = parsed(&links.upload(id, "image/png", 7, Clock.now().plus(Duration::from_secs(9))));
+        assert!(links.check_upload(id, "image/png", 7, &signed).is_ok());
+        assert!(links.check_upload(id, "image/png", 8, &signed).is_err());
+        assert!(links.check_upload(id, "text/html", 7, &signed).is_err());
+        assert!(links.check_upload(MediaId::new(), "image/png", 7, &signed).is_err());
+        assert!(links.check(id, &signed).is_err(), "it does not load");
+    }
+}

@@ -1,0 +1,78 @@
+//! Taking from a picture what cameras note: where it was taken, when, by which device. Its pixels stay as they are, and so does
+//! how it is to be turned.
+
+use bytes::Bytes;
+use image::metadata::Orientation;
+use img_parts::{
+    ImageEXIF,
+    jpeg::{Jpeg, markers},
+    png::Png,
+    webp::WebP,
+};
+
+use super::{kind::UNREADABLE, spool::Spool};
+use crate::error::Result;
+
+/// Parts of a JPEG that tell of something else than its pixels: Exif and XMP, IPTC, comments.
+const JPEG_NOTES: &[u8] = &[markers::APP1, markers::APP13, markers::COM];
+
+/// Parts of a PNG that do (<https://www.w3.org/TR/png-3/#11Ancillary-chunks>).
+const PNG_NOTES: &[[u8; 4]] = &[*b"eXIf", *b"tEXt", *b"zTXt", *b"iTXt", *b"tIME"];
+
+/// Parts of a WebP that do (<https://developers.google.com/speed/webp/docs/riff_container>).
+const WEBP_NOTES: &[[u8; 4]] = &[*b"EXIF", *b"XMP "];
+
+/// The bytes without notes; nothing where there are none.
+///
+/// # Errors
+/// `UNSUPPORTED_MEDIA_TYPE` when the parts of the file cannot be told apart.
+pub(super) fn without(spool: &Spool, mime: &str, orientation: Orientation) -> Result<Option<Bytes>> {
+    let turned = turned(orientation);
+    match mime {
+        "image/jpeg" => {
+            let mut jpeg = Jpeg::from_bytes(spool.read()?.into()).map_err(|_| UNREADABLE)?;
+            if !jpeg.segments().iter().any(|segment| JPEG_NOTES.contains(&segment.marker())) {
+                return Ok(None);
+            }
+            for marker in JPEG_NOTES {
+                jpeg.remove_segments_by_marker(*marker);
+            }
+            jpeg.set_exif(turned);
+            Ok(Some(jpeg.encoder().bytes()))
+        }
+        "image/png" => {
+            let mut png = Png::from_bytes(spool.read()?.into()).map_err(|_| UNREADABLE)?;
+            if !png.chunks().iter().any(|chunk| PNG_NOTES.contains(&chunk.kind())) {
+                return Ok(None);
+            }
+            for kind in PNG_NOTES {
+                png.remove_chunks_by_type(*kind);
+            }
+            png.set_exif(turned);
+            Ok(Some(png.encoder().bytes()))
+        }
+        "image/webp" => {
+            let mut webp = WebP::from_bytes(spool.read()?.into()).map_err(|_| UNREADABLE)?;
+            if !WEBP_NOTES.iter().any(|id| webp.has_chunk(*id)) {
+                return Ok(None);
+            }
+            for id in WEBP_NOTES {
+                webp.remove_chunks_by_id(*id);
+            }
+            webp.set_exif(turned);
+            Ok(Some(webp.encoder().bytes()))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Exif that says how a picture is to be turned and nothing else: one directory with one entry, tag 0x0112 (CIPA DC-008, 4.6.4).
+fn turned(orientation: Orientation) -> Option<Bytes> {
+    if orientation == Orientation::NoTransforms {
+        return None;
+    }
+    let mut exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+    exif.push(orientation.to_exif());
+    exif.extend_from_slice(b"\0\0\0\0\0\0");
+    Some(exif.into())
+}

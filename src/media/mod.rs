@@ -1,0 +1,113 @@
+//! Files: what they are, where their bytes lie, and addresses that load them.
+//!
+//! Knows nothing of rooms or messages; who may do what with a file is decided in [`chat::media`](crate::chat::media).
+//!
+//! Bytes that arrive go to a file without a name first ([`spool`]): so they are counted, hashed and looked at in constant memory
+//! before the store hears of them, and a process that dies leaves nothing behind. A file has one object in the store under its id,
+//! a second one for its small picture, and while its owner sends it to the store directly a third one; see [`store::Key`].
+
+pub mod kind;
+pub mod link;
+pub mod spool;
+pub mod store;
+
+mod duration;
+mod halves;
+mod metadata;
+mod picture;
+mod supabase;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    config::{self, Config},
+    error::{Error, Result},
+};
+
+pub use self::picture::Thumbnail;
+use self::{link::Links, spool::Spool, store::Store};
+
+/// Everything that deals with the bytes of files.
+#[derive(Clone, Debug)]
+pub struct Files {
+    pub store: Store,
+    pub links: Links,
+    /// Where bytes are kept until they are known.
+    spool: Arc<PathBuf>,
+    workers: Arc<Semaphore>,
+    rules: Arc<config::Media>,
+}
+
+/// What was found in the bytes of a file.
+#[derive(Debug)]
+pub struct Found {
+    pub mime_type: String,
+    /// Pixels, as it is to be looked at.
+    pub dimensions: Option<(u32, u32)>,
+    pub thumbhash: Option<String>,
+    pub thumbnail: Option<Thumbnail>,
+    pub duration: Option<Duration>,
+}
+
+impl Files {
+    /// Files as configured. `links` signs their addresses.
+    ///
+    /// # Errors
+    /// When the folders for them cannot be made, or an address of the store is none.
+    pub fn new(config: &Config, links: Links) -> Result<Self> {
+        let spool = config.server.data_dir.join("spool");
+        std::fs::create_dir_all(&spool).map_err(Error::internal)?;
+        Ok(Self {
+            store: Store::new(config)?,
+            links,
+            spool: Arc::new(spool),
+            workers: Arc::new(Semaphore::new(config.media.workers)),
+            rules: Arc::new(config.media.clone()),
+        })
+    }
+
+    /// The rules that files are held to.
+    #[must_use]
+    pub fn rules(&self) -> &config::Media {
+        &self.rules
+    }
+
+    /// A place for the bytes of a file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn spool(&self, limit: u64) -> Result<Spool> {
+        Spool::new(&self.spool, limit)
+    }
+
+    /// Looks at a file: finds out what it is, takes from a picture what cameras note, and makes the small one.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_MEDIA_TYPE` for what is not what it is said to be, `IMAGE_TOO_LARGE`.
+    pub async fn examine(&self, spool: Spool, declared: Option<&str>, filename: &str) -> Result<(Spool, Found)> {
+        let mime_type = kind::identify(spool.head(), declared, filename)?;
+        let pixels = self.rules.image_pixels;
+        let _turn = self.workers.acquire().await.map_err(Error::internal)?;
+        // Decoders are given what strangers made: should one panic, it is this file that is refused.
+        let examined = tokio::task::spawn_blocking(move || look_at(spool, mime_type, pixels)).await;
+        examined.unwrap_or(Err(kind::UNREADABLE))
+    }
+}
+
+fn look_at(mut spool: Spool, mime_type: String, pixels: u64) -> Result<(Spool, Found)> {
+    let picture = picture::look_at(&spool, &mime_type, pixels)?;
+    if let Some(picture) = &picture
+        && let Some(cleaned) = metadata::without(&spool, &mime_type, picture.orientation)?
+    {
+        spool = spool.replaced_by(&cleaned)?;
+    }
+    let lasts = mime_type.starts_with("audio/") || mime_type.starts_with("video/");
+    let duration = if lasts { duration::of(&spool, &mime_type) } else { None };
+    let (dimensions, thumbhash, thumbnail) = match picture {
+        Some(picture) => (Some(picture.dimensions), Some(picture.thumbhash), Some(picture.thumbnail)),
+        None => (None, None, None),
+    };
+    Ok((spool, Found { mime_type, dimensions, thumbhash, thumbnail, duration }))
+}

@@ -1,0 +1,131 @@
+//! Pictures: their size, the small one, and the blur.
+
+use std::io::BufReader;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder,
+    metadata::Orientation,
+};
+
+use super::{kind::UNREADABLE, spool::Spool};
+use crate::{
+    contract::ErrorCode,
+    error::{Error, Result},
+};
+
+/// Pixels of the longer side of a small picture.
+const SMALL: u32 = 512;
+
+/// Pixels of the longer side that a blur is made of, at most 100 by its definition (<https://evanw.github.io/thumbhash/>).
+const BLURRED: u32 = 100;
+
+/// Of 100; below, faces show blocks.
+const QUALITY: u8 = 82;
+
+/// Frames of a moving picture. A minute at 30 frames a second has 1,800.
+const FRAMES: usize = 2000;
+
+/// Bytes of memory a pixel that decoding may take: four channels of 16 bits.
+const PIXEL_BYTES: u64 = 8;
+
+const TOO_LARGE: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has more pixels than are decoded here");
+const TOO_LONG: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has more frames than are taken here");
+
+/// What a picture is, and looks like.
+pub(super) struct Picture {
+    /// Turned as it is to be looked at.
+    pub(super) dimensions: (u32, u32),
+    /// How it is to be turned.
+    pub(super) orientation: Orientation,
+    pub(super) thumbnail: Thumbnail,
+    pub(super) thumbhash: String,
+}
+
+/// A small picture.
+#[derive(Debug)]
+pub struct Thumbnail {
+    pub mime_type: &'static str,
+    pub bytes: Vec<u8>,
+}
+
+/// Looks at a picture of one of the types that are decoded; of other files there is none.
+///
+/// # Errors
+/// `IMAGE_TOO_LARGE` before anything of that size is decoded, `UNSUPPORTED_MEDIA_TYPE` for what is no whole picture.
+pub(super) fn look_at(spool: &Spool, mime: &str, most_pixels: u64) -> Result<Option<Picture>> {
+    let format = match mime {
+        "image/gif" => ImageFormat::Gif,
+        "image/jpeg" => ImageFormat::Jpeg,
+        "image/png" => ImageFormat::Png,
+        "image/webp" => ImageFormat::WebP,
+        _ => return Ok(None),
+    };
+    let mut reader = ImageReader::with_format(BufReader::new(spool.reader()?), format);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(most_pixels.saturating_mul(PIXEL_BYTES));
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|error| refuse(&error))?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > most_pixels {
+        return Err(TOO_LARGE);
+    }
+    if format == ImageFormat::Gif {
+        count_frames(spool)?;
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let whole = DynamicImage::from_decoder(decoder).map_err(|error| refuse(&error))?;
+    let mut small = if width > SMALL || height > SMALL { whole.thumbnail(SMALL, SMALL) } else { whole };
+    small.apply_orientation(orientation);
+    let lies = matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
+    Ok(Some(Picture {
+        dimensions: if lies { (height, width) } else { (width, height) },
+        orientation,
+        thumbhash: blur(&small),
+        thumbnail: encode(&small)?,
+    }))
+}
+
+/// Walks through the frames without decoding them.
+fn count_frames(spool: &Spool) -> Result<()> {
+    let mut options = gif::DecodeOptions::new();
+    options.skip_frame_decoding(true);
+    let mut decoder = options.read_info(BufReader::new(spool.reader()?)).map_err(|_| UNREADABLE)?;
+    for _ in 0..FRAMES {
+        if decoder.next_frame_info().map_err(|_| UNREADABLE)?.is_none() {
+            return Ok(());
+        }
+    }
+    Err(TOO_LONG)
+}
+
+fn blur(small: &DynamicImage) -> String {
+    let tiny = small.thumbnail(BLURRED, BLURRED).into_rgba8();
+    let (width, height) = (tiny.width() as usize, tiny.height() as usize);
+    BASE64_STANDARD.encode(thumbhash::rgba_to_thumb_hash(width, height, tiny.as_raw()))
+}
+
+/// As JPEG, or where something shines through as WebP.
+fn encode(small: &DynamicImage) -> Result<Thumbnail> {
+    let mut bytes = Vec::new();
+    let mime_type = if small.color().has_alpha() {
+        let rgba = DynamicImage::ImageRgba8(small.to_rgba8());
+        rgba.write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::WebP).map_err(Error::internal)?;
+        "image/webp"
+    } else {
+        let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
+        small.to_rgb8().write_with_encoder(encoder).map_err(Error::internal)?;
+        "image/jpeg"
+    };
+    Ok(Thumbnail { mime_type, bytes })
+}
+
+fn refuse(error: &ImageError) -> Error {
+    match error {
+        ImageError::Limits(_) => TOO_LARGE,
+        _ => UNREADABLE,
+    }
+}

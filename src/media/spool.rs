@@ -1,0 +1,142 @@
+//! Bytes on their way: counted and hashed as they come, in a file that has no name.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::Path,
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    contract::ErrorCode,
+    error::{Error, Result},
+};
+
+/// How much of the beginning is kept, to tell what the bytes are.
+const HEAD: usize = 8192;
+
+/// Bytes that are collected before they go to the disk, in one step that may block.
+const CHUNK: usize = 256 * 1024;
+
+/// More bytes than a file may have.
+pub const TOO_LARGE: Error = Error::Refused(ErrorCode::PayloadTooLarge, "the file is too large");
+
+/// The bytes of a file. They are gone with this value, or with the process.
+#[derive(Debug)]
+pub struct Spool {
+    file: File,
+    limit: u64,
+    size: u64,
+    head: Vec<u8>,
+    hash: Sha256,
+}
+
+impl Spool {
+    pub(super) fn new(folder: &Path, limit: u64) -> Result<Self> {
+        let file = tempfile::tempfile_in(folder).map_err(Error::internal)?;
+        Ok(Self { file, limit, size: 0, head: Vec::new(), hash: Sha256::new() })
+    }
+
+    /// Takes bytes as they come. What is beyond the limit is not kept.
+    ///
+    /// # Errors
+    /// `PAYLOAD_TOO_LARGE` beyond the limit, `VALIDATION_ERROR` when the bytes end before they should.
+    pub async fn fill<E>(self, bytes: impl Stream<Item = std::result::Result<Bytes, E>> + Send) -> Result<Self>
+    where
+        E: Send,
+    {
+        let mut bytes = std::pin::pin!(bytes);
+        let (mut spool, mut waiting) = (self, Vec::with_capacity(CHUNK));
+        while let Some(more) = bytes.next().await {
+            let more = more.map_err(|_| Error::field("file", "incomplete", "the file ended early"))?;
+            if spool.size + (waiting.len() + more.len()) as u64 > spool.limit {
+                return Err(TOO_LARGE);
+            }
+            waiting.extend_from_slice(&more);
+            if waiting.len() >= CHUNK {
+                (spool, waiting) = spool.write(waiting).await?;
+            }
+        }
+        let (spool, _) = spool.write(waiting).await?;
+        Ok(spool)
+    }
+
+    async fn write(mut self, mut bytes: Vec<u8>) -> Result<(Self, Vec<u8>)> {
+        let written = tokio::task::spawn_blocking(move || {
+            self.append(&bytes)?;
+            bytes.clear();
+            Ok::<_, io::Error>((self, bytes))
+        });
+        written.await.map_err(Error::internal)?.map_err(Error::internal)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        let missing = HEAD.saturating_sub(self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..missing]);
+        Ok(())
+    }
+
+    /// Bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The first bytes, enough to tell what they are.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// SHA-256 of all bytes.
+    #[must_use]
+    pub fn sha256(&self) -> Vec<u8> {
+        self.hash.clone().finalize().to_vec()
+    }
+
+    /// The bytes from the first one on. There is one place to read from: who reads is alone.
+    pub(super) fn reader(&self) -> Result<File> {
+        let mut file = self.file.try_clone().map_err(Error::internal)?;
+        file.seek(SeekFrom::Start(0)).map_err(Error::internal)?;
+        Ok(file)
+    }
+
+    /// All bytes at once.
+    pub(super) fn read(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
+        self.reader()?.read_to_end(&mut bytes).map_err(Error::internal)?;
+        Ok(bytes)
+    }
+
+    /// The same file with other bytes.
+    pub(super) fn replaced_by(mut self, bytes: &[u8]) -> Result<Self> {
+        self.file.set_len(0).map_err(Error::internal)?;
+        self.file.seek(SeekFrom::Start(0)).map_err(Error::internal)?;
+        let mut empty = Self { size: 0, head: Vec::new(), hash: Sha256::new(), ..self };
+        empty.append(bytes).map_err(Error::internal)?;
+        Ok(empty)
+    }
+
+    /// The bytes in pieces of that size, the last one being smaller.
+    pub(super) fn pieces(&self, size: usize) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
+        let file = tokio::fs::File::from_std(self.reader()?);
+        let pieces = futures_util::stream::try_unfold(file, move |mut file| async move {
+            let mut piece = bytes::BytesMut::with_capacity(size);
+            while piece.len() < size {
+                let missing = (size - piece.len()) as u64;
+                let mut rest = tokio::io::AsyncReadExt::take(&mut file, missing);
+                if tokio::io::AsyncReadExt::read_buf(&mut rest, &mut piece).await? == 0 {
+                    break;
+                }
+            }
+            Ok((!piece.is_empty()).then(|| (piece.freeze(), file)))
+        });
+        Ok(pieces.into_stream())
+    }
+}

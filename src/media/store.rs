@@ -1,0 +1,400 @@
+//! Where the bytes of files lie: on the local disk, in a bucket that speaks S3, or in Supabase Storage.
+//!
+//! Each step that a store takes has an end: one that hangs costs whoever waits for it `media.timeout_seconds`.
+
+use std::{fmt, ops::Range, str::FromStr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use object_store::{
+    Attribute, Attributes, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions,
+    RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder},
+    local::LocalFileSystem,
+    path::Path,
+    signer::{HeaderName, HeaderValue, Method, SignedUrlOptions, Signer},
+};
+use tokio::time::timeout;
+
+use super::{halves, kind::Served, spool::Spool, supabase::Supabase};
+use crate::{
+    config::{Config, MediaStore},
+    contract::{MediaId, Timestamp},
+    error::{Error, Result},
+};
+
+/// Bytes of a part: the least that S3 takes, but for the last one
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+const PART: usize = 5 * 1024 * 1024;
+
+/// Bytes that are written to the local disk in one step.
+const LOCAL_PART: usize = 256 * 1024;
+
+/// The name of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// The bytes of a file.
+    File(MediaId),
+    /// Its small picture.
+    Thumbnail(MediaId),
+    /// Bytes that somebody sent directly, and nobody has looked at.
+    Incoming(MediaId),
+    /// A trial.
+    Trial(MediaId),
+}
+
+impl Key {
+    /// The file it belongs to.
+    #[must_use]
+    pub fn id(self) -> MediaId {
+        match self {
+            Self::File(id) | Self::Thumbnail(id) | Self::Incoming(id) | Self::Trial(id) => id,
+        }
+    }
+
+    /// Every object that a file may have.
+    pub(super) fn all(id: MediaId) -> [Self; 4] {
+        [Self::File(id), Self::Thumbnail(id), Self::Incoming(id), Self::Trial(id)]
+    }
+
+    pub(super) fn path(self) -> Path {
+        Path::from(self.to_string())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folder = match self {
+            Self::File(_) => "files",
+            Self::Thumbnail(_) => "thumbnails",
+            Self::Incoming(_) => "incoming",
+            Self::Trial(_) => "trials",
+        };
+        write!(f, "{folder}/{}", self.id())
+    }
+}
+
+/// Names that objects of ours do not have.
+#[derive(Debug)]
+pub struct Foreign;
+
+impl FromStr for Key {
+    type Err = Foreign;
+
+    fn from_str(name: &str) -> Result<Self, Foreign> {
+        let (folder, id) = name.split_once('/').ok_or(Foreign)?;
+        let id = id.parse().map_err(|_| Foreign)?;
+        match folder {
+            "files" => Ok(Self::File(id)),
+            "thumbnails" => Ok(Self::Thumbnail(id)),
+            "incoming" => Ok(Self::Incoming(id)),
+            "trials" => Ok(Self::Trial(id)),
+            _ => Err(Foreign),
+        }
+    }
+}
+
+/// Bytes on their way out.
+pub type Outgoing = BoxStream<'static, Result<Bytes>>;
+
+/// An address of the store itself, and what a request to it must carry.
+#[derive(Debug)]
+pub struct Direct {
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// The store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    backend: Backend,
+    patience: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum Backend {
+    Local(Arc<LocalFileSystem>),
+    S3(Arc<AmazonS3>),
+    Supabase(Supabase),
+}
+
+impl Store {
+    /// The store as configured. Nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// When the local folder cannot be made, or an address is none.
+    pub fn new(config: &Config) -> Result<Self> {
+        let patience = Duration::from_secs(config.media.timeout_seconds);
+        let backend = match config.media_store() {
+            MediaStore::Auto | MediaStore::Local => {
+                let folder = config.server.data_dir.join("media");
+                std::fs::create_dir_all(&folder).map_err(Error::internal)?;
+                let disk = LocalFileSystem::new_with_prefix(folder).map_err(Error::internal)?;
+                Backend::Local(Arc::new(disk.with_fsync(true)))
+            }
+            MediaStore::S3 => Backend::S3(Arc::new(s3(config, patience)?)),
+            MediaStore::Supabase => Backend::Supabase(Supabase::new(&config.supabase)?),
+        };
+        Ok(Self { backend, patience })
+    }
+
+    /// Stores a file; when this answers, it lasts.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`.
+    pub async fn put(&self, key: Key, file: &Spool, served: &Served) -> Result<()> {
+        match &self.backend {
+            Backend::Local(disk) => self.put_parts(&**disk, key, file, Attributes::new(), LOCAL_PART).await,
+            Backend::S3(bucket) => self.put_parts(&**bucket, key, file, attributes(served), PART).await,
+            Backend::Supabase(supabase) => supabase.put(key, file, &served.content_type, self.patience).await,
+        }
+    }
+
+    /// Stores a few bytes.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`.
+    pub async fn put_bytes(&self, key: Key, bytes: Vec<u8>, served: &Served) -> Result<()> {
+        let put = async {
+            match &self.backend {
+                Backend::Local(disk) => disk.put(&key.path(), bytes.into()).await.map(drop).map_err(failed),
+                Backend::S3(bucket) => {
+                    let options = PutOptions { attributes: attributes(served), ..PutOptions::default() };
+                    bucket.put_opts(&key.path(), bytes.into(), options).await.map(drop).map_err(failed)
+                }
+                Backend::Supabase(supabase) => supabase.put_bytes(key, bytes, &served.content_type).await,
+            }
+        };
+        self.patiently(put).await
+    }
+
+    async fn put_parts(
+        &self,
+        store: &impl ObjectStore,
+        key: Key,
+        file: &Spool,
+        attributes: Attributes,
+        part: usize,
+    ) -> Result<()> {
+        let mut parts = std::pin::pin!(file.pieces(part)?);
+        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+        let path = key.path();
+        let begun = async { store.put_multipart_opts(&path, options).await.map_err(failed) };
+        let mut upload = self.patiently(begun).await?;
+        let sent = async {
+            while let Some(part) = parts.next().await {
+                let part = part.map_err(Error::internal)?;
+                self.patiently(async { upload.put_part(part.into()).await.map_err(failed) }).await?;
+            }
+            self.patiently(async { upload.complete().await.map(drop).map_err(failed) }).await
+        };
+        let sent = sent.await;
+        if sent.is_err() {
+            // What was sent is of no use; where the store does not hear this either, its own rules remove it.
+            let _ = self.patiently(async { upload.abort().await.map_err(failed) }).await;
+        }
+        sent
+    }
+
+    /// The bytes of an object, or a part of them.
+    ///
+    /// # Errors
+    /// `MEDIA_NOT_FOUND`, `STORAGE_UNAVAILABLE`; the stream ends with an error when the store fails in between.
+    pub async fn get(&self, key: Key, range: Option<Range<u64>>) -> Result<Outgoing> {
+        let path = key.path();
+        let options = GetOptions::new().with_range(range.clone());
+        let get = async {
+            Ok(match &self.backend {
+                Backend::Local(disk) => objects(disk.get_opts(&path, options).await.map_err(failed)?),
+                Backend::S3(bucket) => objects(bucket.get_opts(&path, options).await.map_err(failed)?),
+                Backend::Supabase(supabase) => supabase.get(key, range).await?,
+            })
+        };
+        let stream = self.patiently(get).await?;
+        let patience = self.patience;
+        let steps = futures_util::stream::try_unfold(stream, move |mut stream| async move {
+            let next = timeout(patience, stream.try_next()).await.map_err(|_| Error::Storage("no answer".into()))??;
+            Ok(next.map(|bytes| (bytes, stream)))
+        });
+        Ok(steps.boxed())
+    }
+
+    /// How many bytes an object has, if it is there.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`.
+    pub async fn size(&self, key: Key) -> Result<Option<u64>> {
+        let path = key.path();
+        let head = async {
+            match &self.backend {
+                Backend::Local(disk) => disk.head(&path).await.map(|meta| meta.size).map_err(failed),
+                Backend::S3(bucket) => bucket.head(&path).await.map(|meta| meta.size).map_err(failed),
+                Backend::Supabase(supabase) => supabase.size(key).await,
+            }
+        };
+        present(self.patiently(head).await)
+    }
+
+    /// Removes an object; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`.
+    pub async fn delete(&self, key: Key) -> Result<()> {
+        let path = key.path();
+        let delete = async {
+            match &self.backend {
+                Backend::Local(disk) => disk.delete(&path).await.map_err(failed),
+                Backend::S3(bucket) => bucket.delete(&path).await.map_err(failed),
+                Backend::Supabase(supabase) => supabase.delete(key).await,
+            }
+        };
+        present(self.patiently(delete).await).map(drop)
+    }
+
+    /// The name of every object of ours, and when it came.
+    pub fn list(&self) -> BoxStream<'_, Result<(Key, Timestamp)>> {
+        let objects = |listed: BoxStream<'static, object_store::Result<object_store::ObjectMeta>>| {
+            let named = listed.map_err(failed).map_ok(|meta| {
+                (meta.location.as_ref().parse::<Key>().ok(), Timestamp(meta.last_modified.timestamp_millis()))
+            });
+            named.try_filter_map(|(key, at)| async move { Ok(key.map(|key| (key, at))) }).boxed()
+        };
+        match &self.backend {
+            Backend::Local(disk) => objects(disk.list(None)),
+            Backend::S3(bucket) => objects(bucket.list(None)),
+            Backend::Supabase(supabase) => supabase.list().boxed(),
+        }
+    }
+
+    /// An address of the store that loads an object, unless this server hands it out itself.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`.
+    pub async fn link(&self, key: Key, filename: &str, served: &Served, life: Duration) -> Result<Option<String>> {
+        let path = key.path();
+        let link = async {
+            match &self.backend {
+                Backend::Local(_) => Ok(None),
+                Backend::S3(bucket) => {
+                    let url = bucket.signed_url(Method::GET, &path, life).await.map_err(failed)?;
+                    Ok(Some(url.into()))
+                }
+                Backend::Supabase(supabase) => {
+                    let saved_as = served.disposition.starts_with("attachment").then_some(filename);
+                    supabase.link(key, saved_as, life).await.map(Some)
+                }
+            }
+        };
+        self.patiently(link).await
+    }
+
+    /// Removes what processes that died were writing until `old`, and counts it. A bucket has rules of its own for that.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`.
+    pub async fn remove_halves(&self, old: Timestamp) -> Result<usize> {
+        let Backend::Local(disk) = self.backend.clone() else { return Ok(0) };
+        let removed = tokio::task::spawn_blocking(move || halves::remove(&disk, old)).await;
+        removed.map_err(Error::internal)?.map_err(|error| Error::Storage(Box::new(error)))
+    }
+
+    /// An address of the store that takes an object of this type, unless this server takes it itself.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`.
+    pub async fn upload_link(&self, key: Key, mime_type: &str, life: Duration) -> Result<Option<Direct>> {
+        let path = key.path();
+        let link = async {
+            match &self.backend {
+                Backend::Local(_) => Ok(None),
+                Backend::S3(bucket) => {
+                    // The signer takes no length: that is looked at when the upload is completed.
+                    let mime_type = HeaderValue::from_str(mime_type).map_err(Error::internal)?;
+                    let options = SignedUrlOptions::default()
+                        .with_signed_header(HeaderName::from_static("content-type"), mime_type);
+                    let url = bucket.signed_url_opts(Method::PUT, &path, life, &options).await.map_err(failed)?.into();
+                    Ok(Some(Direct { url, headers: Vec::new() }))
+                }
+                Backend::Supabase(supabase) => supabase.upload_link(key).await.map(Some),
+            }
+        };
+        self.patiently(link).await
+    }
+
+    /// Stores something, reads it, and removes it.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`, with the reason as its source.
+    pub async fn check(&self) -> Result<()> {
+        let key = Key::Trial(MediaId::new());
+        let served = super::kind::served("text/plain", "trial.txt");
+        self.put_bytes(key, b"parlour".to_vec(), &served).await?;
+        let read: Vec<Bytes> = self.get(key, None).await?.try_collect().await?;
+        self.delete(key).await?;
+        if read.concat() == b"parlour" { Ok(()) } else { Err(Error::Storage("it gives back other bytes".into())) }
+    }
+
+    async fn patiently<T>(&self, step: impl Future<Output = Result<T>>) -> Result<T> {
+        timeout(self.patience, step).await.unwrap_or_else(|_| Err(Error::Storage("no answer".into())))
+    }
+}
+
+fn s3(config: &Config, patience: Duration) -> Result<AmazonS3> {
+    let s3 = &config.s3;
+    let retry = RetryConfig { max_retries: 2, retry_timeout: patience / 2, ..RetryConfig::default() };
+    let options = ClientOptions::new().with_timeout(patience).with_connect_timeout(patience / 2).with_allow_http(true);
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(&s3.bucket)
+        .with_region(&s3.region)
+        .with_access_key_id(&s3.access_key_id)
+        .with_secret_access_key(s3.secret_access_key.expose())
+        .with_virtual_hosted_style_request(!s3.path_style)
+        .with_client_options(options)
+        .with_retry(retry);
+    if !s3.endpoint.is_empty() {
+        builder = builder.with_endpoint(&s3.endpoint);
+    }
+    builder.build().map_err(Error::internal)
+}
+
+fn attributes(served: &Served) -> Attributes {
+    Attributes::from_iter([
+        (Attribute::ContentType, served.content_type.clone()),
+        (Attribute::ContentDisposition, served.disposition.clone()),
+    ])
+}
+
+fn objects(got: object_store::GetResult) -> Outgoing {
+    got.into_stream().map_err(failed).boxed()
+}
+
+fn failed(error: object_store::Error) -> Error {
+    match error {
+        object_store::Error::NotFound { .. } => Error::MEDIA_NOT_FOUND,
+        other => Error::Storage(Box::new(other)),
+    }
+}
+
+/// What is not there is no failure.
+fn present<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Err(Error::Refused(..)) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_known_by_its_name() {
+        let id = MediaId::new();
+        for key in Key::all(id) {
+            assert_eq!(key.to_string().parse::<Key>().unwrap(), key);
+        }
+        for name in ["", "files", "files/x", "files/../secret", "other/0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11"] {
+            assert!(name.parse::<Key>().is_err(), "{name}");
+        }
+    }
+}
