@@ -7,13 +7,16 @@ use std::{
 };
 
 use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType},
 };
 use sha2::{Digest, Sha256};
 
-use super::{NewMessage, facts::Facts};
+use super::{
+    NewMessage,
+    facts::Facts,
+    rows::{self, End},
+};
 use crate::{
     chat::{
         attachment, mention,
@@ -21,7 +24,7 @@ use crate::{
         view::{self, Reader},
     },
     contract::{
-        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Seq, Timestamp, UserId,
+        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Timestamp, UserId,
         message::SendMessage,
     },
     error::{Error, Result},
@@ -66,8 +69,8 @@ pub(super) async fn write(
     let mut draft = Draft::new(&facts, now);
     let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
     let Draft { rooms, rows, mentions, files, slowed, .. } = draft;
-    advance(tx, &rooms, now).await?;
-    insert(tx, &rows).await?;
+    rows::advance(tx, &rooms, now).await?;
+    rows::insert(tx, &rows).await?;
     let named = rows.iter().zip(&mentions).flat_map(|(row, users)| mention::rows(row, users)).collect();
     mention::insert(tx, named).await?;
     attachment::insert(tx, &rows, &files).await?;
@@ -106,12 +109,6 @@ enum Decision {
 
 /// What makes a send repeatable.
 type Key<'a> = (RoomId, UserId, &'a str);
-
-/// The end of a room's log as this batch moves it.
-struct End {
-    last_seq: Seq,
-    new_messages: i64,
-}
 
 /// The new rows, as they come together.
 struct Draft<'a> {
@@ -266,52 +263,6 @@ async fn note_senders(
         .exec(tx)
         .await?;
     Ok(())
-}
-
-/// Moves the end of each room's log; rooms in the order of their ids, so that two nodes never wait for each other.
-async fn advance(tx: &DatabaseTransaction, rooms: &BTreeMap<RoomId, End>, now: Timestamp) -> Result<()> {
-    for (id, end) in rooms {
-        room::Entity::update_many()
-            .col_expr(room::Column::LastSeq, Expr::value(end.last_seq))
-            .col_expr(room::Column::LastMessageSeq, Expr::value(end.last_seq))
-            .col_expr(room::Column::MessageCount, Expr::col(room::Column::MessageCount).add(end.new_messages))
-            .col_expr(room::Column::ActiveAt, Expr::value(now))
-            .filter(room::Column::Id.eq(*id))
-            .exec(tx)
-            .await?;
-    }
-    Ok(())
-}
-
-/// Inserts the rows in pieces whose sizes are powers of two: the statement cache is keyed by the text of a statement, and
-/// so holds nine of them instead of one for every size.
-async fn insert(tx: &DatabaseTransaction, mut rows: &[message::Model]) -> Result<()> {
-    while !rows.is_empty() {
-        let (piece, rest) = rows.split_at(1 << rows.len().ilog2());
-        let piece = piece.iter().cloned().map(all_set);
-        message::Entity::insert_many(piece).exec_without_returning(tx).await?;
-        rows = rest;
-    }
-    Ok(())
-}
-
-/// Every column set, `NULL` included: a column that only some rows of an insert set would become `NULL` in the others.
-fn all_set(row: message::Model) -> message::ActiveModel {
-    message::ActiveModel {
-        id: Set(row.id),
-        room_id: Set(row.room_id),
-        seq: Set(row.seq),
-        sender_id: Set(row.sender_id),
-        message_type: Set(row.message_type),
-        content: Set(row.content),
-        reply_to_id: Set(row.reply_to_id),
-        forwarded_from_id: Set(row.forwarded_from_id),
-        client_msg_id: Set(row.client_msg_id),
-        request_hash: Set(row.request_hash),
-        created_at: Set(row.created_at),
-        edited_at: Set(row.edited_at),
-        deleted_at: Set(row.deleted_at),
-    }
 }
 
 /// Messages of earlier transactions that were sent again, as they are now, to who sent them.

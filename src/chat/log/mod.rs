@@ -7,6 +7,7 @@
 mod batch;
 mod facts;
 pub(super) mod read;
+mod rows;
 mod writer;
 
 use std::time::Duration;
