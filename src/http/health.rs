@@ -54,11 +54,15 @@ struct Checks {
     migrations: &'static str,
     /// No reason to send traffic elsewhere: without Redis a node serves as before and only hears of the others later.
     bus: &'static str,
+    /// Nor is this: every node has the same store, and messages need none.
+    storage: &'static str,
     draining: &'static str,
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    let (database, migrations) = match timeout(PATIENCE, app.db.pending_migrations()).await {
+    let (schema, stores) =
+        tokio::join!(timeout(PATIENCE, app.db.pending_migrations()), app.chat.files().are_reachable());
+    let (database, migrations) = match schema {
         Ok(Ok(0)) => ("ok", "ok"),
         Ok(Ok(_)) => ("ok", "pending"),
         Ok(Err(error)) => {
@@ -72,11 +76,12 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         Some(redis) if redis.is_up() => "ok",
         Some(_) => "unreachable",
     };
+    let storage = if stores { "ok" } else { "unreachable" };
     let draining = if app.draining.is_cancelled() { "stopping" } else { "ok" };
     let ready = [database, migrations, draining].iter().all(|check| *check == "ok");
     let (code, status) =
         if ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
-    (code, Json(Readiness { status, checks: Checks { database, migrations, bus, draining } })).into_response()
+    (code, Json(Readiness { status, checks: Checks { database, migrations, bus, storage, draining } })).into_response()
 }
 
 async fn metrics() -> Response {

@@ -19,15 +19,30 @@ mod supabase;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::{Instant, timeout},
+};
+use uuid::Uuid;
 
 use crate::{
     config::{self, Config},
+    contract::MediaId,
     error::{Error, Result},
 };
 
 pub use self::picture::Thumbnail;
-use self::{link::Links, spool::Spool, store::Store};
+use self::{
+    link::Links,
+    spool::Spool,
+    store::{Key, Store},
+};
+
+/// How long what was learned about the store counts as news: probes come often, and each question may cost money.
+const PROBE_LIFE: Duration = Duration::from_secs(5);
+
+/// How long the store may take to show that it is there.
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything that deals with the bytes of files.
 #[derive(Clone, Debug)]
@@ -38,6 +53,8 @@ pub struct Files {
     spool: Arc<PathBuf>,
     workers: Arc<Semaphore>,
     rules: Arc<config::Media>,
+    /// Whether the store was there, and when.
+    probed: Arc<Mutex<Option<(Instant, bool)>>>,
 }
 
 /// What was found in the bytes of a file.
@@ -65,6 +82,7 @@ impl Files {
             spool: Arc::new(spool),
             workers: Arc::new(Semaphore::new(config.media.workers)),
             rules: Arc::new(config.media.clone()),
+            probed: Arc::default(),
         })
     }
 
@@ -72,6 +90,29 @@ impl Files {
     #[must_use]
     pub fn rules(&self) -> &config::Media {
         &self.rules
+    }
+
+    /// Whether the store answers, as it was found to some seconds ago at the most.
+    pub async fn are_reachable(&self) -> bool {
+        // Who comes meanwhile waits for the same answer.
+        let mut probed = self.probed.lock().await;
+        if let Some((at, found)) = *probed
+            && at.elapsed() < PROBE_LIFE
+        {
+            return found;
+        }
+        // Nothing has that name: that the store says so is enough.
+        let nothing = Key::Trial(MediaId(Uuid::nil()));
+        let found = match timeout(PROBE_PATIENCE, self.store.size(nothing)).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => {
+                error.record();
+                false
+            }
+            Err(_) => false,
+        };
+        *probed = Some((Instant::now(), found));
+        found
     }
 
     /// A place for the bytes of a file of at most `limit` bytes.
