@@ -9,8 +9,13 @@ use migration::{MigrationStatus, Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        self, Connection,
+        postgres::PgConnection,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
+use tokio::time::timeout;
 
 use crate::{config::Config, error::Result};
 
@@ -19,6 +24,20 @@ const MIGRATION_LOCK: i64 = 0x70_61_72_6c_6f_75_72;
 
 /// Connections for writing to PostgreSQL: apart from those for reading, so that a burst of reads keeps no commit waiting.
 const POSTGRES_WRITERS: u32 = 4;
+
+/// How long PostgreSQL works on one statement, waiting for locks included.
+const STATEMENT: Duration = Duration::from_secs(5);
+
+/// After how long PostgreSQL ends a transaction whose node says nothing: that node is frozen or cut off, and what it has locked
+/// others wait for.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How long a connection may take to show that it works. One to a machine that is gone would show nothing for a quarter of an
+/// hour.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// How long a connection may have been idle to be used without such a sign.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Connections to the database.
 #[derive(Clone, Debug)]
@@ -45,15 +64,7 @@ impl Db {
             let read = Database::connect(sqlite(&url, acquire_timeout, config.database.max_connections, true)).await?;
             return Ok(Self { read, write });
         }
-        let pool = |connections| {
-            let mut options = ConnectOptions::new(url.clone());
-            options
-                .max_connections(connections)
-                .acquire_timeout(acquire_timeout)
-                .statement_timeout(Duration::from_secs(5))
-                .sqlx_logging(false);
-            Database::connect(options)
-        };
+        let pool = |connections| Database::connect(postgres(&url, acquire_timeout, connections));
         let read = pool(config.database.max_connections).await?;
         Ok(Self { read, write: pool(POSTGRES_WRITERS).await? })
     }
@@ -158,6 +169,33 @@ impl Db {
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.read.ping().await
     }
+}
+
+/// Settings that keep a PostgreSQL, or a way to it, that hangs from hanging us, and a node that hangs from hanging the others.
+fn postgres(url: &str, acquire_timeout: Duration, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .acquire_timeout(acquire_timeout)
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(|postgres| {
+            postgres.application_name("parlour").options([
+                ("statement_timeout", STATEMENT.as_millis().to_string()),
+                ("idle_in_transaction_session_timeout", SILENCE.as_millis().to_string()),
+            ])
+        })
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.test_before_acquire(false)
+                .before_acquire(|connection, idle| {
+                    Box::pin(async move { if idle.idle_for < FRESH { Ok(true) } else { is_alive(connection).await } })
+                })
+                .after_release(|connection, _| Box::pin(is_alive(connection)))
+        });
+    options
+}
+
+async fn is_alive(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    timeout(SIGN_OF_LIFE, connection.ping()).await.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
 }
 
 /// Settings that make an acknowledged write survive a power cut (`synchronous=FULL` with WAL syncs at every commit,

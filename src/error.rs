@@ -54,6 +54,9 @@ impl Error {
     pub(crate) const MESSAGE_NOT_FOUND: Self = Self::Refused(ErrorCode::MessageNotFound, "there is no such message");
     pub(crate) const USER_NOT_FOUND: Self = Self::Refused(ErrorCode::UserNotFound, "there is no such user");
     pub(crate) const MEDIA_NOT_FOUND: Self = Self::Refused(ErrorCode::MediaNotFound, "there is no such file");
+    /// What the client may assume: less than of other failures, which all happen before anything is stored.
+    pub(crate) const IN_DOUBT: Self =
+        Self::Refused(ErrorCode::ServiceUnavailable, "this took too long; it may or may not have taken effect");
     pub(crate) const DRAINING: Self =
         Self::Refused(ErrorCode::ServerDraining, "this node is stopping; connect again for another");
 

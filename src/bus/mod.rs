@@ -15,7 +15,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseTransaction, DbErr};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -143,11 +143,11 @@ impl Bus {
     /// hangs up must not leave behind a change that nobody hears of.
     ///
     /// # Errors
-    /// When the commit fails; then nothing is told.
+    /// When the commit fails; then nothing is told, and it may have happened all the same.
     pub async fn commit(&self, tx: DatabaseTransaction, notice: Notice) -> Result<()> {
         let bus = self.clone();
         let step = tokio::spawn(async move {
-            tx.commit().await?;
+            tx.commit().await.map_err(in_doubt)?;
             bus.publish(notice).await;
             Ok(())
         });
@@ -159,5 +159,16 @@ impl Bus {
         if !entries.is_empty() {
             self.publish(Notice::Committed(entries.into())).await;
         }
+    }
+}
+
+/// What became of a commit that the database did not answer, nobody knows.
+pub(crate) fn in_doubt(error: DbErr) -> Error {
+    match Error::from(error) {
+        Error::Unavailable(cause) => {
+            tracing::warn!(error = %cause, "the database did not answer a commit");
+            Error::IN_DOUBT
+        }
+        other => other,
     }
 }

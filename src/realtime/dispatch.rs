@@ -147,7 +147,7 @@ async fn send_message(session: &Session, payload: &RawValue) -> Result<Handled> 
 
 async fn answer_later(answer: Answer, event: String, reply: Reply) {
     let committed = timeout(PATIENCE, chat::message::committed(answer)).await;
-    reply.send(&event, committed.unwrap_or_else(|_| Err(Error::Unavailable("the log took too long".into()))));
+    reply.send(&event, committed.unwrap_or(Err(Error::IN_DOUBT)));
 }
 
 async fn edit_message(session: &Session, request: EditMessage) -> Result<EditedMessage> {

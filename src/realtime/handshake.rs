@@ -8,7 +8,11 @@ use axum::{
 };
 use parking_lot::Mutex;
 use serde::Deserialize;
-use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::{
+    TransportType,
+    extract::{AckSender, SocketRef},
+};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -61,13 +65,20 @@ pub(super) struct Guest {
 
 /// Lets a socket in, or says why not.
 pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObject) -> Result<(), Refused> {
-    match consider(&realtime, &socket, auth).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            error.record();
-            Err(Refused(error.code()))
+    let considered = timeout(session::PATIENCE, consider(&realtime, &socket, auth)).await;
+    let Err(error) = considered.unwrap_or(Err(Error::IN_DOUBT)) else { return Ok(()) };
+    error.record();
+    if error.code().status() == 503 {
+        // No client comes back after a refusal, every one does after a transport that ends; this one ends when nobody
+        // answers its CONNECT.
+        if let Some(ConnectInfo(connection)) = socket.req_parts().extensions.get::<ConnectInfo<ConnInfo>>()
+            && socket.transport_type() == TransportType::Websocket
+        {
+            connection.kill.kill();
         }
+        sleep(realtime.app.config.realtime.connect_timeout() * 2).await;
     }
+    Err(Refused(error.code()))
 }
 
 async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> Result<()> {

@@ -227,7 +227,7 @@ impl Session {
         let handled = match timeout(PATIENCE, handling).await {
             Ok(Ok(handled)) => handled,
             Ok(Err(_)) => Err(Error::internal("a handler panicked")),
-            Err(_) => Err(Error::Unavailable("an event took too long".into())),
+            Err(_) => Err(Error::IN_DOUBT),
         };
         metrics::histogram!("parlour_event_seconds").record(started.elapsed().as_secs_f64());
         match handled {

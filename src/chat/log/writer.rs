@@ -4,21 +4,27 @@
 //! Encoding and telling happen in a second task, so that the database works on the next batch meanwhile; that task keeps
 //! the order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnAcquireErr, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{
     Job, NewMark, NewMessage,
     batch::{self, Outcome, Stored},
 };
 use crate::{
-    bus::{Bus, Committed, Notice},
+    bus::{self, Bus, Committed, Notice},
     chat::view::padded,
     clock::Clock,
     contract::{MemberId, Seq, command::SentMessage, event::Durable},
@@ -30,6 +36,12 @@ use entity::{member, read_mark};
 
 /// Jobs of one transaction. Larger ones are not faster (measured: 100 rows to a commit hide its cost), only later.
 const BATCH: usize = 256;
+
+/// How long the database may take for a batch: nothing of it is stored when that is over.
+const WRITE: Duration = Duration::from_secs(6);
+
+/// How long it may take to commit one.
+const COMMIT: Duration = Duration::from_secs(2);
 
 /// What was asked together, and what came of it; the answers stand in the order of the questions.
 struct Batch {
@@ -120,7 +132,7 @@ async fn commit(
     messages: &[NewMessage],
     marks: &[NewMark],
 ) -> Result<Results, Failure> {
-    let write = async {
+    let write = timeout(WRITE, async {
         let tx = db.begin().await?;
         let marked: Vec<MemberId> = marks.iter().map(|mark| mark.place).collect();
         let messages = if messages.is_empty() {
@@ -130,9 +142,12 @@ async fn commit(
         };
         let marks = move_marks(&tx, marks).await?;
         Ok((tx, Results { messages, marks }))
-    };
-    let (tx, results) = write.await.map_err(Failure::Before)?;
-    tx.commit().await.map_err(|error| Failure::Commit(error.into()))?;
+    });
+    let late = |_| Err(Error::Unavailable("the database took too long for a batch".into()));
+    let (tx, results) = write.await.unwrap_or_else(late).map_err(Failure::Before)?;
+    let committed =
+        timeout(COMMIT, tx.commit()).await.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)));
+    committed.map_err(|error| Failure::Commit(bus::in_doubt(error)))?;
     Ok(results)
 }
 

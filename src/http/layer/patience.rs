@@ -10,7 +10,7 @@ use axum::{
 };
 use tokio::time::timeout;
 
-use crate::{app::App, contract::ErrorCode, error::Error, http::problem};
+use crate::{app::App, error::Error, http::problem};
 
 /// Where bodies arrive that take as long as the caller's connection needs. How long the store may take is limited there.
 const UPLOADS: &str = "/api/chat/upload";
@@ -21,10 +21,6 @@ const MEDIA: &str = "/api/chat/media/";
 /// Where a poll is answered when there is something to tell.
 const SOCKET_IO: &str = "/socket.io";
 
-/// What the client may assume: less than of other failures, which all happen before anything is stored.
-const TOO_LONG: Error =
-    Error::Refused(ErrorCode::ServiceUnavailable, "this took too long; it may or may not have taken effect");
-
 /// Gives a request up after `server.request_timeout_seconds`, also when it is its body that does not arrive.
 pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
@@ -33,5 +29,5 @@ pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) ->
         return next.run(request).await;
     }
     let patience = Duration::from_secs(app.config.server.request_timeout_seconds);
-    timeout(patience, next.run(request)).await.unwrap_or_else(|_| problem::respond(&TOO_LONG))
+    timeout(patience, next.run(request)).await.unwrap_or_else(|_| problem::respond(&Error::IN_DOUBT))
 }
