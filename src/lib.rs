@@ -30,10 +30,11 @@
 //! | [`chat`] | the use cases and their rules; knows neither axum nor socketioxide |
 //! | [`chat::permission`] | who may do what: one table |
 //! | [`chat::log`] | the group-commit writer, and reading the log back |
-//! | [`bus`] | what was committed, on its way to whoever listens |
+//! | [`bus`] | what was committed, on its way to whoever listens: here, and by Redis on other nodes |
 //! | [`delivery`] | takes every notice of the bus, in order, and sees to it |
 //! | [`feed`] | one task a room: delivers its entries in `seq` order, refills gaps, attaches readers |
 //! | [`connections`] | the index of this node's sockets |
+//! | [`watch`] | looks again at what open sockets hear and may, for what another node could not tell |
 //! | [`presence`], [`typing`] | the ephemeral facts |
 //! | [`realtime`] | Socket.IO: handshake, inbox, dispatch. The only place that names socketioxide |
 //! | [`http`] | REST: every route on one page, thin handlers |
@@ -73,6 +74,23 @@
 //! socket, then adds it to the room: one task does both, so there is neither a gap nor a repeat between replay and live.
 //! What the task does not remember it reads from the database, which is also how it fills any gap that the bus left. A
 //! socket that does not keep up is cut and comes back the same way; nothing is ever dropped silently.
+//!
+//! # Many nodes
+//!
+//! Nodes are equal, and share nothing but the database, the media store, and a Redis that makes them fast. The places of a log
+//! are given under the lock of its room, so any node may write to any room. What a node commits it gives to its own sockets at
+//! once and to Redis without waiting ([`bus::redis`]); another node follows the channels of the rooms and users it has sockets
+//! of ([`bus::interest`]) and gives what it hears to the same feed, which cares neither about order nor about repeats. What
+//! Redis loses, the feed reads: at once when it sees a gap, with its sweep of every few seconds, and whenever a connection to
+//! Redis was made anew. What is in no log (logins that ended, rooms that somebody was added to) is looked up by [`watch`].
+//!
+//! Presence is in the database: a row a node with a lease that it renews, and a row for each of its users ([`presence`]). When
+//! a lease ends, another node takes the users off and tells of it. Rate limits and numbers of sockets are counted in Redis,
+//! and by each node alone while that does not answer ([`limits`]).
+//!
+//! A database that hangs, dies or moves costs requests, not the node: connections prove that they live, statements and
+//! transactions end in time ([`db`]), every event is answered within ten seconds, and a commit that was not answered is
+//! answered as in doubt.
 //!
 //! # Invariants
 //!

@@ -31,7 +31,7 @@ use crate::{
 /// How often histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// How often limits forget who has been quiet.
+/// How often limits forget who has been quiet, and what was begun to be erased is finished.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// How often other nodes are told how many sockets each user has here.
@@ -113,7 +113,7 @@ impl Server {
         tracing::info!(%address, database = %app.config.database_url(), "serving");
         let (open, closing) = (Open::default(), CancellationToken::new());
         let serving = tokio::spawn(listener::serve(listener, router, closing.clone(), open.clone()));
-        let housekeeping = tokio::spawn(keep_house(Arc::clone(&app)));
+        let housekeeping = [tokio::spawn(keep_house(Arc::clone(&app))), tokio::spawn(keep_at_it(Arc::clone(&app)))];
 
         stop.await;
         tracing::info!(connections = open.early.len(), "stopping");
@@ -132,7 +132,9 @@ impl Server {
             let connections = open.early.len() + open.late.len();
             tracing::warn!(connections, "cutting connections that did not end in time");
         }
-        housekeeping.abort();
+        for keeping in housekeeping {
+            keeping.abort();
+        }
         app.presences.retire().await;
         app.db.clone().close().await;
         tracing::info!("stopped");
@@ -168,9 +170,8 @@ fn router(app: &Arc<App>) -> (Router, Sockets) {
 /// Keeps memory from growing with what is over, and rooms from missing what no notice told of.
 async fn keep_house(app: Arc<App>) {
     let (mut upkeep, mut sweep) = (interval(UPKEEP), interval(SWEEP));
-    let mut renew = interval(RENEW);
     let mut compare = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
-    for interval in [&mut upkeep, &mut sweep, &mut renew, &mut compare] {
+    for interval in [&mut upkeep, &mut sweep, &mut compare] {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     loop {
@@ -179,10 +180,20 @@ async fn keep_house(app: Arc<App>) {
                 error.record();
             },
             _ = upkeep.tick() => telemetry::upkeep(),
-            _ = sweep.tick() => {
-                app.limits.sweep();
-                chat::erasure::finish_all(&app.chat).await;
-            }
+            _ = sweep.tick() => app.limits.sweep(),
+        }
+    }
+}
+
+/// What may take long, and must keep no room waiting.
+async fn keep_at_it(app: Arc<App>) {
+    let (mut finish, mut renew) = (interval(SWEEP), interval(RENEW));
+    for interval in [&mut finish, &mut renew] {
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    loop {
+        tokio::select! {
+            _ = finish.tick() => chat::erasure::finish_all(&app.chat).await,
             _ = renew.tick() => app.limits.note_sockets(&app.connections.all_taken()).await,
         }
     }

@@ -8,12 +8,9 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny},
 };
 use serde_json::value::RawValue;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use super::{
-    packet::Reply,
-    session::{PATIENCE, Session},
-};
+use super::{packet::Reply, session::Session};
 use crate::{
     chat::{self, log::Answer},
     contract::{
@@ -34,8 +31,8 @@ use crate::{
 pub(super) enum Handled {
     /// Its answer.
     Now(Encoded),
-    /// It is on its way into the log, and answered when it is there; meanwhile the next event is handled.
-    Later(Box<dyn FnOnce(String, Reply) -> BoxFuture<'static, ()> + Send>),
+    /// It is on its way into the log, and answered when it is there, or at that time; meanwhile the next event is handled.
+    Later(Box<dyn FnOnce(String, Reply, Instant) -> BoxFuture<'static, ()> + Send>),
 }
 
 /// Handles an event by its name.
@@ -142,11 +139,11 @@ async fn send_message(session: &Session, payload: &RawValue) -> Result<Handled> 
     let request: SendMessage = read(payload)?;
     app.limits.message(actor.user_id).await?;
     let answer = chat::message::submit(&app.chat, actor, request)?;
-    Ok(Handled::Later(Box::new(move |event, reply| Box::pin(answer_later(answer, event, reply)))))
+    Ok(Handled::Later(Box::new(move |event, reply, by| Box::pin(answer_later(answer, event, reply, by)))))
 }
 
-async fn answer_later(answer: Answer, event: String, reply: Reply) {
-    let committed = timeout(PATIENCE, chat::message::committed(answer)).await;
+async fn answer_later(answer: Answer, event: String, reply: Reply, by: Instant) {
+    let committed = timeout_at(by, chat::message::committed(answer)).await;
     reply.send(&event, committed.unwrap_or(Err(Error::IN_DOUBT)));
 }
 

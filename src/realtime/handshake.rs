@@ -12,7 +12,7 @@ use socketioxide::{
     TransportType,
     extract::{AckSender, SocketRef},
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -116,7 +116,7 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
 /// the inbox's.
 fn listen(socket: &SocketRef, inbox: Inbox, gone: CancellationToken) {
     socket.on_fallback(move |socket: SocketRef, packet: Packet, ack: AckSender| {
-        if let Err(Item { packet, ack }) = inbox.push(Item { packet, ack }) {
+        if let Err(Item { packet, ack, .. }) = inbox.push(Item { packet, ack, at: Instant::now() }) {
             overflow(&socket, &packet, ack);
         }
         ready(())

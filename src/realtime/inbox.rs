@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use socketioxide::extract::AckSender;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::packet::Packet;
 
@@ -17,6 +17,8 @@ const BYTES: usize = 4 * 1024 * 1024;
 pub(super) struct Item {
     pub(super) packet: Packet,
     pub(super) ack: AckSender,
+    /// When it came.
+    pub(super) at: Instant,
 }
 
 /// The end that the socket's handler fills.

@@ -97,7 +97,7 @@ async fn note_upgrade(State(realtime): State<Realtime>, request: Request, next: 
 
 /// Word of the end, with a moment to come back after that differs from socket to socket.
 fn farewell() -> Ephemeral {
-    Ephemeral::ServerDraining { retry_after_ms: rand::random_range(0..=RETURN_JITTER_MS) }
+    Ephemeral::ServerDraining { retry_after_ms: rand::random_range(1..=RETURN_JITTER_MS) }
 }
 
 impl Sockets {

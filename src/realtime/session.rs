@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::{
@@ -37,7 +37,7 @@ use crate::{
 /// Messages of one socket that may be on their way into the log at once.
 const PIPELINE: usize = 1024;
 
-/// How long an event may take; a change that was begun goes on, but its client is not kept waiting.
+/// How long an event may take from when it came; a change that was begun goes on, but its client is not kept waiting.
 pub(super) const PATIENCE: Duration = Duration::from_secs(9);
 
 /// Rooms that a socket joins by itself when it asks for all.
@@ -209,7 +209,7 @@ impl Session {
     }
 
     /// Handles an event, and answers it; what is still underway then answers by itself.
-    async fn handle(&mut self, Item { packet, ack }: Item) -> Option<BoxFuture<'static, ()>> {
+    async fn handle(&mut self, Item { packet, ack, at }: Item) -> Option<BoxFuture<'static, ()>> {
         let reply = Reply { ack, wants_ack: packet.wants_ack(), connection: Arc::clone(&self.connection) };
         if self.connection.is_revoked() {
             reply.send::<()>("", Err(Error::UNAUTHORIZED));
@@ -223,8 +223,13 @@ impl Session {
             }
         };
         let started = Instant::now();
+        let by = at + PATIENCE;
+        if started >= by {
+            reply.send::<()>(&event, Err(Error::Unavailable("the events before it took too long".into())));
+            return None;
+        }
         let handling = AssertUnwindSafe(dispatch::handle(self, &event, &payload)).catch_unwind();
-        let handled = match timeout(PATIENCE, handling).await {
+        let handled = match timeout_at(by, handling).await {
             Ok(Ok(handled)) => handled,
             Ok(Err(_)) => Err(Error::internal("a handler panicked")),
             Err(_) => Err(Error::IN_DOUBT),
@@ -234,7 +239,7 @@ impl Session {
             Ok(Handled::Now(data)) if self.connection.weigh(&data) => reply.send(&event, Ok(data)),
             // A client that does not read its answers is cut like one that does not read its events.
             Ok(Handled::Now(_)) => self.connection.kill(),
-            Ok(Handled::Later(answer)) => return Some(answer(event, reply)),
+            Ok(Handled::Later(answer)) => return Some(answer(event, reply, by)),
             Err(error) => reply.send::<()>(&event, Err(error)),
         }
         None

@@ -91,6 +91,8 @@ async fn a_store_that_is_gone_is_told_at_once(kind: StoreKind) {
         reply.refused("STORAGE_UNAVAILABLE");
     }
     ada.says(&room, "as if nothing had happened").await;
+    let ready = gallery.app.site.get("/readyz").send().await.with_status(200);
+    assert_eq!(ready["checks"]["storage"], "unreachable", "no reason to send traffic elsewhere: {ready}");
     gallery.store.resume();
     ada.uploads(&a_file()).await;
     assert_eq!(ada.loads(&shown).await.ok(), a_file().bytes);

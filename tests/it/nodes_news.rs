@@ -103,7 +103,6 @@ impl OnNode {
 /// Catches a build without a sweep, and one that waits for Redis before it delivers to its own sockets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_nodes_agree_within_five_seconds() {
-    let _alone = HEAVY.lock().await;
     let mut cluster = Cluster::start(2).await;
     let (ada, bob, room) = two_in_a_room(&cluster).await;
     let (mut writer, mut reader) = (ada.enters(&room).await, bob.enters(&room).await);

@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{
-    App, Cluster, Event, HEAVY, Person, Server, Socket, eventually, find, list, server::Settings, within,
-};
+use crate::support::{App, Cluster, Event, Person, Server, Socket, eventually, find, list, server::Settings, within};
 
 /// Nodes that notice within moments that somebody has gone.
 fn quick() -> Settings {
@@ -74,7 +72,6 @@ async fn who_has_a_device_on_another_node_does_not_go() {
 /// have another device.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_users_of_a_dead_node_are_gone_within_35_seconds() {
-    let _alone = HEAVY.lock().await;
     let mut cluster = Cluster::start(2).await;
     let [ada, bob, cyd] = cluster.nodes[0].users(["ada", "bob", "cyd"]).await;
     let room = ada.opens_a_group("hall", &[&bob, &cyd]).await;
@@ -111,13 +108,13 @@ async fn the_users_of_a_dead_node_are_gone_within_35_seconds() {
 /// build that renews only the lease.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_frozen_has_its_users_back() {
-    let _alone = HEAVY.lock().await;
     let cluster = Cluster::start(2).await;
     let [ada, bob] = cluster.nodes[0].users(["ada", "bob"]).await;
     let room = ada.opens_a_group("hall", &[&bob]).await;
     let witness = ada.enters(&room).await;
     let frozen: &App = &cluster.nodes[1];
-    let _socket = bob.at(frozen).connects().await;
+    let socket = bob.at(frozen).connects().await;
+    socket.ask("ping", json!({})).await;
     assert_eq!(status(&witness, &bob).await, "online");
     frozen.server.freeze();
     let is_gone = async || status(&witness, &bob).await == "offline";

@@ -120,7 +120,6 @@ async fn a_loss_of_rights_in_a_room_bites_on_the_other_node() {
 /// G8 without Redis. Catches a build that relies on being told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_a_loss_of_rights_bites_within_thirty_seconds() {
-    let _alone = HEAVY.lock().await;
     let mut cluster = Cluster::start(2).await;
     cluster.redis.kill_9().await;
     for node in &cluster.nodes {

@@ -48,7 +48,7 @@ pub(crate) fn dense(who: &str, seqs: &[i64], after: i64, last: i64) {
 pub(crate) struct Sent {
     /// `client_msg_id` to the id of the message, for every send that was acked.
     pub(crate) acked: BTreeMap<String, String>,
-    /// Sends whose connection ended before the answer: they may be there, or not.
+    /// Sends whose connection ended before the answer, or whose answer said so: they may be there, or not.
     pub(crate) unknown: BTreeSet<String>,
 }
 
@@ -64,8 +64,8 @@ impl Sent {
                 self.unknown.remove(client_msg_id);
             }
             // told that nothing was stored
-            Some(_) => {}
-            None => {
+            Some(answer) if !text(&answer["error"], "message").contains("may or may not") => {}
+            _ => {
                 if !self.acked.contains_key(client_msg_id) {
                     self.unknown.insert(client_msg_id.to_owned());
                 }

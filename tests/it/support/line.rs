@@ -18,22 +18,29 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::rest::Site;
+
 /// How the line is.
 #[derive(Clone)]
 struct State {
     /// Counts cuts: a connection ends when this is no longer what it began with.
     cuts: u64,
+    /// Connections older than this many carry nothing any more.
+    stranded: u64,
     stalled: bool,
     delay: Duration,
     refuses: bool,
 }
+
+/// How many bytes connections live for.
+type Life = (StdRng, std::ops::Range<usize>);
 
 /// A TCP connection through a free port of ours, or several.
 pub(crate) struct Line {
     addr: SocketAddr,
     line: Arc<watch::Sender<State>>,
     /// After how many bytes each connection is cut.
-    life: Arc<Mutex<Option<(StdRng, std::ops::Range<usize>)>>>,
+    life: Arc<Mutex<Option<Life>>>,
     task: JoinHandle<()>,
 }
 
@@ -45,11 +52,21 @@ impl Drop for Line {
 
 impl Line {
     pub(crate) async fn to(target: SocketAddr) -> Self {
+        Self::open(move || target).await
+    }
+
+    /// A line to a node, wherever it is after a restart.
+    pub(crate) async fn to_site(site: &Site) -> Self {
+        let site = site.clone();
+        Self::open(move || site.addr()).await
+    }
+
+    async fn open(target: impl Fn() -> SocketAddr + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("it is bound");
-        let line = State { cuts: 0, stalled: false, delay: Duration::ZERO, refuses: false };
+        let line = State { cuts: 0, stranded: 0, stalled: false, delay: Duration::ZERO, refuses: false };
         let line = Arc::new(watch::channel(line).0);
-        let life: Arc<Mutex<Option<(StdRng, std::ops::Range<usize>)>>> = Arc::default();
+        let life: Arc<Mutex<Option<Life>>> = Arc::default();
         let (lines, lives) = (Arc::clone(&line), Arc::clone(&life));
         let task = tokio::spawn(async move {
             loop {
@@ -58,7 +75,7 @@ impl Line {
                     reset(&near);
                     continue;
                 }
-                let Ok(far) = TcpStream::connect(target).await else { continue };
+                let Ok(far) = TcpStream::connect(target()).await else { continue };
                 for end in [&near, &far] {
                     end.set_nodelay(true).expect("a TCP socket");
                 }
@@ -97,6 +114,12 @@ impl Line {
         self.line.send_modify(|line| line.stalled = stalled);
     }
 
+    /// Leaves the connections that there are open, and loses what goes through them, as when the machine at their other end
+    /// vanished; new ones reach another.
+    pub(crate) fn strand(&self) {
+        self.line.send_modify(|line| line.stranded += 1);
+    }
+
     /// Holds each piece back for this long.
     pub(crate) fn delay(&self, delay: Duration) {
         self.line.send_modify(|line| line.delay = delay);
@@ -105,12 +128,6 @@ impl Line {
     /// Cuts each new connection after a random number of bytes of answers, wherever in a message that is.
     pub(crate) fn cut_after(&self, rng: StdRng, bytes: std::ops::Range<usize>) {
         *self.life.lock().expect("no panic") = Some((rng, bytes));
-        self.cut();
-    }
-
-    /// No more cuts by bytes.
-    pub(crate) fn hold(&self) {
-        *self.life.lock().expect("no panic") = None;
         self.cut();
     }
 }
@@ -122,7 +139,7 @@ async fn carry(
     mut line: watch::Receiver<State>,
     mut bytes: Option<usize>,
 ) {
-    let cuts = line.borrow().cuts;
+    let State { cuts, stranded, .. } = *line.borrow();
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = tokio::select! {
@@ -135,7 +152,8 @@ async fn carry(
         if read == 0 {
             break;
         }
-        if line.wait_for(|line| !line.stalled || line.cuts != cuts).await.is_err() {
+        let moves = |line: &State| !line.stalled && line.stranded == stranded;
+        if line.wait_for(|line| moves(line) || line.cuts != cuts).await.is_err() {
             return reset(to.as_ref());
         }
         let delay = line.borrow().delay;

@@ -105,18 +105,43 @@ impl Postgres {
         ([127, 0, 0, 1], self.port).into()
     }
 
-    /// Ends all of it as a power cut would, and waits until nothing of it runs.
-    pub(crate) async fn kill_9(&self) {
+    /// The same, by another way to the server.
+    pub(crate) async fn fresh_database_by(&self, way: SocketAddr) -> String {
+        self.fresh_database().await.replace(&self.addr().to_string(), &way.to_string())
+    }
+
+    /// Leaves its connections open and answers nothing.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// Signals the server, and all processes that it has made.
+    fn signal(&self, signal: Signal) {
         let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
         let pid: i32 = pid.lines().next().and_then(|line| line.trim().parse().ok()).expect("its id stands first");
-        // Its own processes end by themselves when they see that it is gone; killed with it, they have no time to.
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("Linux tells");
-        let children = children.split_whitespace().filter_map(|child| child.parse().ok());
-        for pid in std::iter::once(pid).chain(children) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        let children = || std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        // Those that it made just before it was stopped, and those that it no longer has when it is killed.
+        let mut all = children();
+        let _ = kill(Pid::from_raw(pid), signal);
+        all.push_str(&children());
+        for child in all.split_whitespace().filter_map(|child| child.parse().ok()) {
+            let _ = kill(Pid::from_raw(child), signal);
         }
+    }
+
+    /// Ends all of it as a power cut would, and waits until nothing of it runs.
+    pub(crate) async fn kill_9(&self) {
+        // Its own processes end by themselves when they see that it is gone; stopped before that, they have no time to.
+        self.freeze();
+        self.signal(Signal::SIGKILL);
         let gone = async || std::net::TcpStream::connect(self.addr()).is_err();
         eventually(SOON, "PostgreSQL is gone", gone).await;
+        // The next one would believe that this one runs, until its keeper has waited for it.
+        let _ = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
     }
 }
 

@@ -1,7 +1,7 @@
 //! REST requests, and what may be said about their answers.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -20,9 +20,15 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(addr: SocketAddr) -> Self {
+        Self::asked_from(None, addr)
+    }
+
+    /// Whose requests come from another address of this machine.
+    pub(crate) fn asked_from(client: impl Into<Option<IpAddr>>, addr: SocketAddr) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
+            .local_address(client.into())
             .build()
             .expect("a plain client can be built");
         Self { http, addr: Arc::new(Mutex::new(addr)) }

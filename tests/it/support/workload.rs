@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Room, Socket, checker::Sent};
+use super::{Person, Room, Socket, Transport, checker::Sent, rest::Site};
+
+/// How long a writer waits that was refused.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The body of the message that `client_msg_id` stands for: always the same, so that it can be sent again.
 pub(crate) fn message(room: &Room, client_msg_id: &str) -> Value {
@@ -20,6 +23,8 @@ pub(crate) struct Writer {
     next: u64,
     /// How many sends may wait for their ack.
     window: usize,
+    /// How long it waits after each ack.
+    pace: Duration,
     pub(crate) sent: Sent,
     /// The longest that an ack took.
     pub(crate) slowest: Duration,
@@ -27,7 +32,19 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), next: 0, window: 64, sent: Sent::default(), slowest: Duration::ZERO }
+        Self {
+            name: name.to_owned(),
+            next: 0,
+            window: 64,
+            pace: Duration::ZERO,
+            sent: Sent::default(),
+            slowest: Duration::ZERO,
+        }
+    }
+
+    /// Somebody who leaves the machine to others: some hundred messages a second at the most.
+    pub(crate) fn gentle(name: &str) -> Self {
+        Self { window: 2, pace: Duration::from_millis(10), ..Self::new(name) }
     }
 
     /// Repeats what is in doubt, then sends until `done` says so or the connection ends, and takes all acks.
@@ -51,6 +68,9 @@ impl Writer {
             let outcome = ack.outcome().await;
             self.slowest = self.slowest.max(begin.elapsed());
             self.sent.note(&key, outcome.as_ref());
+            // Whoever is refused does not try as fast as they can.
+            let is_refused = outcome.is_some_and(|answer| answer["ok"] != true);
+            tokio::time::sleep(if is_refused { self.pace.max(PAUSE) } else { self.pace }).await;
         }
     }
 
@@ -58,6 +78,20 @@ impl Writer {
     pub(crate) async fn send(&mut self, socket: &Socket, room: &Room, count: u64) {
         let end = self.next + count;
         self.send_until(socket, room, |sent| sent >= end).await;
+    }
+
+    /// Sends until `done` says so, wherever there is a node to send to: when a connection ends, by the next one in turn.
+    pub(crate) async fn roam(&mut self, person: &Person, nodes: &[Site], room: &Room, done: impl Fn() -> bool) {
+        for site in nodes.iter().cycle() {
+            if done() && self.sent.unknown.is_empty() {
+                return;
+            }
+            let person = Person { site: site.clone(), ..person.clone() };
+            match person.tries_to_connect_by(Transport::WebSocket, json!({})).await {
+                Ok(socket) => self.send_until(&socket, room, |_| done()).await,
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
     }
 
     /// Sends until the connection ends.

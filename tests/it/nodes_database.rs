@@ -1,0 +1,194 @@
+//! A PostgreSQL that dies, hangs or vanishes: nothing that was acked is lost, nothing hangs, and nobody has to help.
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use rand::RngExt;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Cluster, HEAVY, Person, Reply, Room, SOON, Seed, Server, Socket, Transport, checker, eventually, int, line::Line,
+    outcome_of, postgres::Postgres, rest::Site, within, workload,
+};
+
+const CYCLES: usize = 5;
+
+/// How long any answer may take, and how long a node may take to be as before.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Nodes on a PostgreSQL of their own.
+async fn cluster_on(database: &Postgres) -> Cluster {
+    Cluster::on(2, Server::settings().with("DATABASE_URL", &database.fresh_database().await)).await
+}
+
+fn sites(cluster: &Cluster) -> Vec<Site> {
+    cluster.nodes.iter().map(|node| node.site.clone()).collect()
+}
+
+/// Some people in a room, every other one on the second node.
+async fn people_in_a_room(cluster: &Cluster, count: usize) -> (Vec<Person>, Room) {
+    let people = cluster.nodes[0].crowd(count).await;
+    let others: Vec<&Person> = people[1..].iter().collect();
+    let room = people[0].opens_a_group("under load", &others).await;
+    (people.iter().zip(0..).map(|(person, at)| person.at(&cluster.nodes[at % 2])).collect(), room)
+}
+
+/// G1. Catches a build that acks before the commit, and one that answers that nothing was stored when its commit was not
+/// answered. The databases' processes are killed, not its disk: that it survives a power cut is for PostgreSQL to promise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acked_message_survives_kills_of_the_database() {
+    let _alone = HEAVY.lock().await;
+    let mut rng = Seed::of("every_acked_message_survives_kills_of_the_database").rng();
+    let mut database = Postgres::start().await;
+    let cluster = cluster_on(&database).await;
+    let (people, room) = people_in_a_room(&cluster, 4).await;
+    let start = people[0].last_seq(&room).await;
+    let mut writers: Vec<_> = people.iter().map(|person| workload::Writer::new(&person.name)).collect();
+    let over = Cell::new(false);
+    let nodes = sites(&cluster);
+    let kill = async {
+        for _ in 0..CYCLES {
+            tokio::time::sleep(Duration::from_millis(rng.random_range(300..900))).await;
+            database.kill_9().await;
+            database.run().await;
+            let works = async || people[0].tries_to_say(&room, "is it back?").await.status == 201;
+            eventually(PATIENCE, "a message is stored again", works).await;
+        }
+        over.set(true);
+    };
+    let write = join_all(
+        people.iter().zip(&mut writers).map(|(person, writer)| writer.roam(person, &nodes, &room, || over.get())),
+    );
+    within(SOON * 9, "the kills", async { tokio::join!(kill, write) }).await;
+
+    let mut sent = checker::Sent::default();
+    for writer in writers {
+        assert!(writer.slowest <= PATIENCE, "an answer took {:?}", writer.slowest);
+        sent.merge(writer.sent);
+    }
+    println!("{} messages were acked", sent.acked.len());
+    assert!(sent.acked.len() > CYCLES * 20, "{} acks are no load", sent.acked.len());
+    let history = people[1].history(&room).await;
+    assert_eq!(history, people[0].history(&room).await, "both nodes read the same");
+    sent.matches(&history.into_iter().filter(|message| message["client_msg_id"].is_string()).collect::<Vec<_>>());
+    let log = people[1].log_of(&room).await;
+    let places: Vec<i64> = log.iter().map(|entry| int(&entry["data"], "seq")).collect();
+    checker::dense("the log", &places, 0, people[0].last_seq(&room).await);
+    assert!(start > 0, "the log begins with the members");
+}
+
+/// How long it took, and whether it was an answer.
+async fn timed<T>(what: &str, ask: impl Future<Output = T>) -> T {
+    let begin = Instant::now();
+    let answer = within(PATIENCE, what, ask).await;
+    println!("{what}: {:?}", begin.elapsed());
+    answer
+}
+
+fn is_unavailable(reply: &Reply) {
+    assert_eq!(reply.outcome(), "SERVICE_UNAVAILABLE", "{reply}");
+}
+
+/// Everything that can be asked for, at once.
+async fn ask_for_everything(person: &Person, socket: &Socket, room: &Room, before: &Value) -> checker::Sent {
+    let message = |key: &str| workload::message(room, key);
+    let mut sent = checker::Sent::default();
+    let rest = async {
+        let (rooms, said, login) = tokio::join!(
+            timed("GET rooms", person.get("/api/chat/rooms")),
+            timed("POST messages", person.post("/api/chat/messages", message("by-rest"))),
+            timed("login", person.login("a wrong guess")),
+        );
+        for reply in [&rooms, &said, &login] {
+            is_unavailable(reply);
+        }
+        json!({"ok": false, "error": {"message": said.json()["detail"]}})
+    };
+    // One after the other on the same socket, which waits for none of the answers.
+    let emits = join_all(
+        [
+            ("send_message", message("by-socket")),
+            ("sync", json!({"cursors": {&room.id: 0}})),
+            ("join_room", json!({"room_id": room.id})),
+            ("mark_as_read", json!({"room_id": room.id, "up_to_seq": 1})),
+            ("edit_message", json!({"message_id": before, "content": "edited"})),
+        ]
+        .map(|(name, data)| timed(name, socket.emit_with_ack(name, data).answer())),
+    );
+    let refused = timed("CONNECT", person.tries_to_connect_by(Transport::WebSocket, json!({})));
+    let probes = async {
+        assert_eq!(timed("/healthz", person.site.get("/healthz").send()).await.status, 200);
+        let ready = timed("/readyz", person.site.get("/readyz").send()).await.with_status(503);
+        assert_ne!(ready["checks"]["database"], "ok", "{ready}");
+    };
+    let (by_rest, answers, refused, ()) = tokio::join!(rest, emits, refused, probes);
+    for answer in &answers {
+        assert_eq!(outcome_of(answer), "SERVICE_UNAVAILABLE", "{answer}");
+    }
+    sent.note("by-rest", Some(&by_rest));
+    sent.note("by-socket", Some(&answers[0]));
+    assert_eq!(refused.err().map(|why| why.0), Some("the connection ended".to_owned()), "who is refused never returns");
+    sent
+}
+
+/// G11. Catches a build whose writer waits for ever for an answer to its batch, one that waits so for a connection, and one
+/// whose clients are told to stay away. (`SIGSTOP` leaves connections open: nothing tells that they are of no use.)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_hangs_hangs_nobody() {
+    let _alone = HEAVY.lock().await;
+    let database = Postgres::start().await;
+    let cluster = cluster_on(&database).await;
+    let (people, room) = people_in_a_room(&cluster, 2).await;
+    let (here, there) = (people[0].enters(&room).await, people[1].enters(&room).await);
+    let before = here.ask("send_message", workload::message(&room, "before")).await;
+    database.freeze();
+    let message = &before["message"]["id"];
+    let (first, second) = tokio::join!(
+        ask_for_everything(&people[0], &here, &room, message),
+        ask_for_everything(&people[1], &there, &room, message)
+    );
+    database.thaw();
+    let thawed = Instant::now();
+    for person in &people {
+        let works = async || person.tries_to_say(&room, "is it back?").await.status == 201;
+        eventually(PATIENCE, "a message is stored again", works).await;
+        person.site.get("/readyz").send().await.with_status(200);
+    }
+    println!("as before after {:?}", thawed.elapsed());
+    let history = people[0].history(&room).await;
+    assert!(history.iter().any(|message| message["id"] == before["message"]["id"]));
+    for key in ["by-rest", "by-socket"] {
+        let stored = history.iter().filter(|message| message["client_msg_id"] == key).count();
+        let doubtful = [&first, &second].iter().any(|sent| sent.unknown.contains(key));
+        assert!(stored == 0 || doubtful, "{key} is stored {stored} times, and nobody was told that it might be");
+    }
+}
+
+/// G11 for a database whose machine vanished, and another took its place: the connections to the old one are never heard of
+/// again. Catches a build that waits for the system to give such a connection up, which takes a quarter of an hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_moved_is_found_again() {
+    let _alone = HEAVY.lock().await;
+    let database = Postgres::start().await;
+    let line = Line::to(database.addr()).await;
+    let url = database.fresh_database_by(line.addr()).await;
+    let cluster = Cluster::on(1, Server::settings().with("DATABASE_URL", &url)).await;
+    let ada = cluster.nodes[0].user("ada").await;
+    let room = ada.opens_a_group("moving", &[]).await;
+    // Every connection of the pools is in use once, and idle then.
+    join_all((0..16).map(|_| ada.get("/api/chat/rooms"))).await;
+    line.strand();
+    let begin = Instant::now();
+    let works = async || timed("a message", ada.tries_to_say(&room, "after the move")).await.status == 201;
+    eventually(PATIENCE * 2, "a message is stored again", works).await;
+    let reads = async || {
+        let replies = join_all((0..16).map(|_| timed("rooms", ada.get("/api/chat/rooms")))).await;
+        replies.iter().all(|reply| reply.status == 200)
+    };
+    eventually(PATIENCE * 2, "everything is read again", reads).await;
+    println!("as before after {:?}", begin.elapsed());
+    assert!(begin.elapsed() < PATIENCE * 2, "it took {:?}", begin.elapsed());
+}
