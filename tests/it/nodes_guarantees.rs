@@ -88,7 +88,7 @@ async fn a_send_repeated_on_the_other_node_is_the_same_message() {
     let room = ada.opens_a_group("twice", &[]).await;
     let (one, two) = (ada.connects().await, ada.at(there).connects().await);
     let mut acks = Vec::new();
-    for number in 0..300 {
+    for number in 0..1_000 {
         let body = workload::message(&room, &format!("twin-{number}"));
         acks.push((one.emit_with_ack("send_message", body.clone()), two.emit_with_ack("send_message", body)));
     }
@@ -99,8 +99,8 @@ async fn a_send_repeated_on_the_other_node_is_the_same_message() {
         assert_ne!(first["duplicate"], second["duplicate"], "pair {number}: one of them was first");
         duplicates += usize::from(second["duplicate"] == true);
     }
-    println!("the second node was second {duplicates} times of 300");
-    assert_eq!(ada.history(&room).await.len(), 300);
+    println!("the second node was second {duplicates} times of 1,000");
+    assert_eq!(ada.history(&room).await.len(), 1_000);
 }
 
 /// G4. A reader whose connection is cut after a random number of bytes comes back to either node with its cursor, while Redis is cut as well. Catches a build

@@ -57,7 +57,7 @@ async fn nginx_serves_both_transports_of_two_nodes() {
         }
         join_all(all.into_iter().map(Socket::leave)).await;
     }
-    people[0].get("/metrics").await.with_status(403);
+    assert_eq!(people[0].get("/metrics").await.status, 403, "for operators only");
 }
 
 /// An official client begins by polling and goes on by WebSocket. Catches a set-up in which the two reach different nodes.

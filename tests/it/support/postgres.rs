@@ -79,8 +79,10 @@ impl Postgres {
     pub(crate) async fn run(&mut self) {
         let data = self.folder.join("data");
         let mut keeper = as_postgres(Path::new("sh"));
-        keeper.args(["-c", KEEPER, "sh"]).arg(program("postgres")).arg("-D").arg(&data).arg("-k").arg(&self.folder);
-        keeper.args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"]);
+        keeper.args(["-c", KEEPER, "sh"]).arg(program("postgres")).arg("-D").arg(&data);
+        let port = self.port.to_string();
+        keeper.args(["-p", &port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+        keeper.args(["-c", "max_connections=400"]);
         // Whether PostgreSQL survives a power cut is not what is tested here.
         keeper.args(["-c", "fsync=off", "-c", "log_min_messages=fatal"]);
         keeper.env("FOLDER", &self.folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
