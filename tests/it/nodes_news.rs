@@ -32,7 +32,7 @@ async fn a_message_arrives_on_the_other_node_at_once() {
         let body = workload::message(&room, &format!("n-{number}"));
         let begin = Instant::now();
         let sent = writer.ask("send_message", body).await;
-        let heard = reader.expect("new_message").await;
+        let heard = within(AT_ONCE, "the news there", reader.expect("new_message")).await;
         took.push(begin.elapsed());
         assert_eq!(heard["message"], sent["message"], "the same on both nodes");
     }
