@@ -30,7 +30,7 @@ const STATEMENT: Duration = Duration::from_secs(5);
 
 /// After how long PostgreSQL ends a transaction whose node says nothing: that node is frozen or cut off, and what it has locked
 /// others wait for.
-const SILENCE: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long a connection may take to show that it works. One to a machine that is gone would show nothing for a quarter of an
 /// hour.

@@ -111,14 +111,15 @@ async fn a_node_that_was_frozen_has_its_users_back() {
     let cluster = Cluster::start(2).await;
     let [ada, bob] = cluster.nodes[0].users(["ada", "bob"]).await;
     let room = ada.opens_a_group("hall", &[&bob]).await;
-    let witness = ada.enters(&room).await;
+    let mut witness = ada.enters(&room).await;
     let frozen: &App = &cluster.nodes[1];
     let socket = bob.at(frozen).connects().await;
     socket.ask("ping", json!({})).await;
     assert_eq!(status(&witness, &bob).await, "online");
     frozen.server.freeze();
-    let is_gone = async || status(&witness, &bob).await == "offline";
-    eventually(Duration::from_secs(35), "bob is offline", is_gone).await;
+    let told = async || witness.leftovers().iter().any(|event| event.name == "user_offline");
+    eventually(Duration::from_secs(35), "user_offline", told).await;
+    assert_eq!(status(&witness, &bob).await, "offline");
     frozen.server.thaw();
     let is_back = async || status(&witness, &bob).await == "online";
     eventually(Duration::from_secs(15), "bob is back", is_back).await;

@@ -83,7 +83,9 @@ impl Socket {
     /// Connects, and takes the `connected` event, which must be the first.
     pub(crate) async fn open(site: &Site, transport: Transport, auth: &Value) -> Result<Self, Refusal> {
         let mut socket = Self::begin(site, transport, auth).await?;
-        let first = socket.next().await;
+        let Some(first) = within(SOON, "the first event", socket.stream()).await else {
+            return Err(Refusal("the connection ended".to_owned()));
+        };
         assert_eq!(first.name, "connected", "the first event: {first:?}");
         socket.welcome = first.data;
         Ok(socket)
