@@ -3,12 +3,14 @@
 //! SQLite has a single writer, so writing goes through a pool of one and waits there in order instead of failing as busy;
 //! reading has a pool of its own and never waits for writers (WAL). PostgreSQL has a pool for each as well.
 
+mod pool;
+
 use std::{path::Path, time::Duration};
 
 use migration::{MigrationStatus, Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
     sqlx::{
         self, Connection,
         postgres::PgConnection,
@@ -17,6 +19,7 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
+pub use self::pool::Pool;
 use crate::{config::Config, error::Result};
 
 /// Names the lock under which PostgreSQL is migrated: "parlour" in ASCII.
@@ -27,6 +30,9 @@ const POSTGRES_WRITERS: u32 = 4;
 
 /// How long PostgreSQL works on one statement, waiting for locks included.
 const STATEMENT: Duration = Duration::from_secs(5);
+
+/// How long a piece of work in the background may take.
+const WORK: Duration = Duration::from_secs(10);
 
 /// After how long PostgreSQL ends a transaction whose node says nothing: that node is frozen or cut off, and what it has locked
 /// others wait for.
@@ -42,8 +48,8 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Connections to the database.
 #[derive(Clone, Debug)]
 pub struct Db {
-    read: DatabaseConnection,
-    write: DatabaseConnection,
+    read: Pool,
+    write: Pool,
 }
 
 impl Db {
@@ -62,22 +68,22 @@ impl Db {
             }
             let write = Database::connect(sqlite(&url, acquire_timeout, 1, false)).await?;
             let read = Database::connect(sqlite(&url, acquire_timeout, config.database.max_connections, true)).await?;
-            return Ok(Self { read, write });
+            return Ok(Self { read: Pool(read), write: Pool(write) });
         }
         let pool = |connections| Database::connect(postgres(&url, acquire_timeout, connections));
         let read = pool(config.database.max_connections).await?;
-        Ok(Self { read, write: pool(POSTGRES_WRITERS).await? })
+        Ok(Self { read: Pool(read), write: Pool(pool(POSTGRES_WRITERS).await?) })
     }
 
     /// For queries that change nothing.
     #[must_use]
-    pub fn read(&self) -> &DatabaseConnection {
+    pub fn read(&self) -> &Pool {
         &self.read
     }
 
-    /// For migrations, which need the connection itself.
+    /// For a change that is one statement.
     #[must_use]
-    pub fn writer(&self) -> &DatabaseConnection {
+    pub fn writer(&self) -> &Pool {
         &self.write
     }
 
@@ -99,6 +105,7 @@ impl Db {
     /// When no connection is to be had in time.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         self.write
+            .0
             .begin_with_options(TransactionOptions {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
@@ -106,12 +113,21 @@ impl Db {
             .await
     }
 
+    /// Gives up work in the background, transactions and all, for which a request would long have been answered: what it waits
+    /// for may never come, and the next attempt finds another connection.
+    ///
+    /// # Errors
+    /// Those of the work, and `DbErr::ConnectionAcquire`.
+    pub async fn in_time<T, E: From<DbErr>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        pool::in_time(WORK, work).await
+    }
+
     /// How many migrations are not applied yet. Changes nothing, and does not wait for writers.
     ///
     /// # Errors
     /// When the database does not answer, or has migrations that this program does not know.
     pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
-        Ok(Migrator::get_pending_migrations_read_only(&self.read).await?.len())
+        Ok(Migrator::get_pending_migrations_read_only(&self.read.0).await?.len())
     }
 
     /// Every migration, oldest first, and whether it is applied.
@@ -119,7 +135,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer, or has migrations that this program does not know.
     pub async fn migrations(&self) -> Result<Vec<(String, bool)>, DbErr> {
-        let all = Migrator::get_migration_with_status_read_only(&self.read).await?;
+        let all = Migrator::get_migration_with_status_read_only(&self.read.0).await?;
         Ok(all.iter().map(|one| (one.name().to_owned(), one.status() == MigrationStatus::Applied)).collect())
     }
 
@@ -158,8 +174,8 @@ impl Db {
     /// Lets go of every connection, after what was begun is done.
     pub async fn close(self) {
         // The file's log is folded into it by the last connection that closes; the writer must be that one.
-        let _ = self.read.close().await;
-        let _ = self.write.close().await;
+        let _ = self.read.0.close().await;
+        let _ = self.write.0.close().await;
     }
 
     /// Whether it answers.
@@ -167,7 +183,7 @@ impl Db {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        self.read.ping().await
+        self.read.0.ping().await
     }
 }
 

@@ -202,7 +202,7 @@ async fn note(presences: Weak<Presences>, mut queue: mpsc::UnboundedReceiver<Not
             steps.entry(user).or_default().then(change);
             waiting.extend(done);
         }
-        let noted = match presences.ledger.note(&steps).await {
+        let noted = match Db::in_time(presences.ledger.note(&steps)).await {
             Ok(shifts) => {
                 steps.clear();
                 presences.announce(shifts).await

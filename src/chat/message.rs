@@ -1,8 +1,8 @@
 //! Messages: send, read back, edit, delete.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
 use super::{
@@ -24,6 +24,7 @@ use crate::{
         message::{History, HistoryPart, HistoryQuery, SendMessage},
         text,
     },
+    db::Pool,
     error::{Error, Result},
 };
 use entity::message;
@@ -198,7 +199,7 @@ pub async fn replies(chat: &Chat, actor: &Actor, id: MessageId, page: PageQuery)
 
 /// A page of some messages, of which there are `total`: page 1 is the newest, and each page ascends.
 async fn newest_page(
-    db: &DatabaseConnection,
+    db: &Pool,
     reader: Reader<'_>,
     messages: Select<message::Entity>,
     page: Page,
@@ -253,11 +254,7 @@ impl Cursor {
 }
 
 /// The messages a cursor points at, ascending, and whether there are more where it looks.
-async fn window(
-    db: &DatabaseConnection,
-    readable: &Select<message::Entity>,
-    cursor: Cursor,
-) -> Result<(Vec<message::Model>, bool)> {
+async fn window(db: &Pool, readable: &Select<message::Entity>, cursor: Cursor) -> Result<(Vec<message::Model>, bool)> {
     let older = async |seq: i64, limit: u64| -> Result<_> {
         let mut found = readable
             .clone()

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Presences, change::Change, ledger::LEASE_MS, ledger::Ledger};
-use crate::error::Result;
+use crate::{db::Db, error::Result};
 
 /// How often the lease is renewed, and others' looked at. With the length of a lease it bounds how long the users of a dead
 /// node seem to be there: 20 s.
@@ -21,7 +21,7 @@ pub async fn keep(presences: Weak<Presences>) {
     loop {
         beat.tick().await;
         let Some(presences) = presences.upgrade() else { return };
-        if let Err(error) = presences.live().await {
+        if let Err(error) = Db::in_time(presences.live()).await {
             error.record();
         }
     }

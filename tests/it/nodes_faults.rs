@@ -70,8 +70,8 @@ async fn keep_talking(person: &Person, socket: &mut Socket, room: &Room, over: &
     talked
 }
 
-/// G5. Catches a build whose sends or whose own sockets wait for Redis, one that does not notice a Redis that hangs, and one
-/// that leaves out what it missed meanwhile.
+/// G5. Catches a build whose sends or whose own sockets wait for Redis, and one that does not notice a Redis that hangs. Fails on
+/// a build that waits 3 s with every batch while Redis is away, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_may_die_hang_and_come_back_empty() {
     let _alone = HEAVY.lock().await;
@@ -130,7 +130,7 @@ async fn redis_may_die_hang_and_come_back_empty() {
 }
 
 /// G12. Catches a build that drops what it acked when it stops, one that refuses to let clients in meanwhile in a way that ends
-/// their attempts, and one that calls them all back at the same moment.
+/// their attempts, and one that calls them all back at the same moment. The first and the last seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_loses_nothing() {
     let _alone = HEAVY.lock().await;
@@ -220,7 +220,8 @@ async fn fault(rng: &mut StdRng, cluster: &mut Cluster, database: &mut Postgres)
 }
 
 /// G1, G2, G3, G4 through one fault after the other, and connections of clients that are cut after random numbers of bytes.
-/// Catches what needs two faults in a row. `PARLOUR_SOAK_SECONDS` makes it longer.
+/// Catches what needs two faults in a row; fails on a build that acks 20 ms before its commit, seen. `PARLOUR_SOAK_SECONDS` makes
+/// it longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_in_a_storm_of_faults() {
     let _alone = HEAVY.lock().await;

@@ -27,7 +27,7 @@ async fn hear_until(socket: &mut Socket, room: &Room, last: i64) -> Vec<Event> {
 }
 
 /// G2, G3. Eight writers and eight readers on two nodes, while each node's connection to Redis is cut after random numbers of
-/// bytes. Catches a build that delivers what Redis brings as it comes (inversions, repeats), one that does not refill what
+/// bytes. Catches a build that delivers what Redis brings as it comes (gaps, inversions; seen), one that does not refill what
 /// Redis lost (gaps), and one that numbers on each node by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_make_one_order_while_redis_is_cut() {
@@ -103,8 +103,8 @@ async fn a_send_repeated_on_the_other_node_is_the_same_message() {
     assert_eq!(ada.history(&room).await.len(), 1_000);
 }
 
-/// G4. A reader whose connection is cut after a random number of bytes comes back to either node with its cursor, while Redis is cut as well. Catches a build
-/// whose replay ends where this node's feed stands instead of where the log ends.
+/// G4. A reader whose connection is cut after a random number of bytes comes back to either node with its cursor, while Redis is
+/// cut as well. Catches a build whose replay ends where this node's feed stands instead of where the log ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_resumes_on_either_node() {
     let _alone = HEAVY.lock().await;

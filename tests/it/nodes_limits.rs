@@ -16,7 +16,7 @@ async fn in_turn(times: usize, mut ask: impl AsyncFnMut(usize) -> String) -> usi
     granted
 }
 
-/// Catches a build whose nodes count by themselves: everything would be allowed twice.
+/// Catches a build whose nodes count by themselves: everything would be allowed twice. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_is_the_same_on_two_nodes_as_on_one() {
     let _alone = HEAVY.lock().await;
@@ -45,7 +45,7 @@ async fn a_limit_is_the_same_on_two_nodes_as_on_one() {
 }
 
 /// Catches a build whose nodes count sockets by themselves, and one that never counts a place as free again that was taken on
-/// another node.
+/// another node. Both seen.
 #[tokio::test]
 async fn sockets_are_counted_over_all_nodes() {
     let cluster = Cluster::with(2, Server::settings().with_limits()).await;

@@ -17,7 +17,7 @@ async fn two_in_a_room(cluster: &Cluster) -> (Person, Person, Room) {
     (ada, bob.at(there), room)
 }
 
-/// Catches a build that does not publish, and one that does not subscribe to a room when its first socket joins: the news
+/// Catches a build that does not publish (seen), and one that does not subscribe to a room when its first socket joins: the news
 /// would come with the sweep.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_arrives_on_the_other_node_at_once() {
@@ -100,7 +100,7 @@ impl OnNode {
 }
 
 /// A node that lost its Redis hears of what the other committed by its sweep, and a node whose news was lost is no worse.
-/// Catches a build without a sweep, and one that waits for Redis before it delivers to its own sockets.
+/// Catches a build without a sweep (seen), and one that waits for Redis before it delivers to its own sockets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_nodes_agree_within_five_seconds() {
     let mut cluster = Cluster::start(2).await;
@@ -132,7 +132,7 @@ async fn without_redis_nodes_agree_within_five_seconds() {
 }
 
 /// A node whose line to Redis was cut looks at the database as soon as it is mended, not at the next sweep. Catches a build
-/// that resubscribes and leaves what it missed to the sweep, which is far off here.
+/// that resubscribes and leaves what it missed to the sweep, which is far off here. Seen.
 #[tokio::test]
 async fn what_was_missed_during_a_cut_comes_with_the_reconnection() {
     let settings = crate::support::Server::settings()

@@ -68,7 +68,8 @@ async fn who_has_a_device_on_another_node_does_not_go() {
     witness.expect("user_offline").await;
 }
 
-/// G7. Catches a build that believes what a dead node said for ever, and one in which the users of that node seem to go who
+/// G7. Catches a build that believes what a dead node said for ever, one in which nobody
+/// tells of it (both seen), and one in which the users of that node seem to go who
 /// have another device.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_users_of_a_dead_node_are_gone_within_35_seconds() {
@@ -105,7 +106,7 @@ async fn the_users_of_a_dead_node_are_gone_within_35_seconds() {
 }
 
 /// A node that was frozen for longer than its lease is taken for dead; when it goes on, its users are there again. Catches a
-/// build that renews only the lease.
+/// build that renews only the lease. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_frozen_has_its_users_back() {
     let cluster = Cluster::start(2).await;

@@ -34,7 +34,7 @@ async fn victim(how: &str, phone: &Person, there: &App, transport: Transport) ->
     socket
 }
 
-/// G8. Catches a build whose logout ends the sockets of the node that was asked, and no others.
+/// G8. Catches a build whose logout ends the sockets of the node that was asked, and no others. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_that_ends_on_one_node_ends_its_sockets_on_the_other() {
     let _alone = HEAVY.lock().await;
@@ -59,7 +59,7 @@ async fn a_login_that_ends_on_one_node_ends_its_sockets_on_the_other() {
 }
 
 /// G8. Kicks, bans and lower roles, on open sockets of the other node, under load. Catches a build that looks at a membership
-/// when a socket joins, and one that caches rights on each node.
+/// when a socket joins, and one whose other nodes hear of it by their sweep; the latter seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loss_of_rights_in_a_room_bites_on_the_other_node() {
     let _alone = HEAVY.lock().await;
@@ -117,7 +117,7 @@ async fn a_loss_of_rights_in_a_room_bites_on_the_other_node() {
     checker::dense("who stayed", &seqs, start, last);
 }
 
-/// G8 without Redis. Catches a build that relies on being told.
+/// G8 without Redis. Catches a build that relies on being told. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_a_loss_of_rights_bites_within_thirty_seconds() {
     let mut cluster = Cluster::start(2).await;

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use crate::support::{App, HEAVY, Server, checker, int, postgres};
 
-/// Catches a build that migrates without a lock: of ten nodes on an empty database most fail to start.
+/// Catches a build that migrates without a lock: of ten nodes on an empty database most fail to start, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_nodes_start_at_once_on_an_empty_database() {
     let _alone = HEAVY.lock().await;

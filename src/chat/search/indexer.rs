@@ -79,7 +79,7 @@ async fn run(news: Weak<News>, db: Db, log: Log) {
             continue;
         };
         let began = Instant::now();
-        match piece(&db, room).await {
+        match Db::in_time(piece(&db, room)).await {
             Ok(true) => drop(all.rooms.lock().insert(room)),
             Ok(false) => {}
             Err(error) => {

@@ -14,7 +14,6 @@ use axum::{
     response::Response,
     routing::get,
 };
-use migration::{Migrator, MigratorTrait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -36,7 +35,7 @@ impl Server {
         config.auth.secret_key = "0123456789abcdef0123456789abcdef".to_owned().into();
         config.limits.enabled = false;
         let db = Db::open(&config).await.unwrap();
-        Migrator::up(db.writer(), None).await.unwrap();
+        db.migrate_up().await.unwrap();
         let (app, inlet) = App::new(config, db).unwrap();
         let panics = Router::new().route("/panic", get(|| async { panic!("on purpose") as StatusCode }));
         let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(app);

@@ -185,6 +185,19 @@ impl Socket {
         .await
     }
 
+    /// The data of the next event with this name, which may take longer than others; those before it are passed over.
+    pub(crate) async fn expect_within(&mut self, limit: Duration, name: &str) -> Value {
+        within(limit, name, async {
+            loop {
+                let event = self.stream().await.unwrap_or_else(|| panic!("{name}: the connection ended"));
+                if event.name == name {
+                    return event.data;
+                }
+            }
+        })
+        .await
+    }
+
     async fn arrival(&mut self, what: &str) -> Event {
         let mut ended = self.ended.clone();
         within(SOON, what, async {

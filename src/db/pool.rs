@@ -1,0 +1,51 @@
+//! Connections whose answers come in time, or not at all.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    prelude::async_trait::async_trait,
+};
+use tokio::time::timeout;
+
+/// How long one answer may take, the waiting for a connection included. The database itself gives up before; this is for one
+/// that says nothing any more.
+const ANSWER: Duration = Duration::from_secs(8);
+
+/// A pool of connections. Whoever asks it is not kept waiting by a machine that vanished, and keeps no connection to it.
+#[derive(Clone, Debug)]
+pub struct Pool(pub(super) DatabaseConnection);
+
+#[async_trait]
+impl ConnectionTrait for Pool {
+    fn get_database_backend(&self) -> DbBackend {
+        self.0.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        in_time(ANSWER, self.0.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        in_time(ANSWER, self.0.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        in_time(ANSWER, self.0.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        in_time(ANSWER, self.0.query_all_raw(statement)).await
+    }
+
+    fn support_returning(&self) -> bool {
+        self.0.support_returning()
+    }
+}
+
+pub(super) async fn in_time<T, E: From<DbErr>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()))
+}
