@@ -1,10 +1,15 @@
 //! An entry of a room's log on its way to its readers.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
 
-use crate::contract::{
-    EventKind, HistoryAccess, RoomId, Seq, UserId,
-    event::{Durable, Encoded, Entry, NEW_MESSAGE},
+use crate::{
+    contract::{
+        EventKind, HistoryAccess, RoomId, Seq, UserId,
+        event::{Durable, Encoded, Entry, NEW_MESSAGE},
+    },
+    media::link::Links,
 };
 
 /// The name of an event. An alias, because serde takes a reference in a field for borrowed from what it reads.
@@ -27,7 +32,7 @@ pub struct Committed {
     /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left;
     /// or whether it shows other people something else.
     pub rewrites: bool,
-    /// Whether it contains addresses that end: it is to be told now, and later read anew.
+    /// Whether addresses are to be put in their places for each reader; see [`Links::addressed`].
     pub has_links: bool,
 }
 
@@ -80,11 +85,12 @@ impl Committed {
         Self { room_id, seq, name, data: encode(change), narrowed, audience, rewrites, has_links }
     }
 
-    /// The event's data for somebody who joined the room in that place of its log.
+    /// The event's data for `reader`, who joined the room in that place of its log.
     #[must_use]
-    pub fn data_since(&self, joined: Seq) -> &Encoded {
+    pub fn data_for(&self, reader: UserId, joined: Seq, links: &Links) -> Cow<'_, Encoded> {
         let narrowed = self.narrowed.iter().find(|(left_out, _)| *left_out < joined);
-        narrowed.map_or(&self.data, |(_, data)| data)
+        let data = narrowed.map_or(&self.data, |(_, data)| data);
+        if self.has_links { links.address(data, reader) } else { Cow::Borrowed(data) }
     }
 }
 
