@@ -8,7 +8,7 @@ use std::{path::Path, time::Duration};
 use migration::{MigrationStatus, Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -19,6 +19,9 @@ const MIGRATION_LOCK: i64 = 0x70_61_72_6c_6f_75_72;
 
 /// Connections for writing to PostgreSQL: apart from those for reading, so that a burst of reads keeps no commit waiting.
 const POSTGRES_WRITERS: u32 = 4;
+
+/// How long SQLite waits for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections to the database.
 #[derive(Clone, Debug)]
@@ -138,6 +141,22 @@ impl Db {
         Ok(transaction)
     }
 
+    /// Folds SQLite's log into the file and empties it: what was overwritten in the file still stands in the log, where nothing
+    /// overwrites it while nobody writes. Answers whether there is nothing left to fold; who reads at the moment is not
+    /// waited for (<https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>). PostgreSQL looks after its own log.
+    pub async fn forget(&self) -> bool {
+        if self.backend() != DbBackend::Sqlite {
+            return true;
+        }
+        // In one go, so that nobody else writes without patience.
+        let sql = format!(
+            "PRAGMA busy_timeout = 50; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = {}",
+            PATIENCE.as_millis()
+        );
+        let rows = self.write.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap_or_default();
+        rows.iter().any(|row| row.try_get::<i64>("", "busy").is_ok_and(|busy| busy == 0))
+    }
+
     /// Lets go of every connection, after what was begun is done.
     pub async fn close(self) {
         // The file's log is folded into it by the last connection that closes; the writer must be that one.
@@ -168,7 +187,7 @@ fn sqlite(url: &str, acquire_timeout: Duration, connections: u32, read_only: boo
             let sqlite = sqlite
                 .create_if_missing(!read_only)
                 .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(5))
+                .busy_timeout(PATIENCE)
                 // What was deleted is overwritten, not only forgotten.
                 .pragma("secure_delete", "ON")
                 .statement_cache_capacity(512);

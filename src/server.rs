@@ -30,7 +30,7 @@ use crate::{
 /// How often histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// How often limits forget who has been quiet.
+/// How often limits forget who has been quiet, and what is left of accounts is looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// Why the server did not start.
@@ -99,7 +99,8 @@ impl Server {
         tracing::info!(%address, database = %app.config.database_url(), "serving");
         let (open, closing) = (Open::default(), CancellationToken::new());
         let serving = tokio::spawn(listener::serve(listener, router, closing.clone(), open.clone()));
-        let housekeeping = tokio::spawn(keep_house(Arc::clone(&app)));
+        let housekeeping =
+            [tokio::spawn(keep_house(Arc::clone(&app))), tokio::spawn(settle_accounts(Arc::clone(&app)))];
 
         stop.await;
         tracing::info!(connections = open.early.len(), "stopping");
@@ -118,7 +119,7 @@ impl Server {
             let connections = open.early.len() + open.late.len();
             tracing::warn!(connections, "cutting connections that did not end in time");
         }
-        housekeeping.abort();
+        housekeeping.iter().for_each(tokio::task::JoinHandle::abort);
         app.db.clone().close().await;
         tracing::info!("stopped");
     }
@@ -163,10 +164,18 @@ async fn keep_house(app: Arc<App>) {
                 error.record();
             },
             _ = upkeep.tick() => telemetry::upkeep(),
-            _ = sweep.tick() => {
-                app.limits.sweep();
-                chat::erasure::finish_all(&app.chat).await;
-            }
+            _ = sweep.tick() => app.limits.sweep(),
         }
+    }
+}
+
+/// Does what is left to do for accounts that were given up, however long that takes.
+async fn settle_accounts(app: Arc<App>) {
+    let mut sweep = interval(SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        sweep.tick().await;
+        chat::erasure::finish_all(&app.chat).await;
+        chat::succession::hand_over_all(&app.chat).await;
     }
 }

@@ -15,6 +15,7 @@ mod m20260101_000007_search;
 mod m20260101_000008_erasure;
 mod m20260101_000009_media;
 mod m20260101_000010_ways;
+mod m20260101_000011_forgetting;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000008_erasure::Migration),
             Box::new(m20260101_000009_media::Migration),
             Box::new(m20260101_000010_ways::Migration),
+            Box::new(m20260101_000011_forgetting::Migration),
         ]
     }
 }
