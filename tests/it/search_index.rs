@@ -45,6 +45,10 @@ async fn pages_are_full_though_most_of_what_fits_is_not_the_askers_to_read() {
         (format!("&room_id={}", open.id), 52),
         (format!("&room_id={}", late.id), 1),
         (format!("&sender_id={}&after={}", ada.id, at(&middle)), 1),
+        // times that the index has no numbers for
+        ("&before=9999-12-31T23:59:59Z&after=0001-01-01T00:00:00Z".to_owned(), 53),
+        ("&after=9999-12-31T23:59:59Z".to_owned(), 0),
+        ("&before=0001-01-01T00:00:00Z".to_owned(), 0),
     ] {
         let path = |page| format!("/api/chat/search?q=needle&page_size=20&page={page}{filter}");
         let page = bob.get(&path(1)).await.with_status(200);

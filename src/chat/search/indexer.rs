@@ -38,6 +38,9 @@ const SHARE: u32 = 5;
 /// How often all rooms are looked at, for what another node committed and did not index.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// How often traces are wiped at the most: writing waits for it as long as for a commit.
+const WIPE: Duration = Duration::from_secs(2);
+
 /// Tells the indexer which rooms have something new. The indexer ends with the last of these.
 #[derive(Clone, Debug)]
 pub struct Indexer {
@@ -77,9 +80,27 @@ impl News {
     }
 }
 
+/// What the database's log still tells of what was said.
+struct Traces {
+    left: bool,
+    wiped: Option<Instant>,
+}
+
+impl Traces {
+    /// Wipes them, if there are any and nobody waits to write; answers when to look again.
+    async fn wipe(&mut self, db: &Db, log: &Log) -> Duration {
+        if self.left && !log.is_busy() && self.wiped.is_none_or(|at| at.elapsed() >= WIPE) {
+            self.left = !db.forget().await;
+            self.wiped = Some(Instant::now());
+        }
+        if self.left { WIPE } else { SWEEP }
+    }
+}
+
 async fn run(news: Weak<News>, db: Db, log: Log) {
     // A process before may have left some.
-    let (mut swept, mut last, mut leaves_traces) = (None::<Instant>, None, true);
+    let mut traces = Traces { left: true, wiped: None };
+    let (mut swept, mut last) = (None::<Instant>, None);
     loop {
         let Some(all) = news.upgrade() else { return };
         if swept.is_none_or(|at| at.elapsed() >= SWEEP) {
@@ -90,18 +111,16 @@ async fn run(news: Weak<News>, db: Db, log: Log) {
             swept = Some(Instant::now());
         }
         let Some(room) = all.next(last) else {
-            if leaves_traces {
-                leaves_traces = !db.forget().await;
-            }
+            let pause = traces.wipe(&db, &log).await;
             // Woken by news, or to look around.
-            let _ = tokio::time::timeout(SWEEP, all.some.notified()).await;
+            let _ = tokio::time::timeout(pause, all.some.notified()).await;
             continue;
         };
         last = Some(room);
         let began = Instant::now();
         match piece(&db, room).await {
             Ok(done) => {
-                leaves_traces |= done.removes;
+                traces.left |= done.removes;
                 if done.has_more {
                     all.rooms.lock().insert(room);
                 }
