@@ -49,44 +49,40 @@ async fn a_forward_calls_whom_its_sender_names_and_nobody_its_original_named() {
     assert_eq!(int(&bob.room(&room).await, "mention_count"), 2);
 }
 
-/// A mention of nobody with as many readings as it may have.
-fn nobody(number: usize) -> String {
-    format!("@x{number}{}", ".-_".repeat(9))
+/// Mentions of people who are not there, other ones in each message, with as many readings as there may be.
+fn strangers(message: char) -> String {
+    (10..57).map(|number| format!("@{message}{number}{} ", ".-_".repeat(9))).collect()
 }
 
 /// Every name may end in any of the characters behind it, so there are many to look up. Fails on a build that looks up every
-/// reading, and all in one query: it has more parameters than the database takes.
+/// reading of all names in one query: it has more parameters than SQLite takes, and each message is then tried alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_that_name_fifty_people_in_many_ways_are_answered_soon_and_resolved_right() {
     let app = App::start().await;
     let [ada, bob, eve, dot] = app.users(["ada", "bob", "eve", "dot"]).await;
     eve.patch("/api/users/me", json!({"username": "eve.-"})).await.ok();
     let room = ada.opens_a_group("calls", &[&bob, &eve, &dot]).await;
-    let strangers: Vec<String> = (0..47).map(nobody).collect();
-    let content = format!("@bob.-._.- {} @eve.-. @dot. @ada", strangers.join(" "));
-    assert!(content.chars().count() <= 4_000);
+    let content = |message: char| format!("@bob.-._.- {} @eve.-. @dot. @ada", strangers(message));
     let mut named = [bob.id.clone(), eve.id.clone(), dot.id.clone()];
     named.sort();
 
-    let one = within(SOON / 4, "an answer", ada.says(&room, &content)).await;
+    let one = within(SOON / 4, "an answer", ada.says(&room, &content('z'))).await;
     assert_eq!(one["mentions"], json!(named), "the 51st calls nobody");
     let socket = ada.connects().await;
-    let acks: Vec<_> = (0..11)
-        .map(|number| {
-            let body = json!({"room_id": room.id, "content": format!("{content} {number}")});
-            socket.emit_with_ack("send_message", body)
-        })
-        .collect();
+    let send = |message| socket.emit_with_ack("send_message", json!({"room_id": room.id, "content": content(message)}));
+    let acks: Vec<_> = ('a'..='y').map(send).collect();
     for ack in acks {
         let answer = within(SOON / 4, "an ack", ack.answer()).await;
         assert_eq!((&answer["ok"], &answer["data"]["message"]["mentions"]), (&json!(true), &json!(named)), "{answer}");
     }
     let path = format!("/api/chat/messages/{}", text(&one, "id"));
-    let edited =
-        within(SOON / 4, "an edit", ada.patch(&path, json!({"content": content.replace("@bob", "bob")}))).await;
-    assert_eq!(list(&edited.ok(), "mentions").len(), 3, "ada is the 50th now");
-    assert_eq!(int(&eve.room(&room).await, "mention_count"), 12);
-    assert_eq!(int(&bob.room(&room).await, "mention_count"), 11);
+    let changed = json!({"content": content('z').replace("@bob", "bob")});
+    let edited = within(SOON / 4, "an edit", ada.patch(&path, changed)).await.ok();
+    assert_eq!(list(&edited, "mentions").len(), 3, "ada is the 50th now");
+    assert_eq!(int(&eve.room(&room).await, "mention_count"), 26);
+    assert_eq!(int(&bob.room(&room).await, "mention_count"), 25);
+    let log = app.server.log();
+    assert!(!log.contains("a batch was refused"), "{log}");
 }
 
 #[tokio::test]
