@@ -178,6 +178,7 @@ pub struct S3 {
     pub endpoint: String,
     pub access_key_id: String,
     pub secret_access_key: Secret,
+    pub session_token: Secret,
     pub path_style: bool,
 }
 
@@ -256,7 +257,7 @@ impl Config {
     #[must_use]
     pub fn media_store(&self) -> MediaStore {
         match self.media.store {
-            MediaStore::Auto if !self.supabase.url.is_empty() => MediaStore::Supabase,
+            MediaStore::Auto if !self.supabase.key.is_empty() => MediaStore::Supabase,
             MediaStore::Auto if !self.s3.bucket.is_empty() => MediaStore::S3,
             MediaStore::Auto => MediaStore::Local,
             chosen => chosen,

@@ -20,6 +20,7 @@ use crate::{
         event::{Encoded, Ephemeral},
     },
     error::{Error, Result},
+    media::link::Links,
 };
 
 /// Names a socket on this node; never used twice.
@@ -115,8 +116,9 @@ impl Connection {
 
     /// Queues entries of the log of a room that its user joined in the place `joined`, back to back; answers whether it took
     /// them all.
-    pub fn deliver_all(&self, entries: &[Committed], joined: Seq) -> bool {
-        entries.iter().all(|entry| self.deliver(entry.name, entry.data_since(joined)) == Delivery::Queued)
+    pub fn deliver_all(&self, entries: &[Committed], joined: Seq, links: &Links) -> bool {
+        let mut each = entries.iter().map(|entry| (entry.name, entry.data_for(self.user.id, joined, links)));
+        each.all(|(name, data)| self.deliver(name, &data) == Delivery::Queued)
     }
 
     /// Queues news of the moment, which a socket that is behind does without.

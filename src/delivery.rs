@@ -149,7 +149,8 @@ impl Delivery {
         for user in users {
             for connection in self.connections.of_user(*user) {
                 if !connection.has_joined(entry.room_id) {
-                    connection.deliver(entry.name, entry.data_since(entry.seq));
+                    let links = &self.chat.files().links;
+                    connection.deliver(entry.name, &entry.data_for(*user, entry.seq, links));
                 }
             }
         }
@@ -200,6 +201,7 @@ impl Delivery {
                     last_message: activity.last_message.clone().filter(|_| sees).map(Box::new),
                 };
                 let data = Encoded::new(&event);
+                let data = chat.files().links.address(&data, user);
                 for connection in connections {
                     connection.tell_encoded(event.name(), &data);
                 }

@@ -59,7 +59,7 @@
 //! # What not everybody may read
 //!
 //! Where newcomers read only what was said since they joined (`rooms.history`), an entry that shows an older message exists
-//! in more than one form ([`bus::Committed::data_since`]): each reader is given the one for the place in which they joined.
+//! in more than one form ([`bus::Committed::data_for`]): each reader is given the one for the place in which they joined.
 //!
 //! # Search
 //!

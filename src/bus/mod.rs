@@ -3,7 +3,7 @@
 //! Use cases do not call the sockets: they return from their transaction and hand the bus a [`Notice`] as a value. The bus
 //! gives every notice to this node's delivery task, in the order in which it got them.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use sea_orm::DatabaseTransaction;
 use tokio::sync::mpsc;
@@ -14,6 +14,7 @@ use crate::{
         event::{Durable, Encoded, Entry},
     },
     error::{Error, Result},
+    media::link::Links,
 };
 
 /// Notices that may wait for delivery before those who commit have to wait too.
@@ -35,7 +36,7 @@ pub struct Committed {
     /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left;
     /// or whether it shows other people something else.
     pub rewrites: bool,
-    /// Whether it contains addresses that end: it is to be told now, and later read anew.
+    /// Whether addresses are to be put in their places for each reader; see [`Links::addressed`].
     pub has_links: bool,
 }
 
@@ -87,11 +88,12 @@ impl Committed {
         Self { room_id, seq, name, data: encode(change), narrowed, audience, rewrites, has_links }
     }
 
-    /// The event's data for somebody who joined the room in that place of its log.
+    /// The event's data for `reader`, who joined the room in that place of its log.
     #[must_use]
-    pub fn data_since(&self, joined: Seq) -> &Encoded {
+    pub fn data_for(&self, reader: UserId, joined: Seq, links: &Links) -> Cow<'_, Encoded> {
         let narrowed = self.narrowed.iter().find(|(left_out, _)| *left_out < joined);
-        narrowed.map_or(&self.data, |(_, data)| data)
+        let data = narrowed.map_or(&self.data, |(_, data)| data);
+        if self.has_links { links.address(data, reader) } else { Cow::Borrowed(data) }
     }
 }
 

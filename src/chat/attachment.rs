@@ -4,15 +4,15 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, SelectStatement},
 };
 
 use super::view::{Reader, padded};
 use crate::{
     contract::{
-        ErrorCode, FieldError, Media, MediaId, MediaStatus, MessageId, MessageType,
+        ErrorCode, FieldError, Media, MediaId, MediaStatus, Message, MessageId, MessageType, UserId,
         message::{SendAttachment, SendMessage},
     },
     error::{Error, Result},
@@ -79,7 +79,10 @@ pub(super) fn named_in(request: &SendMessage) -> impl Iterator<Item = MediaId> +
 
 /// A file as `reader` sees it.
 pub(super) fn show(model: &media::Model, reader: Reader<'_>) -> Media {
-    let address = |variant| reader.links.file(model.id, variant, reader.user).url;
+    let address = |variant| match reader.user {
+        Some(user) => reader.links.file(model.id, variant, user).url,
+        None => reader.links.place(model.id, variant),
+    };
     Media {
         id: model.id,
         url: address(Variant::Original),
@@ -93,6 +96,16 @@ pub(super) fn show(model: &media::Model, reader: Reader<'_>) -> Media {
         duration_ms: model.duration_ms,
         created_at: model.created_at,
     }
+}
+
+/// A message that was shown to everybody, for `reader` alone.
+pub(super) fn addressed(mut message: Message, reader: UserId, links: &Links) -> Message {
+    let urls = message.attachments.iter_mut().flat_map(|file| [Some(&mut file.url), file.thumbnail_url.as_mut()]);
+    let mirrored = [message.media_url.as_mut(), message.thumbnail_url.as_mut()];
+    for url in urls.chain(mirrored).flatten() {
+        *url = links.addressed(url, reader).into_owned();
+    }
+    message
 }
 
 /// The files that some messages carry, as `reader` sees them.
@@ -169,9 +182,10 @@ pub(super) async fn insert(tx: &DatabaseTransaction, rows: &[message::Model], fi
     Ok(())
 }
 
-/// Takes its files from a message; those that nothing else shows leave.
-pub(super) async fn clear(tx: &DatabaseTransaction, message: MessageId) -> Result<()> {
-    take(tx, Condition::all().add(attachment::Column::MessageId.eq(message))).await.map(drop)
+/// Takes their files from messages; those that nothing else shows leave. To be called once a transaction: whoever holds files
+/// holds them in the order of their ids.
+pub(super) async fn clear(tx: &DatabaseTransaction, messages: Vec<MessageId>) -> Result<()> {
+    take(tx, Condition::all().add(attachment::Column::MessageId.is_in(messages))).await.map(drop)
 }
 
 /// Takes files from the messages that fit; those that nothing else shows leave. Answers how many it took.
@@ -187,6 +201,11 @@ pub(super) async fn take(tx: &DatabaseTransaction, which: Condition) -> Result<u
 
 /// Lets go of files that were shown somewhere: what nothing shows any longer is on its way out, at once for everybody.
 pub(super) async fn release(tx: &DatabaseTransaction, ids: BTreeSet<MediaId>) -> Result<()> {
+    release_if(tx, ids, Condition::all()).await
+}
+
+/// Lets go of those of some files that are as `still` says, now that nobody can change them.
+pub(super) async fn release_if(tx: &DatabaseTransaction, ids: BTreeSet<MediaId>, still: Condition) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -204,9 +223,21 @@ pub(super) async fn release(tx: &DatabaseTransaction, ids: BTreeSet<MediaId>) ->
         .col_expr(media::Column::Status, Expr::value(MediaStatus::Leaving))
         .filter(media::Column::Id.is_in(held))
         .filter(unshown())
+        .filter(still)
         .exec(tx)
         .await?;
     Ok(())
+}
+
+/// Whether a file is the picture of somebody or of a room.
+pub(super) async fn is_avatar(db: &impl ConnectionTrait, id: MediaId) -> Result<bool> {
+    let users = user::Entity::find().filter(user::Column::AvatarMediaId.eq(id)).count(db).await?;
+    if users > 0 {
+        return Ok(true);
+    }
+    let rooms =
+        room::Entity::find().filter(room::Column::AvatarMediaId.eq(id)).filter(room::Column::DeletedAt.is_null());
+    Ok(rooms.count(db).await? > 0)
 }
 
 /// That nothing shows a file: no message carries it, and it is nobody's picture.

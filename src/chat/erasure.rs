@@ -137,11 +137,8 @@ async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<boo
         tx.commit().await?;
         return Ok(false);
     }
-    let mut changes = Vec::with_capacity(some.len());
-    for model in some {
-        changes.push(Change::of_message(EventKind::MessageDeleted, model.id));
-        messages::empty(&tx, model, now).await?;
-    }
+    let changes: Vec<_> = some.iter().map(|model| Change::of_message(EventKind::MessageDeleted, model.id)).collect();
+    messages::empty(&tx, some, now).await?;
     let permit = Permit { room_id, user_id };
     let room = log::append(&tx, &permit, &changes, now).await?;
     log::commit(chat, tx, &room, changes.len()).await?;

@@ -9,7 +9,7 @@ mod sweep;
 
 use sea_orm::{
     ActiveModelTrait,
-    ActiveValue::{Set, Unchanged},
+    ActiveValue::Set,
     ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
     sea_query::{Expr, LockType},
 };
@@ -57,11 +57,25 @@ pub async fn upload(chat: &Chat, actor: &Actor, upload: Upload) -> Result<Media>
         return Err(Error::field("file", "empty", "must not be empty"));
     }
     may_upload(chat, actor, upload.room_id).await?;
-    let filename = data_name(&upload.filename);
-    let (spool, found) = chat.files.examine(upload.spool, upload.declared.as_deref(), &filename).await?;
-    let size = i64::try_from(spool.size()).map_err(Error::internal)?;
-    let model = begin(chat, actor, filename, found.mime_type.clone(), size, false).await?;
-    finish(chat, actor, model, &spool, found).await
+    let (chat, actor) = (chat.clone(), actor.clone());
+    to_the_end(async move {
+        let filename = data_name(&upload.filename);
+        let (spool, found) = chat.files.examine(upload.spool, upload.declared.as_deref(), &filename).await?;
+        let size = i64::try_from(spool.size()).map_err(Error::internal)?;
+        let model = begin(&chat, &actor, filename, found.mime_type.clone(), size, false).await?;
+        let id = model.id;
+        let kept = keep(&chat, &model, &spool, found).await;
+        if kept.is_err() {
+            abandon(&chat, id).await;
+        }
+        kept.map(|model| attachment::show(&model, chat.reader(actor.user_id)))
+    })
+    .await
+}
+
+/// Does what must not stop half-way when the client hangs up: the store would keep what nobody waits for.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.map_err(Error::internal)?
 }
 
 /// Whether the asker may send to a room what they are about to upload for it.
@@ -129,16 +143,7 @@ async fn used_by(tx: &DatabaseTransaction, user: UserId) -> Result<i64> {
     Ok(sizes.into_iter().sum())
 }
 
-/// Stores the bytes of a file that was begun, and makes it ready. Whatever fails, the file leaves again.
-async fn finish(chat: &Chat, actor: &Actor, model: media::Model, spool: &Spool, found: Found) -> Result<Media> {
-    let id = model.id;
-    let kept = keep(chat, &model, spool, found).await;
-    if kept.is_err() {
-        abandon(chat, id).await;
-    }
-    kept.map(|model| attachment::show(&model, chat.reader(actor.user_id)))
-}
-
+/// Stores the bytes of a file that was begun, and makes it ready.
 async fn keep(chat: &Chat, model: &media::Model, spool: &Spool, found: Found) -> Result<media::Model> {
     let id = model.id;
     chat.files.store.put(Key::File(id), spool, &kind::served(&found.mime_type, &model.filename)).await?;
@@ -202,11 +207,15 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
         return Err(Error::MEDIA_NOT_FOUND);
     }
     // From here on no new message takes it.
-    let tx = chat.db.begin().await?;
-    let withdrawn =
-        media::ActiveModel { id: Unchanged(id), withdrawn_at: Set(Some(chat.clock.now())), ..Default::default() };
-    withdrawn.update(&tx).await?;
-    tx.commit().await?;
+    let withdrawn = media::Entity::update_many()
+        .col_expr(media::Column::WithdrawnAt, Expr::value(chat.clock.now()))
+        .filter(media::Column::Id.eq(id))
+        .filter(media::Column::Status.ne(MediaStatus::Leaving))
+        .exec(chat.db.writer())
+        .await?;
+    if withdrawn.rows_affected == 0 {
+        return Err(Error::MEDIA_NOT_FOUND);
+    }
     let carriers = carried::Entity::find().filter(carried::Column::MediaId.eq(id)).all(chat.db.read()).await?;
     for carrier in carriers {
         detach(chat, actor.user_id, &carrier).await?;

@@ -130,25 +130,27 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
         let deed = Deed::new(AuditAction::MessageDeleted).message(id).to(model.sender_id);
         audit::enter(&tx, &permit, [deed], now).await?;
     }
-    empty(&tx, model, now).await?;
+    empty(&tx, vec![model], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageDeleted, id)], now).await?;
     log::commit(chat, tx, &room, 1).await?;
     chat.sweeper.nudge();
     Ok(DeletedMessage { message_id: id, deleted_at: now })
 }
 
-/// Takes from a message what it says and what hangs on it.
-pub(super) async fn empty(tx: &DatabaseTransaction, model: message::Model, now: Timestamp) -> Result<()> {
-    let id = model.id;
-    let mut row = model.into_active_model();
-    row.content = Set(None);
-    row.deleted_at = Set(Some(now));
-    let model = row.update(tx).await?;
-    mention::replace(tx, &model).await?;
-    attachment::clear(tx, id).await?;
-    reaction::clear(tx, id).await?;
-    pin::clear(tx, id).await?;
-    Ok(())
+/// Takes from messages what they say and what hangs on them.
+pub(super) async fn empty(tx: &DatabaseTransaction, models: Vec<message::Model>, now: Timestamp) -> Result<()> {
+    let ids: Vec<MessageId> = models.iter().map(|model| model.id).collect();
+    for model in models {
+        let id = model.id;
+        let mut row = model.into_active_model();
+        row.content = Set(None);
+        row.deleted_at = Set(Some(now));
+        let model = row.update(tx).await?;
+        mention::replace(tx, &model).await?;
+        reaction::clear(tx, id).await?;
+        pin::clear(tx, id).await?;
+    }
+    attachment::clear(tx, ids).await
 }
 
 /// Reads a room's history, by page or around a `seq`.

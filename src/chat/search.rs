@@ -46,6 +46,10 @@ const COUNTED: usize = 1_000;
 /// Messages that are compared one by one: of people with so few in their rooms, and for terms too short for the index.
 const COMPARED: u64 = 5_000;
 
+/// Changes that the index has not read yet and that are compared one by one, the latest of the most recently active rooms: what it
+/// reads in ten seconds. It is that far behind only after a flood.
+const LATE: i64 = 50_000;
+
 /// Messages that are read and compared at a time.
 const PAGE: usize = 256;
 
@@ -172,7 +176,7 @@ impl Scope {
             .into_iter()
             .map(|room| (room.room_id, room.indexed_seq))
             .collect();
-        let (mut found, mut budget) = (Vec::new(), i64::try_from(COMPARED).unwrap_or(i64::MAX));
+        let (mut found, mut budget) = (Vec::new(), LATE);
         for room in &self.rooms {
             let after = known.get(&room.id).copied().unwrap_or_default();
             let mut from = after.max(Seq(room.last_seq.0 - budget));

@@ -72,10 +72,10 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
                 if budget == 0 {
                     break;
                 }
-                let data = entry.data_since(place.joined_seq);
+                let data = entry.data_for(actor.user_id, place.joined_seq, &chat.files.links);
                 budget = budget.saturating_sub(data.as_str().len());
                 reached = entry.seq;
-                events.push(SyncedEvent { event: entry.name, data: data.clone() });
+                events.push(SyncedEvent { event: entry.name, data: data.into_owned() });
             }
         }
         let has_more = reached < room.last_seq;

@@ -32,6 +32,7 @@ pub(super) const SHORT: &[(&str, &str, Meaning)] = &[
     ("SUPABASE_BUCKET", "supabase.bucket", as_is),
     ("AWS_ACCESS_KEY_ID", "s3.access_key_id", as_is),
     ("AWS_SECRET_ACCESS_KEY", "s3.secret_access_key", as_is),
+    ("AWS_SESSION_TOKEN", "s3.session_token", as_is),
     ("AWS_DEFAULT_REGION", "s3.region", as_is),
     ("AWS_REGION", "s3.region", as_is),
     ("AWS_ENDPOINT_URL", "s3.endpoint", as_is),
@@ -41,6 +42,7 @@ pub(super) const SHORT: &[(&str, &str, Meaning)] = &[
     ("AWS_BUCKET", "s3.bucket", as_is),
     ("S3_BUCKET", "s3.bucket", as_is),
     // Wasabi has an address a region (<https://docs.wasabi.com/docs/what-are-the-service-urls-for-wasabis-different-storage-regions>).
+    ("WASABI_BUCKET_NAME", "s3.endpoint", |_| Ok("https://s3.wasabisys.com".to_owned())),
     ("WASABI_BUCKET", "s3.endpoint", |_| Ok("https://s3.wasabisys.com".to_owned())),
     ("WASABI_REGION", "s3.endpoint", |region| Ok(format!("https://s3.{region}.wasabisys.com"))),
     ("WASABI_ACCESS_KEY", "s3.access_key_id", as_is),

@@ -54,14 +54,14 @@ impl Config {
     /// Whether the store that was chosen has what it needs.
     fn check_store(&self, check: &mut Check) {
         let is_address = |url: &str| url.starts_with("http://") || url.starts_with("https://");
-        if self.media.store == MediaStore::Auto && !self.supabase.url.is_empty() && !self.s3.bucket.is_empty() {
+        if self.media.store == MediaStore::Auto && !self.supabase.key.is_empty() && !self.s3.bucket.is_empty() {
             check.that(false, "media.store", "both [s3] and [supabase] are set: choose one of them");
         }
         match self.media_store() {
             MediaStore::S3 => {
                 check.that(!self.s3.bucket.is_empty(), "s3.bucket", "must not be empty");
-                check.that(!self.s3.access_key_id.is_empty(), "s3.access_key_id", "must not be empty");
-                check.that(!self.s3.secret_access_key.is_empty(), "s3.secret_access_key", "must not be empty");
+                let has_both = self.s3.access_key_id.is_empty() == self.s3.secret_access_key.is_empty();
+                check.that(has_both, "s3.secret_access_key", "must be set together with s3.access_key_id");
                 let endpoint = &self.s3.endpoint;
                 check.that(endpoint.is_empty() || is_address(endpoint), "s3.endpoint", "must be an https address");
             }
@@ -82,7 +82,7 @@ impl Media {
         check.range("media.link_seconds", self.link_seconds, &(60..=604_800));
         check.range("media.image_pixels", self.image_pixels, &(1_000_000..=500_000_000));
         check.range("media.workers", self.workers, &(1..=64));
-        check.range("media.timeout_seconds", self.timeout_seconds, &(1..=600));
+        check.range("media.timeout_seconds", self.timeout_seconds, &(1..=9));
         check.range("media.pending_seconds", self.pending_seconds, &(1..=604_800));
         check.range("media.unused_seconds", self.unused_seconds, &(1..=31_536_000));
         check.range("media.sweep_seconds", self.sweep_seconds, &(1..=86_400));

@@ -255,6 +255,14 @@ impl Encoded {
         Self(Arc::from(serde_json::value::to_raw_value(value).expect("contract types serialise")))
     }
 
+    /// JSON that is written already.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn from_json(text: String) -> serde_json::Result<Self> {
+        RawValue::from_string(text).map(|raw| Self(Arc::from(raw)))
+    }
+
     /// The JSON text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -23,6 +23,7 @@ use crate::{
     connections::{Connection, ConnectionId, Connections},
     contract::{RoomId, Seq, event::Ephemeral},
     error::{Error, Result},
+    media::link::Links,
 };
 
 /// Commands that may wait for one room.
@@ -149,7 +150,7 @@ impl Feed {
         while at < up_to {
             let page = chat::sync::entries(&self.shared.chat, room, at, up_to.min(Seq(at.0 + room::PAGE))).await?;
             at = page.last().map(|entry| entry.seq).ok_or_else(|| Error::internal("the log has a gap"))?;
-            if !connection.deliver_all(&page, hearing.joined) {
+            if !connection.deliver_all(&page, hearing.joined, self.shared.links()) {
                 break;
             }
         }
@@ -189,6 +190,10 @@ impl Feed {
 }
 
 impl Shared {
+    fn links(&self) -> &Links {
+        &self.chat.files().links
+    }
+
     /// Gives a command to a room's task, which is started if there is none.
     async fn post(self: &Arc<Self>, room: RoomId, command: Command) {
         let mut command = command;

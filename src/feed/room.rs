@@ -185,7 +185,7 @@ impl Room {
     fn emit(&mut self, shared: &Shared, run: Vec<Committed>) {
         let mut lost = Vec::new();
         for reader in self.readers.values() {
-            if !reader.connection.deliver_all(&run, reader.joined) {
+            if !reader.connection.deliver_all(&run, reader.joined, shared.links()) {
                 lost.push(Arc::clone(&reader.connection));
             }
         }
@@ -194,13 +194,11 @@ impl Room {
             self.remove(shared, &reader);
         }
         for entry in run {
-            if entry.rewrites || entry.has_links {
-                // Older entries show what is gone, or this one's addresses end: they are read from the database.
+            if entry.rewrites {
+                // Older entries show what is gone: they are read from the database.
                 self.ring.clear();
             }
-            if !entry.has_links {
-                self.ring.push_back(entry);
-            }
+            self.ring.push_back(entry);
         }
         self.ring.drain(..self.ring.len().saturating_sub(RING));
     }
@@ -219,7 +217,7 @@ impl Room {
             return Err(chat::sync::AHEAD);
         }
         let missed = self.missed(shared, after).await?;
-        if !connection.deliver_all(&missed, hearing.joined) {
+        if !connection.deliver_all(&missed, hearing.joined, shared.links()) {
             return Ok(Attached { last_seq: self.delivered, replayed: missed.len() });
         }
         self.add(shared, connection, hearing.joined);

@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 
 use super::{
     bytes,
@@ -85,6 +85,8 @@ pub(super) async fn upload(
             _ => {}
         }
     }
+    // All of it is here; from now on it is not the client who takes time.
+    drop(form);
     let (spool, filename, declared) = file.ok_or_else(|| Error::field("file", "required", "is required"))?;
     let media = chat::media::upload(&app.chat, &actor, Upload { spool, filename, declared, room_id }).await?;
     Ok((StatusCode::CREATED, Json(media)))
@@ -107,11 +109,15 @@ impl FromRequest<Arc<App>> for Form {
 /// The bytes of a part. Of a file that is too large some more is read and dropped: a client that is still sending when the
 /// connection ends would not see the answer.
 async fn take(spool: Spool, mut part: Field<'_>) -> Result<Spool> {
-    let taken = spool.fill(part.by_ref()).await;
+    let taken = spool.fill(part.by_ref().map_err(|_| incomplete())).await;
     if taken.is_err() {
         while let Some(Ok(_)) = part.next().await {}
     }
     taken
+}
+
+fn incomplete() -> Error {
+    Error::field("file", "incomplete", "the file ended early")
 }
 
 fn refused(error: &MultipartError) -> Error {
@@ -183,17 +189,18 @@ pub(super) async fn put(
     // One byte more than expected tells that there are too many.
     let spool = app.chat.files().spool(expected.size.saturating_add(1))?;
     let body = bytes::limited(body, expected.size.saturating_add(1)).into_data_stream();
-    let spool = match spool.fill(body).await {
-        Ok(spool) => spool,
-        Err(_) => return Err(bytes::OTHER_BYTES),
-    };
+    let spool = spool.fill(body.map_err(|_| incomplete())).await.map_err(|error| match error.code() {
+        ErrorCode::PayloadTooLarge => bytes::OTHER_BYTES,
+        _ => error,
+    })?;
     chat::media::receive(&app.chat, expected, spool).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Complete an upload
 ///
-/// The bytes are looked at; what is not as it was said to be is removed. May be repeated.
+/// The bytes are looked at; what is not as it was said to be is removed. May be repeated; while another request completes it, it
+/// is a conflict.
 #[utoipa::path(
     post,
     path = "/api/chat/media/{id}/complete",
@@ -203,6 +210,7 @@ pub(super) async fn put(
     responses(
         (status = 200, description = "The file", body = Media),
         (status = 404, description = "MEDIA_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
         (status = 415, description = "UNSUPPORTED_MEDIA_TYPE"),
         (status = 422, description = "INVALID_MEDIA, IMAGE_TOO_LARGE"),
         (status = 503, description = "STORAGE_UNAVAILABLE"),

@@ -21,8 +21,17 @@ pub const UNREADABLE: Error =
 /// Any bytes.
 pub const BINARY: &str = "application/octet-stream";
 
-/// Pictures whose decoders have a history of harm (CVE-2024-53863 is one), and that browsers do not show.
-const REFUSED: &[&str] = &["application/postscript", "image/tiff", "image/vnd.adobe.photoshop"];
+/// Pictures whose decoders have a history of harm (CVE-2024-53863 is one) or whose notes of place and time nobody here can take
+/// out, and that browsers do not show.
+const REFUSED: &[&str] = &[
+    "application/postscript",
+    "image/jp2",
+    "image/jxl",
+    "image/tiff",
+    "image/vnd.adobe.photoshop",
+    "image/vnd.ms-photo",
+    "image/x-canon-cr2",
+];
 
 /// Pictures that browsers show.
 const PICTURES: &[&str] = &["image/avif", "image/gif", "image/jpeg", "image/png", "image/webp"];

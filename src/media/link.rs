@@ -1,9 +1,11 @@
 //! Addresses that load a file without a token: they name it, say until when, and carry a signature over both.
 //!
-//! Some name a reader as well, who must still be allowed to read the file when it is loaded. What everybody in a room is told at
-//! once names none.
+//! An address of a file names its reader, who must still be allowed to read it when it is loaded. What is written once for all who
+//! hear a room has a mark in the place of each address, and each of them is told their own ([`Links::addressed`]). Only the small
+//! pictures of people and rooms have addresses for everybody.
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -16,8 +18,8 @@ use sha2::Sha256;
 
 use crate::{
     clock::Clock,
-    config::Config,
-    contract::{ErrorCode, MediaId, Timestamp, UserId},
+    config::{Config, Secret},
+    contract::{ErrorCode, MediaId, Timestamp, UserId, event::Encoded},
     error::{Error, Result},
 };
 
@@ -25,7 +27,7 @@ use crate::{
 pub const PATH: &str = "/api/chat/media/";
 
 /// Where the bytes of a file arrive that its owner sends directly.
-const UPLOAD_PATH: &str = "/api/chat/upload/";
+pub const UPLOAD_PATH: &str = "/api/chat/upload/";
 
 /// Addresses made within this span are equal, so that browsers need not load a picture twice.
 const STEP: Duration = Duration::from_secs(60);
@@ -33,6 +35,9 @@ const STEP: Duration = Duration::from_secs(60);
 /// How long the address of somebody's picture lives: it is shown beside everything they say.
 const AVATAR_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const AVATAR_STEP: Duration = Duration::from_secs(60 * 60);
+
+/// Characters of an id.
+const ID_CHARS: usize = 36;
 
 /// An address that was altered or is too old.
 pub const REFUSED: Error =
@@ -45,6 +50,9 @@ pub struct Links(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     key: Hmac<Sha256>,
+    /// What stands in the place of an address, before the id of a file and the letter of a variant. Nobody else knows it, so that
+    /// no text of theirs becomes an address.
+    mark: Secret,
     /// What addresses begin with; empty until it is known.
     origin: OnceLock<String>,
     life: Duration,
@@ -82,8 +90,13 @@ impl Links {
     pub fn new(config: &Config) -> Self {
         let mut key = mac(config.auth.secret_key.expose().as_bytes());
         key.update(b"parlour media addresses");
+        let key = mac(&key.finalize().into_bytes());
+        let mut mark = key.clone();
+        mark.update(b"mark");
+        let mark = format!("file-{}:", BASE64_URL_SAFE_NO_PAD.encode(mark.finalize().into_bytes()));
         let inner = Inner {
-            key: mac(&key.finalize().into_bytes()),
+            key,
+            mark: mark.into(),
             origin: OnceLock::new(),
             life: Duration::from_secs(config.media.link_seconds),
         };
@@ -101,10 +114,56 @@ impl Links {
         });
     }
 
-    /// An address for `reader`, or for everybody.
+    /// An address for `reader`.
     #[must_use]
-    pub fn file(&self, id: MediaId, variant: Variant, reader: Option<UserId>) -> Link {
-        self.sign(id, variant, reader, until(self.0.life, STEP))
+    pub fn file(&self, id: MediaId, variant: Variant, reader: UserId) -> Link {
+        self.sign(id, variant, Some(reader), until(self.0.life, STEP))
+    }
+
+    /// What stands in the place of an address where several people read the same; see [`Self::addressed`].
+    #[must_use]
+    pub fn place(&self, id: MediaId, variant: Variant) -> String {
+        let letter = match variant {
+            Variant::Original => 'o',
+            Variant::Thumbnail => 't',
+        };
+        format!("{}{id}{letter}", self.0.mark.expose())
+    }
+
+    /// An event with addresses for `reader` in their places.
+    ///
+    /// # Panics
+    /// Never: an address has nothing that JSON must escape.
+    #[must_use]
+    pub fn address<'a>(&self, data: &'a Encoded, reader: UserId) -> Cow<'a, Encoded> {
+        match self.addressed(data.as_str(), reader) {
+            Cow::Borrowed(_) => Cow::Borrowed(data),
+            Cow::Owned(text) => Cow::Owned(Encoded::from_json(text).expect("addresses are plain text")),
+        }
+    }
+
+    /// A text with addresses for `reader` in their places.
+    #[must_use]
+    pub fn addressed<'a>(&self, text: &'a str, reader: UserId) -> Cow<'a, str> {
+        let mut parts = text.split(self.0.mark.expose());
+        let first = parts.next().unwrap_or_default();
+        if first.len() == text.len() {
+            return Cow::Borrowed(text);
+        }
+        let mut addressed = first.to_owned();
+        for part in parts {
+            let id = part.get(..ID_CHARS).and_then(|id| id.parse().ok());
+            let (variant, rest) = match part.get(ID_CHARS..).and_then(|rest| Some((rest.get(..1)?, rest.get(1..)?))) {
+                Some(("o", rest)) => (Some(Variant::Original), rest),
+                Some(("t", rest)) => (Some(Variant::Thumbnail), rest),
+                _ => (None, part),
+            };
+            if let (Some(id), Some(variant)) = (id, variant) {
+                addressed.push_str(&self.file(id, variant, reader).url);
+                addressed.push_str(rest);
+            }
+        }
+        Cow::Owned(addressed)
     }
 
     /// An address of the picture of a person or a room, in small.
@@ -234,7 +293,7 @@ mod tests {
     #[test]
     fn an_address_counts_as_it_was_made_and_until_its_end() {
         let (links, id, user) = (links(), MediaId::new(), UserId::new());
-        for reader in [None, Some(user)] {
+        for reader in [user, UserId::new()] {
             let link = links.file(id, Variant::Thumbnail, reader);
             let life = link.expires_at.since(Clock.now());
             assert!(life <= Duration::from_secs(300) && life >= Duration::from_secs(239), "{life:?}");
@@ -246,6 +305,7 @@ mod tests {
             let altered = [
                 Signed { variant: Variant::Original, ..parsed(&link.url) },
                 Signed { user: Some(UserId::new()), ..parsed(&link.url) },
+                Signed { user: None, ..parsed(&link.url) },
                 Signed { expires: Some(i64::MAX), ..parsed(&link.url) },
                 Signed { signature: Some("AAAA".to_owned()), ..parsed(&link.url) },
                 Signed { signature: None, ..parsed(&link.url) },
@@ -257,6 +317,22 @@ mod tests {
         let over = links.sign(id, Variant::Original, None, Timestamp(Clock.now().0 - 1000));
         assert!(links.check(id, &parsed(&over.url)).is_err());
         assert_eq!(links.named_by(&over.url), Some(id), "it still says which file is meant");
+    }
+
+    #[test]
+    fn what_many_read_has_addresses_for_each() {
+        let (links, id, user) = (links(), MediaId::new(), UserId::new());
+        let (original, small) = (links.place(id, Variant::Original), links.place(id, Variant::Thumbnail));
+        let text = format!("{{\"url\":\"{original}\",\"thumbnail_url\":\"{small}\",\"size\":7}}");
+        let value: serde_json::Value = serde_json::from_str(&links.addressed(&text, user)).unwrap();
+        assert_eq!(value["url"], links.file(id, Variant::Original, user).url);
+        assert_eq!(value["thumbnail_url"], links.file(id, Variant::Thumbnail, user).url);
+        assert_eq!(value["size"], 7);
+        for plain in ["", "{}", "file-x:", "https://chat.example/api/chat/media/"] {
+            assert!(matches!(links.addressed(plain, user), Cow::Borrowed(same) if same == plain));
+        }
+        // Cut short, it is no address.
+        assert_eq!(links.addressed(&format!("a{}", &original[..original.len() - 1]), user), "a");
     }
 
     #[test]

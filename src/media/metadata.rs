@@ -3,20 +3,12 @@
 
 use bytes::Bytes;
 use image::metadata::Orientation;
-use img_parts::{
-    ImageEXIF,
-    jpeg::{Jpeg, markers},
-    png::Png,
-    webp::WebP,
-};
+use img_parts::{ImageEXIF, png::Png, webp::WebP};
 
-use super::{kind::UNREADABLE, spool::Spool};
+use super::{heif, jpeg, kind::UNREADABLE, spool::Spool};
 use crate::error::Result;
 
-/// Parts of a JPEG that tell of something else than its pixels: Exif and XMP, IPTC, comments.
-const JPEG_NOTES: &[u8] = &[markers::APP1, markers::APP13, markers::COM];
-
-/// Parts of a PNG that do (<https://www.w3.org/TR/png-3/#11Ancillary-chunks>).
+/// Parts of a PNG that tell of something else than its pixels (<https://www.w3.org/TR/png-3/#11Ancillary-chunks>).
 const PNG_NOTES: &[[u8; 4]] = &[*b"eXIf", *b"tEXt", *b"zTXt", *b"iTXt", *b"tIME"];
 
 /// Parts of a WebP that do (<https://developers.google.com/speed/webp/docs/riff_container>).
@@ -30,15 +22,9 @@ pub(super) fn without(spool: &Spool, mime: &str, orientation: Orientation) -> Re
     let turned = turned(orientation);
     match mime {
         "image/jpeg" => {
-            let mut jpeg = Jpeg::from_bytes(spool.read()?.into()).map_err(|_| UNREADABLE)?;
-            if !jpeg.segments().iter().any(|segment| JPEG_NOTES.contains(&segment.marker())) {
-                return Ok(None);
-            }
-            for marker in JPEG_NOTES {
-                jpeg.remove_segments_by_marker(*marker);
-            }
-            jpeg.set_exif(turned);
-            Ok(Some(jpeg.encoder().bytes()))
+            let file = spool.read()?;
+            let cleaned = jpeg::without_notes(&file, turned.as_deref()).ok_or(UNREADABLE)?;
+            Ok((cleaned != file).then(|| cleaned.into()))
         }
         "image/png" => {
             let mut png = Png::from_bytes(spool.read()?.into()).map_err(|_| UNREADABLE)?;
@@ -61,6 +47,14 @@ pub(super) fn without(spool: &Spool, mime: &str, orientation: Orientation) -> Re
             }
             webp.set_exif(turned);
             Ok(Some(webp.encoder().bytes()))
+        }
+        "image/avif" | "image/heic" | "image/heif" => {
+            let mut file = spool.read()?;
+            let notes = heif::notes(&file).ok_or(UNREADABLE)?;
+            for note in &notes {
+                file[note.clone()].fill(0);
+            }
+            Ok((!notes.is_empty()).then(|| file.into()))
         }
         _ => Ok(None),
     }

@@ -13,12 +13,17 @@ pub mod store;
 
 mod duration;
 mod halves;
+mod heif;
+mod jpeg;
 mod metadata;
 mod picture;
+mod s3;
 mod supabase;
+mod turns;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use image::metadata::Orientation;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -89,18 +94,21 @@ impl Files {
     pub async fn examine(&self, spool: Spool, declared: Option<&str>, filename: &str) -> Result<(Spool, Found)> {
         let mime_type = kind::identify(spool.head(), declared, filename)?;
         let pixels = self.rules.image_pixels;
-        let _turn = self.workers.acquire().await.map_err(Error::internal)?;
+        let turn = Arc::clone(&self.workers).acquire_owned().await.map_err(Error::internal)?;
         // Decoders are given what strangers made: should one panic, it is this file that is refused.
-        let examined = tokio::task::spawn_blocking(move || look_at(spool, mime_type, pixels)).await;
+        let examined = tokio::task::spawn_blocking(move || {
+            let _until_done = turn;
+            look_at(spool, mime_type, pixels)
+        });
+        let examined = examined.await;
         examined.unwrap_or(Err(kind::UNREADABLE))
     }
 }
 
 fn look_at(mut spool: Spool, mime_type: String, pixels: u64) -> Result<(Spool, Found)> {
     let picture = picture::look_at(&spool, &mime_type, pixels)?;
-    if let Some(picture) = &picture
-        && let Some(cleaned) = metadata::without(&spool, &mime_type, picture.orientation)?
-    {
+    let orientation = picture.as_ref().map_or(Orientation::NoTransforms, |picture| picture.orientation);
+    if let Some(cleaned) = metadata::without(&spool, &mime_type, orientation)? {
         spool = spool.replaced_by(&cleaned)?;
     }
     let lasts = mime_type.starts_with("audio/") || mime_type.starts_with("video/");

@@ -43,15 +43,12 @@ impl Spool {
     /// Takes bytes as they come. What is beyond the limit is not kept.
     ///
     /// # Errors
-    /// `PAYLOAD_TOO_LARGE` beyond the limit, `VALIDATION_ERROR` when the bytes end before they should.
-    pub async fn fill<E>(self, bytes: impl Stream<Item = std::result::Result<Bytes, E>> + Send) -> Result<Self>
-    where
-        E: Send,
-    {
+    /// `PAYLOAD_TOO_LARGE` beyond the limit, and what the bytes end with instead of their end.
+    pub async fn fill(self, bytes: impl Stream<Item = Result<Bytes>> + Send) -> Result<Self> {
         let mut bytes = std::pin::pin!(bytes);
         let (mut spool, mut waiting) = (self, Vec::with_capacity(CHUNK));
         while let Some(more) = bytes.next().await {
-            let more = more.map_err(|_| Error::field("file", "incomplete", "the file ended early"))?;
+            let more = more?;
             if spool.size + (waiting.len() + more.len()) as u64 > spool.limit {
                 return Err(TOO_LARGE);
             }

@@ -7,25 +7,19 @@ use std::{fmt, ops::Range, str::FromStr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
-    Attribute, Attributes, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions,
-    RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder},
+    GetOptions, ObjectStore, ObjectStoreExt,
     local::LocalFileSystem,
     path::Path,
     signer::{HeaderName, HeaderValue, Method, SignedUrlOptions, Signer},
 };
 use tokio::time::timeout;
 
-use super::{halves, kind::Served, spool::Spool, supabase::Supabase};
+use super::{halves, kind::Served, s3::S3, spool::Spool, supabase::Supabase};
 use crate::{
     config::{Config, MediaStore},
     contract::{MediaId, Timestamp},
     error::{Error, Result},
 };
-
-/// Bytes of a part: the least that S3 takes, but for the last one
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
-const PART: usize = 5 * 1024 * 1024;
 
 /// Bytes that are written to the local disk in one step.
 const LOCAL_PART: usize = 256 * 1024;
@@ -114,7 +108,7 @@ pub struct Store {
 #[derive(Clone, Debug)]
 enum Backend {
     Local(Arc<LocalFileSystem>),
-    S3(Arc<AmazonS3>),
+    S3(Arc<S3>),
     Supabase(Supabase),
 }
 
@@ -132,8 +126,8 @@ impl Store {
                 let disk = LocalFileSystem::new_with_prefix(folder).map_err(Error::internal)?;
                 Backend::Local(Arc::new(disk.with_fsync(true)))
             }
-            MediaStore::S3 => Backend::S3(Arc::new(s3(config, patience)?)),
-            MediaStore::Supabase => Backend::Supabase(Supabase::new(&config.supabase)?),
+            MediaStore::S3 => Backend::S3(S3::new(&config.s3, patience)?),
+            MediaStore::Supabase => Backend::Supabase(Supabase::new(&config.supabase, patience)?),
         };
         Ok(Self { backend, patience })
     }
@@ -144,8 +138,8 @@ impl Store {
     /// `STORAGE_UNAVAILABLE`.
     pub async fn put(&self, key: Key, file: &Spool, served: &Served) -> Result<()> {
         match &self.backend {
-            Backend::Local(disk) => self.put_parts(&**disk, key, file, Attributes::new(), LOCAL_PART).await,
-            Backend::S3(bucket) => self.put_parts(&**bucket, key, file, attributes(served), PART).await,
+            Backend::Local(disk) => self.write(disk, key, file).await,
+            Backend::S3(s3) => s3.put(&key.path(), file, served).await,
             Backend::Supabase(supabase) => supabase.put(key, file, &served.content_type, self.patience).await,
         }
     }
@@ -158,42 +152,30 @@ impl Store {
         let put = async {
             match &self.backend {
                 Backend::Local(disk) => disk.put(&key.path(), bytes.into()).await.map(drop).map_err(failed),
-                Backend::S3(bucket) => {
-                    let options = PutOptions { attributes: attributes(served), ..PutOptions::default() };
-                    bucket.put_opts(&key.path(), bytes.into(), options).await.map(drop).map_err(failed)
-                }
+                Backend::S3(s3) => s3.put_bytes(&key.path(), bytes.into(), served).await,
                 Backend::Supabase(supabase) => supabase.put_bytes(key, bytes, &served.content_type).await,
             }
         };
         self.patiently(put).await
     }
 
-    async fn put_parts(
-        &self,
-        store: &impl ObjectStore,
-        key: Key,
-        file: &Spool,
-        attributes: Attributes,
-        part: usize,
-    ) -> Result<()> {
-        let mut parts = std::pin::pin!(file.pieces(part)?);
-        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+    /// Writes a file to the local disk, under a name of its own until it is whole.
+    async fn write(&self, disk: &LocalFileSystem, key: Key, file: &Spool) -> Result<()> {
+        let mut parts = std::pin::pin!(file.pieces(LOCAL_PART)?);
         let path = key.path();
-        let begun = async { store.put_multipart_opts(&path, options).await.map_err(failed) };
-        let mut upload = self.patiently(begun).await?;
-        let sent = async {
+        let mut upload = self.patiently(async { disk.put_multipart(&path).await.map_err(failed) }).await?;
+        let written = async {
             while let Some(part) = parts.next().await {
                 let part = part.map_err(Error::internal)?;
                 self.patiently(async { upload.put_part(part.into()).await.map_err(failed) }).await?;
             }
             self.patiently(async { upload.complete().await.map(drop).map_err(failed) }).await
         };
-        let sent = sent.await;
-        if sent.is_err() {
-            // What was sent is of no use; where the store does not hear this either, its own rules remove it.
+        let written = written.await;
+        if written.is_err() {
             let _ = self.patiently(async { upload.abort().await.map_err(failed) }).await;
         }
-        sent
+        written
     }
 
     /// The bytes of an object, or a part of them.
@@ -206,17 +188,11 @@ impl Store {
         let get = async {
             Ok(match &self.backend {
                 Backend::Local(disk) => objects(disk.get_opts(&path, options).await.map_err(failed)?),
-                Backend::S3(bucket) => objects(bucket.get_opts(&path, options).await.map_err(failed)?),
+                Backend::S3(s3) => objects(s3.bucket.get_opts(&path, options).await.map_err(failed)?),
                 Backend::Supabase(supabase) => supabase.get(key, range).await?,
             })
         };
-        let stream = self.patiently(get).await?;
-        let patience = self.patience;
-        let steps = futures_util::stream::try_unfold(stream, move |mut stream| async move {
-            let next = timeout(patience, stream.try_next()).await.map_err(|_| Error::Storage("no answer".into()))??;
-            Ok(next.map(|bytes| (bytes, stream)))
-        });
-        Ok(steps.boxed())
+        Ok(each(self.patience, self.patiently(get).await?))
     }
 
     /// How many bytes an object has, if it is there.
@@ -228,7 +204,7 @@ impl Store {
         let head = async {
             match &self.backend {
                 Backend::Local(disk) => disk.head(&path).await.map(|meta| meta.size).map_err(failed),
-                Backend::S3(bucket) => bucket.head(&path).await.map(|meta| meta.size).map_err(failed),
+                Backend::S3(s3) => s3.bucket.head(&path).await.map(|meta| meta.size).map_err(failed),
                 Backend::Supabase(supabase) => supabase.size(key).await,
             }
         };
@@ -244,7 +220,7 @@ impl Store {
         let delete = async {
             match &self.backend {
                 Backend::Local(disk) => disk.delete(&path).await.map_err(failed),
-                Backend::S3(bucket) => bucket.delete(&path).await.map_err(failed),
+                Backend::S3(s3) => s3.bucket.delete(&path).await.map_err(failed),
                 Backend::Supabase(supabase) => supabase.delete(key).await,
             }
         };
@@ -259,11 +235,12 @@ impl Store {
             });
             named.try_filter_map(|(key, at)| async move { Ok(key.map(|key| (key, at))) }).boxed()
         };
-        match &self.backend {
+        let listed = match &self.backend {
             Backend::Local(disk) => objects(disk.list(None)),
-            Backend::S3(bucket) => objects(bucket.list(None)),
+            Backend::S3(s3) => objects(s3.bucket.list(None)),
             Backend::Supabase(supabase) => supabase.list().boxed(),
-        }
+        };
+        each(self.patience, listed)
     }
 
     /// An address of the store that loads an object, unless this server hands it out itself.
@@ -275,8 +252,8 @@ impl Store {
         let link = async {
             match &self.backend {
                 Backend::Local(_) => Ok(None),
-                Backend::S3(bucket) => {
-                    let url = bucket.signed_url(Method::GET, &path, life).await.map_err(failed)?;
+                Backend::S3(s3) => {
+                    let url = s3.bucket.signed_url(Method::GET, &path, life).await.map_err(failed)?;
                     Ok(Some(url.into()))
                 }
                 Backend::Supabase(supabase) => {
@@ -307,13 +284,13 @@ impl Store {
         let link = async {
             match &self.backend {
                 Backend::Local(_) => Ok(None),
-                Backend::S3(bucket) => {
+                Backend::S3(s3) => {
                     // The signer takes no length: that is looked at when the upload is completed.
                     let mime_type = HeaderValue::from_str(mime_type).map_err(Error::internal)?;
                     let options = SignedUrlOptions::default()
                         .with_signed_header(HeaderName::from_static("content-type"), mime_type);
-                    let url = bucket.signed_url_opts(Method::PUT, &path, life, &options).await.map_err(failed)?.into();
-                    Ok(Some(Direct { url, headers: Vec::new() }))
+                    let url = s3.bucket.signed_url_opts(Method::PUT, &path, life, &options).await.map_err(failed)?;
+                    Ok(Some(Direct { url: url.into(), headers: Vec::new() }))
                 }
                 Backend::Supabase(supabase) => supabase.upload_link(key).await.map(Some),
             }
@@ -335,40 +312,29 @@ impl Store {
     }
 
     async fn patiently<T>(&self, step: impl Future<Output = Result<T>>) -> Result<T> {
-        timeout(self.patience, step).await.unwrap_or_else(|_| Err(Error::Storage("no answer".into())))
+        patiently(self.patience, step).await
     }
 }
 
-fn s3(config: &Config, patience: Duration) -> Result<AmazonS3> {
-    let s3 = &config.s3;
-    let retry = RetryConfig { max_retries: 2, retry_timeout: patience / 2, ..RetryConfig::default() };
-    let options = ClientOptions::new().with_timeout(patience).with_connect_timeout(patience / 2).with_allow_http(true);
-    let mut builder = AmazonS3Builder::new()
-        .with_bucket_name(&s3.bucket)
-        .with_region(&s3.region)
-        .with_access_key_id(&s3.access_key_id)
-        .with_secret_access_key(s3.secret_access_key.expose())
-        .with_virtual_hosted_style_request(!s3.path_style)
-        .with_client_options(options)
-        .with_retry(retry);
-    if !s3.endpoint.is_empty() {
-        builder = builder.with_endpoint(&s3.endpoint);
-    }
-    builder.build().map_err(Error::internal)
+/// One step of a store, which is not waited for any longer than that.
+pub(super) async fn patiently<T>(patience: Duration, step: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(patience, step).await.unwrap_or_else(|_| Err(Error::Storage("no answer".into())))
 }
 
-fn attributes(served: &Served) -> Attributes {
-    Attributes::from_iter([
-        (Attribute::ContentType, served.content_type.clone()),
-        (Attribute::ContentDisposition, served.disposition.clone()),
-    ])
+/// A stream each of whose items is waited for no longer than that.
+fn each<'a, T: Send + 'a>(patience: Duration, stream: BoxStream<'a, Result<T>>) -> BoxStream<'a, Result<T>> {
+    let steps = futures_util::stream::try_unfold(stream, move |mut stream| async move {
+        let next = patiently(patience, stream.try_next()).await?;
+        Ok(next.map(|item| (item, stream)))
+    });
+    steps.boxed()
 }
 
 fn objects(got: object_store::GetResult) -> Outgoing {
     got.into_stream().map_err(failed).boxed()
 }
 
-fn failed(error: object_store::Error) -> Error {
+pub(super) fn failed(error: object_store::Error) -> Error {
     match error {
         object_store::Error::NotFound { .. } => Error::MEDIA_NOT_FOUND,
         other => Error::Storage(Box::new(other)),

@@ -65,8 +65,8 @@ struct Listed {
 }
 
 impl Supabase {
-    pub(super) fn new(config: &config::Supabase) -> Result<Self> {
-        let client = Client::builder().build().map_err(Error::internal)?;
+    pub(super) fn new(config: &config::Supabase, patience: Duration) -> Result<Self> {
+        let client = Client::builder().connect_timeout(patience / 2).build().map_err(Error::internal)?;
         let inner = Inner {
             client,
             base: format!("{}/storage/v1", config.url),

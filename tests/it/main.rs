@@ -32,6 +32,7 @@ mod media_direct;
 mod media_download;
 mod media_faults;
 mod media_going;
+mod media_keeping;
 mod media_refusals;
 mod media_stores;
 mod media_upload;

@@ -1,5 +1,6 @@
 //! Uploading to the store without passing through the node: an address first, then the bytes, then a word that they are there.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -16,6 +17,7 @@ on_every_store!(
     an_address_takes_what_it_is_for,
     what_is_not_complete_cannot_be_shown,
     what_is_never_completed_is_swept,
+    of_many_who_complete_an_upload_one_does,
 );
 
 async fn a_file_sent_directly_is_a_file_like_any_other(kind: StoreKind) {
@@ -134,7 +136,7 @@ async fn what_is_not_complete_cannot_be_shown(kind: StoreKind) {
 }
 
 async fn what_is_never_completed_is_swept(kind: StoreKind) {
-    let gallery = Gallery::open_with(kind, |settings| settings.with("PARLOUR__MEDIA__PENDING_SECONDS", "1")).await;
+    let gallery = Gallery::open_with(kind, |settings| settings.with("PARLOUR__MEDIA__PENDING_SECONDS", "3")).await;
     let ada = gallery.app.user("ada").await;
     let file = File::picture(1);
     let forgotten = ada.begins(&file).await;
@@ -144,10 +146,26 @@ async fn what_is_never_completed_is_swept(kind: StoreKind) {
     ada.completes(&forgotten).await.refused("MEDIA_NOT_FOUND");
     // what was completed stays
     let direct = ada.begins(&file).await;
-    if direct.sends(&ada.site, &file.bytes).await.status.is_success() && ada.completes(&direct).await.status == 200 {
-        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-        ada.loads(&direct.media).await.ok();
-    }
+    direct.sends(&ada.site, &file.bytes).await;
+    ada.completes(&direct).await.with_status(200);
+    let second = ada.begins(&file).await;
+    eventually(SOON, "the later upload is forgotten", async || ada.completes(&second).await.status == 404).await;
+    ada.loads(&direct.media).await.ok();
+}
+
+/// Catches a build that lets two requests write one file, or tells the second of them that there is none.
+async fn of_many_who_complete_an_upload_one_does(kind: StoreKind) {
+    let gallery = Gallery::open(kind).await;
+    let ada = gallery.app.user("ada").await;
+    let file = File::picture(1);
+    let direct = ada.begins(&file).await;
+    direct.sends(&ada.site, &file.bytes).await;
+    let all = join_all((0..8).map(|_| ada.completes(&direct))).await;
+    let outcomes: Vec<String> = all.iter().map(crate::support::Reply::outcome).collect();
+    assert!(outcomes.iter().all(|outcome| ["OK", "CONFLICT"].contains(&outcome.as_str())), "{outcomes:?}");
+    assert!(outcomes.iter().any(|outcome| outcome == "OK"), "{outcomes:?}");
+    ada.completes(&direct).await.with_status(200);
+    assert_eq!(ada.loads(&direct.media).await.ok(), file.bytes);
 }
 
 #[tokio::test]

@@ -243,15 +243,37 @@ async fn who_was_removed_loads_nothing_more(kind: StoreKind) {
     let [ada, bob] = gallery.app.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("pictures", &[&bob]).await;
     let uploaded = ada.uploads(&File::picture(1)).await;
+    let (mut hers, mut his, mut looking_on) = (ada.connects().await, bob.connects().await, bob.connects().await);
+    for socket in [&mut hers, &mut his] {
+        socket.ask("join_room", json!({"room_id": room.id})).await;
+    }
     ada.shows(&room, &uploaded).await;
+    let told = his.expect("new_message").await;
+    let activity = looking_on.expect("room_activity").await;
     let link = bob.get(&format!("{}/download", media_path(&uploaded))).await.with_status(200);
-    let his = text(&link, "url");
-    bob.site.sees(&his).await;
+    let history = bob.history(&room).await.remove(0);
+    let addresses = [
+        text(&link, "url"),
+        text(&told["message"], "media_url"),
+        text(&told["message"], "thumbnail_url"),
+        text(&told["message"]["attachments"][0], "url"),
+        text(&activity["last_message"], "media_url"),
+        text(&history, "media_url"),
+    ];
+    for address in &addresses {
+        bob.site.sees(address).await;
+    }
+    let own = hers.expect("new_message").await;
+    assert_ne!(text(&own["message"], "media_url"), addresses[1], "each has addresses of their own");
     ada.removes(&bob, &room).await;
     bob.loads(&uploaded).await.refused("MEDIA_NOT_FOUND");
     bob.get(&format!("{}/download", media_path(&uploaded))).await.refused("MEDIA_NOT_FOUND");
-    bob.site.load(&his, &[]).await.refused("MEDIA_NOT_FOUND");
+    for address in &addresses {
+        // M11
+        bob.site.load(address, &[]).await.refused("MEDIA_NOT_FOUND");
+    }
     ada.loads(&uploaded).await.ok();
+    ada.site.sees(&text(&own["message"], "media_url")).await;
 }
 
 async fn a_download_is_an_address_with_an_end(kind: StoreKind) {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     bus::{Bus, Committed, Notice},
-    chat::view::padded,
+    chat::{attachment, view::padded},
     clock::Clock,
     contract::{MemberId, Seq, command::SentMessage, event::Durable},
     db::Db,
@@ -57,7 +57,7 @@ enum Failure {
 /// Stores what comes through `jobs` until it is closed.
 pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus: Bus, links: Links) {
     let (told, results) = mpsc::channel(4);
-    tokio::spawn(tell(results, bus));
+    tokio::spawn(tell(results, bus, links.clone()));
     let mut queued = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut queued, BATCH).await > 0 {
         metrics::histogram!("parlour_log_batch_jobs").record(queued.len() as f64);
@@ -182,7 +182,7 @@ async fn move_marks(tx: &DatabaseTransaction, marks: &[NewMark]) -> Result<Vec<R
 }
 
 /// Answers those who asked and hands the new entries on, batch by batch.
-async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus) {
+async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus, links: Links) {
     while let Some((batch, results)) = batches.recv().await {
         let mut entries = Vec::with_capacity(batch.messages.len());
         // Whoever asked may be gone; what they asked for is stored all the same.
@@ -192,7 +192,7 @@ async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus) {
                     let Stored { message, history } = *stored;
                     let change = Durable::NewMessage { message: message.clone() };
                     entries.push(Committed::new(message.room_id, message.seq, change, history));
-                    SentMessage { message, duplicate: false }
+                    SentMessage { message: attachment::addressed(message, job.sender, &links), duplicate: false }
                 }
                 Outcome::Repeated(message) => SentMessage { message: *message, duplicate: true },
             });

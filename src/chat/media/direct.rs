@@ -5,9 +5,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, UpdateMany, sea_query::Expr};
 
-use super::{abandon, begin, data_name, finish, may_upload};
+use super::{abandon, begin, data_name, keep, may_upload, to_the_end};
 use crate::{
     auth::Actor,
     chat::{Chat, attachment},
@@ -32,7 +32,8 @@ const LIFE: Duration = Duration::from_secs(900);
 /// Characters of a type (RFC 6838, section 4.2: 127 on each side of the slash; real ones are shorter).
 const MIME_CHARS: usize = 127;
 
-const MISSING: Error = Error::Refused(ErrorCode::InvalidMedia, "nothing was uploaded yet");
+const MISSING: &str = "nothing was uploaded yet";
+const IN_PROGRESS: Error = Error::Refused(ErrorCode::Conflict, "another request is completing this upload");
 const OTHER_SIZE: Error = Error::Refused(ErrorCode::InvalidMedia, "what was uploaded has another size than was said");
 const NOT_AS_SAID: Error = Error::Refused(
     ErrorCode::PermissionDenied,
@@ -124,37 +125,67 @@ pub async fn receive(chat: &Chat, expected: Expected, spool: Spool) -> Result<()
 ///
 /// # Errors
 /// `MEDIA_NOT_FOUND`; `INVALID_MEDIA` when nothing or something of another size came; `UNSUPPORTED_MEDIA_TYPE`,
-/// `IMAGE_TOO_LARGE`; `STORAGE_UNAVAILABLE`.
+/// `IMAGE_TOO_LARGE`; `CONFLICT` while another request completes it; `STORAGE_UNAVAILABLE`, after which it may be tried again.
 pub async fn complete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Media> {
-    let model = media::Entity::find_by_id(id).one(chat.db.read()).await?;
-    let model = model.filter(|model| model.owner_id == actor.user_id).ok_or(Error::MEDIA_NOT_FOUND)?;
-    match model.status {
-        MediaStatus::Ready => return Ok(attachment::show(&model, chat.reader(actor.user_id))),
-        MediaStatus::Pending if model.is_direct => {}
-        MediaStatus::Pending | MediaStatus::Leaving => return Err(Error::MEDIA_NOT_FOUND),
-    }
-    let store = &chat.files.store;
+    let Some(model) = claim(chat, actor, id).await? else {
+        let model = media::Entity::find_by_id(id).one(chat.db.read()).await?;
+        let model = model.filter(|model| model.owner_id == actor.user_id).ok_or(Error::MEDIA_NOT_FOUND)?;
+        return match model.status {
+            MediaStatus::Ready => Ok(attachment::show(&model, chat.reader(actor.user_id))),
+            MediaStatus::Pending => Err(IN_PROGRESS),
+            MediaStatus::Leaving => Err(Error::MEDIA_NOT_FOUND),
+        };
+    };
+    let (chat, actor) = (chat.clone(), actor.clone());
+    to_the_end(async move {
+        let taken = take(&chat, &model).await;
+        match &taken {
+            // Nothing is wrong with the file: it may be completed later.
+            Err(Error::Storage(_) | Error::Unavailable(_) | Error::Refused(ErrorCode::InvalidMedia, MISSING)) => {
+                set_direct(id, true).exec(chat.db.writer()).await?;
+            }
+            Err(_) => abandon(&chat, id).await,
+            Ok(_) => {}
+        }
+        taken.map(|model| attachment::show(&model, chat.reader(actor.user_id)))
+    })
+    .await
+}
+
+/// Lets one request at a time complete a file: nothing where it cannot be.
+async fn claim(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Option<media::Model>> {
+    let claimed = set_direct(id, false)
+        .filter(media::Column::OwnerId.eq(actor.user_id))
+        .filter(media::Column::IsDirect.eq(true))
+        .exec_with_returning(chat.db.writer())
+        .await?;
+    Ok(claimed.into_iter().next())
+}
+
+fn set_direct(id: MediaId, is_direct: bool) -> UpdateMany<media::Entity> {
+    media::Entity::update_many()
+        .col_expr(media::Column::IsDirect, Expr::value(is_direct))
+        .filter(media::Column::Id.eq(id))
+        .filter(media::Column::Status.eq(MediaStatus::Pending))
+}
+
+/// Looks at the bytes that came for a file, and keeps them.
+async fn take(chat: &Chat, model: &media::Model) -> Result<media::Model> {
+    let (id, store) = (model.id, &chat.files.store);
     let said = u64::try_from(model.size).map_err(Error::internal)?;
-    let size = store.size(Key::Incoming(id)).await?.ok_or(MISSING)?;
+    let size = store.size(Key::Incoming(id)).await?.ok_or(Error::Refused(ErrorCode::InvalidMedia, MISSING))?;
     if size != said {
-        abandon(chat, id).await;
         return Err(OTHER_SIZE);
     }
     let spool = chat.files.spool(said)?.fill(store.get(Key::Incoming(id), None).await?).await?;
     if spool.size() != said {
         return Err(Error::Storage("an object ended early".into()));
     }
-    let (spool, found) = match chat.files.examine(spool, Some(&model.mime_type), &model.filename).await {
-        Ok(examined) => examined,
-        Err(error) => {
-            abandon(chat, id).await;
-            return Err(error);
-        }
-    };
-    let media = finish(chat, actor, model, &spool, found).await?;
+    let (spool, found) = chat.files.examine(spool, Some(&model.mime_type), &model.filename).await?;
+    let kept = keep(chat, model, &spool, found).await?;
     // Should this fail, the sweeper does it with the file.
     if let Err(error) = store.delete(Key::Incoming(id)).await {
         error.record();
     }
-    Ok(media)
+    Ok(kept)
 }

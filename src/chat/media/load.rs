@@ -55,7 +55,7 @@ pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
     };
     let model = match reader {
         Some(reader) => readable(chat, reader, id).await?,
-        None => ready(chat, id).await?,
+        None => picture(chat, id).await?,
     };
     let digest: String = model.sha256.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
     let (key, served, etag) = match (variant, &model.thumbnail_mime_type) {
@@ -78,6 +78,12 @@ pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
 async fn ready(chat: &Chat, id: MediaId) -> Result<media::Model> {
     let model = media::Entity::find_by_id(id).one(chat.db.read()).await?;
     model.filter(|model| model.status == MediaStatus::Ready).ok_or(Error::MEDIA_NOT_FOUND)
+}
+
+/// The file, if it is the picture of somebody or of a room.
+async fn picture(chat: &Chat, id: MediaId) -> Result<media::Model> {
+    let model = ready(chat, id).await?;
+    if attachment::is_avatar(chat.db.read(), id).await? { Ok(model) } else { Err(Error::MEDIA_NOT_FOUND) }
 }
 
 /// The file, if somebody may load it: it is theirs, or a message carries it that they may read.
@@ -113,7 +119,7 @@ pub(super) async fn readable(chat: &Chat, reader: UserId, id: MediaId) -> Result
 /// `MEDIA_NOT_FOUND`.
 pub async fn link(chat: &Chat, actor: &Actor, id: MediaId) -> Result<MediaLink> {
     readable(chat, actor.user_id, id).await?;
-    let link = chat.files.links.file(id, Variant::Original, Some(actor.user_id));
+    let link = chat.files.links.file(id, Variant::Original, actor.user_id);
     Ok(MediaLink { url: link.url, expires_at: link.expires_at })
 }
 

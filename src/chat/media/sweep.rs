@@ -29,6 +29,13 @@ use entity::{attachment as carried, media, room, user};
 /// Rows that one step takes.
 const PIECE: u64 = 100;
 
+/// Failures in a row after which the store counts as down, until the next look.
+const FAILURES: usize = 3;
+
+/// Objects that no row knows and that are removed without a second thought. Rows are written before their objects and removed
+/// after them, so there should be next to none: many more say that this bucket is another database's as well.
+const FOREIGN: usize = 16;
+
 /// The sweeper, from the outside.
 #[derive(Clone, Debug)]
 pub struct Sweeper {
@@ -61,13 +68,14 @@ impl Sweep {
     async fn run(self, nudged: Arc<Notify>) {
         let rules = self.files.rules();
         let (pause, compare) = (Duration::from_secs(rules.sweep_seconds), Duration::from_secs(rules.compare_seconds));
-        let mut compared = Instant::now();
+        // What the last process left is old enough then.
+        let mut next = Instant::now() + compare.min(Duration::from_secs(rules.pending_seconds));
         loop {
             if let Err(error) = self.sweep().await {
                 error.record();
             }
-            if compared.elapsed() >= compare {
-                compared = Instant::now();
+            if Instant::now() >= next {
+                next = Instant::now() + compare;
                 if let Err(error) = self.compare().await {
                     error.record();
                 }
@@ -82,8 +90,7 @@ impl Sweep {
     async fn sweep(&self) -> Result<()> {
         self.let_go_of_rooms().await?;
         self.give_up_what_nobody_uses().await?;
-        while self.remove_some().await? {}
-        Ok(())
+        self.remove().await
     }
 
     fn ago(&self, seconds: u64) -> Timestamp {
@@ -150,49 +157,75 @@ impl Sweep {
             .add(media::Column::Status.eq(MediaStatus::Ready))
             .add(media::Column::CreatedAt.lt(self.ago(rules.unused_seconds)))
             .add(attachment::unshown());
+        let is_unused = Condition::any().add(never_whole).add(never_shown);
         let unused: Vec<MediaId> = media::Entity::find()
             .select_only()
             .column(media::Column::Id)
-            .filter(Condition::any().add(never_whole).add(never_shown))
+            .filter(is_unused.clone())
             .into_tuple()
             .all(self.db.read())
             .await?;
         if unused.is_empty() {
             return Ok(());
         }
-        let tx = self.db.begin().await?;
         for some in unused.chunks(100) {
-            attachment::release(&tx, some.iter().copied().collect()).await?;
+            let tx = self.db.begin().await?;
+            // One may have been completed since.
+            attachment::release_if(&tx, some.iter().copied().collect(), is_unused.clone()).await?;
+            tx.commit().await?;
         }
-        Ok(tx.commit().await?)
+        Ok(())
     }
 
-    /// Removes some files that are on their way out; answers whether there may be more.
-    async fn remove_some(&self) -> Result<bool> {
-        let leaving: Vec<MediaId> = media::Entity::find()
-            .select_only()
-            .column(media::Column::Id)
-            .filter(media::Column::Status.eq(MediaStatus::Leaving))
-            .order_by_asc(media::Column::Id)
-            .limit(PIECE)
-            .into_tuple()
-            .all(self.db.read())
-            .await?;
-        for id in &leaving {
-            for key in [Key::Incoming(*id), Key::Thumbnail(*id), Key::File(*id)] {
-                self.files.store.delete(key).await?;
+    /// Removes the files that are on their way out. One that the store does not let go of keeps no other.
+    async fn remove(&self) -> Result<()> {
+        let (mut last, mut failures) = (None, 0);
+        loop {
+            let leaving: Vec<MediaId> = media::Entity::find()
+                .select_only()
+                .column(media::Column::Id)
+                .filter(media::Column::Status.eq(MediaStatus::Leaving))
+                .filter(Condition::all().add_option(last.map(|last: MediaId| media::Column::Id.gt(last))))
+                .order_by_asc(media::Column::Id)
+                .limit(PIECE)
+                .into_tuple()
+                .all(self.db.read())
+                .await?;
+            last = leaving.last().copied();
+            for id in &leaving {
+                match self.remove_objects(*id).await {
+                    Ok(()) => {
+                        failures = 0;
+                        media::Entity::delete_by_id(*id).exec(self.db.writer()).await?;
+                    }
+                    Err(error) => {
+                        failures += 1;
+                        if failures == FAILURES {
+                            return Err(error);
+                        }
+                        error.record();
+                    }
+                }
             }
-            media::Entity::delete_by_id(*id).exec(self.db.writer()).await?;
+            if (leaving.len() as u64) < PIECE {
+                return Ok(());
+            }
         }
-        Ok(leaving.len() as u64 == PIECE)
+    }
+
+    async fn remove_objects(&self, id: MediaId) -> Result<()> {
+        for key in [Key::Incoming(id), Key::Thumbnail(id), Key::File(id)] {
+            self.files.store.delete(key).await?;
+        }
+        Ok(())
     }
 
     /// Compares the store with the database: objects that no row knows are removed, and rows whose objects are gone.
     async fn compare(&self) -> Result<()> {
         let old = self.ago(self.files.rules().pending_seconds);
+        let halves = self.files.store.remove_halves(old).await?;
         let mut listed = self.files.store.list();
-        let (mut present, mut unknown) = (BTreeSet::new(), self.files.store.remove_halves(old).await?);
-        let mut some = Vec::new();
+        let (mut present, mut unknown, mut some) = (BTreeSet::new(), Vec::new(), Vec::new());
         loop {
             let next = listed.try_next().await?;
             let is_last = next.is_none();
@@ -203,15 +236,28 @@ impl Sweep {
                 some.push((key, at));
             }
             if is_last || some.len() as u64 == PIECE {
-                unknown += self.remove_unknown(&std::mem::take(&mut some), old).await?;
+                unknown.extend(self.unknown(&std::mem::take(&mut some), old).await?);
             }
             if is_last {
                 break;
             }
         }
         let lost = self.lost(&present, old).await?;
-        if unknown > 0 || !lost.is_empty() {
-            tracing::warn!(unknown, lost = lost.len(), "the store and the database did not agree about some files");
+        if halves > 0 || !unknown.is_empty() || !lost.is_empty() {
+            let (unknown, lost) = (unknown.len(), lost.len());
+            tracing::warn!(halves, unknown, lost, "the store and the database did not agree about some files");
+        }
+        let foreign = unknown.iter().filter(|key| matches!(key, Key::File(_))).count();
+        if foreign > FOREIGN.max(present.len() / 10) {
+            tracing::error!(
+                foreign,
+                found = present.len(),
+                "the bucket has files of another database; nothing is removed"
+            );
+            return Ok(());
+        }
+        for key in unknown {
+            self.files.store.delete(key).await?;
         }
         // More lost than left: this is another bucket, or an empty disk, and not for us to decide.
         if lost.len() > present.len() {
@@ -237,23 +283,17 @@ impl Sweep {
         Ok(())
     }
 
-    async fn remove_unknown(&self, some: &[(Key, Timestamp)], old: Timestamp) -> Result<usize> {
+    /// Those of some objects that no row wants, and that are older than any upload takes.
+    async fn unknown(&self, some: &[(Key, Timestamp)], old: Timestamp) -> Result<Vec<Key>> {
         let ids: BTreeSet<MediaId> = some.iter().map(|(key, _)| key.id()).collect();
         let rows = media::Entity::find().filter(media::Column::Id.is_in(ids)).all(self.db.read()).await?;
         let known: HashMap<MediaId, MediaStatus> = rows.into_iter().map(|row| (row.id, row.status)).collect();
-        let mut removed = 0;
-        for (key, at) in some {
-            let belongs = match (key, known.get(&key.id())) {
-                (Key::Trial(_), _) | (_, None) => false,
-                (Key::Incoming(_), Some(status)) => *status != MediaStatus::Ready,
-                (_, Some(_)) => true,
-            };
-            if !belongs && *at < old {
-                self.files.store.delete(*key).await?;
-                removed += 1;
-            }
-        }
-        Ok(removed)
+        let belongs = |key: &Key| match (key, known.get(&key.id())) {
+            (Key::Trial(_), _) | (_, None) => false,
+            (Key::Incoming(_), Some(status)) => *status != MediaStatus::Ready,
+            (_, Some(_)) => true,
+        };
+        Ok(some.iter().filter(|(key, at)| *at < old && !belongs(key)).map(|(key, _)| *key).collect())
     }
 
     /// Files that should be in the store and are not. Each is asked for by itself: a list may be of a moment ago.

@@ -3,20 +3,29 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     http::Method,
     middleware::Next,
     response::Response,
 };
-use tokio::time::timeout;
+use http_body_util::BodyExt;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use crate::{app::App, contract::ErrorCode, error::Error, http::problem};
 
-/// Where bodies arrive that take as long as the caller's connection needs. How long the store may take is limited there.
+/// Where files arrive, which takes as long as the client's connection needs.
 const UPLOADS: &str = "/api/chat/upload";
 
 /// Where files are looked at that were sent to the store.
 const MEDIA: &str = "/api/chat/media/";
+const COMPLETE: &str = "/complete";
+
+/// How long a file may be looked at and sent on, once it is here.
+const KEEPING: Duration = Duration::from_secs(60);
 
 /// Where a poll is answered when there is something to tell.
 const SOCKET_IO: &str = "/socket.io";
@@ -25,13 +34,39 @@ const SOCKET_IO: &str = "/socket.io";
 const TOO_LONG: Error =
     Error::Refused(ErrorCode::ServiceUnavailable, "this took too long; it may or may not have taken effect");
 
-/// Gives a request up after `server.request_timeout_seconds`, also when it is its body that does not arrive.
+/// Gives a request up after `server.request_timeout_seconds`, also when it is its body that does not arrive. The body of an upload
+/// may take longer, as long as something of it arrives within that time.
 pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let waits_for_news = path.starts_with(SOCKET_IO) && request.method() == Method::GET;
-    if path.starts_with(UPLOADS) || path.starts_with(MEDIA) || waits_for_news {
-        return next.run(request).await;
-    }
+    let (path, method) = (request.uri().path(), request.method());
     let patience = Duration::from_secs(app.config.server.request_timeout_seconds);
-    timeout(patience, next.run(request)).await.unwrap_or_else(|_| problem::respond(&TOO_LONG))
+    let answer = if path.starts_with(SOCKET_IO) && method == Method::GET {
+        return next.run(request).await;
+    } else if path.starts_with(UPLOADS) && method != Method::GET {
+        upload(patience, request, next).await
+    } else if path.starts_with(MEDIA) && path.ends_with(COMPLETE) {
+        timeout(KEEPING, next.run(request)).await.ok()
+    } else {
+        timeout(patience, next.run(request)).await.ok()
+    };
+    answer.unwrap_or_else(|| problem::respond(&TOO_LONG))
+}
+
+async fn upload(patience: Duration, request: Request, next: Next) -> Option<Response> {
+    let (arriving, mut arrived) = watch::channel(());
+    let request = request.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            arriving.send_replace(());
+            frame
+        }))
+    });
+    let mut answer = std::pin::pin!(next.run(request));
+    loop {
+        tokio::select! {
+            answer = &mut answer => return Some(answer),
+            // The handler lets go of the body once it has all of it.
+            more = arrived.changed() => if more.is_err() { break },
+            () = sleep(patience) => return None,
+        }
+    }
+    timeout(KEEPING, answer).await.ok()
 }

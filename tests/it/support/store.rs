@@ -113,6 +113,14 @@ impl Store {
         keys
     }
 
+    /// The folder of a local store.
+    pub(crate) fn folder(&self) -> PathBuf {
+        match &self.place {
+            Place::Folder(folder) => folder.path().join("media"),
+            Place::Remote { .. } => panic!("this store has no folder"),
+        }
+    }
+
     /// Takes connections from here on, and answers nothing, on those that are open neither.
     pub(crate) fn stall(&self) {
         self.proxy().stall();
