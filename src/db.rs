@@ -9,7 +9,7 @@ use std::{path::Path, time::Duration};
 
 use migration::{MigrationStatus, Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
     sqlx::{
         self, Connection,
@@ -31,9 +31,6 @@ const POSTGRES_WRITERS: u32 = 4;
 /// How long PostgreSQL works on one statement, waiting for locks included.
 const STATEMENT: Duration = Duration::from_secs(5);
 
-/// How long a piece of work in the background may take.
-const WORK: Duration = Duration::from_secs(10);
-
 /// After how long PostgreSQL ends a transaction whose node says nothing: that node is frozen or cut off, and what it has locked
 /// others wait for.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -44,6 +41,9 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// How long a connection may have been idle to be used without such a sign.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// How long SQLite waits for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections to the database.
 #[derive(Clone, Debug)]
@@ -118,8 +118,8 @@ impl Db {
     ///
     /// # Errors
     /// Those of the work, and `DbErr::ConnectionAcquire`.
-    pub async fn in_time<T, E: From<DbErr>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        pool::in_time(WORK, work).await
+    pub async fn in_time<T, E: From<DbErr>>(limit: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        pool::in_time(limit, work).await
     }
 
     /// How many migrations are not applied yet. Changes nothing, and does not wait for writers.
@@ -169,6 +169,22 @@ impl Db {
             transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
         }
         Ok(transaction)
+    }
+
+    /// Folds SQLite's log into the file and empties it: what was overwritten in the file still stands in the log, where nothing
+    /// overwrites it while nobody writes. Answers whether there is nothing left to fold; who reads at the moment is not
+    /// waited for (<https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>). PostgreSQL looks after its own log.
+    pub async fn forget(&self) -> bool {
+        if self.backend() != DbBackend::Sqlite {
+            return true;
+        }
+        // In one go, so that nobody else writes without patience.
+        let sql = format!(
+            "PRAGMA busy_timeout = 50; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = {}",
+            PATIENCE.as_millis()
+        );
+        let rows = self.write.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap_or_default();
+        rows.iter().any(|row| row.try_get::<i64>("", "busy").is_ok_and(|busy| busy == 0))
     }
 
     /// Lets go of every connection, after what was begun is done.
@@ -228,7 +244,7 @@ fn sqlite(url: &str, acquire_timeout: Duration, connections: u32, read_only: boo
             let sqlite = sqlite
                 .create_if_missing(!read_only)
                 .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(5))
+                .busy_timeout(PATIENCE)
                 // What was deleted is overwritten, not only forgotten.
                 .pragma("secure_delete", "ON")
                 .statement_cache_capacity(512);

@@ -43,6 +43,9 @@ const BATCH: usize = 128;
 /// How long to wait before changes are noted again that the database did not take.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long noting them may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Rooms of one user whose people are told.
 const ROOMS: usize = 1_000;
 
@@ -202,7 +205,7 @@ async fn note(presences: Weak<Presences>, mut queue: mpsc::UnboundedReceiver<Not
             steps.entry(user).or_default().then(change);
             waiting.extend(done);
         }
-        let noted = match Db::in_time(presences.ledger.note(&steps)).await {
+        let noted = match Db::in_time(PATIENCE, presences.ledger.note(&steps)).await {
             Ok(shifts) => {
                 steps.clear();
                 presences.announce(shifts).await

@@ -31,7 +31,7 @@ use crate::{
 /// How often histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// How often limits forget who has been quiet, and what was begun to be erased is finished.
+/// How often limits forget who has been quiet, and what is left of accounts is looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// How often other nodes are told how many sockets each user has here.
@@ -113,7 +113,11 @@ impl Server {
         tracing::info!(%address, database = %app.config.database_url(), "serving");
         let (open, closing) = (Open::default(), CancellationToken::new());
         let serving = tokio::spawn(listener::serve(listener, router, closing.clone(), open.clone()));
-        let housekeeping = [tokio::spawn(keep_house(Arc::clone(&app))), tokio::spawn(keep_at_it(Arc::clone(&app)))];
+        let housekeeping = [
+            tokio::spawn(keep_house(Arc::clone(&app))),
+            tokio::spawn(settle_accounts(Arc::clone(&app))),
+            tokio::spawn(keep_counts(Arc::clone(&app))),
+        ];
 
         stop.await;
         tracing::info!(connections = open.early.len(), "stopping");
@@ -132,9 +136,7 @@ impl Server {
             let connections = open.early.len() + open.late.len();
             tracing::warn!(connections, "cutting connections that did not end in time");
         }
-        for keeping in housekeeping {
-            keeping.abort();
-        }
+        housekeeping.iter().for_each(tokio::task::JoinHandle::abort);
         app.presences.retire().await;
         app.db.clone().close().await;
         tracing::info!("stopped");
@@ -185,16 +187,23 @@ async fn keep_house(app: Arc<App>) {
     }
 }
 
-/// What may take long, and must keep no room waiting.
-async fn keep_at_it(app: Arc<App>) {
-    let (mut finish, mut renew) = (interval(SWEEP), interval(RENEW));
-    for interval in [&mut finish, &mut renew] {
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    }
+/// Tells other nodes what they forget when it is not told again.
+async fn keep_counts(app: Arc<App>) {
+    let mut renew = interval(RENEW);
+    renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            _ = finish.tick() => chat::erasure::finish_all(&app.chat).await,
-            _ = renew.tick() => app.limits.note_sockets(&app.connections.all_taken()).await,
-        }
+        renew.tick().await;
+        app.limits.note_sockets(&app.connections.all_taken()).await;
+    }
+}
+
+/// Does what is left to do for accounts that were given up, however long that takes.
+async fn settle_accounts(app: Arc<App>) {
+    let mut sweep = interval(SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        sweep.tick().await;
+        chat::erasure::finish_all(&app.chat).await;
+        chat::succession::hand_over_all(&app.chat).await;
     }
 }

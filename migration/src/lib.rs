@@ -15,7 +15,8 @@ mod m20260101_000007_search;
 mod m20260101_000008_erasure;
 mod m20260101_000009_media;
 mod m20260101_000010_ways;
-mod m20260101_000011_nodes;
+mod m20260101_000011_forgetting;
+mod m20260101_000012_nodes;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -35,7 +36,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000008_erasure::Migration),
             Box::new(m20260101_000009_media::Migration),
             Box::new(m20260101_000010_ways::Migration),
-            Box::new(m20260101_000011_nodes::Migration),
+            Box::new(m20260101_000011_forgetting::Migration),
+            Box::new(m20260101_000012_nodes::Migration),
         ]
     }
 }

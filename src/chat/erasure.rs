@@ -6,23 +6,24 @@
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType},
 };
-use serde_json::json;
 
 use super::{
     Chat, attachment,
     audit::{self, Deed},
-    join,
+    invitation as invitations, join,
     log::{self, Change},
     member as people, message as messages,
     permission::Permit,
+    room as rooms,
+    succession::{self, Heir},
 };
 use crate::{
     auth::Actor,
     bus::Notice,
-    contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, Timestamp, UserId},
+    contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
     error::{Error, Result},
 };
 use entity::{invitation, media, member, message, room, session, user};
@@ -61,7 +62,7 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
     session::Entity::delete_many().filter(session::Column::UserId.eq(actor.user_id)).exec(&tx).await?;
     let theirs =
         Condition::any().add(invitation::Column::Email.eq(email)).add(invitation::Column::UserId.eq(actor.user_id));
-    invitation::Entity::delete_many().filter(theirs).exec(&tx).await?;
+    invitations::end(&tx, theirs).await?;
     let revoked = Notice::UserRevoked { user_id: actor.user_id, except: None, code: ErrorCode::AccountDisabled };
     chat.bus.commit(tx, revoked).await
 }
@@ -91,33 +92,7 @@ pub async fn finish(chat: &Chat, user_id: UserId) -> Result<()> {
     attachment::release(&tx, files.into_tuple::<MediaId>().all(&tx).await?.into_iter().collect()).await?;
     tx.commit().await?;
     chat.sweeper.nudge();
-    Ok(())
-}
-
-/// Gives the groups that nobody else owns to who is next, for somebody whose account no longer stands.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn hand_over(chat: &Chat, user_id: UserId) -> Result<()> {
-    let owned = member::Entity::find()
-        .filter(member::Column::UserId.eq(user_id))
-        .filter(member::Column::Role.eq(Role::Owner))
-        .filter(member::Column::LeftAt.is_null())
-        .all(chat.db.read())
-        .await?;
-    for place in owned {
-        let now = chat.clock.now();
-        let tx = chat.db.begin().await?;
-        if join::open_room(&tx, place.room_id).await?.is_none() {
-            continue;
-        }
-        if let Heir::Is(heir) = heir(&tx, place.room_id, user_id).await? {
-            let permit = Permit { room_id: place.room_id, user_id };
-            let changes = [succeed(&tx, &permit, heir, now).await?];
-            let room = log::append(&tx, &permit, &changes, now).await?;
-            log::commit(chat, tx, &room, changes.len()).await?;
-        }
-    }
+    chat.db.forget().await;
     Ok(())
 }
 
@@ -181,18 +156,14 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
     let permit = Permit { room_id, user_id };
     let mut changes = Vec::new();
     if place.role == Role::Owner {
-        match heir(&tx, room_id, user_id).await? {
+        match succession::heir(&tx, room_id, user_id).await? {
             Heir::NotNeeded => {}
             Heir::Is(heir) => {
-                changes.push(succeed(&tx, &permit, heir, now).await?);
+                people::hold(&tx, room_id, [user_id, heir.user_id]).await?;
+                changes.push(succession::succeed(&tx, &permit, heir, now).await?);
             }
             Heir::Nobody => {
-                let mut row = room.into_active_model();
-                row.deleted_at = Set(Some(now));
-                row.updated_at = Set(now);
-                row.update(&tx).await?;
-                audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomDeleted)], now).await?;
-                let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomDeleted)], now).await?;
+                let room = rooms::close(&tx, &permit, room, now).await?;
                 return log::commit(chat, tx, &room, 1).await;
             }
         }
@@ -202,43 +173,4 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
     changes.push(Change::of_member(EventKind::MemberRemoved, user_id).because("left"));
     let room = log::append(&tx, &permit, &changes, now).await?;
     log::commit(chat, tx, &room, changes.len()).await
-}
-
-/// Makes somebody the owner of a room.
-async fn succeed(tx: &DatabaseTransaction, permit: &Permit, heir: member::Model, now: Timestamp) -> Result<Change> {
-    let change = Change::of_member(EventKind::MemberUpdated, heir.user_id);
-    let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir.user_id);
-    audit::enter(tx, permit, [deed.before(json!({"role": heir.role}))], now).await?;
-    let mut row = heir.into_active_model();
-    row.role = Set(Role::Owner);
-    row.update(tx).await?;
-    Ok(change)
-}
-
-/// Who owns a room after an owner leaves.
-enum Heir {
-    /// It has another owner.
-    NotNeeded,
-    Is(member::Model),
-    Nobody,
-}
-
-async fn heir(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> Result<Heir> {
-    for role in [Role::Owner, Role::Admin, Role::Member, Role::Viewer] {
-        let longest = member::Entity::find()
-            .filter(member::Column::RoomId.eq(room))
-            .filter(member::Column::UserId.ne(but))
-            .filter(member::Column::LeftAt.is_null())
-            .filter(people::still_there())
-            .filter(member::Column::Role.eq(role))
-            .order_by_asc(member::Column::JoinedSeq)
-            .one(tx)
-            .await?;
-        match longest {
-            Some(_) if role == Role::Owner => return Ok(Heir::NotNeeded),
-            Some(heir) => return Ok(Heir::Is(heir)),
-            None => {}
-        }
-    }
-    Ok(Heir::Nobody)
 }

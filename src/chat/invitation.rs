@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, RelationDef,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, JoinType,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationDef, sea_query::LockType,
 };
 use serde_json::json;
 
@@ -67,12 +67,8 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
     let same = Condition::any()
         .add_option(row.user_id.map(|user| invitation::Column::UserId.eq(user)))
         .add_option(row.email.clone().map(|email| invitation::Column::Email.eq(email)));
-    invitation::Entity::delete_many()
-        .filter(invitation::Column::RoomId.eq(room_id))
-        .filter(invitation::Column::UsedAt.is_null())
-        .filter(same)
-        .exec(&tx)
-        .await?;
+    let open = Condition::all().add(invitation::Column::RoomId.eq(room_id)).add(invitation::Column::UsedAt.is_null());
+    end(&tx, open.add(same)).await?;
     insert(&tx, &row).await?;
     let mut deed = Deed::new(AuditAction::InvitationCreated).after(json!({"invitation_id": row.id}));
     if let Some(user) = row.user_id {
@@ -136,9 +132,32 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId, id: InvitationI
     if deleted.rows_affected == 0 {
         return Err(invite::INVITE_NOT_FOUND);
     }
-    let deed = Deed::new(AuditAction::InvitationRevoked).before(json!({"invitation_id": id}));
-    audit::enter(&tx, &permit, [deed], chat.clock.now()).await?;
+    audit::enter(&tx, &permit, [revoked(id)], chat.clock.now()).await?;
     Ok(tx.commit().await?)
+}
+
+/// That an invitation was taken back.
+pub(super) fn revoked(id: InvitationId) -> Deed {
+    Deed::new(AuditAction::InvitationRevoked).before(json!({"invitation_id": id}))
+}
+
+/// Ends some invitations; answers which. They are taken in one order, so that two who end the same ones never wait for each
+/// other.
+pub(super) async fn end(tx: &DatabaseTransaction, which: Condition) -> Result<Vec<InvitationId>> {
+    let ids: Vec<InvitationId> = invitation::Entity::find()
+        .select_only()
+        .column(invitation::Column::Id)
+        .filter(which)
+        .order_by_asc(invitation::Column::Id)
+        .lock(LockType::Update)
+        .into_tuple()
+        .all(tx)
+        .await?;
+    if !ids.is_empty() {
+        let ended = invitation::Column::Id.is_in(ids.iter().copied());
+        invitation::Entity::delete_many().filter(ended).exec(tx).await?;
+    }
+    Ok(ids)
 }
 
 /// The account that a request names; none for an e-mail address, whoever may read it.

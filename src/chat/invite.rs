@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::Rng;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
 use serde_json::json;
@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use super::{
     Chat,
     audit::{self, Deed},
-    ban, find, join,
+    ban, find, invitation as invitations, join,
     permission::{Capability, Membership, Permit},
     view,
 };
@@ -221,9 +221,12 @@ pub(super) fn hash(code: &str) -> Vec<u8> {
     Sha256::digest(code.as_bytes()).to_vec()
 }
 
-/// Takes the link of a room back that becomes private; answers whether it had one.
-pub(super) async fn close(tx: &DatabaseTransaction, room: RoomId) -> Result<bool> {
-    Ok(invite::Entity::delete_by_id(room).exec(tx).await?.rows_affected > 0)
+/// Takes back the link and the open invitations of a room that nobody is to enter by them any more; answers what that was.
+pub(super) async fn close(tx: &DatabaseTransaction, room: RoomId) -> Result<Vec<Deed>> {
+    let had_link = invite::Entity::delete_by_id(room).exec(tx).await?.rows_affected > 0;
+    let open = Condition::all().add(invitation::Column::RoomId.eq(room)).add(invitation::Column::UsedAt.is_null());
+    let link = had_link.then(|| Deed::new(AuditAction::InviteRevoked));
+    Ok(link.into_iter().chain(invitations::end(tx, open).await?.into_iter().map(invitations::revoked)).collect())
 }
 
 async fn replace(tx: &DatabaseTransaction, row: invite::Model) -> Result<()> {

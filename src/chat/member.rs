@@ -7,7 +7,7 @@ use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel,
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, OnConflict},
+    sea_query::{Expr, LockType, OnConflict},
 };
 use serde_json::json;
 
@@ -185,8 +185,11 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
     let tx = chat.db.begin().await?;
     let (_, own, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = standing.permit(Capability::TransferOwnership)?;
+    hold(&tx, room_id, [actor.user_id, heir]).await?;
     let target = find::member(&tx, room_id, heir).await?.ok_or(Error::USER_NOT_FOUND)?;
-    all_exist(&tx, &[heir].into()).await?;
+    if !hold_account(&tx, heir).await? {
+        return Err(Error::USER_NOT_FOUND);
+    }
     let mut changes = Vec::new();
     for (place, role) in [(target, Role::Owner), (own, Role::Admin)] {
         changes.push(Change::of_member(EventKind::MemberUpdated, place.user_id));
@@ -321,6 +324,28 @@ pub(super) async fn present(
         .all(db)
         .await?;
     Ok(here.into_iter().map(|place| place.user_id).collect())
+}
+
+/// Keeps two places in a room from being changed by anybody else until the transaction ends. In the order in which read marks
+/// take them: who takes two places in another order, and who marks both as read, would wait for each other.
+pub(super) async fn hold(tx: &DatabaseTransaction, room: RoomId, users: [UserId; 2]) -> Result<()> {
+    member::Entity::find()
+        .select_only()
+        .column(member::Column::Id)
+        .filter(member::Column::RoomId.eq(room))
+        .filter(member::Column::UserId.is_in(users))
+        .order_by_asc(member::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple::<MemberId>()
+        .all(tx)
+        .await?;
+    Ok(())
+}
+
+/// Whether an account stands; if so, it is not given up before the transaction ends.
+pub(super) async fn hold_account(tx: &DatabaseTransaction, user: UserId) -> Result<bool> {
+    let account = user::Entity::find_by_id(user).lock_shared().one(tx).await?;
+    Ok(account.is_some_and(|account| account.is_active))
 }
 
 pub(super) async fn count(tx: &DatabaseTransaction, room: RoomId, by: i32) -> Result<()> {

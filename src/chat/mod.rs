@@ -21,6 +21,7 @@ pub mod reaction;
 pub mod receipt;
 pub mod room;
 pub mod search;
+pub mod succession;
 pub mod sync;
 pub mod user;
 

@@ -7,8 +7,8 @@ mod rules;
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
 };
 
 use super::{
@@ -207,8 +207,8 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     let (before, after) = audit::difference(&before, &after);
     let mut deeds = vec![Deed::new(AuditAction::RoomUpdated).before(before).after(after)];
     // Or a code from before would let people in once the room has a link again.
-    if request.visibility == Some(Visibility::Private) && invite::close(&tx, id).await? {
-        deeds.push(Deed::new(AuditAction::InviteRevoked));
+    if request.visibility == Some(Visibility::Private) {
+        deeds.extend(invite::close(&tx, id).await?);
     }
     audit::enter(&tx, &permit, deeds, now).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
@@ -226,15 +226,26 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
     let tx = chat.db.begin().await?;
     let (model, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = standing.permit(Capability::DeleteRoom)?;
-    let mut row = model.into_active_model();
-    row.deleted_at = Set(Some(now));
-    row.updated_at = Set(now);
-    row.update(&tx).await?;
-    audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomDeleted)], now).await?;
-    let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomDeleted)], now).await?;
+    let room = close(&tx, &permit, model, now).await?;
     log::commit(chat, tx, &room, 1).await?;
     chat.sweeper.nudge();
     Ok(())
+}
+
+/// Ends a room, and every way into it. Takes one place of its log.
+pub(super) async fn close(
+    tx: &DatabaseTransaction,
+    permit: &Permit,
+    model: room::Model,
+    now: Timestamp,
+) -> Result<room::Model> {
+    let mut row = model.into_active_model();
+    row.deleted_at = Set(Some(now));
+    row.updated_at = Set(now);
+    row.update(tx).await?;
+    invite::close(tx, permit.room_id).await?;
+    audit::enter(tx, permit, [Deed::new(AuditAction::RoomDeleted)], now).await?;
+    log::append(tx, permit, &[Change::of_room(EventKind::RoomDeleted)], now).await
 }
 
 /// Refused: more people than the room takes.

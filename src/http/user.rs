@@ -90,7 +90,7 @@ pub(super) async fn deactivate(
         GiveUp { erase: false, .. } => {
             account::deactivate(&app.auth, &actor).await?;
             // The account is closed whatever becomes of its rooms.
-            if let Err(error) = chat::erasure::hand_over(&app.chat, actor.user_id).await {
+            if let Err(error) = chat::succession::hand_over(&app.chat, actor.user_id).await {
                 error.record();
             }
             Ok(StatusCode::NO_CONTENT)

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Presences, change::Change, ledger::LEASE_MS, ledger::Ledger};
+use super::{PATIENCE, Presences, change::Change, ledger::LEASE_MS, ledger::Ledger};
 use crate::{db::Db, error::Result};
 
 /// How often the lease is renewed, and others' looked at. With the length of a lease it bounds how long the users of a dead
@@ -21,7 +21,7 @@ pub async fn keep(presences: Weak<Presences>) {
     loop {
         beat.tick().await;
         let Some(presences) = presences.upgrade() else { return };
-        if let Err(error) = Db::in_time(presences.live()).await {
+        if let Err(error) = Db::in_time(PATIENCE, presences.live()).await {
             error.record();
         }
     }

@@ -1,5 +1,6 @@
 //! Erasing an account.
 
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use crate::support::{App, SOON, eventually, find, int, list, people::PASSWORD, text, within, workload};
@@ -85,6 +86,9 @@ async fn an_erasure_goes_on_after_a_crash() {
     adas.expect("message_deleted").await;
     app.server.kill_9();
     let _ = within(SOON * 3, "the end of the request", erase).await;
+    let db = app.server.database().await;
+    let words = entity::message::Entity::find().filter(entity::message::Column::Content.is_not_null());
+    assert!(words.clone().count(&db).await.unwrap() > 0, "it ended in the middle");
     app.start_again().await;
     eventually(SOON * 3, "the erasure is done", async || {
         let history = ada.history(&room).await;
@@ -92,4 +96,7 @@ async fn an_erasure_goes_on_after_a_crash() {
             && list(&ada.room(&room).await, "members").len() == 1
     })
     .await;
+    assert_eq!(words.count(&db).await.unwrap(), 0);
+    let unfinished = entity::user::Entity::find().filter(entity::user::Column::Erasing.is_not_null());
+    eventually(SOON, "nothing is left to do", async || unfinished.clone().count(&db).await.unwrap() == 0).await;
 }

@@ -1,6 +1,7 @@
 //! The room's link, and invitations of one person each.
 
 use futures_util::future::join_all;
+use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
 use crate::support::{App, SOON, Server, int, list, text, within};
@@ -74,6 +75,52 @@ async fn what_a_link_may_be_is_checked() {
     ada.makes(&abel, "admin", &room).await;
     abel.post(&room.path("/invite"), json!({"role": "admin"})).await.refused("PERMISSION_DENIED");
     ada.post(&room.path("/invite"), json!({"role": "admin", "expires_in": 60, "max_uses": 1})).await.with_status(201);
+}
+
+/// Whoever has the code has the role: an admin who saw it could make admins. Fails on a build that shows it to all who may invite.
+#[tokio::test]
+async fn a_link_that_makes_admins_is_seen_only_by_who_may_make_them() {
+    let app = App::start().await;
+    let [olga, abel, cyd, dan] = app.users(["olga", "abel", "cyd", "dan"]).await;
+    let room = olga.opens(json!({"visibility": "invite_only"}), &[&abel]).await;
+    olga.makes(&abel, "admin", &room).await;
+    let code = text(&olga.post(&room.path("/invite"), json!({"role": "admin"})).await.with_status(201), "code");
+    abel.get(&room.path("/invite")).await.refused("PERMISSION_DENIED");
+    abel.post(&room.path("/invite"), json!({"role": "admin"})).await.refused("PERMISSION_DENIED");
+    for rest in ["", "/audit", "/invitations", "/members"] {
+        let shown = abel.get(&room.path(rest)).await;
+        assert!(shown.status.is_success() && !shown.body.contains(&code), "{shown}");
+    }
+    assert_eq!(olga.get(&room.path("/invite")).await.with_status(200)["code"], code.as_str(), "it is as it was");
+    assert_eq!(cyd.post(&by(&code, "/join"), json!({})).await.with_status(200)["my_role"], "admin");
+
+    let own = abel.post(&room.path("/invite"), json!({})).await.with_status(201);
+    assert_eq!((&own["role"], &abel.get(&room.path("/invite")).await.with_status(200)), (&json!("member"), &own));
+    dan.post(&by(&code, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
+}
+
+/// Fails on a build where the link's role counts, whatever they were before.
+#[tokio::test]
+async fn who_was_demoted_comes_back_by_a_link_as_no_more_than_they_were() {
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let room = ada.opens(json!({"visibility": "invite_only"}), &[]).await;
+    let code = text(&ada.post(&room.path("/invite"), json!({"role": "admin"})).await.with_status(201), "code");
+    let comes_back = async || {
+        bob.post(&room.path("/leave"), json!({})).await.ok();
+        text(&bob.post(&by(&code, "/join"), json!({})).await.with_status(200), "my_role")
+    };
+    bob.post(&by(&code, "/join"), json!({})).await.with_status(200);
+    assert_eq!(comes_back().await, "admin", "nobody took it from them");
+    for role in ["member", "viewer"] {
+        ada.makes(&bob, role, &room).await;
+        assert_eq!(comes_back().await, role);
+    }
+    ada.makes(&bob, "owner", &room).await;
+    assert_eq!(comes_back().await, "admin", "nobody becomes an owner by a link");
+    ada.removes(&bob, &room).await;
+    ada.post(&room.path("/invite"), json!({"role": "viewer"})).await.with_status(201);
+    bob.post(&by(&code, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
 }
 
 /// Threat C22. Catches a build that counts the uses before it locks the room.
@@ -151,6 +198,88 @@ async fn one_person_is_invited_for_one_use() {
     cyd.post(&by(&text(&by_mail, "invitation_code"), "/join"), json!({})).await.with_status(200);
     let all = ada.get(&path).await.with_status(200);
     assert_eq!(list(&all, "invitations").iter().filter(|one| one["is_used"] == true).count(), 2);
+}
+
+/// Fails on a build that adds one invitation to the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_holds_two_open_invitations_to_a_room() {
+    let app = App::start().await;
+    let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
+    let rooms = [
+        ada.opens(json!({"visibility": "invite_only"}), &[]).await,
+        ada.opens(json!({"visibility": "public"}), &[]).await,
+    ];
+    let path = rooms[0].path("/invitations");
+    for (first, again) in [
+        (json!({"user_id": bob.id}), json!({"username": "BOB"})),
+        (json!({"email": "new@example.com"}), json!({"email": " New@Example.com "})),
+    ] {
+        let first = ada.post(&path, first).await.with_status(201);
+        let again = ada.post(&path, again).await.with_status(201);
+        bob.get(&by(&text(&first, "invitation_code"), "")).await.refused("INVITE_NOT_FOUND");
+        bob.get(&by(&text(&again, "invitation_code"), "")).await.with_status(200);
+    }
+    ada.post(&rooms[1].path("/invitations"), json!({"user_id": bob.id})).await.with_status(201);
+    let at_once = (0..10).map(async |_| ada.post(&path, json!({"user_id": bob.id})).await.with_status(201));
+    let codes: Vec<String> = join_all(at_once).await.iter().map(|one| text(one, "invitation_code")).collect();
+    assert_eq!(int(&ada.get(&path).await.with_status(200), "total"), 2, "one for bob, one for the address");
+    let mine = bob.get("/api/chat/invitations").await.with_status(200);
+    let (held, _): (Vec<&Value>, _) =
+        list(&mine, "invitations").iter().partition(|one| one["room_id"] == rooms[0].id.as_str());
+    assert_eq!((int(&mine, "total"), held.len()), (2, 1), "one for each room: {mine}");
+    let joins = join_all(codes.iter().map(async |code| bob.post(&by(code, "/join"), json!({})).await)).await;
+    assert_eq!(joins.iter().filter(|reply| reply.status == 200).count(), 1);
+    cyd.post(&by(&text(held[0], "invitation_code"), "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn invitations_are_limited_by_who_sends_them() {
+    let app = App::with_limits().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let room = ada.opens(json!({"visibility": "invite_only"}), &[&bob]).await;
+    ada.makes(&bob, "admin", &room).await;
+    let path = room.path("/invitations");
+    for number in 0..20 {
+        ada.post(&path, json!({"email": format!("guest{number}@example.com")})).await.with_status(201);
+    }
+    let limited = ada.post(&path, json!({"email": "one-more@example.com"})).await;
+    limited.refused("RATE_LIMITED");
+    assert!(limited.header("retry-after").is_some());
+    assert_eq!(int(&ada.get(&path).await.with_status(200), "total"), 20, "nothing came of it");
+    bob.post(&path, json!({"email": "one-more@example.com"})).await.with_status(201);
+}
+
+/// Fails on a build that leaves them: the addresses of people whom nobody can let in any more.
+#[tokio::test]
+async fn a_room_that_ends_or_closes_ends_its_invitations() {
+    let app = App::start().await;
+    let [ada, bob, eve] = app.users(["ada", "bob", "eve"]).await;
+    let (mut rooms, mut codes) = (Vec::new(), Vec::new());
+    for owner in [&ada, &ada, &eve] {
+        let room = owner.opens(json!({"visibility": "invite_only"}), &[]).await;
+        codes.push(text(&owner.post(&room.path("/invite"), json!({})).await.with_status(201), "code"));
+        for whom in [json!({"user_id": bob.id}), json!({"email": "new@example.com"})] {
+            let invitation = owner.post(&room.path("/invitations"), whom).await.with_status(201);
+            codes.push(text(&invitation, "invitation_code"));
+        }
+        rooms.push(room);
+    }
+    assert_eq!(int(&bob.get("/api/chat/invitations").await.with_status(200), "total"), 3);
+    ada.delete(&rooms[0].path("")).await.with_status(204);
+    ada.patch(&rooms[1].path(""), json!({"visibility": "private"})).await.ok();
+    ada.patch(&rooms[1].path(""), json!({"visibility": "invite_only"})).await.ok();
+    let audit = ada.get(&rooms[1].path("/audit")).await.ok();
+    let taken_back = |entry: &&Value| entry["action"] == "invitation_revoked";
+    assert_eq!(list(&audit, "entries").iter().filter(taken_back).count(), 2, "{audit}");
+    eve.delete("/api/users/me?erase=true").await.with_status(204);
+
+    for code in &codes {
+        bob.post(&by(code, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
+    }
+    assert_eq!(int(&bob.get("/api/chat/invitations").await.with_status(200), "total"), 0);
+    let db = app.server.database().await;
+    assert_eq!(entity::invitation::Entity::find().count(&db).await.unwrap(), 0);
+    assert_eq!(entity::invite::Entity::find().count(&db).await.unwrap(), 0);
 }
 
 /// A mail server that takes one letter.

@@ -49,6 +49,62 @@ async fn a_forward_calls_whom_its_sender_names_and_nobody_its_original_named() {
     assert_eq!(int(&bob.room(&room).await, "mention_count"), 2);
 }
 
+/// Mentions of people who are not there, other ones in each message, with as many readings as there may be.
+fn strangers(message: char) -> String {
+    (10..57).map(|number| format!("@{message}{number}{} ", ".-_".repeat(9))).collect()
+}
+
+/// Every name may end in any of the characters behind it, so there are many to look up. Fails on a build that looks up every
+/// reading of all names in one query: it has more parameters than SQLite takes, and each message is then tried alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_name_fifty_people_in_many_ways_are_answered_soon_and_resolved_right() {
+    let app = App::start().await;
+    let [ada, bob, eve, dot] = app.users(["ada", "bob", "eve", "dot"]).await;
+    eve.patch("/api/users/me", json!({"username": "eve.-"})).await.ok();
+    let room = ada.opens_a_group("calls", &[&bob, &eve, &dot]).await;
+    let content = |message: char| format!("@bob.-._.- {} @eve.-. @dot. @ada", strangers(message));
+    let mut named = [bob.id.clone(), eve.id.clone(), dot.id.clone()];
+    named.sort();
+
+    let one = within(SOON / 4, "an answer", ada.says(&room, &content('z'))).await;
+    assert_eq!(one["mentions"], json!(named), "the 51st calls nobody");
+    let socket = ada.connects().await;
+    let send = |message| socket.emit_with_ack("send_message", json!({"room_id": room.id, "content": content(message)}));
+    let acks: Vec<_> = ('a'..='y').map(send).collect();
+    for ack in acks {
+        let answer = within(SOON / 4, "an ack", ack.answer()).await;
+        assert_eq!((&answer["ok"], &answer["data"]["message"]["mentions"]), (&json!(true), &json!(named)), "{answer}");
+    }
+    let path = format!("/api/chat/messages/{}", text(&one, "id"));
+    let changed = json!({"content": content('z').replace("@bob", "bob")});
+    let edited = within(SOON / 4, "an edit", ada.patch(&path, changed)).await.ok();
+    assert_eq!(list(&edited, "mentions").len(), 3, "ada is the 50th now");
+    assert_eq!(int(&eve.room(&room).await, "mention_count"), 26);
+    assert_eq!(int(&bob.room(&room).await, "mention_count"), 25);
+    let log = app.server.log();
+    assert!(!log.contains("a batch was refused"), "{log}");
+}
+
+#[tokio::test]
+async fn the_longest_name_that_somebody_bears_is_meant() {
+    let app = App::start().await;
+    let [ada, bob, eve] = app.users(["ada", "bob", "eve"]).await;
+    let room = ada.opens_a_group("calls", &[&bob, &eve]).await;
+    eve.patch("/api/users/me", json!({"username": "bob."})).await.ok();
+    for (content, meant) in [
+        ("@bob", &bob),
+        ("@bob.", &eve),
+        ("@bob..", &eve),
+        ("@bob.-", &eve),
+        ("@bob-", &bob),
+        ("@bob!.", &bob),
+        // of more than two endings all or none are meant, but for the last two
+        ("@bob....", &bob),
+    ] {
+        assert_eq!(ada.says(&room, content).await["mentions"], json!([meant.id]), "{content}");
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Deed {
     Send { who: usize, names: Vec<usize> },

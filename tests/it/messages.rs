@@ -265,3 +265,51 @@ async fn history_is_read_from_any_place() {
         "both sides: {around:?}"
     );
 }
+
+/// Fails on a build that counts on from a place: beyond the last number there is none.
+#[tokio::test]
+async fn a_place_beyond_all_places_is_answered() {
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let room = ada.opens(json!({"history": "since_joined"}), &[]).await;
+    ada.says(&room, "before bob").await;
+    ada.post(&room.path("/members"), json!({"user_ids": [bob.id]})).await.ok();
+    for content in ["one", "two", "three"] {
+        ada.says(&room, content).await;
+    }
+    let (first, last) = (i64::MIN, i64::MAX);
+    for (query, count) in [
+        (format!("before_seq={last}"), 3),
+        (format!("after_seq={last}"), 0),
+        (format!("around_seq={last}"), 3),
+        (format!("before_seq={}&limit=1", last - 1), 1),
+        (format!("after_seq={}&limit=100", last - 1), 0),
+        ("before_seq=0".to_owned(), 0),
+        ("after_seq=0".to_owned(), 3),
+        ("around_seq=0&limit=2".to_owned(), 1),
+        ("before_seq=1".to_owned(), 0),
+        (format!("page={}&page_size=1", i64::from(u32::MAX)), 0),
+    ] {
+        let part = bob.get(&room.path(&format!("/messages?{query}"))).await.with_status(200);
+        assert_eq!(list(&part, "messages").len(), count, "{query}: {part}");
+    }
+    for key in ["before_seq", "after_seq", "around_seq", "limit"] {
+        for value in [first.to_string(), "-1".to_owned(), "9223372036854775808".to_owned(), "1e3".to_owned()] {
+            bob.get(&room.path(&format!("/messages?{key}={value}"))).await.refused("VALIDATION_ERROR");
+        }
+    }
+    for seq in [first, -1, last] {
+        let marked = bob.post(&room.path("/read"), json!({"up_to_seq": seq})).await;
+        assert!(marked.status.as_u16() < 500, "{marked}");
+    }
+    let socket = bob.connects().await;
+    for seq in [first, -1, last] {
+        for (name, data) in [
+            ("sync", json!({"cursors": {&room.id: seq}})),
+            ("join_room", json!({"room_id": room.id, "after_seq": seq})),
+        ] {
+            let answer = socket.emit_with_ack(name, data).answer().await;
+            assert_ne!(answer["error"]["code"], "INTERNAL", "{name} after {seq}: {answer}");
+        }
+    }
+}

@@ -4,14 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, Statement, Value,
-    sea_query::OnConflict,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement,
+    Value,
+    sea_query::{LockType, OnConflict},
 };
 
 use crate::{
     chat::view::padded,
     contract::{MessageId, RoomId, Seq, Timestamp, UserId},
-    error::{Error, Result},
+    error::Result,
 };
 use entity::{message, search_document, search_room};
 
@@ -124,6 +125,9 @@ async fn sqlite(db: &impl ConnectionTrait, question: &Question<'_>, limit: usize
     if let Some(before) = question.before {
         sql.with(" AND f.rowid < ?", first_number(before.0));
     }
+    if let Some(after) = question.after {
+        sql.with(" AND f.rowid >= ?", first_number(after.0.saturating_add(1)));
+    }
     if let Some(below) = question.below {
         sql.with(" AND f.rowid < ?", below);
     }
@@ -170,15 +174,17 @@ async fn numbers(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<HashMap<
     Ok(rows.into_iter().map(|row| (row.room_id, row.number)).collect())
 }
 
-/// The row that tells how far a room is indexed; it is made if there is none.
-pub(super) async fn room(tx: &DatabaseTransaction, room: RoomId) -> Result<search_room::Model> {
+/// The row that tells how far a room is indexed, which nobody else moves until the transaction ends; it is made if there is
+/// none. Nothing if the room is indexed to another place than `from`: another node was there.
+pub(super) async fn room_at(tx: &DatabaseTransaction, room: RoomId, from: Seq) -> Result<Option<search_room::Model>> {
     let row = search_room::ActiveModel { number: NotSet, room_id: Set(room), indexed_seq: Set(Seq::ZERO) };
     search_room::Entity::insert(row)
         .on_conflict(OnConflict::column(search_room::Column::RoomId).do_nothing().to_owned())
         .exec_without_returning(tx)
         .await?;
-    let found = search_room::Entity::find().filter(search_room::Column::RoomId.eq(room)).one(tx).await?;
-    found.ok_or_else(|| Error::internal("a row that was just inserted is not there"))
+    let mine = search_room::Entity::find().filter(search_room::Column::RoomId.eq(room));
+    let found = mine.lock(LockType::NoKeyUpdate).one(tx).await?;
+    Ok(found.filter(|row| row.indexed_seq == from))
 }
 
 /// What the index is to say of a message; nothing of one that says nothing any more.
@@ -194,11 +200,15 @@ impl Document {
         let text = content.map(|content| fold::indexed(&fold::fold(content)));
         Self { id: number(message), message_id: message.id, text }
     }
+
+    /// Whether its message says nothing any more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_none()
+    }
 }
 
-/// Makes the index say of some messages of a room what their documents say.
+/// Makes the index say of some messages of a room what their documents say; it says nothing of them yet.
 pub(super) async fn put(tx: &DatabaseTransaction, room: &search_room::Model, documents: Vec<Document>) -> Result<()> {
-    remove(tx, &documents.iter().map(|document| document.message_id).collect::<Vec<_>>()).await?;
     let texts: Vec<(MessageId, i64, String)> =
         documents.into_iter().filter_map(|document| Some((document.message_id, document.id, document.text?))).collect();
     if texts.is_empty() {
@@ -227,14 +237,19 @@ pub(super) async fn put(tx: &DatabaseTransaction, room: &search_room::Model, doc
     Ok(())
 }
 
-/// Takes messages out of the index.
-async fn remove(tx: &DatabaseTransaction, messages: &[MessageId]) -> Result<()> {
-    let known = search_document::Entity::find()
-        .filter(search_document::Column::MessageId.is_in(padded(messages.iter().copied())))
-        .all(tx)
-        .await?;
+/// What the index says of some messages, whatever they say now.
+pub(super) async fn known(db: &impl ConnectionTrait, documents: &[Document]) -> Result<Vec<search_document::Model>> {
+    let messages = documents.iter().map(|document| document.message_id);
+    Ok(search_document::Entity::find()
+        .filter(search_document::Column::MessageId.is_in(padded(messages)))
+        .all(db)
+        .await?)
+}
+
+/// Takes documents out of the index.
+pub(super) async fn remove(tx: &DatabaseTransaction, documents: &[search_document::Model]) -> Result<()> {
     let backend = tx.get_database_backend();
-    for document in &known {
+    for document in documents {
         let sql = if backend == DbBackend::Sqlite {
             "DELETE FROM message_search WHERE rowid = ?"
         } else {
@@ -242,10 +257,8 @@ async fn remove(tx: &DatabaseTransaction, messages: &[MessageId]) -> Result<()> 
         };
         tx.execute_raw(Statement::from_sql_and_values(backend, sql, [document.id.into()])).await?;
     }
-    if !known.is_empty() {
-        let ids = known.into_iter().map(|document| document.id);
-        search_document::Entity::delete_many().filter(search_document::Column::Id.is_in(ids)).exec(tx).await?;
-    }
+    let ids = documents.iter().map(|document| document.id);
+    search_document::Entity::delete_many().filter(search_document::Column::Id.is_in(ids)).exec(tx).await?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    ops::Bound,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -27,11 +28,21 @@ use entity::{message, room, room_event, search_room};
 /// Places of a log that are indexed in one transaction. On SQLite nobody else writes meanwhile, so it is a short one.
 const PIECE: i64 = 128;
 
+/// Messages that are taken out of the index in one transaction: SQLite looks for each of their parts in each of its segments
+/// (measured: 6 ms for a message of a hundred characters, 45 ms for the longest).
+const REMOVED: usize = 8;
+
 /// While messages wait to be written, the index takes one part in this many of the time.
 const SHARE: u32 = 5;
 
 /// How often all rooms are looked at, for what another node committed and did not index.
 const SWEEP: Duration = Duration::from_secs(60);
+
+/// How long a piece may take: longer than any does, unless what it waits for never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often traces are wiped at the most: writing waits for it as long as for a commit.
+const WIPE: Duration = Duration::from_secs(2);
 
 /// Tells the indexer which rooms have something new. The indexer ends with the last of these.
 #[derive(Clone, Debug)]
@@ -61,8 +72,38 @@ impl Indexer {
     }
 }
 
+impl News {
+    /// The next room that has something new. Rooms take turns: one that always has does not keep the others waiting.
+    fn next(&self, last: Option<RoomId>) -> Option<RoomId> {
+        let mut rooms = self.rooms.lock();
+        let behind = last.and_then(|last| rooms.range((Bound::Excluded(last), Bound::Unbounded)).next().copied());
+        let next = behind.or_else(|| rooms.first().copied())?;
+        rooms.remove(&next);
+        Some(next)
+    }
+}
+
+/// What the database's log still tells of what was said.
+struct Traces {
+    left: bool,
+    wiped: Option<Instant>,
+}
+
+impl Traces {
+    /// Wipes them, if there are any and nobody waits to write; answers when to look again.
+    async fn wipe(&mut self, db: &Db, log: &Log) -> Duration {
+        if self.left && !log.is_busy() && self.wiped.is_none_or(|at| at.elapsed() >= WIPE) {
+            self.left = !db.forget().await;
+            self.wiped = Some(Instant::now());
+        }
+        if self.left { WIPE } else { SWEEP }
+    }
+}
+
 async fn run(news: Weak<News>, db: Db, log: Log) {
-    let mut swept: Option<Instant> = None;
+    // A process before may have left some.
+    let mut traces = Traces { left: true, wiped: None };
+    let (mut swept, mut last) = (None::<Instant>, None);
     loop {
         let Some(all) = news.upgrade() else { return };
         if swept.is_none_or(|at| at.elapsed() >= SWEEP) {
@@ -72,16 +113,21 @@ async fn run(news: Weak<News>, db: Db, log: Log) {
             }
             swept = Some(Instant::now());
         }
-        let next = all.rooms.lock().pop_first();
-        let Some(room) = next else {
+        let Some(room) = all.next(last) else {
+            let pause = traces.wipe(&db, &log).await;
             // Woken by news, or to look around.
-            let _ = tokio::time::timeout(SWEEP, all.some.notified()).await;
+            let _ = tokio::time::timeout(pause, all.some.notified()).await;
             continue;
         };
+        last = Some(room);
         let began = Instant::now();
-        match Db::in_time(piece(&db, room)).await {
-            Ok(true) => drop(all.rooms.lock().insert(room)),
-            Ok(false) => {}
+        match Db::in_time(PATIENCE, piece(&db, room)).await {
+            Ok(done) => {
+                traces.left |= done.removes;
+                if done.has_more {
+                    all.rooms.lock().insert(room);
+                }
+            }
             Err(error) => {
                 error.record();
                 all.rooms.lock().insert(room);
@@ -111,35 +157,50 @@ async fn behind(db: &Db) -> Result<Vec<RoomId>> {
         .await?)
 }
 
-/// Indexes the next places of a room's log; answers whether there are more.
-async fn piece(db: &Db, id: RoomId) -> Result<bool> {
+/// What came of some places of a log.
+#[derive(Default)]
+struct Done {
+    has_more: bool,
+    /// Whether something that was said is said no longer.
+    removes: bool,
+}
+
+/// Indexes the next places of a room's log.
+async fn piece(db: &Db, id: RoomId) -> Result<Done> {
     let Some(last) = room::Entity::find_by_id(id).one(db.read()).await?.map(|room| room.last_seq) else {
-        return Ok(false);
+        return Ok(Done::default());
     };
     let known = search_room::Entity::find().filter(search_room::Column::RoomId.eq(id)).one(db.read()).await?;
     let from = known.map_or(Seq::ZERO, |room| room.indexed_seq);
     if from >= last {
-        return Ok(false);
+        return Ok(Done::default());
     }
     let up_to = Ord::min(last, Seq(from.0 + PIECE));
     let documents: Vec<Document> = changed(db, id, from, up_to).await?.iter().map(Document::of).collect();
+    let before = index::known(db.read(), &documents).await?;
+    let done = Done { has_more: up_to < last, removes: !before.is_empty() || documents.iter().any(Document::is_empty) };
 
+    // Where another node was faster, what it did is not done twice.
+    for some in before.chunks(REMOVED) {
+        let tx = db.begin().await?;
+        if index::room_at(&tx, id, from).await?.is_none() {
+            return Ok(done);
+        }
+        index::remove(&tx, some).await?;
+        tx.commit().await?;
+    }
     let tx = db.begin().await?;
-    let room = index::room(&tx, id).await?;
-    let moved = search_room::Entity::update_many()
+    let Some(room) = index::room_at(&tx, id, from).await? else { return Ok(done) };
+    search_room::Entity::update_many()
         .col_expr(search_room::Column::IndexedSeq, Expr::value(up_to))
         .filter(search_room::Column::Number.eq(room.number))
-        .filter(search_room::Column::IndexedSeq.eq(from))
         .exec(&tx)
         .await?;
-    if moved.rows_affected == 1 {
-        let count = documents.len() as u64;
-        index::put(&tx, &room, documents).await?;
-        tx.commit().await?;
-        metrics::counter!("parlour_search_indexed_total").increment(count);
-    }
-    // Otherwise another node was faster, and what it did is not done twice.
-    Ok(up_to < last)
+    let count = documents.len() as u64;
+    index::put(&tx, &room, documents).await?;
+    tx.commit().await?;
+    metrics::counter!("parlour_search_indexed_total").increment(count);
+    Ok(done)
 }
 
 /// The messages that the places `(after, up_to]` of a log are about, as they are now: those that were sent, edited or deleted

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread::JoinHandle,
@@ -13,6 +14,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use sea_orm::{Database, DatabaseConnection};
 use tempfile::TempDir;
 
 use super::{SOON, eventually, postgres};
@@ -86,6 +88,23 @@ impl Server {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The database past the node: for what the node shows to nobody.
+    pub(crate) async fn database(&self) -> DatabaseConnection {
+        let file = || format!("sqlite://{}", self.dir.path().join("parlour.db").display());
+        let url = self.settings.value("DATABASE_URL").map_or_else(file, str::to_owned);
+        Database::connect(url).await.expect("the database answers")
+    }
+
+    /// Every byte that the node keeps in its folder, file by file.
+    pub(crate) fn kept(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let files =
+            std::fs::read_dir(self.dir.path()).expect("its folder").map(|entry| entry.expect("an entry").path());
+        files
+            .filter(|file| file.is_file())
+            .map(|file| (file.clone(), std::fs::read(&file).unwrap_or_default()))
+            .collect()
     }
 
     /// Resident memory in KiB.

@@ -1,0 +1,170 @@
+//! Who owns a room when its owner goes: whoever has been there the longest, of the highest role there is.
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
+    QueryOrder,
+    sea_query::{Alias, Condition, Expr, Query, SelectStatement},
+};
+use serde_json::json;
+
+use super::{
+    Chat,
+    audit::{self, Deed},
+    join,
+    log::{self, Change},
+    member as people,
+    permission::Permit,
+};
+use crate::{
+    contract::{AuditAction, EventKind, Role, RoomId, Timestamp, UserId},
+    error::Result,
+};
+use entity::{member, room, user};
+
+/// Who owns a room after an owner leaves.
+pub(super) enum Heir {
+    /// It has another owner.
+    NotNeeded,
+    Is(member::Model),
+    Nobody,
+}
+
+/// Gives the groups that nobody else owns to who is next, for somebody whose account no longer stands.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn hand_over(chat: &Chat, user_id: UserId) -> Result<()> {
+    let owned = member::Entity::find()
+        .filter(member::Column::UserId.eq(user_id))
+        .filter(member::Column::Role.eq(Role::Owner))
+        .filter(member::Column::LeftAt.is_null())
+        .all(chat.db.read())
+        .await?;
+    for place in owned {
+        hand_over_one(chat, place.room_id, user_id).await?;
+    }
+    Ok(())
+}
+
+/// Does so for every group that should have been given to somebody: those whose owner's account was closed by a process that
+/// ended before it came to that.
+pub async fn hand_over_all(chat: &Chat) {
+    match ownerless(chat.db.read()).await {
+        Ok(places) => {
+            for place in places {
+                if let Err(error) = hand_over_one(chat, place.room_id, place.user_id).await {
+                    error.record();
+                }
+            }
+        }
+        Err(error) => error.record(),
+    }
+}
+
+async fn hand_over_one(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
+    let now = chat.clock.now();
+    let tx = chat.db.begin().await?;
+    if join::open_room(&tx, room_id).await?.is_none() {
+        return Ok(());
+    }
+    if let Heir::Is(heir) = heir(&tx, room_id, user_id).await? {
+        let permit = Permit { room_id, user_id };
+        let changes = [succeed(&tx, &permit, heir, now).await?];
+        let room = log::append(&tx, &permit, &changes, now).await?;
+        log::commit(chat, tx, &room, changes.len()).await?;
+    }
+    Ok(())
+}
+
+/// The places of former owners in groups that have members, but none of them an owner.
+async fn ownerless(db: &impl ConnectionTrait) -> Result<Vec<member::Model>> {
+    let gone = Query::select()
+        .column(user::Column::Id)
+        .from(user::Entity)
+        .and_where(user::Column::IsActive.eq(false))
+        // What an erasure leaves behind is for that to settle.
+        .and_where(user::Column::Erasing.is_null())
+        .to_owned();
+    let open = Query::select()
+        .column(room::Column::Id)
+        .from(room::Entity)
+        .and_where(room::Column::DeletedAt.is_null())
+        .to_owned();
+    Ok(member::Entity::find()
+        .filter(member::Column::Role.eq(Role::Owner))
+        .filter(member::Column::LeftAt.is_null())
+        .filter(member::Column::UserId.in_subquery(gone))
+        .filter(member::Column::RoomId.in_subquery(open))
+        .filter(Expr::exists(others(Condition::all())))
+        .filter(
+            Expr::exists(others(Condition::all().add(Expr::col(other(member::Column::Role)).eq(Role::Owner)))).not(),
+        )
+        .all(db)
+        .await?)
+}
+
+/// The members of the room of the row that is looked at whose accounts stand, of those that fit.
+fn others(fit: Condition) -> SelectStatement {
+    let active = Query::select()
+        .column(user::Column::Id)
+        .from(user::Entity)
+        .and_where(user::Column::IsActive.eq(true))
+        .to_owned();
+    let same_room = Expr::col(other(member::Column::RoomId)).equals((member::Entity, member::Column::RoomId));
+    Query::select()
+        .expr(Expr::value(1))
+        .from_as(member::Entity, Alias::new(OTHER))
+        .and_where(same_room)
+        .and_where(Expr::col(other(member::Column::LeftAt)).is_null())
+        .and_where(Expr::col(other(member::Column::UserId)).in_subquery(active))
+        .cond_where(fit)
+        .to_owned()
+}
+
+/// What the table of members is called where it is looked up a second time.
+const OTHER: &str = "other";
+
+fn other(column: member::Column) -> (Alias, member::Column) {
+    (Alias::new(OTHER), column)
+}
+
+/// Who is next.
+pub(super) async fn heir(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> Result<Heir> {
+    for role in [Role::Owner, Role::Admin, Role::Member, Role::Viewer] {
+        let longest = member::Entity::find()
+            .filter(member::Column::RoomId.eq(room))
+            .filter(member::Column::UserId.ne(but))
+            .filter(member::Column::LeftAt.is_null())
+            .filter(people::still_there())
+            .filter(member::Column::Role.eq(role))
+            .order_by_asc(member::Column::JoinedSeq);
+        while let Some(heir) = longest.clone().one(tx).await? {
+            if role == Role::Owner {
+                return Ok(Heir::NotNeeded);
+            }
+            // Or else an account might be closed just when it inherits, and its rooms never be handed on.
+            if people::hold_account(tx, heir.user_id).await? {
+                return Ok(Heir::Is(heir));
+            }
+        }
+    }
+    Ok(Heir::Nobody)
+}
+
+/// Makes somebody the owner of a room.
+pub(super) async fn succeed(
+    tx: &DatabaseTransaction,
+    permit: &Permit,
+    heir: member::Model,
+    now: Timestamp,
+) -> Result<Change> {
+    let change = Change::of_member(EventKind::MemberUpdated, heir.user_id);
+    let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir.user_id);
+    audit::enter(tx, permit, [deed.before(json!({"role": heir.role}))], now).await?;
+    let mut row = heir.into_active_model();
+    row.role = Set(Role::Owner);
+    row.update(tx).await?;
+    Ok(change)
+}
