@@ -251,6 +251,13 @@ impl Connections {
             .collect()
     }
 
+    /// The rooms whose members are connected here with a socket that has not joined them.
+    #[must_use]
+    pub fn looked_at(&self) -> Vec<RoomId> {
+        let rooms: Vec<RoomId> = self.index.read().members_of.keys().copied().collect();
+        rooms.into_iter().filter(|room| !self.onlookers(*room).is_empty()).collect()
+    }
+
     /// The sockets of others than this user that have joined one of these rooms; each once.
     #[must_use]
     pub fn audience(&self, user: UserId, rooms: &[RoomId]) -> Vec<Arc<Connection>> {

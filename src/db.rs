@@ -7,10 +7,10 @@ mod pool;
 
 use std::{path::Path, time::Duration};
 
-use migration::{MigrationStatus, Migrator, MigratorTrait};
+use migration::{MigrationStatus, Migrator, MigratorTrait, seaql_migrations};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sqlx::{
         self, Connection,
         postgres::PgConnection,
@@ -122,12 +122,20 @@ impl Db {
         pool::in_time(limit, work).await
     }
 
-    /// How many migrations are not applied yet. Changes nothing, and does not wait for writers.
+    /// How many migrations are not applied yet; those of a newer program, which this one does not know, count for nothing.
+    /// Changes nothing, and does not wait for writers.
     ///
     /// # Errors
-    /// When the database does not answer, or has migrations that this program does not know.
+    /// When the database does not answer.
     pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
-        Ok(Migrator::get_pending_migrations_read_only(&self.read.0).await?.len())
+        match Migrator::get_pending_migrations_read_only(&self.read.0).await {
+            // Some are unknown here.
+            Err(DbErr::Custom(_)) => {}
+            pending => return Ok(pending?.len()),
+        }
+        let applied = seaql_migrations::Entity::find().all(&self.read.0).await?;
+        let is_applied = |name: &str| applied.iter().any(|one| one.version == name);
+        Ok(Migrator::migrations().iter().filter(|one| !is_applied(one.name())).count())
     }
 
     /// Every migration, oldest first, and whether it is applied.

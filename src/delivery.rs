@@ -68,13 +68,19 @@ struct Read {
 
 impl Read {
     fn merge(mut self, later: Self) -> Self {
+        // A mark of another node may come late.
+        let (last_read_seq, read_at) = if later.last_read_seq >= self.last_read_seq {
+            (later.last_read_seq, later.read_at)
+        } else {
+            (self.last_read_seq, self.read_at)
+        };
         self.message_ids.extend(later.message_ids);
         self.message_ids.sort_unstable();
         self.message_ids.dedup();
         // The newest sort last; nobody needs more than one request may name.
         let excess = self.message_ids.len().saturating_sub(READ_MESSAGES);
         self.message_ids.drain(..excess);
-        Self { message_ids: self.message_ids, ..later }
+        Self { message_ids: self.message_ids, last_read_seq, read_at }
     }
 }
 
@@ -113,6 +119,9 @@ impl Delivery {
                 for entry in entries.iter() {
                     self.widen_or_narrow(entry, origin);
                     let is_message = entry.audience == Audience::Message;
+                    if is_message {
+                        self.watch.note_message(entry.room_id, entry.seq);
+                    }
                     if is_message && paced.activity.offer(entry.room_id, (), |(), ()| ()).is_some() {
                         self.tell_onlookers(entry.room_id);
                     }
@@ -226,7 +235,7 @@ impl Delivery {
     }
 
     /// Tells members who are connected but have not joined that there is something new.
-    fn tell_onlookers(&self, room_id: RoomId) {
+    pub fn tell_onlookers(&self, room_id: RoomId) {
         let onlookers = self.connections.onlookers(room_id);
         if onlookers.is_empty() {
             return;

@@ -43,6 +43,9 @@ const BATCH: usize = 128;
 /// How long to wait before changes are noted again that the database did not take.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How often it is tried to tell of a change; by then the database is away for longer, and tells who asks.
+const ATTEMPTS: usize = 3;
+
 /// How long noting them may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -163,13 +166,30 @@ impl Presences {
     }
 
     /// Tells those in the same rooms of people who appear now, or do so no longer.
-    async fn announce(&self, shifts: Vec<Shift>) -> Result<()> {
-        let news: Vec<Shift> = shifts.into_iter().filter(Shift::is_news).collect();
+    async fn announce(&self, shifts: Vec<Shift>) {
+        let mut news: Vec<Shift> = shifts.into_iter().filter(Shift::is_news).collect();
+        for attempt in 1..=ATTEMPTS {
+            match self.tell(&mut news).await {
+                Ok(()) => return,
+                Err(error) => error.record(),
+            }
+            if attempt < ATTEMPTS {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Takes from `news` what it told.
+    async fn tell(&self, news: &mut Vec<Shift>) -> Result<()> {
         if news.is_empty() {
             return Ok(());
         }
-        let mut places = chat::room::all_places(&self.chat, news.iter().map(|shift| shift.user).collect()).await?;
-        for Shift { user, after, left_at, .. } in news {
+        let users: Vec<UserId> = news.iter().map(|shift| shift.user).collect();
+        let mut places = chat::room::all_places(&self.chat, users.clone()).await?;
+        // Who came back meanwhile was told of by then, on whichever node.
+        let now = self.ledger.of(users).await?;
+        news.retain(|shift| change::shows(now.get(&shift.user).copied()) == change::shows(shift.after));
+        for Shift { user, after, left_at, .. } in news.drain(..) {
             let places = places.remove(&user).unwrap_or_default();
             let rooms: Vec<RoomId> = places.iter().map(|place| place.room_id).take(ROOMS).collect();
             let is_online = change::shows(after);
@@ -208,13 +228,14 @@ async fn note(presences: Weak<Presences>, mut queue: mpsc::UnboundedReceiver<Not
         let noted = match Db::in_time(PATIENCE, presences.ledger.note(&steps)).await {
             Ok(shifts) => {
                 steps.clear();
-                presences.announce(shifts).await
+                shifts
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                error.record();
+                Vec::new()
+            }
         };
-        if let Err(error) = noted {
-            error.record();
-        }
+        presences.announce(noted).await;
         for done in waiting {
             let _ = done.send(());
         }

@@ -35,7 +35,10 @@ const UPKEEP: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// How often other nodes are told how many sockets each user has here.
-const RENEW: Duration = Duration::from_secs(30);
+const RENEW: Duration = Duration::from_secs(5);
+
+/// How long saying goodbye to the database may take.
+const LEAVE: Duration = Duration::from_secs(3);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -137,8 +140,13 @@ impl Server {
             tracing::warn!(connections, "cutting connections that did not end in time");
         }
         housekeeping.iter().for_each(tokio::task::JoinHandle::abort);
-        app.presences.retire().await;
-        app.db.clone().close().await;
+        let leave = async {
+            app.presences.retire().await;
+            app.db.clone().close().await;
+        };
+        if timeout(LEAVE, leave).await.is_err() {
+            tracing::warn!("the database does not answer; what is open there ends with this process");
+        }
         tracing::info!("stopped");
     }
 }
@@ -178,13 +186,19 @@ async fn keep_house(app: Arc<App>) {
     }
     loop {
         tokio::select! {
-            _ = compare.tick() => if let Err(error) = app.feed.sweep().await {
+            _ = compare.tick() => if let Err(error) = compare_with_log(&app).await {
                 error.record();
             },
             _ = upkeep.tick() => telemetry::upkeep(),
             _ = sweep.tick() => app.limits.sweep(),
         }
     }
+}
+
+async fn compare_with_log(app: &App) -> Result<(), crate::error::Error> {
+    app.feed.sweep().await?;
+    // Of what happens here everybody is told.
+    if app.db.may_be_shared() { watch::look_for_messages(app).await } else { Ok(()) }
 }
 
 /// Tells other nodes what they forget when it is not told again.

@@ -19,7 +19,7 @@ use crate::{
     app::App,
     bus::interest::Topic,
     chat,
-    contract::{RoomId, SessionId, Timestamp, UserId, event::Ephemeral},
+    contract::{RoomId, Seq, SessionId, Timestamp, UserId, event::Ephemeral},
     error::Result,
 };
 
@@ -34,6 +34,8 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub struct Watch {
     wanted: Mutex<Wanted>,
     wake: Notify,
+    /// The last message of each room that somebody looks at without having joined it, as far as they were told.
+    told: Mutex<HashMap<RoomId, Seq>>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +46,13 @@ struct Wanted {
 }
 
 impl Watch {
+    /// Hears that those who look at a room are told of a message.
+    pub fn note_message(&self, room: RoomId, seq: Seq) {
+        if let Some(told) = self.told.lock().get_mut(&room) {
+            *told = seq.max(*told);
+        }
+    }
+
     /// Asks for a look at everything.
     pub fn everything(&self) {
         self.wanted.lock().everything = true;
@@ -69,18 +78,21 @@ pub async fn run(app: Weak<App>) {
     let mut next = Instant::now();
     loop {
         let Some(watch) = app.upgrade().map(|app| Arc::clone(&app.watch)) else { return };
-        let is_due = timeout_at(next, watch.wake.notified()).await.is_err();
+        // What wakes it often must not keep it from what is due.
+        let is_due = timeout_at(next, watch.wake.notified()).await.is_err() || Instant::now() >= next;
         let Some(app) = app.upgrade() else { return };
         let wanted = std::mem::take(&mut *watch.wanted.lock());
         let began = app.clock.now();
-        let looked = if is_due || wanted.everything {
+        let is_whole = is_due || wanted.everything;
+        let looked = if is_whole {
             next = Instant::now() + app.config.realtime.recheck_interval();
             look_at_everything(&app, last.unwrap_or(began)).await
         } else {
             look_at(&app, wanted, last.unwrap_or(began)).await
         };
         match looked {
-            Ok(()) => last = Some(last.map_or(began, |last: Timestamp| last.max(began))),
+            Ok(()) if is_whole => last = Some(last.map_or(began, |last: Timestamp| last.max(began))),
+            Ok(()) => {}
             // What was asked for is not forgotten: the next look is one at everything.
             Err(error) => {
                 error.record();
@@ -88,6 +100,34 @@ pub async fn run(app: Weak<App>) {
             }
         }
     }
+}
+
+/// Tells those who look at rooms of messages that no notice told of.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn look_for_messages(app: &App) -> Result<()> {
+    let rooms = app.connections.looked_at();
+    let mut ends = HashMap::with_capacity(rooms.len());
+    for some in rooms.chunks(PEOPLE) {
+        ends.extend(chat::sync::last_messages(&app.chat, some.to_vec()).await?);
+    }
+    let mut grown = Vec::new();
+    {
+        let mut told = app.watch.told.lock();
+        told.retain(|room, _| ends.contains_key(room));
+        for (room, end) in ends {
+            let before = told.get(&room).copied();
+            // A notice may have been quicker than the database.
+            told.insert(room, before.map_or(end, |before| before.max(end)));
+            if before.is_some_and(|before| before < end) {
+                grown.push(room);
+            }
+        }
+    }
+    let delivery = app.delivery();
+    grown.into_iter().for_each(|room| delivery.tell_onlookers(room));
+    Ok(())
 }
 
 async fn look_at_everything(app: &App, last: Timestamp) -> Result<()> {

@@ -3,7 +3,7 @@
 //! Each change runs in a transaction on both databases (SQLite does so only when told), so a failed one leaves nothing.
 
 use sea_orm_migration::prelude::*;
-pub use sea_orm_migration::{MigrationStatus, MigratorTrait};
+pub use sea_orm_migration::{MigrationStatus, MigratorTrait, seaql_migrations};
 
 mod m20260101_000001_accounts;
 mod m20260101_000002_rooms;

@@ -10,14 +10,17 @@ pub mod interest;
 pub mod redis;
 mod wire;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 pub use committed::{Audience, Committed};
 use interest::Topic;
@@ -29,6 +32,9 @@ use crate::{
 
 /// Notices that may wait for delivery before those who commit have to wait too.
 const CAPACITY: usize = 1024;
+
+/// How long a commit may take; its connection to a machine that vanished is wanted for others.
+const COMMIT: Duration = Duration::from_secs(5);
 
 /// Notices that may wait for the way to other nodes; what does not fit they find in the log.
 const OUTWARD: usize = 4096;
@@ -147,7 +153,8 @@ impl Bus {
     pub async fn commit(&self, tx: DatabaseTransaction, notice: Notice) -> Result<()> {
         let bus = self.clone();
         let step = tokio::spawn(async move {
-            tx.commit().await.map_err(in_doubt)?;
+            let committed = timeout(COMMIT, tx.commit()).await;
+            committed.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))).map_err(in_doubt)?;
             bus.publish(notice).await;
             Ok(())
         });

@@ -112,15 +112,27 @@ pub async fn entries(chat: &Chat, room: RoomId, after: Seq, up_to: Seq) -> Resul
     read::entries(chat.db.read(), chat.everyone(), room, after, up_to, count).await
 }
 
+/// Which place the last message of each of some rooms has.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn last_messages(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId, Seq)>> {
+    places(chat, ids, room::Column::LastMessageSeq).await
+}
+
 /// Where the logs of some rooms end. Rooms that are gone are left out.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn ends(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId, Seq)>> {
+    places(chat, ids, room::Column::LastSeq).await
+}
+
+async fn places(chat: &Chat, ids: Vec<RoomId>, which: room::Column) -> Result<Vec<(RoomId, Seq)>> {
     use sea_orm::ColumnTrait;
     let rows = room::Entity::find()
         .select_only()
-        .columns([room::Column::Id, room::Column::LastSeq])
+        .columns([room::Column::Id, which])
         .filter(room::Column::Id.is_in(ids))
         .into_tuple()
         .all(chat.db.read())

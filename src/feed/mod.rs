@@ -133,7 +133,12 @@ impl Feed {
             } else if missed > room::RING / 2 && !connection.has_joined(room) {
                 // What is long past needs no order with what is live, which this socket does not hear yet: it is read here,
                 // and keeps the room's task free.
-                replayed = self.replay(connection, room, from, hearing).await?;
+                let reached;
+                (reached, replayed) = self.replay(connection, room, from, hearing).await?;
+                if reached < checked_at {
+                    // It does not keep up and is being cut: what comes next would follow a hole.
+                    return Ok(Attached { last_seq: reached, replayed });
+                }
                 after = Some(checked_at);
             }
         }
@@ -144,17 +149,25 @@ impl Feed {
         Ok(Attached { replayed: attached.replayed + replayed, ..attached })
     }
 
-    /// Gives a socket what follows `after` in a room's log; answers how many entries those were.
-    async fn replay(&self, connection: &Connection, room: RoomId, after: Seq, hearing: Hearing) -> Result<usize> {
+    /// Gives a socket what follows `after` in a room's log; answers the last place of what it took, and how many entries those
+    /// were.
+    async fn replay(
+        &self,
+        connection: &Connection,
+        room: RoomId,
+        after: Seq,
+        hearing: Hearing,
+    ) -> Result<(Seq, usize)> {
         let (mut at, up_to) = (after, hearing.end);
         while at < up_to {
             let page = chat::sync::entries(&self.shared.chat, room, at, up_to.min(Seq(at.0 + room::PAGE))).await?;
-            at = page.last().map(|entry| entry.seq).ok_or_else(|| Error::internal("the log has a gap"))?;
+            let last = page.last().map(|entry| entry.seq).ok_or_else(|| Error::internal("the log has a gap"))?;
             if !connection.deliver_all(&page, hearing.joined, self.shared.links()) {
                 break;
             }
+            at = last;
         }
-        Ok(usize::try_from(at.0 - after.0).unwrap_or(0))
+        Ok((at, usize::try_from(at.0 - after.0).unwrap_or(0)))
     }
 
     /// Stops a socket from hearing a room.

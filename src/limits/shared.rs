@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const REST: Duration = Duration::from_secs(2);
 
 /// How long the sockets of a node count that does not say again that they are there.
-const SOCKETS_LIFE: Duration = Duration::from_secs(90);
+const SOCKETS_LIFE: Duration = Duration::from_secs(15);
 
 /// Users whose sockets are told of together.
 const BATCH: usize = 500;

@@ -5,30 +5,46 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{PATIENCE, Presences, change::Change, ledger::LEASE_MS, ledger::Ledger};
-use crate::{db::Db, error::Result};
+use crate::{
+    db::Db,
+    error::{Error, Result},
+};
 
 /// How often the lease is renewed, and others' looked at. With the length of a lease it bounds how long the users of a dead
 /// node seem to be there: 20 s.
 const BEAT: Duration = Duration::from_secs(5);
 
+const LEASE: Duration = Duration::from_millis(LEASE_MS.cast_unsigned());
+
 /// Renews this node's lease and buries others, until the server is gone.
 pub async fn keep(presences: Weak<Presences>) {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut renewed, mut fair_from): (Option<Instant>, _) = (None, Instant::now());
     loop {
         beat.tick().await;
         let Some(presences) = presences.upgrade() else { return };
-        if let Err(error) = Db::in_time(PATIENCE, presences.live()).await {
-            error.record();
+        match Db::in_time(PATIENCE, presences.renew()).await {
+            Ok(()) => {
+                // Where this node could not renew its lease, neither could others: they get the time to do so now.
+                if renewed.is_none_or(|at| at.elapsed() > LEASE) {
+                    fair_from = Instant::now() + LEASE;
+                }
+                renewed = Some(Instant::now());
+            }
+            Err(error) => error.record(),
+        }
+        if renewed.is_some() && Instant::now() >= fair_from {
+            presences.bury().await;
         }
     }
 }
 
 impl Presences {
-    async fn live(&self) -> Result<()> {
+    async fn renew(&self) -> Result<()> {
         let Ledger::Shared(shared) = &self.ledger else { return Ok(()) };
         if shared.renew(LEASE_MS).await? {
             // The others took this node for dead, and forgot its users.
@@ -37,8 +53,15 @@ impl Presences {
                 drop(here.queue(*user, Change::Came));
             }
         }
-        let shifts = shared.bury().await?;
-        self.announce(shifts).await
+        Ok(())
+    }
+
+    async fn bury(&self) {
+        let Ledger::Shared(shared) = &self.ledger else { return };
+        match Db::in_time(PATIENCE, shared.bury()).await {
+            Ok(shifts) => self.announce(shifts).await,
+            Err(error) => Error::from(error).record(),
+        }
     }
 
     /// Lets the lease run out with the grace of those who were here: they are on their way to another node.

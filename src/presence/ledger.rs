@@ -4,7 +4,7 @@
 //! and is what it was when one dies: a row a node, with a lease that the node renews, and a row for each user of each node.
 //! Rows of a node whose lease has ended count for nothing. All times are the database's: the clocks of nodes may differ.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use parking_lot::Mutex;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value};
@@ -26,6 +26,12 @@ macro_rules! now {
         "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
     };
 }
+
+/// What the locks of presence are named by, "pres" in ASCII, and how many there are. Users share them: PostgreSQL has room for
+/// 6,400 locks unless told otherwise, and a node may have more users than that
+/// (<https://www.postgresql.org/docs/current/runtime-config-locks.html>).
+const LOCKS: i64 = 0x70_72_65_73_00_00;
+const LOCK_COUNT: u64 = 256;
 
 const LOCK: &str = "SELECT pg_advisory_xact_lock(k) FROM (SELECT unnest($1::bigint[]) AS k ORDER BY k) AS keys";
 const THERE: &str = concat!(
@@ -202,8 +208,10 @@ impl Shared {
 /// Lets nobody else change the presence of these users until the transaction ends; answers how it is. Apart from the rows of
 /// the users themselves, which messages refer to.
 async fn lock(tx: &DatabaseTransaction, users: &[UserId]) -> Result<HashMap<UserId, ChosenStatus>, DbErr> {
-    // The random half of an identifier.
-    let keys: Vec<i64> = users.iter().map(|user| user.0.as_u64_pair().1.cast_signed()).collect();
+    // The random half of an identifier says which.
+    let key = |user: &UserId| LOCKS + (user.0.as_u64_pair().1 % LOCK_COUNT).cast_signed();
+    let keys: BTreeSet<i64> = users.iter().map(key).collect();
+    let keys: Vec<i64> = keys.into_iter().collect();
     tx.execute_raw(statement(LOCK, vec![keys.into()])).await?;
     there(tx, uuids(users)).await
 }

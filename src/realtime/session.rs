@@ -154,7 +154,7 @@ impl Session {
         let mut budget = self.app.config.realtime.replay_total;
         for (room, after) in &guest.handshake.cursors {
             match self.catch_up(*room, heard.get(room).copied(), Seq(*after), budget).await {
-                Ok(replayed) => budget -= replayed,
+                Ok(replayed) => budget = budget.saturating_sub(replayed),
                 Err(error) if error.code() == ErrorCode::TooManyRooms => {}
                 Err(error) if error.code() == ErrorCode::RoomNotFound => {
                     self.connection.tell(&Ephemeral::RoomLeft { room_id: *room, user_id: user });

@@ -1,10 +1,12 @@
 //! How long a search takes among 1,000,000 messages in 1,000 rooms, and what the index costs those who send.
 //!
-//! `cargo bench --bench search`, on SQLite in a temporary folder. Fewer messages: `cargo bench --bench search -- 100000`.
+//! `cargo bench --bench search`, on SQLite in a temporary folder, or in the empty PostgreSQL that `DATABASE_URL` names. Fewer
+//! messages: `cargo bench --bench search -- 100000`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails says so by failing")]
 #![allow(clippy::print_stdout, reason = "the figures are what it is for")]
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -43,10 +45,7 @@ const WORDS: [&str; 12] = [
 async fn main() {
     let messages = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000_usize);
     let folder = tempfile::tempdir().unwrap();
-    let mut config = Config::defaults();
-    config.server.data_dir = folder.path().to_owned();
-    config.limits.enabled = false;
-    config.complete_secret_key().unwrap();
+    let config = config(folder.path());
     let db = Db::open(&config).await.unwrap();
     db.migrate_up().await.unwrap();
     let people = seed(&db, messages).await;
@@ -71,14 +70,19 @@ async fn main() {
     quiet.abort();
     println!("sending, the index not told: {silent:.0} messages/s");
     drop(app);
-    let mut config = Config::defaults();
-    config.server.data_dir = folder.path().to_owned();
-    config.limits.enabled = false;
-    config.complete_secret_key().unwrap();
-    let (app, inlet) = App::new(config, db).unwrap();
+    let (app, inlet) = App::new(self::config(folder.path()), db).unwrap();
     tokio::spawn(app.delivery().run(inlet));
     let told = sending(&app, &people[0]).await;
     println!("sending, the index following: {told:.0} messages/s, {:.2} of that", told / silent);
+}
+
+fn config(folder: &Path) -> Config {
+    let mut config = Config::defaults();
+    config.server.data_dir = folder.to_owned();
+    config.database.url = std::env::var("DATABASE_URL").unwrap_or_default().into();
+    config.limits.enabled = false;
+    config.complete_secret_key().unwrap();
+    config
 }
 
 /// A person of all rooms and one of ten, and the messages.

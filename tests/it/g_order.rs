@@ -5,22 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{App, Event, HEAVY, Person, SOON, Server, Socket, checker, int, text, within, workload};
-
-/// Hears entries of a room up to the place `last`.
-async fn hear_until(socket: &mut Socket, room_id: &str, last: i64) -> Vec<Event> {
-    let mut heard = Vec::new();
-    while let Some(event) = socket.stream().await {
-        if checker::is_entry(&event, room_id) {
-            let seq = int(&event.data, "seq");
-            heard.push(event);
-            if seq >= last {
-                break;
-            }
-        }
-    }
-    heard
-}
+use crate::support::{App, HEAVY, Person, SOON, Server, checker, int, text, within, workload};
 
 /// G3. Catches a build that numbers outside the transaction, one that emits from many tasks (inversions), and one that
 /// lets a full buffer drop a broadcast silently (gaps). Fails on a build that tells of two batches out of order, on one that
@@ -52,7 +37,7 @@ async fn sixteen_writers_make_one_order_for_sixteen_readers() {
         writer.send(socket, &room, 1_000).await;
         writer.sent
     }));
-    let read = join_all(readers.iter_mut().map(|reader| hear_until(reader, &room.id, last)));
+    let read = join_all(readers.iter_mut().map(|reader| reader.entries_until(&room.id, last)));
     let (sent, heard) = within(SOON * 12, "16,000 messages to 16 readers", async { tokio::join!(write, read) }).await;
 
     let mut all = checker::Sent::default();

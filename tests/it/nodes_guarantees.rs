@@ -3,28 +3,12 @@
 use std::{cell::Cell, collections::BTreeMap, time::Duration};
 
 use crate::support::{
-    Cluster, Event, HEAVY, Person, Room, SOON, Seed, Socket, checker, int, line::Line, reader::Reader, rest::Site,
-    text, within, workload,
+    Cluster, HEAVY, Person, SOON, Seed, checker, int, line::Line, reader::Reader, rest::Site, text, within, workload,
 };
 use futures_util::future::join_all;
 
 /// Messages of each writer.
 const EACH: u64 = 150;
-
-/// Hears entries of a room up to the place `last`.
-async fn hear_until(socket: &mut Socket, room: &Room, last: i64) -> Vec<Event> {
-    let mut heard = Vec::new();
-    while let Some(event) = socket.stream().await {
-        if checker::is_entry(&event, &room.id) {
-            let seq = int(&event.data, "seq");
-            heard.push(event);
-            if seq >= last {
-                break;
-            }
-        }
-    }
-    heard
-}
 
 /// G2, G3. Eight writers and eight readers on two nodes, while each node's connection to Redis is cut after random numbers of
 /// bytes. Catches a build that delivers what Redis brings as it comes (gaps, inversions; seen), one that does not refill what
@@ -56,7 +40,7 @@ async fn two_nodes_make_one_order_while_redis_is_cut() {
         writer.send(socket, &room, EACH).await;
         writer.sent
     }));
-    let read = join_all(readers.iter_mut().map(|reader| hear_until(reader, &room, last)));
+    let read = join_all(readers.iter_mut().map(|reader| reader.entries_until(&room.id, last)));
     let (sent, heard) = within(SOON * 6, "1,200 messages over two nodes", async { tokio::join!(write, read) }).await;
 
     let mut all = checker::Sent::default();

@@ -106,6 +106,7 @@ async fn without_redis_nodes_agree_within_five_seconds() {
     let mut cluster = Cluster::start(2).await;
     let (ada, bob, room) = two_in_a_room(&cluster).await;
     let (mut writer, mut reader) = (ada.enters(&room).await, bob.enters(&room).await);
+    let mut looking_on = bob.connects().await;
     cluster.redis.kill_9().await;
     for node in &cluster.nodes {
         node.has_bus("unreachable").await;
@@ -123,6 +124,7 @@ async fn without_redis_nodes_agree_within_five_seconds() {
         slowest = slowest.max(begin.elapsed());
     }
     println!("without Redis the slowest message took {slowest:?}");
+    within(Duration::from_secs(12), "news for who has not joined", looking_on.expect("room_activity")).await;
 
     cluster.redis.start_empty().await;
     cluster.hears_of_others().await;

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{App, Cluster, Event, Person, Server, Socket, eventually, find, list, server::Settings, within};
+use crate::support::{
+    App, Cluster, Event, HEAVY, Person, Server, Socket, eventually, find, list, server::Settings, within,
+};
 
 /// Nodes that notice within moments that somebody has gone.
 fn quick() -> Settings {
@@ -73,6 +75,7 @@ async fn who_has_a_device_on_another_node_does_not_go() {
 /// have another device.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_users_of_a_dead_node_are_gone_within_35_seconds() {
+    let _alone = HEAVY.lock().await;
     let mut cluster = Cluster::start(2).await;
     let [ada, bob, cyd] = cluster.nodes[0].users(["ada", "bob", "cyd"]).await;
     let room = ada.opens_a_group("hall", &[&bob, &cyd]).await;

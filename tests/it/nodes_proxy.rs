@@ -33,7 +33,7 @@ async fn nginx_serves_both_transports_of_two_nodes() {
     let _alone = HEAVY.lock().await;
     let cluster = Cluster::with(2, Server::settings().with("TRUSTED_PROXIES", "127.0.0.1")).await;
     let proxy = Nginx::before(&cluster, |documented| documented).await;
-    let people = cluster.nodes[0].crowd(8).await;
+    let people = cluster.nodes[0].crowd(20).await;
     let others: Vec<&Person> = people[1..].iter().collect();
     let room = people[0].opens_a_group("behind a proxy", &others).await;
     let people = through(&proxy, &people);

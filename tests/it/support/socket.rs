@@ -19,9 +19,9 @@ use tokio::{
 };
 
 use super::{
-    SOON,
+    SOON, checker,
     incoming::{Ack, Event, Incoming, Reception},
-    polling,
+    int, polling,
     rest::Site,
     websocket::{self, WebSocket, text_frame},
     within,
@@ -236,6 +236,21 @@ impl Socket {
             event = self.events.recv() => event,
             () = turns_true(&mut ended) => self.events.try_recv().ok(),
         }
+    }
+
+    /// The entries of a room's log as they arrive, up to the place `last`, or to the end of the connection. No deadline either.
+    pub(crate) async fn entries_until(&mut self, room_id: &str, last: i64) -> Vec<Event> {
+        let mut entries = Vec::new();
+        while let Some(event) = self.stream().await {
+            if checker::is_entry(&event, room_id) {
+                let seq = int(&event.data, "seq");
+                entries.push(event);
+                if seq >= last {
+                    break;
+                }
+            }
+        }
+        entries
     }
 
     pub(crate) fn is_open(&self) -> bool {
