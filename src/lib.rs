@@ -38,6 +38,7 @@
 //! | [`presence`], [`typing`] | the ephemeral facts |
 //! | [`realtime`] | Socket.IO: handshake, inbox, dispatch. The only place that names socketioxide |
 //! | [`http`] | REST: every route on one page, thin handlers |
+//! | [`media`] | files: what their bytes are, where they lie, and addresses that load them |
 //! | [`mail`] | letters to people who are invited |
 //! | [`listener`] | TCP: no delay, an end for peers that stall, a kill switch a connection |
 //! | [`server`] | puts the parts together, and takes them apart gracefully |

@@ -39,7 +39,7 @@ pub async fn rest(
     // A page of messages shows many pictures: their addresses prove that they may be loaded. Guesses at them count.
     let is_signed = request.uri().path().starts_with(link::PATH)
         && request.uri().query().is_some_and(|query| query.contains("signature="));
-    // Nobody is charged where a file is sent to a signed address: no token counts there.
+    // A file that is sent to a signed address is charged to where it comes from: no token counts there.
     let is_sent = request.method() == Method::PUT && request.uri().path().starts_with(link::UPLOAD_PATH);
     let claims_right = is_signed || (request.headers().contains_key(header::AUTHORIZATION) && !is_sent);
     let (mut response, quota) = Limits::observe(async {
