@@ -9,7 +9,7 @@ use std::{path::Path, time::Duration};
 
 use migration::{MigrationStatus, Migrator, MigratorTrait, seaql_migrations};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sqlx::{
         self, Connection,
@@ -19,7 +19,8 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-pub use self::pool::Pool;
+use self::pool::Timely;
+pub use self::pool::{Pool, Transaction};
 use crate::{config::Config, error::Result};
 
 /// Names the lock under which PostgreSQL is migrated: "parlour" in ASCII.
@@ -68,11 +69,11 @@ impl Db {
             }
             let write = Database::connect(sqlite(&url, acquire_timeout, 1, false)).await?;
             let read = Database::connect(sqlite(&url, acquire_timeout, config.database.max_connections, true)).await?;
-            return Ok(Self { read: Pool(read), write: Pool(write) });
+            return Ok(Self { read: Timely(read), write: Timely(write) });
         }
         let pool = |connections| Database::connect(postgres(&url, acquire_timeout, connections));
         let read = pool(config.database.max_connections).await?;
-        Ok(Self { read: Pool(read), write: Pool(pool(POSTGRES_WRITERS).await?) })
+        Ok(Self { read: Timely(read), write: Timely(pool(POSTGRES_WRITERS).await?) })
     }
 
     /// For queries that change nothing.
@@ -103,7 +104,11 @@ impl Db {
     ///
     /// # Errors
     /// When no connection is to be had in time.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn begin(&self) -> Result<Transaction, DbErr> {
+        pool::in_time(pool::ANSWER, self.begin_unlimited()).await.map(Timely)
+    }
+
+    async fn begin_unlimited(&self) -> Result<DatabaseTransaction, DbErr> {
         self.write
             .0
             .begin_with_options(TransactionOptions {
@@ -111,6 +116,22 @@ impl Db {
                 ..TransactionOptions::default()
             })
             .await
+    }
+
+    /// Asks what is best answered in another way for other values. PostgreSQL would go on with one way for all of them after the
+    /// fifth time (<https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES>).
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn query_for_values(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        if self.backend() != DbBackend::Postgres {
+            return self.read.query_all_raw(statement).await;
+        }
+        let tx = pool::in_time(pool::ANSWER, self.read.0.begin()).await.map(Timely)?;
+        tx.execute_unprepared("SET LOCAL plan_cache_mode = force_custom_plan").await?;
+        let rows = tx.query_all_raw(statement).await?;
+        tx.commit().await?;
+        Ok(rows)
     }
 
     /// Gives up work in the background, transactions and all, for which a request would long have been answered: what it waits
@@ -170,7 +191,7 @@ impl Db {
     /// One node migrates, the others wait. SQLite's transaction locks the file by itself; sea-orm takes no lock on
     /// PostgreSQL.
     async fn begin_migration(&self) -> Result<DatabaseTransaction, DbErr> {
-        let transaction = self.begin().await?;
+        let transaction = self.begin_unlimited().await?;
         if self.backend() == DbBackend::Postgres {
             // Building an index, or waiting for another node to do it, takes as long as it takes.
             transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;

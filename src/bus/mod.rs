@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
+use sea_orm::{ConnAcquireErr, DbErr};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::mpsc, time::timeout};
 
@@ -27,6 +27,7 @@ use interest::Topic;
 
 use crate::{
     contract::{ErrorCode, MessageId, RoomId, Seq, SessionId, Timestamp, UserId},
+    db::Transaction,
     error::{Error, Result},
 };
 
@@ -150,7 +151,7 @@ impl Bus {
     ///
     /// # Errors
     /// When the commit fails; then nothing is told, and it may have happened all the same.
-    pub async fn commit(&self, tx: DatabaseTransaction, notice: Notice) -> Result<()> {
+    pub async fn commit(&self, tx: Transaction, notice: Notice) -> Result<()> {
         let bus = self.clone();
         let step = tokio::spawn(async move {
             let committed = timeout(COMMIT, tx.commit()).await;

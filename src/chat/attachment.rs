@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
     sea_query::{Expr, SelectStatement},
 };
 
@@ -15,6 +15,7 @@ use crate::{
         ErrorCode, FieldError, Media, MediaId, MediaStatus, Message, MessageId, MessageType, UserId,
         message::{SendAttachment, SendMessage},
     },
+    db::Transaction,
     error::{Error, Result},
     media::link::{Links, Variant},
 };
@@ -150,7 +151,7 @@ async fn files(db: &impl ConnectionTrait, ids: BTreeSet<MediaId>) -> Result<Hash
 }
 
 /// Files that messages are about to carry: they stay until the transaction ends.
-pub(super) async fn held(tx: &DatabaseTransaction, ids: BTreeSet<MediaId>) -> Result<HashMap<MediaId, media::Model>> {
+pub(super) async fn held(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<HashMap<MediaId, media::Model>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -165,7 +166,7 @@ pub(super) async fn held(tx: &DatabaseTransaction, ids: BTreeSet<MediaId>) -> Re
 }
 
 /// Notes that new messages carry files.
-pub(super) async fn insert(tx: &DatabaseTransaction, rows: &[message::Model], files: &[Vec<MediaId>]) -> Result<()> {
+pub(super) async fn insert(tx: &Transaction, rows: &[message::Model], files: &[Vec<MediaId>]) -> Result<()> {
     let attachments = rows.iter().zip(files).flat_map(|(row, files)| {
         files.iter().zip(0..).map(|(file, position)| attachment::ActiveModel {
             message_id: Set(row.id),
@@ -184,12 +185,12 @@ pub(super) async fn insert(tx: &DatabaseTransaction, rows: &[message::Model], fi
 
 /// Takes their files from messages; those that nothing else shows leave. To be called once a transaction: whoever holds files
 /// holds them in the order of their ids.
-pub(super) async fn clear(tx: &DatabaseTransaction, messages: Vec<MessageId>) -> Result<()> {
+pub(super) async fn clear(tx: &Transaction, messages: Vec<MessageId>) -> Result<()> {
     take(tx, Condition::all().add(attachment::Column::MessageId.is_in(messages))).await.map(drop)
 }
 
 /// Takes files from the messages that fit; those that nothing else shows leave. Answers how many it took.
-pub(super) async fn take(tx: &DatabaseTransaction, which: Condition) -> Result<usize> {
+pub(super) async fn take(tx: &Transaction, which: Condition) -> Result<usize> {
     let rows = attachment::Entity::find().filter(which.clone()).all(tx).await?;
     if rows.is_empty() {
         return Ok(0);
@@ -200,12 +201,12 @@ pub(super) async fn take(tx: &DatabaseTransaction, which: Condition) -> Result<u
 }
 
 /// Lets go of files that were shown somewhere: what nothing shows any longer is on its way out, at once for everybody.
-pub(super) async fn release(tx: &DatabaseTransaction, ids: BTreeSet<MediaId>) -> Result<()> {
+pub(super) async fn release(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<()> {
     release_if(tx, ids, Condition::all()).await
 }
 
 /// Lets go of those of some files that are as `still` says, now that nobody can change them.
-pub(super) async fn release_if(tx: &DatabaseTransaction, ids: BTreeSet<MediaId>, still: Condition) -> Result<()> {
+pub(super) async fn release_if(tx: &Transaction, ids: BTreeSet<MediaId>, still: Condition) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }

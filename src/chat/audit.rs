@@ -1,9 +1,6 @@
 //! Who did what to whom: entered in the transaction that does it, so that nothing is done without its entry.
 
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 
 use super::{
@@ -17,6 +14,7 @@ use crate::{
         audit::AuditEntry,
         list::{AuditList, PageQuery},
     },
+    db::Transaction,
     error::{Error, Result},
 };
 use entity::audit_entry;
@@ -60,7 +58,7 @@ impl Deed {
 
 /// Enters deeds of one person in a room.
 pub(super) async fn enter(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     permit: &Permit,
     deeds: impl IntoIterator<Item = Deed>,
     now: Timestamp,

@@ -1,10 +1,9 @@
 //! Pictures of people and rooms: an address elsewhere, or a picture that was uploaded here.
 
-use sea_orm::DatabaseTransaction;
-
 use super::attachment::{self, INVALID_MEDIA};
 use crate::{
     contract::{MediaId, MessageType, UserId, text},
+    db::Transaction,
     error::{Error, Result},
     media::{kind, link::Links},
 };
@@ -24,7 +23,7 @@ impl Avatar {
     /// # Errors
     /// `VALIDATION_ERROR` for what is no address, `INVALID_MEDIA` for one of ours that names no such picture.
     pub(crate) async fn named(
-        tx: &DatabaseTransaction,
+        tx: &Transaction,
         links: &Links,
         owner: UserId,
         url: Option<String>,
@@ -51,7 +50,7 @@ impl Avatar {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub(crate) async fn replaces(&self, tx: &DatabaseTransaction, before: Option<MediaId>) -> Result<()> {
+    pub(crate) async fn replaces(&self, tx: &Transaction, before: Option<MediaId>) -> Result<()> {
         match before {
             Some(before) if self.media_id != Some(before) => attachment::release(tx, [before].into()).await,
             _ => Ok(()),

@@ -1,8 +1,8 @@
 //! Bans: keeping people out of a room.
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::OnConflict,
 };
 use serde_json::json;
 
@@ -22,6 +22,7 @@ use crate::{
         list::{BanList, PageQuery},
         text,
     },
+    db::Transaction,
     error::{Error, Result},
 };
 use entity::ban;
@@ -144,7 +145,7 @@ pub(super) async fn among(
 }
 
 /// Takes back the bans of some people.
-pub(super) async fn lift(tx: &DatabaseTransaction, room: RoomId, users: &[UserId]) -> Result<()> {
+pub(super) async fn lift(tx: &Transaction, room: RoomId, users: &[UserId]) -> Result<()> {
     ban::Entity::delete_many()
         .filter(ban::Column::RoomId.eq(room))
         .filter(ban::Column::UserId.is_in(users.iter().copied()))
@@ -161,7 +162,7 @@ fn not_over(now: Timestamp) -> Condition {
     Condition::any().add(ban::Column::ExpiresAt.is_null()).add(ban::Column::ExpiresAt.gt(now))
 }
 
-async fn insert(tx: &DatabaseTransaction, row: &ban::Model) -> Result<()> {
+async fn insert(tx: &Transaction, row: &ban::Model) -> Result<()> {
     let terms = OnConflict::columns([ban::Column::RoomId, ban::Column::UserId])
         .update_columns([ban::Column::BannedBy, ban::Column::Reason, ban::Column::CreatedAt, ban::Column::ExpiresAt])
         .to_owned();

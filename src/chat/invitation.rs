@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, JoinType,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationDef, sea_query::LockType,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, RelationDef, sea_query::LockType,
 };
 use serde_json::json;
 
@@ -22,6 +22,7 @@ use crate::{
         list::{InvitationList, PageQuery},
         text,
     },
+    db::Transaction,
     error::{Error, Result},
     mail::Letter,
 };
@@ -143,7 +144,7 @@ pub(super) fn revoked(id: InvitationId) -> Deed {
 
 /// Ends some invitations; answers which. They are taken in one order, so that two who end the same ones never wait for each
 /// other.
-pub(super) async fn end(tx: &DatabaseTransaction, which: Condition) -> Result<Vec<InvitationId>> {
+pub(super) async fn end(tx: &Transaction, which: Condition) -> Result<Vec<InvitationId>> {
     let ids: Vec<InvitationId> = invitation::Entity::find()
         .select_only()
         .column(invitation::Column::Id)

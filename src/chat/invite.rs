@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::Rng;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
 use serde_json::json;
@@ -24,6 +24,7 @@ use crate::{
         AuditAction, ErrorCode, FieldError, Role, Room, RoomId, RoomType, Timestamp, UserId, Visibility,
         invite::{CreateInvite, Invite, InvitePreview},
     },
+    db::Transaction,
     error::{Error, Result},
 };
 use entity::{invitation, invite, room};
@@ -179,7 +180,7 @@ impl Key {
         }
     }
 
-    async fn spend(&self, tx: &DatabaseTransaction, now: Timestamp) -> Result<()> {
+    async fn spend(&self, tx: &Transaction, now: Timestamp) -> Result<()> {
         match self {
             Self::Link(link) => {
                 invite::Entity::update_many()
@@ -222,14 +223,14 @@ pub(super) fn hash(code: &str) -> Vec<u8> {
 }
 
 /// Takes back the link and the open invitations of a room that nobody is to enter by them any more; answers what that was.
-pub(super) async fn close(tx: &DatabaseTransaction, room: RoomId) -> Result<Vec<Deed>> {
+pub(super) async fn close(tx: &Transaction, room: RoomId) -> Result<Vec<Deed>> {
     let had_link = invite::Entity::delete_by_id(room).exec(tx).await?.rows_affected > 0;
     let open = Condition::all().add(invitation::Column::RoomId.eq(room)).add(invitation::Column::UsedAt.is_null());
     let link = had_link.then(|| Deed::new(AuditAction::InviteRevoked));
     Ok(link.into_iter().chain(invitations::end(tx, open).await?.into_iter().map(invitations::revoked)).collect())
 }
 
-async fn replace(tx: &DatabaseTransaction, row: invite::Model) -> Result<()> {
+async fn replace(tx: &Transaction, row: invite::Model) -> Result<()> {
     let new = OnConflict::column(invite::Column::RoomId)
         .update_columns([
             invite::Column::Code,

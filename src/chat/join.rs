@@ -1,6 +1,6 @@
 //! Joining by oneself: a public room, or by a code.
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
 
 use super::{
     Chat,
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     auth::Actor,
     contract::{AuditAction, ErrorCode, Role, Room, RoomId, RoomType, UserId, Visibility},
+    db::Transaction,
     error::{Error, Result},
 };
 use entity::{member, room};
@@ -34,7 +35,7 @@ pub async fn public(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
 }
 
 /// A group that is there, which nobody else changes until the transaction ends.
-pub(super) async fn open_room(tx: &DatabaseTransaction, id: RoomId) -> Result<Option<room::Model>> {
+pub(super) async fn open_room(tx: &Transaction, id: RoomId) -> Result<Option<room::Model>> {
     let room = room::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
     Ok(room.filter(|room| room.deleted_at.is_none() && room.room_type == RoomType::Group))
 }
@@ -43,13 +44,7 @@ pub(super) async fn open_room(tx: &DatabaseTransaction, id: RoomId) -> Result<Op
 ///
 /// # Errors
 /// `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
-pub(super) async fn enter(
-    chat: &Chat,
-    tx: DatabaseTransaction,
-    actor: &Actor,
-    room: &room::Model,
-    role: Role,
-) -> Result<Room> {
+pub(super) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &room::Model, role: Role) -> Result<Room> {
     let now = chat.clock.now();
     if find::member(&tx, room.id, actor.user_id).await?.is_some() {
         return Err(ALREADY_MEMBER);
@@ -74,7 +69,7 @@ pub(super) async fn enter(
 
 /// Somebody who comes by themselves, as what they come. Who was here before finds what admins took from them still taken:
 /// otherwise leaving would give it back.
-async fn returning(tx: &DatabaseTransaction, room: RoomId, user: UserId, role: Role) -> Result<NewMember> {
+async fn returning(tx: &Transaction, room: RoomId, user: UserId, role: Role) -> Result<NewMember> {
     let before = member::Entity::find()
         .filter(member::Column::RoomId.eq(room))
         .filter(member::Column::UserId.eq(user))

@@ -10,7 +10,7 @@ mod sweep;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
     sea_query::{Expr, LockType},
 };
 
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     auth::Actor,
     contract::{ErrorCode, EventKind, Media, MediaId, MediaStatus, RoomId, UserId},
+    db::Transaction,
     error::{Error, Result},
     media::{Found, kind, spool::Spool, store::Key},
 };
@@ -131,7 +132,7 @@ async fn begin(
 }
 
 /// Bytes of a user's files, those on their way included.
-async fn used_by(tx: &DatabaseTransaction, user: UserId) -> Result<i64> {
+async fn used_by(tx: &Transaction, user: UserId) -> Result<i64> {
     let sizes: Vec<i64> = media::Entity::find()
         .select_only()
         .column(media::Column::Size)

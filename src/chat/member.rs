@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, LockType, OnConflict},
 };
 use serde_json::json;
@@ -27,6 +27,7 @@ use crate::{
         list::{MemberList, PageQuery},
         member::{AddMembers, UpdateMember},
     },
+    db::Transaction,
     error::{Error, Result},
 };
 use entity::{member, room, user};
@@ -241,7 +242,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
 
 /// Puts people into a room, in the places of its log that follow `after`; answers the changes to enter there.
 pub(super) async fn insert(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     room: &room::Model,
     after: Seq,
     people: &[NewMember],
@@ -277,7 +278,7 @@ pub(super) async fn insert(
 }
 
 /// Takes somebody out of a room. The change has yet to be entered into its log.
-pub(super) async fn part(tx: &DatabaseTransaction, place: member::Model, now: Timestamp) -> Result<()> {
+pub(super) async fn part(tx: &Transaction, place: member::Model, now: Timestamp) -> Result<()> {
     let room_id = place.room_id;
     let mut row = place.into_active_model();
     row.left_at = Set(Some(now));
@@ -328,7 +329,7 @@ pub(super) async fn present(
 
 /// Keeps two places in a room from being changed by anybody else until the transaction ends. In the order in which read marks
 /// take them: who takes two places in another order, and who marks both as read, would wait for each other.
-pub(super) async fn hold(tx: &DatabaseTransaction, room: RoomId, users: [UserId; 2]) -> Result<()> {
+pub(super) async fn hold(tx: &Transaction, room: RoomId, users: [UserId; 2]) -> Result<()> {
     member::Entity::find()
         .select_only()
         .column(member::Column::Id)
@@ -343,12 +344,12 @@ pub(super) async fn hold(tx: &DatabaseTransaction, room: RoomId, users: [UserId;
 }
 
 /// Whether an account stands; if so, it is not given up before the transaction ends.
-pub(super) async fn hold_account(tx: &DatabaseTransaction, user: UserId) -> Result<bool> {
+pub(super) async fn hold_account(tx: &Transaction, user: UserId) -> Result<bool> {
     let account = user::Entity::find_by_id(user).lock_shared().one(tx).await?;
     Ok(account.is_some_and(|account| account.is_active))
 }
 
-pub(super) async fn count(tx: &DatabaseTransaction, room: RoomId, by: i32) -> Result<()> {
+pub(super) async fn count(tx: &Transaction, room: RoomId, by: i32) -> Result<()> {
     room::Entity::update_many()
         .col_expr(room::Column::MemberCount, Expr::col(room::Column::MemberCount).add(by))
         .filter(room::Column::Id.eq(room))
@@ -364,7 +365,7 @@ pub(super) fn still_there() -> Condition {
 }
 
 /// Refuses to take the last owner from a room.
-async fn keeps_an_owner(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> Result<()> {
+async fn keeps_an_owner(tx: &Transaction, room: RoomId, but: UserId) -> Result<()> {
     let others = member::Entity::find()
         .filter(member::Column::RoomId.eq(room))
         .filter(member::Column::Role.eq(Role::Owner))

@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, JoinType,
-    QueryFilter, QuerySelect, RelationDef,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
+    RelationDef,
 };
 
 use super::view::padded;
 use crate::{
     contract::{MessageId, RoomId, Seq, UserId},
+    db::Transaction,
     error::Result,
 };
 use entity::{member, mention, message, user};
@@ -111,7 +112,7 @@ pub(super) fn resolve(named: &Named, room: RoomId, text: &str) -> Vec<UserId> {
 }
 
 /// Stores whom some new messages mention.
-pub(super) async fn insert(tx: &DatabaseTransaction, rows: Vec<mention::Model>) -> Result<()> {
+pub(super) async fn insert(tx: &Transaction, rows: Vec<mention::Model>) -> Result<()> {
     for rows in rows.chunks(500) {
         let rows = rows.iter().map(|row| mention::ActiveModel {
             room_id: Set(row.room_id),
@@ -131,7 +132,7 @@ pub(super) fn rows(message: &message::Model, users: &[UserId]) -> Vec<mention::M
 }
 
 /// Resolves the mentions of a message anew: it says something else, or nothing any more.
-pub(super) async fn replace(tx: &DatabaseTransaction, message: &message::Model) -> Result<()> {
+pub(super) async fn replace(tx: &Transaction, message: &message::Model) -> Result<()> {
     mention::Entity::delete_many().filter(mention::Column::MessageId.eq(message.id)).exec(tx).await?;
     let Some(text) = message.content.as_deref().filter(|text| text.contains('@')) else { return Ok(()) };
     let names = candidates(text).into_iter().flatten().collect();

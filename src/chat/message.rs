@@ -1,8 +1,8 @@
 //! Messages: send, read back, edit, delete.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Select,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select,
 };
 
 use super::{
@@ -25,6 +25,7 @@ use crate::{
         text,
     },
     db::Pool,
+    db::Transaction,
     error::{Error, Result},
 };
 use entity::message;
@@ -139,7 +140,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
 }
 
 /// Takes from messages what they say and what hangs on them.
-pub(super) async fn empty(tx: &DatabaseTransaction, models: Vec<message::Model>, now: Timestamp) -> Result<()> {
+pub(super) async fn empty(tx: &Transaction, models: Vec<message::Model>, now: Timestamp) -> Result<()> {
     let ids: Vec<MessageId> = models.iter().map(|model| model.id).collect();
     for model in models {
         let id = model.id;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, RelationDef,
+    ActiveValue::Set, ColumnTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    RelationDef,
 };
 
 use super::{
@@ -22,6 +22,7 @@ use crate::{
         list::{PageQuery, PinList},
         reaction::Pin,
     },
+    db::Transaction,
     error::{Error, Result},
 };
 use entity::{message, pin};
@@ -76,7 +77,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId) -> Result<()> {
 }
 
 /// Takes a message down; answers whether it was pinned.
-pub(super) async fn clear(tx: &DatabaseTransaction, id: MessageId) -> Result<bool> {
+pub(super) async fn clear(tx: &Transaction, id: MessageId) -> Result<bool> {
     Ok(pin::Entity::delete_by_id(id).exec(tx).await?.rows_affected > 0)
 }
 

@@ -1,8 +1,6 @@
 //! Reactions: emojis under messages, each person's once.
 
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
     Chat, find,
@@ -13,6 +11,7 @@ use super::{
 use crate::{
     auth::Actor,
     contract::{EventKind, MessageId, Timestamp, UserId, reaction::Reactions, text},
+    db::Transaction,
     error::{Error, Result},
 };
 use entity::reaction;
@@ -71,18 +70,12 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId, emoji: String) ->
 }
 
 /// Takes every reaction from under a message, which is being deleted.
-pub(super) async fn clear(tx: &DatabaseTransaction, id: MessageId) -> Result<()> {
+pub(super) async fn clear(tx: &Transaction, id: MessageId) -> Result<()> {
     reaction::Entity::delete_many().filter(reaction::Column::MessageId.eq(id)).exec(tx).await?;
     Ok(())
 }
 
-async fn told(
-    chat: &Chat,
-    tx: DatabaseTransaction,
-    permit: &Permit,
-    change: Change,
-    now: Timestamp,
-) -> Result<Reactions> {
+async fn told(chat: &Chat, tx: Transaction, permit: &Permit, change: Change, now: Timestamp) -> Result<Reactions> {
     let id = change.message_id.ok_or_else(|| Error::internal("a reaction has a message"))?;
     let room = log::append(&tx, permit, &[change], now).await?;
     let reactions = under(&tx, permit.user_id, id).await?;

@@ -7,8 +7,8 @@ mod rules;
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
 };
 
 use super::{
@@ -30,6 +30,7 @@ use crate::{
         list::{PageQuery, RoomList},
         room::{CreateRoom, UpdateRoom},
     },
+    db::Transaction,
     error::{Error, Result},
 };
 use entity::{member, message, room};
@@ -234,7 +235,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
 
 /// Ends a room, and every way into it. Takes one place of its log.
 pub(super) async fn close(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     permit: &Permit,
     model: room::Model,
     now: Timestamp,

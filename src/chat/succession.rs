@@ -3,8 +3,7 @@
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
-    QueryOrder,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
     sea_query::{Alias, Condition, Expr, Query, SelectStatement},
 };
 use serde_json::json;
@@ -19,6 +18,7 @@ use super::{
 };
 use crate::{
     contract::{AuditAction, EventKind, Role, RoomId, Timestamp, UserId},
+    db::Transaction,
     error::Result,
 };
 use entity::{member, room, user};
@@ -131,7 +131,7 @@ fn other(column: member::Column) -> (Alias, member::Column) {
 }
 
 /// Who is next.
-pub(super) async fn heir(tx: &DatabaseTransaction, room: RoomId, but: UserId) -> Result<Heir> {
+pub(super) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<Heir> {
     for role in [Role::Owner, Role::Admin, Role::Member, Role::Viewer] {
         let longest = member::Entity::find()
             .filter(member::Column::RoomId.eq(room))
@@ -154,12 +154,7 @@ pub(super) async fn heir(tx: &DatabaseTransaction, room: RoomId, but: UserId) ->
 }
 
 /// Makes somebody the owner of a room.
-pub(super) async fn succeed(
-    tx: &DatabaseTransaction,
-    permit: &Permit,
-    heir: member::Model,
-    now: Timestamp,
-) -> Result<Change> {
+pub(super) async fn succeed(tx: &Transaction, permit: &Permit, heir: member::Model, now: Timestamp) -> Result<Change> {
     let change = Change::of_member(EventKind::MemberUpdated, heir.user_id);
     let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir.user_id);
     audit::enter(tx, permit, [deed.before(json!({"role": heir.role}))], now).await?;

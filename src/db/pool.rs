@@ -1,23 +1,40 @@
-//! Connections whose answers come in time, or not at all.
+//! Connections and transactions whose answers come in time, or not at all.
 
 use std::time::Duration;
 
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    prelude::async_trait::async_trait,
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
+    QueryResult, Statement, prelude::async_trait::async_trait,
 };
 use tokio::time::timeout;
 
 /// How long one answer may take, the waiting for a connection included. The database itself gives up before; this is for one
 /// that says nothing any more.
-const ANSWER: Duration = Duration::from_secs(8);
+pub(super) const ANSWER: Duration = Duration::from_secs(8);
 
-/// A pool of connections. Whoever asks it is not kept waiting by a machine that vanished, and keeps no connection to it.
+/// Whoever asks it is not kept waiting by a machine that vanished, and keeps no connection to it.
 #[derive(Clone, Debug)]
-pub struct Pool(pub(super) DatabaseConnection);
+pub struct Timely<C>(pub(super) C);
+
+/// A pool of connections.
+pub type Pool = Timely<DatabaseConnection>;
+
+/// A change of several statements. Dropped without `commit`, it leaves nothing.
+pub type Transaction = Timely<DatabaseTransaction>;
+
+impl Transaction {
+    /// Makes the change.
+    ///
+    /// # Errors
+    /// Those of the database; and `DbErr::ConnectionAcquire` when it does not answer, so that nobody knows what became of the
+    /// change.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        in_time(ANSWER, self.0.commit()).await
+    }
+}
 
 #[async_trait]
-impl ConnectionTrait for Pool {
+impl<C: ConnectionTrait + Sync> ConnectionTrait for Timely<C> {
     fn get_database_backend(&self) -> DbBackend {
         self.0.get_database_backend()
     }

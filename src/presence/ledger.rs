@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use parking_lot::Mutex;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::change::{Shift, Step};
 use crate::{
     contract::{Timestamp, UserId, presence::ChosenStatus},
-    db::Db,
+    db::{Db, Transaction},
     error::Result,
 };
 
@@ -207,7 +207,7 @@ impl Shared {
 
 /// Lets nobody else change the presence of these users until the transaction ends; answers how it is. Apart from the rows of
 /// the users themselves, which messages refer to.
-async fn lock(tx: &DatabaseTransaction, users: &[UserId]) -> Result<HashMap<UserId, ChosenStatus>, DbErr> {
+async fn lock(tx: &Transaction, users: &[UserId]) -> Result<HashMap<UserId, ChosenStatus>, DbErr> {
     // The random half of an identifier says which.
     let key = |user: &UserId| LOCKS + (user.0.as_u64_pair().1 % LOCK_COUNT).cast_signed();
     let keys: BTreeSet<i64> = users.iter().map(key).collect();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType},
 };
 use sha2::{Digest, Sha256};
@@ -27,6 +27,7 @@ use crate::{
         ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Timestamp, UserId,
         message::SendMessage,
     },
+    db::Transaction,
     error::{Error, Result},
     media::link::Links,
 };
@@ -59,7 +60,7 @@ pub(super) fn fingerprint(request: &SendMessage) -> Vec<u8> {
 
 /// Writes a batch, in whose transaction the read marks of `marked` are moved as well. The answers stand in the order of the jobs; the outer error is the database's and the whole batch's.
 pub(super) async fn write(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     links: &Links,
     jobs: &[NewMessage],
     marked: &[MemberId],
@@ -238,12 +239,7 @@ fn slow_mode(room: &room::Model, standing: &Membership) -> Option<Duration> {
 }
 
 /// Remembers when members last sent to a room in slow mode.
-async fn note_senders(
-    tx: &DatabaseTransaction,
-    places: Vec<MemberId>,
-    marked: &[MemberId],
-    now: Timestamp,
-) -> Result<()> {
+async fn note_senders(tx: &Transaction, places: Vec<MemberId>, marked: &[MemberId], now: Timestamp) -> Result<()> {
     if places.is_empty() {
         return Ok(());
     }
@@ -267,7 +263,7 @@ async fn note_senders(
 
 /// Messages of earlier transactions that were sent again, as they are now, to who sent them.
 async fn repeated(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     links: &Links,
     jobs: &[NewMessage],
     decisions: &[Result<Decision>],

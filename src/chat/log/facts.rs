@@ -5,9 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::{
-    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType};
 
 use super::NewMessage;
 use crate::{
@@ -20,6 +18,7 @@ use crate::{
     contract::{
         ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Timestamp, UserId,
     },
+    db::Transaction,
     error::{Error, Result},
     media::{kind, link::Links},
 };
@@ -42,7 +41,7 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Reads them, and locks the rooms (in the order of their ids) until the transaction ends.
-    pub(super) async fn gather(tx: &DatabaseTransaction, links: &'a Links, jobs: &[NewMessage]) -> Result<Self> {
+    pub(super) async fn gather(tx: &Transaction, links: &'a Links, jobs: &[NewMessage]) -> Result<Self> {
         let named: HashSet<MessageId> =
             jobs.iter().flat_map(|job| [job.request.reply_to_id, job.request.forwarded_from_id]).flatten().collect();
         let homes = homes(tx, &named).await?;
@@ -164,7 +163,7 @@ impl<'a> Facts<'a> {
 const OTHER_KIND: Error = Error::Refused(ErrorCode::InvalidMedia, "the file is of another kind than message_type says");
 
 /// Members of the rooms of some messages whom these may mention.
-async fn mentionable(tx: &DatabaseTransaction, jobs: &[NewMessage]) -> Result<mention::Named> {
+async fn mentionable(tx: &Transaction, jobs: &[NewMessage]) -> Result<mention::Named> {
     let (mut rooms, mut names) = (BTreeSet::new(), BTreeSet::new());
     for job in jobs {
         if let Some(text) = job.request.content.as_deref().filter(|text| text.contains('@')) {
@@ -176,7 +175,7 @@ async fn mentionable(tx: &DatabaseTransaction, jobs: &[NewMessage]) -> Result<me
 }
 
 /// In which room each of some messages is.
-async fn homes(tx: &DatabaseTransaction, ids: &HashSet<MessageId>) -> Result<HashMap<MessageId, RoomId>> {
+async fn homes(tx: &Transaction, ids: &HashSet<MessageId>) -> Result<HashMap<MessageId, RoomId>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -190,7 +189,7 @@ async fn homes(tx: &DatabaseTransaction, ids: &HashSet<MessageId>) -> Result<Has
     Ok(homes.into_iter().collect())
 }
 
-async fn rooms(tx: &DatabaseTransaction, ids: BTreeSet<RoomId>) -> Result<HashMap<RoomId, room::Model>> {
+async fn rooms(tx: &Transaction, ids: BTreeSet<RoomId>) -> Result<HashMap<RoomId, room::Model>> {
     let models = room::Entity::find()
         .filter(room::Column::Id.is_in(view::padded(ids)))
         .order_by_asc(room::Column::Id)
@@ -201,7 +200,7 @@ async fn rooms(tx: &DatabaseTransaction, ids: BTreeSet<RoomId>) -> Result<HashMa
 }
 
 async fn places(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     pairs: BTreeSet<(RoomId, UserId)>,
 ) -> Result<HashMap<(RoomId, UserId), member::Model>> {
     let any = view::padded(pairs).into_iter().fold(Condition::any(), |any, (room, user)| {
@@ -211,10 +210,7 @@ async fn places(
     Ok(models.into_iter().map(|model| ((model.room_id, model.user_id), model)).collect())
 }
 
-async fn stored(
-    tx: &DatabaseTransaction,
-    jobs: &[NewMessage],
-) -> Result<HashMap<(RoomId, UserId, String), message::Model>> {
+async fn stored(tx: &Transaction, jobs: &[NewMessage]) -> Result<HashMap<(RoomId, UserId, String), message::Model>> {
     let keys: BTreeSet<(RoomId, UserId, &str)> = jobs
         .iter()
         .filter_map(|job| Some((job.request.room_id, job.sender, job.request.client_msg_id.as_deref()?)))

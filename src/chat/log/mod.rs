@@ -12,9 +12,7 @@ mod writer;
 
 use std::time::Duration;
 
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Chat, permission::Permit};
@@ -24,7 +22,7 @@ use crate::{
     contract::{
         EventKind, MemberId, MessageId, RoomId, Seq, Timestamp, UserId, command::SentMessage, message::SendMessage,
     },
-    db::Db,
+    db::{Db, Transaction},
     error::{Error, Result},
     media::link::Links,
 };
@@ -160,7 +158,7 @@ impl Change {
 /// Gives changes of a room the next places of its log, in this transaction; answers the room as it is then, and the places
 /// are its last ones.
 pub(super) async fn append(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     permit: &Permit,
     changes: &[Change],
     now: Timestamp,
@@ -179,7 +177,7 @@ pub(super) async fn append(
 
 /// Writes changes into the last places of a log that has already been advanced.
 pub(super) async fn insert(
-    tx: &DatabaseTransaction,
+    tx: &Transaction,
     room: &room::Model,
     actor: UserId,
     changes: &[Change],
@@ -203,7 +201,7 @@ pub(super) async fn insert(
 
 /// Commits a change that took the last `count` places of a room, and tells of them. What is told is read before the commit:
 /// after it nothing can fail any more.
-pub(super) async fn commit(chat: &Chat, tx: DatabaseTransaction, room: &room::Model, count: usize) -> Result<()> {
+pub(super) async fn commit(chat: &Chat, tx: Transaction, room: &room::Model, count: usize) -> Result<()> {
     let after = Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
     let entries = read::entries(&tx, chat.everyone(), room.id, after, room.last_seq, count).await?;
     chat.bus.commit(tx, Notice::Committed(entries.into())).await

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait,
-    QueryFilter, Statement, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, Statement,
+    sea_query::Expr,
 };
 use serde_json::{Value, json};
 
 use crate::{
     contract::{RoomId, Seq, Timestamp},
+    db::Transaction,
     error::Result,
 };
 use entity::{message, room};
@@ -37,7 +38,7 @@ const INSERT: &str = "INSERT INTO messages (id, room_id, seq, sender_id, message
      edited_at bigint, deleted_at bigint)";
 
 /// Moves the end of each room's log. The rooms are locked already.
-pub(super) async fn advance(tx: &DatabaseTransaction, rooms: &BTreeMap<RoomId, End>, now: Timestamp) -> Result<()> {
+pub(super) async fn advance(tx: &Transaction, rooms: &BTreeMap<RoomId, End>, now: Timestamp) -> Result<()> {
     if tx.get_database_backend() == DbBackend::Postgres {
         let ends = rooms
             .iter()
@@ -59,7 +60,7 @@ pub(super) async fn advance(tx: &DatabaseTransaction, rooms: &BTreeMap<RoomId, E
 
 /// Inserts new messages. On SQLite in pieces whose sizes are powers of two: the statement cache is keyed by the text of a
 /// statement, and so holds nine of them instead of one for every size.
-pub(super) async fn insert(tx: &DatabaseTransaction, mut rows: &[message::Model]) -> Result<()> {
+pub(super) async fn insert(tx: &Transaction, mut rows: &[message::Model]) -> Result<()> {
     if tx.get_database_backend() == DbBackend::Postgres {
         return run(tx, INSERT, rows.iter().map(as_json).collect(), Vec::new()).await;
     }
@@ -73,7 +74,7 @@ pub(super) async fn insert(tx: &DatabaseTransaction, mut rows: &[message::Model]
 }
 
 /// Runs a statement whose first value is these rows.
-async fn run(tx: &DatabaseTransaction, sql: &str, rows: Vec<Value>, others: Vec<sea_orm::Value>) -> Result<()> {
+async fn run(tx: &Transaction, sql: &str, rows: Vec<Value>, others: Vec<sea_orm::Value>) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use std::{
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnAcquireErr, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnAcquireErr, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType},
 };
 use tokio::{
@@ -28,7 +28,7 @@ use crate::{
     chat::{attachment, view::padded},
     clock::Clock,
     contract::{MemberId, Seq, command::SentMessage, event::Durable},
-    db::Db,
+    db::{Db, Transaction},
     error::{Error, Result},
     media::link::Links,
 };
@@ -153,7 +153,7 @@ async fn commit(
 
 /// Moves read marks forward, each member's once: to the furthest that was asked for. Each advance is remembered with what it
 /// passed over: that is who has read what, and when.
-async fn move_marks(tx: &DatabaseTransaction, marks: &[NewMark]) -> Result<Vec<Result<bool>>> {
+async fn move_marks(tx: &Transaction, marks: &[NewMark]) -> Result<Vec<Result<bool>>> {
     let mut furthest: BTreeMap<MemberId, &NewMark> = BTreeMap::new();
     for mark in marks {
         let furthest = furthest.entry(mark.place).or_insert(mark);

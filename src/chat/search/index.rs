@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement,
     Value,
     sea_query::{LockType, OnConflict},
 };
@@ -12,6 +12,7 @@ use sea_orm::{
 use crate::{
     chat::view::padded,
     contract::{MessageId, RoomId, Seq, Timestamp, UserId},
+    db::Transaction,
     error::Result,
 };
 use entity::{message, search_document, search_room};
@@ -176,7 +177,7 @@ async fn numbers(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<HashMap<
 
 /// The row that tells how far a room is indexed, which nobody else moves until the transaction ends; it is made if there is
 /// none. Nothing if the room is indexed to another place than `from`: another node was there.
-pub(super) async fn room_at(tx: &DatabaseTransaction, room: RoomId, from: Seq) -> Result<Option<search_room::Model>> {
+pub(super) async fn room_at(tx: &room: RoomId, from: Seq) -> Result<Option<search_room::Model>> {
     let row = search_room::ActiveModel { number: NotSet, room_id: Set(room), indexed_seq: Set(Seq::ZERO) };
     search_room::Entity::insert(row)
         .on_conflict(OnConflict::column(search_room::Column::RoomId).do_nothing().to_owned())
@@ -208,7 +209,7 @@ impl Document {
 }
 
 /// Makes the index say of some messages of a room what their documents say; it says nothing of them yet.
-pub(super) async fn put(tx: &DatabaseTransaction, room: &search_room::Model, documents: Vec<Document>) -> Result<()> {
+pub(super) async fn put(tx: &room: &search_room::Model, documents: Vec<Document>) -> Result<()> {
     let texts: Vec<(MessageId, i64, String)> =
         documents.into_iter().filter_map(|document| Some((document.message_id, document.id, document.text?))).collect();
     if texts.is_empty() {
@@ -247,7 +248,7 @@ pub(super) async fn known(db: &impl ConnectionTrait, documents: &[Document]) -> 
 }
 
 /// Takes documents out of the index.
-pub(super) async fn remove(tx: &DatabaseTransaction, documents: &[search_document::Model]) -> Result<()> {
+pub(super) async fn remove(tx: &documents: &[search_document::Model]) -> Result<()> {
     let backend = tx.get_database_backend();
     for document in documents {
         let sql = if backend == DbBackend::Sqlite {
@@ -263,7 +264,7 @@ pub(super) async fn remove(tx: &DatabaseTransaction, documents: &[search_documen
 }
 
 /// The wanted numbers; one that is taken gives way to the next that is free.
-async fn free_numbers(tx: &DatabaseTransaction, wanted: Vec<i64>) -> Result<Vec<i64>> {
+async fn free_numbers(tx: &wanted: Vec<i64>) -> Result<Vec<i64>> {
     let mut taken: HashSet<i64> = search_document::Entity::find()
         .filter(search_document::Column::Id.is_in(padded(wanted.iter().copied())))
         .all(tx)
