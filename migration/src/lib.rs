@@ -17,6 +17,7 @@ mod m20260101_000009_media;
 mod m20260101_000010_ways;
 mod m20260101_000011_forgetting;
 mod m20260101_000012_nodes;
+mod m20260101_000013_search_rows;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000010_ways::Migration),
             Box::new(m20260101_000011_forgetting::Migration),
             Box::new(m20260101_000012_nodes::Migration),
+            Box::new(m20260101_000013_search_rows::Migration),
         ]
     }
 }

@@ -53,10 +53,15 @@ pub(super) fn standing(room: &room::Model, place: &member::Model) -> Membership 
         room_type: room.room_type,
         role: place.role,
         muted_until: place.muted_until,
-        reads_from: match room.history {
-            HistoryAccess::All => Seq::ZERO,
-            HistoryAccess::SinceJoined => place.joined_seq,
-        },
+        reads_from: reads_from(room.history, place.joined_seq),
+    }
+}
+
+/// From where in a room's log a member may read who joined there.
+pub(super) fn reads_from(history: HistoryAccess, joined: Seq) -> Seq {
+    match history {
+        HistoryAccess::All => Seq::ZERO,
+        HistoryAccess::SinceJoined => joined,
     }
 }
 

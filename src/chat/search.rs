@@ -15,11 +15,11 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect};
 use tokio::{sync::Semaphore, time::timeout};
 
 use self::{fit::Fit, index::Question};
-use super::{Chat, find, room as rooms, view};
+use super::{Chat, find, view};
 use crate::{
     auth::Actor,
     contract::{
@@ -30,7 +30,7 @@ use crate::{
     },
     error::{Error, Result},
 };
-use entity::{message, room, search_room};
+use entity::{HistoryAccess, member, message, room, search_room};
 
 pub use indexer::Indexer;
 
@@ -102,7 +102,14 @@ struct Scope {
     asker: UserId,
     fit: Fit,
     /// The rooms, the most recently active first.
-    rooms: Vec<room::Model>,
+    rooms: Vec<Ground>,
+}
+
+/// A room that is searched.
+struct Ground {
+    id: RoomId,
+    message_count: i64,
+    last_seq: Seq,
 }
 
 impl Scope {
@@ -112,16 +119,13 @@ impl Scope {
         let asker = actor.user_id;
         let mut reads_from = HashMap::new();
         let rooms = if let Some(id) = query.room_id {
-            let (room, _, standing) = find::room(db, asker, id).await?;
+            let (room::Model { message_count, last_seq, .. }, _, standing) = find::room(db, asker, id).await?;
             reads_from.insert(id, standing.reads_from);
-            vec![room]
+            vec![Ground { id, message_count, last_seq }]
         } else {
-            let places = rooms::places(db, asker).await?;
-            let mine = rooms::of_user(asker);
-            let rooms = room::Entity::find().filter(mine).order_by_desc(room::Column::ActiveAt).all(db).await?;
-            let from = |room: &room::Model| Some((room.id, find::standing(room, places.get(&room.id)?).reads_from));
-            reads_from.extend(rooms.iter().filter_map(from));
-            rooms
+            let mine = grounds(db, asker).await?;
+            reads_from.extend(mine.iter().map(|(ground, from)| (ground.id, *from)));
+            mine.into_iter().map(|(ground, _)| ground).collect()
         };
         Ok(Self { asker, fit: Fit::new(query, terms, reads_from), rooms })
     }
@@ -154,7 +158,7 @@ impl Scope {
         let mut question = Question { asker: self.asker, rooms: &ids, terms, sender, before, after, below: None };
         let mut found = Vec::new();
         loop {
-            let proposed = index::ask(db, &question, COUNTED + 1).await?;
+            let proposed = index::ask(&chat.db, &question, COUNTED + 1).await?;
             for some in proposed.chunks(PAGE) {
                 let models = view::by_id(db, some.iter().map(|(message, _)| *message).collect()).await?;
                 found.extend(self.fit.those_of(models.into_values().collect()).await?);
@@ -207,7 +211,7 @@ impl Scope {
     async fn compare(
         &self,
         chat: &Chat,
-        rooms: &[room::Model],
+        rooms: &[Ground],
         budget: &mut u64,
         found: &mut Vec<message::Model>,
     ) -> Result<()> {
@@ -236,6 +240,27 @@ impl Scope {
         }
         Ok(())
     }
+}
+
+/// The rooms of a user, the most recently active first, and from where they may read each.
+async fn grounds(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<(Ground, Seq)>> {
+    let home = member::Entity::belongs_to(room::Entity).from(member::Column::RoomId).to(room::Column::Id).into();
+    let rows: Vec<(RoomId, i64, Seq, HistoryAccess, Seq)> = member::Entity::find()
+        .select_only()
+        .columns([room::Column::Id, room::Column::MessageCount, room::Column::LastSeq, room::Column::History])
+        .column(member::Column::JoinedSeq)
+        .join(JoinType::InnerJoin, home)
+        .filter(member::Column::UserId.eq(user))
+        .filter(member::Column::LeftAt.is_null())
+        .filter(room::Column::DeletedAt.is_null())
+        .order_by_desc(room::Column::ActiveAt)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let ground = |(id, message_count, last_seq, history, joined_seq)| {
+        (Ground { id, message_count, last_seq }, find::reads_from(history, joined_seq))
+    };
+    Ok(rows.into_iter().map(ground).collect())
 }
 
 /// The words of a query as they are compared.

@@ -30,7 +30,7 @@ fn with_part_of(app: &App, said: &str) -> Vec<String> {
 
 /// The rows of PostgreSQL's index that have part of a text in them. When its files forget is its own affair.
 async fn rows_with(db: &DatabaseConnection, said: &str) -> i64 {
-    let sql = "SELECT count(*) AS n FROM message_search WHERE content LIKE $1";
+    let sql = "SELECT count(*) AS n FROM search_documents WHERE content LIKE $1";
     let asked = Statement::from_sql_and_values(DbBackend::Postgres, sql, [format!("%{said}%").into()]);
     db.query_one_raw(asked).await.unwrap().unwrap().try_get("", "n").unwrap()
 }

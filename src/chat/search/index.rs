@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
+    ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement,
-    Value,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Statement, Value,
     sea_query::{LockType, OnConflict},
 };
 
 use crate::{
     chat::view::padded,
     contract::{MessageId, RoomId, Seq, Timestamp, UserId},
-    db::Transaction,
+    db::{Db, Transaction},
     error::Result,
 };
 use entity::{message, search_document, search_room};
@@ -42,18 +42,21 @@ pub(super) struct Question<'a> {
     pub(super) below: Option<i64>,
 }
 
+impl Question<'_> {
+    fn names_rooms(&self) -> bool {
+        self.rooms.len() <= NAMED_ROOMS
+    }
+}
+
 /// The messages that the index knows to fit with the numbers of their documents, the newest first.
-pub(super) async fn ask(
-    db: &impl ConnectionTrait,
-    question: &Question<'_>,
-    limit: usize,
-) -> Result<Vec<(MessageId, i64)>> {
-    let statement = match db.get_database_backend() {
-        DbBackend::Sqlite => sqlite(db, question, limit).await?,
-        backend => Some(postgres(backend, question, limit)),
+pub(super) async fn ask(db: &Db, question: &Question<'_>, limit: usize) -> Result<Vec<(MessageId, i64)>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let statement = match db.backend() {
+        DbBackend::Sqlite => sqlite(db.read(), question, limit).await?,
+        backend => postgres(backend, question, limit),
     };
     let Some(statement) = statement else { return Ok(Vec::new()) };
-    let rows = db.query_all_raw(statement).await?;
+    let rows = db.query_for_values(statement).await?;
     rows.iter().map(|row| Ok((row.try_get("", "message_id")?, row.try_get("", "id")?))).collect()
 }
 
@@ -79,37 +82,39 @@ impl Sql {
         self.text.push_str(&text.replacen('?', &place, 1));
     }
 
-    /// The conditions that both databases share, the order and the limit.
-    fn finish(mut self, question: &Question<'_>, names_rooms: bool, limit: usize) -> Statement {
-        if !names_rooms {
-            self.with(
-                " AND d.room_id IN (SELECT room_id FROM members WHERE user_id = ? AND left_at IS NULL)",
-                question.asker,
-            );
+    /// The conditions that both databases share.
+    fn with_conditions(&mut self, question: &Question<'_>) {
+        if !question.names_rooms() {
+            let mine = " AND d.room_id IN (SELECT room_id FROM members WHERE user_id = ? AND left_at IS NULL)";
+            self.with(mine, question.asker);
         }
         if let Some(sender) = question.sender {
             self.with(" AND EXISTS (SELECT 1 FROM messages m WHERE m.id = d.message_id AND m.sender_id = ?)", sender);
         }
-        // The number of a document begins with the time of its message.
+    }
+
+    /// The bounds of a document's number, which begins with the time of its message.
+    fn with_bounds(&mut self, question: &Question<'_>, number: &str) {
         if let Some(before) = question.before {
-            self.with(" AND d.id < ?", first_number(before.0));
+            self.with(&format!(" AND {number} < ?"), first_number(before.0));
         }
         if let Some(after) = question.after {
-            self.with(" AND d.id >= ?", first_number(after.0.saturating_add(1)));
+            self.with(&format!(" AND {number} >= ?"), first_number(after.0.saturating_add(1)));
         }
         if let Some(below) = question.below {
-            self.with(" AND d.id < ?", below);
+            self.with(&format!(" AND {number} < ?"), below);
         }
-        self.with(" ORDER BY d.id DESC LIMIT ?", i64::try_from(limit).unwrap_or(i64::MAX));
+    }
+
+    fn finish(self) -> Statement {
         Statement::from_sql_and_values(self.backend, self.text, self.values)
     }
 }
 
-async fn sqlite(db: &impl ConnectionTrait, question: &Question<'_>, limit: usize) -> Result<Option<Statement>> {
+async fn sqlite(db: &impl ConnectionTrait, question: &Question<'_>, limit: i64) -> Result<Option<Statement>> {
     let quoted = |term: &str| format!("\"{}\"", term.replace('"', "\"\""));
     let mut all: Vec<String> = question.terms.iter().map(|term| format!("content : {}", quoted(term))).collect();
-    let names_rooms = question.rooms.len() <= NAMED_ROOMS;
-    if names_rooms {
+    if question.names_rooms() {
         let known = numbers(db, question.rooms).await?;
         if known.is_empty() {
             return Ok(None);
@@ -123,38 +128,40 @@ async fn sqlite(db: &impl ConnectionTrait, question: &Question<'_>, limit: usize
         "SELECT d.message_id, d.id FROM message_search f CROSS JOIN search_documents d ON d.id = f.rowid",
     );
     sql.with(" WHERE message_search MATCH ?", all.join(" AND "));
-    if let Some(before) = question.before {
-        sql.with(" AND f.rowid < ?", first_number(before.0));
-    }
-    if let Some(after) = question.after {
-        sql.with(" AND f.rowid >= ?", first_number(after.0.saturating_add(1)));
-    }
-    if let Some(below) = question.below {
-        sql.with(" AND f.rowid < ?", below);
-    }
-    let mut statement = sql.finish(question, names_rooms, limit);
-    statement.sql = statement.sql.replace("ORDER BY d.id DESC", "ORDER BY f.rowid DESC");
-    Ok(Some(statement))
+    sql.with_bounds(question, "f.rowid");
+    sql.with_conditions(question);
+    sql.with(" ORDER BY f.rowid DESC LIMIT ?", limit);
+    Ok(Some(sql.finish()))
 }
 
-fn postgres(backend: DbBackend, question: &Question<'_>, limit: usize) -> Statement {
-    let mut sql = Sql::new(
-        backend,
-        "SELECT d.message_id, d.id FROM message_search f JOIN search_documents d ON d.id = f.id WHERE TRUE",
-    );
+/// Named rooms are asked one by one, and their answers merged by number: each is read from its newest document on, no further
+/// than the limit wants, or by the index of texts where few have the terms.
+fn postgres(backend: DbBackend, question: &Question<'_>, limit: i64) -> Option<Statement> {
+    let mut sql = Sql::new(backend, "");
     for term in question.terms {
         let part = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        sql.with(" AND f.content LIKE ?", format!("%{part}%"));
+        sql.with(" AND d.content LIKE ?", format!("%{part}%"));
     }
-    let names_rooms = question.rooms.len() <= NAMED_ROOMS;
-    if names_rooms {
-        sql.text.push_str(" AND d.room_id IN (NULL");
-        for room in question.rooms {
-            sql.with(", ?", *room);
-        }
+    sql.with_bounds(question, "d.id");
+    sql.with_conditions(question);
+    sql.with(" ORDER BY id DESC LIMIT ?", limit);
+    let fitting = std::mem::take(&mut sql.text);
+    let documents = "SELECT d.message_id, d.id FROM search_documents d WHERE";
+    if !question.names_rooms() {
+        sql.text = format!("{documents} TRUE{fitting}");
+        return Some(sql.finish());
+    }
+    for room in question.rooms {
+        let joined = if sql.text.is_empty() { "SELECT message_id, id FROM (" } else { " UNION ALL " };
+        sql.with(&format!("{joined}({documents} d.room_id = ?"), *room);
+        sql.text.push_str(&fitting);
         sql.text.push(')');
     }
-    sql.finish(question, names_rooms, limit)
+    if sql.text.is_empty() {
+        return None;
+    }
+    sql.with(") AS found ORDER BY id DESC LIMIT ?", limit);
+    Some(sql.finish())
 }
 
 /// What a room is called in the index.
@@ -177,7 +184,7 @@ async fn numbers(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<HashMap<
 
 /// The row that tells how far a room is indexed, which nobody else moves until the transaction ends; it is made if there is
 /// none. Nothing if the room is indexed to another place than `from`: another node was there.
-pub(super) async fn room_at(tx: &room: RoomId, from: Seq) -> Result<Option<search_room::Model>> {
+pub(super) async fn room_at(tx: &Transaction, room: RoomId, from: Seq) -> Result<Option<search_room::Model>> {
     let row = search_room::ActiveModel { number: NotSet, room_id: Set(room), indexed_seq: Set(Seq::ZERO) };
     search_room::Entity::insert(row)
         .on_conflict(OnConflict::column(search_room::Column::RoomId).do_nothing().to_owned())
@@ -209,32 +216,50 @@ impl Document {
 }
 
 /// Makes the index say of some messages of a room what their documents say; it says nothing of them yet.
-pub(super) async fn put(tx: &room: &search_room::Model, documents: Vec<Document>) -> Result<()> {
+pub(super) async fn put(tx: &Transaction, room: &search_room::Model, documents: Vec<Document>) -> Result<()> {
     let texts: Vec<(MessageId, i64, String)> =
         documents.into_iter().filter_map(|document| Some((document.message_id, document.id, document.text?))).collect();
     if texts.is_empty() {
         return Ok(());
     }
     let ids = free_numbers(tx, texts.iter().map(|(_, id, _)| *id).collect()).await?;
-    let rows = texts.iter().zip(&ids).map(|((message_id, ..), id)| search_document::ActiveModel {
-        id: Set(*id),
-        message_id: Set(*message_id),
-        room_id: Set(room.room_id),
-    });
-    search_document::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    let backend = tx.get_database_backend();
-    let called = called(room.number);
-    for ((.., text), id) in texts.into_iter().zip(ids) {
-        let statement = if backend == DbBackend::Sqlite {
-            let values = [id.into(), called.clone().into(), text.into()];
-            let sql = "INSERT INTO message_search (rowid, room, content) VALUES (?, ?, ?)";
-            Statement::from_sql_and_values(backend, sql, values)
-        } else {
-            let sql = "INSERT INTO message_search (id, content) VALUES ($1, $2)";
-            Statement::from_sql_and_values(backend, sql, [id.into(), text.into()])
-        };
-        tx.execute_raw(statement).await?;
+    let rows: Vec<(search_document::Model, String)> = texts
+        .into_iter()
+        .zip(ids)
+        .map(|((message_id, _, text), id)| (search_document::Model { id, message_id, room_id: room.room_id }, text))
+        .collect();
+    match tx.get_database_backend() {
+        DbBackend::Sqlite => put_sqlite(tx, room, rows).await,
+        backend => put_postgres(tx, backend, rows).await,
     }
+}
+
+async fn put_sqlite(
+    tx: &Transaction,
+    room: &search_room::Model,
+    rows: Vec<(search_document::Model, String)>,
+) -> Result<()> {
+    let documents = rows.iter().map(|(document, _)| document.clone().into_active_model().reset_all());
+    search_document::Entity::insert_many(documents).exec_without_returning(tx).await?;
+    let called = called(room.number);
+    for (document, text) in rows {
+        let values = [document.id.into(), called.clone().into(), text.into()];
+        let sql = "INSERT INTO message_search (rowid, room, content) VALUES (?, ?, ?)";
+        tx.execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await?;
+    }
+    Ok(())
+}
+
+/// The text stands in the row of the document.
+async fn put_postgres(tx: &Transaction, backend: DbBackend, rows: Vec<(search_document::Model, String)>) -> Result<()> {
+    let mut sql = Sql::new(backend, "INSERT INTO search_documents (id, message_id, room_id, content) VALUES ");
+    for (number, (document, text)) in rows.into_iter().enumerate() {
+        sql.with(if number == 0 { "(?" } else { ", (?" }, document.id);
+        sql.with(", ?", document.message_id);
+        sql.with(", ?", document.room_id);
+        sql.with(", ?)", text);
+    }
+    tx.execute_raw(sql.finish()).await?;
     Ok(())
 }
 
@@ -248,23 +273,20 @@ pub(super) async fn known(db: &impl ConnectionTrait, documents: &[Document]) -> 
 }
 
 /// Takes documents out of the index.
-pub(super) async fn remove(tx: &documents: &[search_document::Model]) -> Result<()> {
-    let backend = tx.get_database_backend();
-    for document in documents {
-        let sql = if backend == DbBackend::Sqlite {
-            "DELETE FROM message_search WHERE rowid = ?"
-        } else {
-            "DELETE FROM message_search WHERE id = $1"
-        };
-        tx.execute_raw(Statement::from_sql_and_values(backend, sql, [document.id.into()])).await?;
-    }
+pub(super) async fn remove(tx: &Transaction, documents: &[search_document::Model]) -> Result<()> {
     let ids = documents.iter().map(|document| document.id);
+    if tx.get_database_backend() == DbBackend::Sqlite {
+        for id in ids.clone() {
+            let sql = "DELETE FROM message_search WHERE rowid = ?";
+            tx.execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, [id.into()])).await?;
+        }
+    }
     search_document::Entity::delete_many().filter(search_document::Column::Id.is_in(ids)).exec(tx).await?;
     Ok(())
 }
 
 /// The wanted numbers; one that is taken gives way to the next that is free.
-async fn free_numbers(tx: &wanted: Vec<i64>) -> Result<Vec<i64>> {
+async fn free_numbers(tx: &Transaction, wanted: Vec<i64>) -> Result<Vec<i64>> {
     let mut taken: HashSet<i64> = search_document::Entity::find()
         .filter(search_document::Column::Id.is_in(padded(wanted.iter().copied())))
         .all(tx)
