@@ -33,10 +33,12 @@ async fn pages_are_full_though_most_of_what_fits_is_not_the_askers_to_read() {
     let last = ada.says(&late, "a needle before bob").await;
     ada.post(&late.path("/members"), json!({"user_ids": [bob.id]})).await.ok();
     ada.says(&late, "the needle of all").await;
-    indexed(&app, 5_154).await;
+    let apart = ada.opens_a_group("apart", &[]).await;
+    ada.says(&apart, "a needle apart").await;
+    indexed(&app, 5_155).await;
 
     let at = |message: &serde_json::Value| text(message, "created_at");
-    for (filter, total) in [
+    let narrowed = [
         (String::new(), 53),
         (format!("&before={}", at(&last)), 52),
         (format!("&after={}", at(&first)), 52),
@@ -49,13 +51,22 @@ async fn pages_are_full_though_most_of_what_fits_is_not_the_askers_to_read() {
         ("&before=9999-12-31T23:59:59Z&after=0001-01-01T00:00:00Z".to_owned(), 53),
         ("&after=9999-12-31T23:59:59Z".to_owned(), 0),
         ("&before=0001-01-01T00:00:00Z".to_owned(), 0),
-    ] {
-        let path = |page| format!("/api/chat/search?q=needle&page_size=20&page={page}{filter}");
-        let page = bob.get(&path(1)).await.with_status(200);
-        assert_eq!((int(&page, "total"), list(&page, "messages").len()), (total, total.min(20) as usize), "{filter}");
-        let third = bob.get(&path(3)).await.with_status(200);
-        assert_eq!(list(&third, "messages").len(), (total - 40).max(0) as usize, "{filter}");
-        assert!(!page.to_string().contains("before bob"), "{filter}");
+    ];
+    // The index is asked in another way for somebody with many rooms.
+    for more in [0, 65] {
+        for number in 0..more {
+            bob.opens_a_group(&format!("room {number}"), &[]).await;
+        }
+        for (filter, total) in &narrowed {
+            let path = |page| format!("/api/chat/search?q=needle&page_size=20&page={page}{filter}");
+            let page = bob.get(&path(1)).await.with_status(200);
+            let shown = (int(&page, "total"), list(&page, "messages").len());
+            assert_eq!(shown, (*total, *total.min(&20) as usize), "{filter}, {more} rooms more");
+            let third = bob.get(&path(3)).await.with_status(200);
+            assert_eq!(list(&third, "messages").len(), (total - 40).max(0) as usize, "{filter}, {more} rooms more");
+            let shown = page.to_string();
+            assert!(!shown.contains("before bob") && !shown.contains("apart"), "{filter}, {more} rooms more");
+        }
     }
     assert_eq!(int(&ada.get("/api/chat/search?q=needle").await.ok(), "total"), 1_000, "she may read all of them");
 }
