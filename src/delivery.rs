@@ -13,7 +13,7 @@ use pace::Pace;
 use crate::{
     bus::{Audience, Committed, Heard, Inlet, Notice},
     chat::{self, Chat, room::Hearing},
-    connections::Connections,
+    connections::{Connection, Connections},
     contract::{
         MessageId, RoomId, Seq, Timestamp, UserId,
         command::RoomScope,
@@ -237,9 +237,17 @@ impl Delivery {
     /// Tells members who are connected but have not joined that there is something new.
     pub fn tell_onlookers(&self, room_id: RoomId) {
         let onlookers = self.connections.onlookers(room_id);
-        if onlookers.is_empty() {
-            return;
+        if !onlookers.is_empty() {
+            self.tell_activity(room_id, onlookers);
         }
+    }
+
+    /// Tells one who has connected just now, and has not joined, that there is something new.
+    pub fn tell_newcomer(&self, room_id: RoomId, newcomer: &Arc<Connection>) {
+        self.tell_activity(room_id, [(newcomer.user.id, vec![Arc::clone(newcomer)])].into());
+    }
+
+    fn tell_activity(&self, room_id: RoomId, onlookers: HashMap<UserId, Vec<Arc<Connection>>>) {
         let chat = self.chat.clone();
         tokio::spawn(async move {
             let users: Vec<UserId> = onlookers.keys().copied().collect();

@@ -80,13 +80,13 @@ pub(super) struct Session {
 
 impl Session {
     async fn run(&mut self, mut guest: Guest) {
-        self.greet();
+        let greeted = self.greet();
         self.app.connections.enter(&self.connection);
         if self.app.draining.is_cancelled() {
             // The farewell may have gone round just before this socket was in the index.
             self.connection.tell(&super::farewell());
         }
-        if let Err(error) = self.settle_in(&guest).await {
+        if let Err(error) = self.settle_in(&guest, greeted).await {
             error.record();
             match error.code() {
                 code if code.status() == 401 => self.connection.revoke(code),
@@ -122,14 +122,15 @@ impl Session {
         self.app.limits.note_sockets(&[(user, self.app.connections.taken(user))]).await;
     }
 
-    /// The first event.
-    fn greet(&self) {
+    /// The first event; answers when that was.
+    fn greet(&self) -> Timestamp {
         let config = &self.app.config;
+        let server_time = self.app.clock.now();
         self.connection.tell(&Ephemeral::Connected {
             user_id: self.actor.user_id,
             message: "connected",
             session_id: self.actor.session_id.to_string(),
-            server_time: self.app.clock.now(),
+            server_time,
             expires_at: self.actor.expires_at,
             limits: Limits {
                 content_chars: text::CONTENT_CHARS,
@@ -139,10 +140,12 @@ impl Session {
                 messages_per_minute: config.limits.enabled.then_some(config.limits.messages_per_minute),
             },
         });
+        server_time
     }
 
-    /// Joins the rooms that the handshake asked for, replaying what was missed.
-    async fn settle_in(&self, guest: &Guest) -> Result<()> {
+    /// Joins the rooms that the handshake asked for, replaying what was missed, and tells of what was said in others since the
+    /// client was greeted.
+    async fn settle_in(&self, guest: &Guest, greeted: Timestamp) -> Result<()> {
         // Whatever was revoked between the door and the index found nobody to end: look once more.
         self.app.auth.authenticate(&guest.token).await?;
         let user = self.actor.user_id;
@@ -169,6 +172,13 @@ impl Session {
                     Err(error) if matches!(error.code(), ErrorCode::RoomNotFound | ErrorCode::TooManyRooms) => {}
                     Err(error) => return Err(error),
                 }
+            }
+        }
+        // Until its rooms were noted nobody knew that this socket looks at them.
+        let delivery = self.app.delivery();
+        for room in chat::room::active_since(&self.app.chat, user, greeted).await? {
+            if !self.connection.has_joined(room) {
+                delivery.tell_newcomer(room, &self.connection);
             }
         }
         Ok(())

@@ -236,3 +236,21 @@ async fn a_draining_node_takes_nobody_new() {
     let status = app.server.exit(Duration::from_secs(10)).await;
     assert!(status.success(), "{status}");
 }
+
+/// What is said in the instant after `connected` is told, though nobody has looked up yet which rooms the newcomer looks at.
+/// Fails on a build that tells only those whose rooms are known.
+#[tokio::test]
+async fn a_newcomer_misses_nothing_that_is_said_once_they_are_greeted() {
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let speaker = ada.connects().await;
+    // a room is told of once in a second: each time another
+    for number in 0..40 {
+        let room = ada.opens_a_group(&format!("room {number}"), &[&bob]).await;
+        let mut newcomer = bob.connects().await;
+        let said = speaker.ask("send_message", json!({"room_id": room.id, "content": "welcome"})).await;
+        let is_told = |news: &Value| news["room_id"] == room.id && news["last_seq"] == said["message"]["seq"];
+        newcomer.expect_that("room_activity", is_told).await;
+        newcomer.leave().await;
+    }
+}

@@ -32,6 +32,21 @@ pub async fn newest(chat: &Chat, user: UserId, limit: u64) -> Result<Vec<(RoomId
     Ok(rooms.into_iter().filter_map(heard).collect())
 }
 
+/// The rooms of a user in which something was said at this time or later.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn active_since(chat: &Chat, user: UserId, time: Timestamp) -> Result<Vec<RoomId>> {
+    Ok(room::Entity::find()
+        .select_only()
+        .column(room::Column::Id)
+        .filter(of_user(user))
+        .filter(room::Column::ActiveAt.gte(time))
+        .into_tuple()
+        .all(chat.db.read())
+        .await?)
+}
+
 /// The places of a user in all their rooms.
 pub(in crate::chat) async fn places(db: &impl ConnectionTrait, user: UserId) -> Result<HashMap<RoomId, member::Model>> {
     let places = member::Entity::find()
