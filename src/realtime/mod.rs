@@ -7,12 +7,14 @@
 //! What this guards against was measured on socketioxide 0.18.9 and has a regression test each: asynchronous handlers of
 //! one socket run out of order, so the handler here is synchronous and only queues; handlers registered in the connect
 //! handler miss the first events, so it is registered in the middleware; data that does not parse skips a typed handler, so
-//! the packet is taken raw; room broadcasts drop packets silently when a socket is behind, so none are used.
+//! the packet is taken raw; room broadcasts drop packets silently when a socket is behind, so none are used; a polling answer
+//! has all that waits, which is more than some clients take, so [`polling`] hands it out in portions.
 
 mod dispatch;
 mod handshake;
 mod inbox;
 mod packet;
+mod polling;
 mod session;
 mod transport;
 
@@ -20,12 +22,11 @@ use std::{future::ready, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, Query, Request, State},
+    extract::{ConnectInfo, Request, State},
     http::header,
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
-use serde::Deserialize;
 use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler};
 
 use self::{packet::AuthObject, transport::Switches};
@@ -75,19 +76,17 @@ pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, Soc
         ready(())
     };
     io.ns("/", open.with(admit));
-    (router.layer(layer).layer(from_fn_with_state(realtime, note_upgrade)), Sockets(io))
-}
-
-/// The part of an Engine.IO address that names a session.
-#[derive(Deserialize)]
-struct Session {
-    sid: Option<String>,
+    let router = router
+        .layer(layer)
+        .layer(from_fn_with_state(realtime, note_upgrade))
+        .layer(from_fn_with_state(Arc::<polling::Waiting>::default(), polling::portion));
+    (router, Sockets(io))
 }
 
 /// Remembers the connection by which a polling session becomes a WebSocket: the session knows only the one it began with.
 async fn note_upgrade(State(realtime): State<Realtime>, request: Request, next: Next) -> Response {
     if request.headers().contains_key(header::UPGRADE)
-        && let Ok(Query(Session { sid: Some(sid) })) = Query::try_from_uri(request.uri())
+        && let Some(sid) = polling::session_of(&request)
         && let Some(ConnectInfo(connection)) = request.extensions().get::<ConnectInfo<ConnInfo>>()
     {
         realtime.switches.note(sid, connection.kill.clone());

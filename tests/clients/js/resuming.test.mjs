@@ -54,6 +54,18 @@ describe("resuming", () => {
       assert.equal(socket.names()[0], "connected");
     });
 
+    test("a replay of more packets than one polling answer has arrives whole", async () => {
+      const [ada, bob] = await people(here.server, "ada", "bob");
+      const room = await ada.openGroup([bob]);
+      const before = await ada.send(room.id, "before");
+      for (let n = 0; n < 45; n += 1) await ada.send(room.id, `missed ${n}`);
+      const socket = await bob.connect(transport, { cursors: { [room.id]: before.seq } });
+      await ada.send(room.id, "live");
+      await socket.heard("new_message", (event) => event.message.content === "live");
+      const places = log(socket, room).map(([seq]) => seq);
+      assert.deepEqual(places, Array.from({ length: 46 }, (_, n) => before.seq + 1 + n));
+    });
+
     test("what is gone by now is gone from the replay as well", async () => {
       const { bob, room, before, moveOn } = await aRoomThatMovesOn();
       await moveOn();

@@ -58,6 +58,21 @@ def test_cursors_replay_what_was_missed_before_anything_newer(people, way):
     assert socket.places(room) == [cursor + n for n in range(1, 6)]
 
 
+def test_a_replay_and_a_burst_of_more_packets_than_a_client_takes_at_once_arrive_whole(people, way):
+    ada, bob = people("ada", "bob")
+    room = ada.open_group(bob)
+    start = ada.send(room, "before")["seq"]
+    for n in range(40):
+        ada.send(room, f"missed {n}")
+    adas = ada.connect(way)
+    socket = bob.connect(way, cursors={room["id"]: start})
+    for n in range(40):
+        adas.ask("send_message", {"room_id": room["id"], "content": f"live {n}"})
+    socket.heard("new_message", times=80)
+    assert socket.places(room) == [start + n for n in range(1, 81)]
+    assert not socket.all("disconnect")
+
+
 def test_all_rooms_are_heard_without_joining(people, way):
     ada, bob = people("ada", "bob")
     rooms = [ada.open_group(bob), ada.open_group(bob)]

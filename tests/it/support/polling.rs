@@ -19,6 +19,9 @@ pub(crate) const PATH: &str = "/socket.io/?EIO=4&transport=polling";
 /// Separates packets in one body.
 pub(crate) const SEPARATOR: char = '\x1e';
 
+/// Packets that python-engineio takes in one answer.
+const PACKETS: usize = 16;
+
 /// Opens a session, and gives its path.
 pub(crate) async fn open(site: &Site) -> Result<String, Refusal> {
     let reply = site.get(PATH).send().await;
@@ -44,6 +47,9 @@ pub(crate) async fn carry(
         'session: while let Ok(reply) = polled.get(&poll_path).try_send_patiently().await {
             if reply.status != StatusCode::OK {
                 break;
+            }
+            if reply.body.split(SEPARATOR).count() > PACKETS {
+                return incoming.end("an answer had more packets than some clients take");
             }
             for packet in reply.body.split(SEPARATOR) {
                 if !incoming.packet(packet, &outbox) {
