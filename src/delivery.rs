@@ -5,10 +5,12 @@
 //! alike.
 
 mod pace;
+mod told;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use pace::Pace;
+use told::Told;
 
 use crate::{
     bus::{Audience, Committed, Heard, Inlet, Notice},
@@ -56,6 +58,7 @@ enum Origin {
 struct Paced {
     activity: Pace<RoomId, ()>,
     reads: Pace<(RoomId, UserId), Read>,
+    told: Told,
 }
 
 /// A read mark on its way to the room.
@@ -88,7 +91,7 @@ impl Delivery {
     /// Takes notices until there are no more.
     pub async fn run(self, inlet: Inlet) {
         let Inlet { mut own, mut others } = inlet;
-        let mut paced = Paced { activity: Pace::new(), reads: Pace::new() };
+        let mut paced = Paced { activity: Pace::new(), reads: Pace::new(), told: Told::default() };
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
@@ -106,7 +109,7 @@ impl Delivery {
                         self.tell_onlookers(room);
                     }
                     for ((room, user), read) in paced.reads.due() {
-                        self.tell_read(room, user, read);
+                        self.tell_read(room, user, paced.told.settle(room, user, read));
                     }
                 }
             }
@@ -139,7 +142,7 @@ impl Delivery {
                 if members <= RECEIPT_MEMBERS {
                     let read = Read { message_ids, last_read_seq, read_at };
                     if let Some(read) = paced.reads.offer((room_id, user_id), read, Read::merge) {
-                        self.tell_read(room_id, user_id, read);
+                        self.tell_read(room_id, user_id, paced.told.settle(room_id, user_id, read));
                     }
                 }
             }

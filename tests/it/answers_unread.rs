@@ -10,6 +10,7 @@ use crate::support::{App, HEAVY, Server, within};
 const CUT: Duration = Duration::from_secs(30);
 
 /// G9 for answers. Catches a build that counts packets only: here each is 1 MiB, and the limit in packets is out of reach.
+/// Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_are_not_read_cost_bounded_memory() {
     let _alone = HEAVY.lock().await;

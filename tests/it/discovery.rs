@@ -50,7 +50,7 @@ async fn a_public_room_is_joined_once_and_no_other_room_at_all() {
     bob.post(&nowhere.path("/join"), json!({})).await.refused("ROOM_NOT_FOUND");
 }
 
-/// Catches a build that counts the members before it locks the room.
+/// Catches a build that counts the members before it locks the room. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_twenty_who_want_the_last_seat_one_gets_it() {
     let app = App::start().await;
@@ -88,7 +88,7 @@ async fn ownership_is_handed_over_in_one_step() {
     bob.post(&room.path("/leave"), json!({})).await.refused("LAST_OWNER");
 }
 
-/// Catches a build in which leaving and coming back ends a mute, or makes a member of a viewer.
+/// Catches a build in which leaving and coming back ends a mute, or makes a member of a viewer. Seen.
 #[tokio::test]
 async fn who_comes_back_finds_taken_what_was_taken() {
     let app = App::start().await;

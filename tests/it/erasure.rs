@@ -71,7 +71,7 @@ async fn a_rooms_owner_is_succeeded_and_an_empty_room_goes() {
     assert_eq!(int(&bob.get("/api/chat/rooms/public").await.ok(), "total"), 0);
 }
 
-/// Catches a build that forgets what is left to be done when the process ends.
+/// Catches a build that forgets what is left to be done when the process ends. Seen.
 #[tokio::test]
 async fn an_erasure_goes_on_after_a_crash() {
     let mut app = App::start().await;

@@ -43,7 +43,7 @@ async fn is_kept(app: &App, db: &DatabaseConnection, said: &str) -> bool {
 }
 
 /// Fails on builds whose index keeps what it held until its parts are merged, whose pages keep what they held until they are
-/// written again, and whose log keeps what it told until it begins anew.
+/// written again, and whose log keeps what it told until it begins anew. All seen.
 #[tokio::test]
 async fn no_byte_of_what_was_said_is_kept_once_it_is_taken_back() {
     let mut app = App::start().await;

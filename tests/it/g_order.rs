@@ -81,7 +81,7 @@ async fn pipelined_emits_are_stored_in_the_order_of_emission() {
 }
 
 /// Commands of different kinds on one socket keep their order too: a message right behind a join is heard.
-/// Catches a build that keeps order per event name only.
+/// Catches a build that keeps order per event name only. Seen.
 #[tokio::test]
 async fn commands_of_all_kinds_run_in_wire_order() {
     let app = App::start().await;

@@ -188,7 +188,7 @@ async fn a_thousand_clients_lose_no_event_emitted_right_after_connecting() {
 }
 
 /// A room with more than 1,000 missed events is joined live and announced; paging with `sync` fills the gap. Catches a
-/// build that replays without end, and one that stops at the limit without a word.
+/// build that replays without end, and one that stops at the limit without a word. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_missed_too_much_is_told_to_page() {
     let _alone = HEAVY.lock().await;

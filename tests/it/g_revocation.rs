@@ -12,7 +12,7 @@ use crate::support::{
 /// How long a loss of rights may take to bite.
 const BITE: Duration = Duration::from_secs(2);
 
-/// G8. Catches a build that checks membership only when a socket joins, and one that tells the members' sockets only
+/// G8. Catches a build that checks membership only when a socket joins (seen), and one that tells the members' sockets only
 /// after the change, so that later entries overtake it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_five_kicked_members_hear_nothing_more() {

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{App, HEAVY, SOON, checker, int, list, within};
+use crate::support::{App, HEAVY, SOON, checker, clock::age, int, list, within};
 
 /// How long a client that takes nothing may stay.
 const GONE: Duration = Duration::from_secs(45);
 
 /// G9. Catches a build that buffers without bound for a slow reader, one whose room waits for its slowest socket, one
-/// that relies on the ping timeout (which never fires for it), and one whose full buffer drops a broadcast silently.
+/// that relies on the ping timeout (which never fires for it), and one whose full buffer drops a broadcast silently. All
+/// seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_stops_reading_is_gone_and_hurts_nobody() {
     let _alone = HEAVY.lock().await;
@@ -46,23 +47,30 @@ async fn a_reader_that_stops_reading_is_gone_and_hurts_nobody() {
         (slowest, peak_kib)
     };
     let watch = async {
-        let (mut seqs, mut offline) = (Vec::new(), None);
+        let (mut seqs, mut offline, mut latest) = (Vec::new(), None, Duration::ZERO);
         while offline.is_none() {
             let event = within(GONE, "the next event", witness.stream()).await.expect("the witness stays connected");
             if checker::is_entry(&event, &room.id) {
                 seqs.push(int(&event.data, "seq"));
+                if event.name == "new_message" {
+                    latest = latest.max(age(&event.data["message"]["created_at"]));
+                }
             } else if event.name == "user_offline" && event.data["user_id"] == bob.id.as_str() {
                 offline = Some(event.at);
             }
         }
         gone.set(true);
-        (seqs, offline.unwrap())
+        (seqs, offline.unwrap(), latest)
     };
-    let ((slowest, peak_kib), (mut seqs, offline)) =
+    let ((slowest, peak_kib), (mut seqs, offline, latest)) =
         within(GONE + SOON, "the end of the stalled reader", async { tokio::join!(write, watch) }).await;
 
     assert!(offline - stalled_at <= GONE, "gone after {:?}", offline - stalled_at);
     assert!(slowest < Duration::from_secs(2), "others waited {slowest:?} for an ack");
+    println!(
+        "others waited {slowest:?} for an ack, and heard messages {latest:?} after they were stored at the latest"
+    );
+    assert!(latest < SOON / 2, "others heard a message {latest:?} after it was stored");
     let grown_kib = peak_kib.saturating_sub(before_kib);
     assert!(grown_kib < 128 * 1024, "the node grew by {grown_kib} KiB for one stalled reader");
 

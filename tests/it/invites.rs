@@ -78,6 +78,7 @@ async fn what_a_link_may_be_is_checked() {
 }
 
 /// Whoever has the code has the role: an admin who saw it could make admins. Fails on a build that shows it to all who may invite.
+/// Seen.
 #[tokio::test]
 async fn a_link_that_makes_admins_is_seen_only_by_who_may_make_them() {
     let app = App::start().await;
@@ -99,7 +100,7 @@ async fn a_link_that_makes_admins_is_seen_only_by_who_may_make_them() {
     dan.post(&by(&code, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
 }
 
-/// Fails on a build where the link's role counts, whatever they were before.
+/// Fails on a build where the link's role counts, whatever they were before. Seen.
 #[tokio::test]
 async fn who_was_demoted_comes_back_by_a_link_as_no_more_than_they_were() {
     let app = App::start().await;
@@ -123,7 +124,7 @@ async fn who_was_demoted_comes_back_by_a_link_as_no_more_than_they_were() {
     bob.post(&by(&code, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
 }
 
-/// Threat C22. Catches a build that counts the uses before it locks the room.
+/// Threat C22. Catches a build that counts the uses before it locks the room. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_fifty_who_use_a_single_use_link_one_gets_in() {
     let app = App::start().await;
@@ -200,7 +201,7 @@ async fn one_person_is_invited_for_one_use() {
     assert_eq!(list(&all, "invitations").iter().filter(|one| one["is_used"] == true).count(), 2);
 }
 
-/// Fails on a build that adds one invitation to the other.
+/// Fails on a build that adds one invitation to the other. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_holds_two_open_invitations_to_a_room() {
     let app = App::start().await;
@@ -249,7 +250,7 @@ async fn invitations_are_limited_by_who_sends_them() {
     bob.post(&path, json!({"email": "one-more@example.com"})).await.with_status(201);
 }
 
-/// Fails on a build that leaves them: the addresses of people whom nobody can let in any more.
+/// Fails on a build that leaves them: the addresses of people whom nobody can let in any more. Seen.
 #[tokio::test]
 async fn a_room_that_ends_or_closes_ends_its_invitations() {
     let app = App::start().await;

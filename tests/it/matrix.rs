@@ -241,7 +241,7 @@ impl Scene<'_> {
     }
 }
 
-/// Catches a wrong cell, and a rule that one transport keeps and another does not.
+/// Catches a wrong cell, and a rule that one transport keeps and another does not. The first seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_role_does_in_every_room_what_the_table_says_over_every_transport() {
     let _alone = HEAVY.lock().await;

@@ -153,7 +153,7 @@ async fn what_is_never_completed_is_swept(kind: StoreKind) {
     ada.loads(&direct.media).await.ok();
 }
 
-/// Catches a build that lets two requests write one file, or tells the second of them that there is none.
+/// Catches a build that lets two requests write one file, and one that tells the second of them that there is none. Both seen.
 async fn of_many_who_complete_an_upload_one_does(kind: StoreKind) {
     let gallery = Gallery::open(kind).await;
     let ada = gallery.app.user("ada").await;

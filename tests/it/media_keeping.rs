@@ -99,7 +99,7 @@ async fn what_no_row_knows_leaves_the_store() {
 }
 
 /// A database that was set up anew, or another one's bucket. Catches a build that takes all that it does not know for its own to
-/// remove.
+/// remove. Seen.
 #[tokio::test]
 async fn a_store_full_of_strange_files_is_left_alone() {
     let gallery = Gallery::open_with(StoreKind::Local, comparing).await;

@@ -240,6 +240,7 @@ async fn nobody_uploads_without_a_token() {
 
 /// M4. The bounds are an eighth and a fifth of these files: an upload is passed on, not collected. The bound is on the peak, from after the first
 /// one: decoders, pools and threads are there by then. Catches a build that lets all of them hold a part for S3 at once.
+/// Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_large_uploads_at_once_cost_little_memory() {
     for (kind, most_mib) in [(StoreKind::Local, 64), (StoreKind::S3, 100)] {

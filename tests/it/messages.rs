@@ -266,7 +266,7 @@ async fn history_is_read_from_any_place() {
     );
 }
 
-/// Fails on a build that counts on from a place: beyond the last number there is none.
+/// Fails on a build that counts on from a place: beyond the last number there is none. Seen.
 #[tokio::test]
 async fn a_place_beyond_all_places_is_answered() {
     let app = App::start().await;

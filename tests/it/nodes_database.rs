@@ -201,8 +201,48 @@ async fn a_database_that_moved_is_found_again() {
     assert!(begin.elapsed() < PATIENCE * 2, "it took {:?}", begin.elapsed());
 }
 
+/// G11 for commits that the database carries out, and whose answers are lost: whoever asked is told that it may have happened.
+/// Catches a build that says that nothing was stored. Seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost_is_in_doubt() {
+    let _alone = HEAVY.lock().await;
+    let database = Postgres::start().await;
+    let line = Line::to(database.addr()).await;
+    let node = App::with(Server::settings().with("DATABASE_URL", &database.fresh_database_by(line.addr()).await)).await;
+    let ada = node.user("ada").await;
+    let room = ada.opens_a_group("in doubt", &[]).await;
+    let socket = ada.connects().await;
+    let before = socket.emit_with_ack("send_message", workload::message(&room, "before")).answer().await;
+    line.leave_unanswered(Some("COMMIT"));
+    let edit = json!({"message_id": before["data"]["message"]["id"], "content": "edited"});
+    let (by_socket, edited, by_rest) = tokio::join!(
+        timed("send_message", socket.emit_with_ack("send_message", workload::message(&room, "by-socket")).answer()),
+        timed("edit_message", socket.emit_with_ack("edit_message", edit).answer()),
+        timed("POST messages", ada.post("/api/chat/messages", workload::message(&room, "by-rest"))),
+    );
+    line.leave_unanswered(None);
+    is_unavailable(&by_rest);
+    let by_rest = json!({"ok": false, "error": {"message": by_rest.json()["detail"]}});
+    let mut sent = checker::Sent::default();
+    for (key, answer) in [("before", before), ("by-socket", by_socket), ("by-rest", by_rest)] {
+        sent.note(key, Some(&answer));
+    }
+    assert!(checker::in_doubt(&edited), "{edited}");
+    let works = async || ada.tries_to_say(&room, "is it back?").await.status == 201;
+    eventually(PATIENCE, "a message is stored again", works).await;
+    let named = |message: &Value| message["client_msg_id"].is_string();
+    let history: Vec<Value> = ada.history(&room).await.into_iter().filter(named).collect();
+    sent.matches(&history);
+    assert_eq!(history.len(), 3, "what was asked was committed: {history:?}");
+    assert_eq!(history[0]["content"], "edited");
+    for key in ["by-socket", "by-rest"] {
+        let again = socket.ask("send_message", workload::message(&room, key)).await;
+        assert_eq!(again["duplicate"], true, "{key} may be sent again: {again}");
+    }
+}
+
 /// The same in the middle of what a node does by itself: looking at the log, at logins, at who is there. There is no Redis, so
-/// all that its sockets hear comes from there. Catches a build whose own work waits for an answer that never comes.
+/// all that its sockets hear comes from there. Catches a build whose own work waits for an answer that never comes. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_goes_on_by_itself_after_its_database_moved() {
     let database = Postgres::start().await;
@@ -214,11 +254,11 @@ async fn a_node_goes_on_by_itself_after_its_database_moved() {
     let [ada, bob] = here.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("moving", &[&bob]).await;
     let (asks, mut hears) = (ada.connects().await, bob.at(&there).enters(&room).await);
-    // Longer than the time between two looks, so that one of each kind is under way.
-    line.stall(true);
+    // Longer than the time between two looks, so that one of each kind is under way. Whether a connection works is asked before;
+    // what is lost is the answer to a prepared statement.
+    line.leave_unanswered(Some("sqlx_s_"));
     tokio::time::sleep(Duration::from_secs(16)).await;
-    line.strand();
-    line.stall(false);
+    line.leave_unanswered(None);
     let begin = Instant::now();
     let said = ada.says(&room, "after the move").await;
     let heard = hears.expect_within(PATIENCE * 2, "new_message").await;

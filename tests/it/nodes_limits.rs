@@ -76,7 +76,7 @@ async fn refusal(person: &Person) -> String {
     }
 }
 
-/// Catches a build that lets everything through, or nothing, when it cannot ask Redis.
+/// Catches a build that lets everything through when it cannot ask Redis, and one that lets nothing through. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_each_node_counts_by_itself() {
     let _alone = HEAVY.lock().await;

@@ -17,8 +17,8 @@ async fn two_in_a_room(cluster: &Cluster) -> (Person, Person, Room) {
     (ada, bob.at(there), room)
 }
 
-/// Catches a build that does not publish (seen), and one that does not subscribe to a room when its first socket joins: the news
-/// would come with the sweep.
+/// Catches a build that does not publish, and one that subscribes only when it connects to Redis, not to what somebody needs
+/// later: the news would come with the sweep. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_arrives_on_the_other_node_at_once() {
     let _alone = HEAVY.lock().await;
@@ -43,7 +43,7 @@ async fn a_message_arrives_on_the_other_node_at_once() {
 }
 
 /// Catches a build whose nodes follow only rooms that somebody has joined: people who are merely members would hear of
-/// activity some seconds later, or never.
+/// activity some seconds later, or never. Seen.
 #[tokio::test]
 async fn what_concerns_people_on_another_node_is_told_at_once() {
     let cluster = Cluster::start(2).await;
@@ -79,6 +79,27 @@ async fn what_concerns_people_on_another_node_is_told_at_once() {
     assert!(heard.iter().all(|event| !checker::is_entry(event, &room.id)), "{heard:?}");
 }
 
+/// Of two marks the earlier one comes later, from a node that is slow. Catches a build that tells marks as they come: the reader
+/// would seem to go back. Seen.
+#[tokio::test]
+async fn a_mark_that_comes_late_takes_nobody_back() {
+    let cluster = Cluster::start(2).await;
+    let (ada, bob, room) = two_in_a_room(&cluster).await;
+    let mut witness = ada.enters(&room).await;
+    let (first, last) = (ada.says(&room, "first").await, ada.says(&room, "last").await);
+    let (phone, laptop) = (bob.connects().await, bob.at(&cluster.nodes[0]).connects().await);
+    let read = |message: &Value| json!({"room_id": room.id, "message_ids": [message["id"]]});
+    cluster.lines[1].stall(true);
+    phone.ask("mark_as_read", read(&first)).await;
+    laptop.ask("mark_as_read", read(&last)).await;
+    let told = witness.expect("messages_read").await;
+    cluster.lines[1].stall(false);
+    assert_eq!((&told["last_read_seq"], &told["message_ids"]), (&last["seq"], &json!([last["id"]])));
+    let late = witness.expect("messages_read").await;
+    assert_eq!(late["message_ids"], json!([first["id"]]), "the one of the slow node");
+    assert_eq!((&late["last_read_seq"], &late["read_at"]), (&told["last_read_seq"], &told["read_at"]));
+}
+
 /// Somebody with a socket on a node.
 struct OnNode {
     person: Person,
@@ -100,7 +121,7 @@ impl OnNode {
 }
 
 /// A node that lost its Redis hears of what the other committed by its sweep, and a node whose news was lost is no worse.
-/// Catches a build without a sweep (seen), and one that waits for Redis before it delivers to its own sockets.
+/// Catches a build without a sweep, and one that waits for Redis before it delivers to its own sockets. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_nodes_agree_within_five_seconds() {
     let mut cluster = Cluster::start(2).await;

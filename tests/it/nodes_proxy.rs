@@ -26,8 +26,8 @@ async fn sockets(node: &App) -> u32 {
     line.rsplit(' ').next().and_then(|count| count.parse().ok()).expect("a whole number")
 }
 
-/// Catches a set-up that loses the upgrade header, one that buffers answers, and one that spreads the requests of a polling
-/// session over the nodes.
+/// Catches a set-up that loses the upgrade header, one that spreads the requests of a polling session over the nodes, and one
+/// that shows the metrics to everybody. All seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nginx_serves_both_transports_of_two_nodes() {
     let _alone = HEAVY.lock().await;
@@ -61,6 +61,7 @@ async fn nginx_serves_both_transports_of_two_nodes() {
 }
 
 /// An official client begins by polling and goes on by WebSocket. Catches a set-up in which the two reach different nodes.
+/// Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_polling_session_becomes_a_websocket_behind_nginx() {
     let _alone = HEAVY.lock().await;

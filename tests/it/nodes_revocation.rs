@@ -12,6 +12,9 @@ use crate::support::{
 const BITE: Duration = Duration::from_secs(2);
 const LATE: Duration = Duration::from_secs(30);
 
+/// People who lose their place in a room.
+const KICKS: usize = 25;
+
 /// What ends logins, told on the first node.
 async fn end(how: &str, phone: &Person) {
     match how {
@@ -59,23 +62,23 @@ async fn a_login_that_ends_on_one_node_ends_its_sockets_on_the_other() {
 }
 
 /// G8. Kicks, bans and lower roles, on open sockets of the other node, under load. Catches a build that looks at a membership
-/// when a socket joins, and one whose other nodes hear of it by their sweep; the latter seen.
+/// only when a socket joins, and one whose other nodes hear of it by their sweep. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loss_of_rights_in_a_room_bites_on_the_other_node() {
     let _alone = HEAVY.lock().await;
     let cluster = Cluster::start(2).await;
     let (here, there) = cluster.pair();
-    let people = here.crowd(11).await;
+    let people = here.crowd(KICKS + 3).await;
     let others: Vec<&Person> = people[1..].iter().collect();
-    let (owner, stays) = (&people[0], people[10].at(there));
+    let (owner, viewer, stays) = (&people[0], &people[1], people[2].at(there));
     let room = owner.opens_a_group("strict", &others).await;
     let mut victims: Vec<(Person, Socket)> = Vec::new();
-    for person in &people[1..9] {
+    for person in &people[3..] {
         let person = person.at(there);
         let socket = person.enters(&room).await;
         victims.push((person, socket));
     }
-    let viewer = people[9].at(there).enters(&room).await;
+    let views = viewer.at(there).enters(&room).await;
     let mut witness = stays.enters(&room).await;
     let writer = owner.connects().await;
     let start = owner.last_seq(&room).await;
@@ -93,14 +96,14 @@ async fn a_loss_of_rights_in_a_room_bites_on_the_other_node() {
             }
             lost.push(Instant::now());
         }
-        owner.makes(&people[9], "viewer", &room).await;
-        viewer.ask_in_vain("send_message", workload::message(&room, "as a viewer"), "PERMISSION_DENIED").await;
+        owner.makes(viewer, "viewer", &room).await;
+        views.ask_in_vain("send_message", workload::message(&room, "as a viewer"), "PERMISSION_DENIED").await;
         // the load goes on beyond the time in which a kick must bite
         tokio::time::sleep(BITE).await;
         over.set(true);
         lost
     };
-    let ((), lost) = within(SOON * 4, "8 losses", async { tokio::join!(write, lose) }).await;
+    let ((), lost) = within(SOON * 4, "the losses", async { tokio::join!(write, lose) }).await;
 
     let last = owner.last_seq(&room).await;
     witness.expect_that("new_message", |data| data["seq"] == last).await;

@@ -127,6 +127,7 @@ async fn typing_is_told_to_the_room_and_ended_in_every_way() {
 }
 
 /// With the time that users get: typing ends by itself within six seconds. Catches a build that leaves it to clients.
+/// Seen.
 #[tokio::test]
 async fn typing_that_is_not_renewed_ends_within_six_seconds() {
     let app = App::start().await;

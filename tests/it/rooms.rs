@@ -52,7 +52,8 @@ async fn a_new_room_is_told_to_everybody_who_became_a_member() {
     assert_eq!(stranger.expect("room_created").await["room"]["id"], later.id.as_str(), "not told of the first");
 }
 
-/// Catches a build that looks for the direct room before it makes one, outside one transaction.
+/// Catches a build that looks for the direct room before it makes one, outside one transaction, and keeps no key of it that
+/// cannot be there twice. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_requests_at_the_same_instant_make_one_direct_room() {
     let _alone = HEAVY.lock().await;

@@ -16,7 +16,7 @@ async fn indexed(app: &App, count: usize) {
 }
 
 /// The index knows nothing of who may read what. Fails on a build that asks it once for as many as it counts: all of those are
-/// the newest, and none of them is the newcomer's to read.
+/// the newest, and none of them is the newcomer's to read. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_are_full_though_most_of_what_fits_is_not_the_askers_to_read() {
     let _alone = HEAVY.lock().await;

@@ -5,9 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Person, SOON, Server, Socket, Transport, checker, polling,
-    socket::Refusal,
-    text, tokens,
+    App, Person, SOON, Server, Socket, Transport, checker, polling, text, tokens,
     websocket::{PATH, WebSocket},
     within,
 };
@@ -222,17 +220,26 @@ async fn a_socket_cannot_become_somebody_else() {
     socket.ask_in_vain("join_room", json!({"room_id": room.id}), "ROOM_NOT_FOUND").await;
 }
 
+/// Catches a build that answers those who come now with a refusal: no client would try again. Seen.
 #[tokio::test]
 async fn a_draining_node_takes_nobody_new() {
     let mut app = App::start().await;
     let ada = app.user("ada").await;
     let mut socket = ada.connects().await;
+    let mut late = WebSocket::open(app.site.addr(), PATH, &[]).await.expect("a session");
     app.server.sigterm();
     let notice = socket.expect("server_draining").await;
     assert!(notice["retry_after_ms"].as_u64().is_some_and(|wait| wait > 0), "{notice}");
+    late.writer.text(&format!("40{}", json!({"token": ada.token}))).await;
+    let refusal = ada.tries_to_connect_by(Transport::WebSocket, json!({})).await.err().expect("nobody is let in");
+    assert!(!refusal.is_final(), "{refusal:?}");
+    let answered = async {
+        while let Some(packet) = late.reader.next().await {
+            assert!(!packet.starts_with('4'), "an answer to a late CONNECT: {packet}");
+        }
+    };
+    within(SOON, "the end of who connects too late", answered).await;
     socket.closed_within(SOON).await;
-    let refusal = ada.tries_to_connect_by(Transport::WebSocket, json!({})).await.err();
-    assert!(matches!(refusal, Some(Refusal(_))), "{refusal:?}");
     let status = app.server.exit(Duration::from_secs(10)).await;
     assert!(status.success(), "{status}");
 }

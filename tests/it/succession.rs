@@ -14,7 +14,7 @@ async fn closes_the_account(person: &Person) {
     person.delete("/api/users/me").await.with_status(204);
 }
 
-/// Fails on a build that closes the account and leaves the room to it.
+/// Fails on a build that closes the account and leaves the room to it. Seen.
 #[tokio::test]
 async fn when_the_only_owner_goes_who_is_next_owns_the_room() {
     let app = App::start().await;
@@ -43,7 +43,7 @@ async fn when_the_only_owner_goes_who_is_next_owns_the_room() {
     cyd.delete(&led.path("")).await.with_status(204);
 }
 
-/// Fails on a build that counts accounts that are gone.
+/// Fails on a build that counts accounts that are gone. Seen.
 #[tokio::test]
 async fn an_account_that_is_gone_is_no_owner() {
     let app = App::start().await;
@@ -82,7 +82,7 @@ async fn when_many_go_at_once_who_stays_owns_the_room() {
     }
 }
 
-/// Fails on a build that hands rooms over only while it closes the account: the process may end in between.
+/// Fails on a build that hands rooms over only while it closes the account: the process may end in between. Seen.
 #[tokio::test]
 async fn a_room_that_a_crash_left_without_an_owner_is_handed_over_after_it() {
     let mut app = App::start().await;

@@ -105,7 +105,7 @@ async fn a_room_that_is_not_open_announces_its_activity() {
     assert!(checker::seqs(&away.heard().await, &room.id).is_empty());
 }
 
-/// Catches a build that tells every message to every member, and one that never tells the last.
+/// Catches a build that tells every message to every member, and one that never tells the last. Both seen.
 #[tokio::test]
 async fn activity_is_told_once_a_second_and_ends_at_the_truth() {
     let app = App::start().await;

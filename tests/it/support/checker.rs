@@ -43,6 +43,11 @@ pub(crate) fn dense(who: &str, seqs: &[i64], after: i64, last: i64) {
     assert_eq!(expected - 1, last, "{who}: the log ends at {last}, heard up to {}", expected - 1);
 }
 
+/// Whether an answer leaves open what became of what was asked. Any other refusal says that nothing did.
+pub(crate) fn in_doubt(answer: &Value) -> bool {
+    answer["ok"] != true && text(&answer["error"], "message").contains("may or may not")
+}
+
 /// What a sender knows about its sends.
 #[derive(Default)]
 pub(crate) struct Sent {
@@ -64,7 +69,7 @@ impl Sent {
                 self.unknown.remove(client_msg_id);
             }
             // told that nothing was stored
-            Some(answer) if !text(&answer["error"], "message").contains("may or may not") => {}
+            Some(answer) if !in_doubt(answer) => {}
             _ => {
                 if !self.acked.contains_key(client_msg_id) {
                     self.unknown.insert(client_msg_id.to_owned());

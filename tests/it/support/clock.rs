@@ -2,6 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
+use serde_json::Value;
 use tokio::{sync::Mutex, time};
 
 /// How long anything may take that should be immediate, on a machine that is busy with other tests.
@@ -32,4 +33,11 @@ pub(crate) async fn eventually(limit: Duration, what: &str, mut holds: impl Asyn
 pub(crate) fn rfc3339_in(span: Duration) -> String {
     let now = std::time::UNIX_EPOCH.elapsed().expect("it is after 1970");
     entity::Timestamp(i64::try_from((now + span).as_millis()).expect("it is before the year 292 million")).to_string()
+}
+
+/// How long ago the moment was that the wire writes so; nothing if it is still to come.
+pub(crate) fn age(moment: &Value) -> Duration {
+    let at: entity::Timestamp = serde_json::from_value(moment.clone()).expect("a moment");
+    let now = std::time::UNIX_EPOCH.elapsed().expect("it is after 1970");
+    now.saturating_sub(Duration::from_millis(u64::try_from(at.0).expect("it is after 1970")))
 }

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,6 +33,8 @@ struct State {
     stalled: bool,
     delay: Duration,
     refuses: bool,
+    /// Whoever asks this gets no answer, and none to anything after it.
+    unanswered: Option<&'static str>,
 }
 
 /// How many bytes connections live for.
@@ -64,7 +69,8 @@ impl Line {
     async fn open(target: impl Fn() -> SocketAddr + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("it is bound");
-        let line = State { cuts: 0, stranded: 0, stalled: false, delay: Duration::ZERO, refuses: false };
+        let line =
+            State { cuts: 0, stranded: 0, stalled: false, delay: Duration::ZERO, refuses: false, unanswered: None };
         let line = Arc::new(watch::channel(line).0);
         let life: Arc<Mutex<Option<Life>>> = Arc::default();
         let (lines, lives) = (Arc::clone(&line), Arc::clone(&life));
@@ -83,8 +89,10 @@ impl Line {
                     lives.lock().expect("no panic").as_mut().map(|(rng, range)| rng.random_range(range.clone()));
                 let (near_in, near_out) = near.into_split();
                 let (far_in, far_out) = far.into_split();
-                tokio::spawn(carry(near_in, far_out, lines.subscribe(), None));
-                tokio::spawn(carry(far_in, near_out, lines.subscribe(), bytes));
+                let deaf = Arc::<AtomicBool>::default();
+                let (there, back) = (Direction::There(Arc::clone(&deaf)), Direction::Back { deaf, bytes });
+                tokio::spawn(carry(near_in, far_out, lines.subscribe(), there));
+                tokio::spawn(carry(far_in, near_out, lines.subscribe(), back));
             }
         });
         Self { addr, line, life, task }
@@ -120,6 +128,12 @@ impl Line {
         self.line.send_modify(|line| line.stranded += 1);
     }
 
+    /// Carries what is asked and loses the answer, from the next connection on that asks for something with these words in it, and
+    /// everything that connection is answered later.
+    pub(crate) fn leave_unanswered(&self, words: Option<&'static str>) {
+        self.line.send_modify(|line| line.unanswered = words);
+    }
+
     /// Holds each piece back for this long.
     pub(crate) fn delay(&self, delay: Duration) {
         self.line.send_modify(|line| line.delay = delay);
@@ -132,13 +146,40 @@ impl Line {
     }
 }
 
-/// Carries one direction until its end, a cut, or the last of `bytes`.
+/// One of the two ways of a connection.
+enum Direction {
+    /// Sets whether the connection gets no answers any more.
+    There(Arc<AtomicBool>),
+    Back {
+        deaf: Arc<AtomicBool>,
+        /// What it carries before it is cut.
+        bytes: Option<usize>,
+    },
+}
+
+impl Direction {
+    /// Looks at what comes by; answers whether it is lost.
+    fn loses(&self, piece: &[u8], unanswered: Option<&str>) -> bool {
+        match self {
+            Self::There(deaf) => {
+                if unanswered.is_some_and(|words| piece.windows(words.len()).any(|part| part == words.as_bytes())) {
+                    deaf.store(true, Ordering::SeqCst);
+                }
+                false
+            }
+            Self::Back { deaf, .. } => deaf.load(Ordering::SeqCst),
+        }
+    }
+}
+
+/// Carries one direction until its end, a cut, or the last of its bytes.
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut line: watch::Receiver<State>,
-    mut bytes: Option<usize>,
+    direction: Direction,
 ) {
+    let mut bytes = if let Direction::Back { bytes, .. } = &direction { *bytes } else { None };
     let State { cuts, stranded, .. } = *line.borrow();
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -152,7 +193,8 @@ async fn carry(
         if read == 0 {
             break;
         }
-        let moves = |line: &State| !line.stalled && line.stranded == stranded;
+        let is_lost = direction.loses(&buffer[..read], line.borrow().unanswered);
+        let moves = |line: &State| !is_lost && !line.stalled && line.stranded == stranded;
         if line.wait_for(|line| moves(line) || line.cuts != cuts).await.is_err() {
             return reset(to.as_ref());
         }

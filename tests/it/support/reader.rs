@@ -6,7 +6,7 @@ use std::{cell::Cell, time::Duration};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::{Person, Room, Socket, Transport, checker, int, rest::Site};
+use super::{Person, Room, Socket, Transport, checker, clock::age, int, rest::Site};
 
 /// How long to wait before the next attempt, and between two looks at whether it is over.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -21,11 +21,13 @@ pub(crate) struct Reader {
     pub(crate) connections: usize,
     /// What it was told about coming back, each time that a node stopped.
     pub(crate) farewells: Vec<i64>,
+    /// The longest that a message was on its way, from when it was stored.
+    pub(crate) slowest: Duration,
 }
 
 impl Reader {
     pub(crate) fn new(start: i64) -> Self {
-        Self { start, seqs: Vec::new(), connections: 0, farewells: Vec::new() }
+        Self { start, seqs: Vec::new(), connections: 0, farewells: Vec::new(), slowest: Duration::ZERO }
     }
 
     fn cursor(&self) -> i64 {
@@ -42,7 +44,10 @@ impl Reader {
                     self.connections += 1;
                     self.hear(socket, room, last).await;
                 }
-                Err(_) => sleep(PAUSE).await,
+                Err(refusal) => {
+                    assert!(!refusal.is_final(), "a reader was sent away for good: {refusal:?}");
+                    sleep(PAUSE).await;
+                }
             }
             if last.get().is_some_and(|last| self.cursor() >= last) {
                 return;
@@ -54,7 +59,12 @@ impl Reader {
     async fn hear(&mut self, mut socket: Socket, room: &Room, last: &Cell<Option<i64>>) {
         while last.get().is_none_or(|last| self.cursor() < last) {
             match timeout(LOOK, socket.stream()).await {
-                Ok(Some(event)) if checker::is_entry(&event, &room.id) => self.seqs.push(int(&event.data, "seq")),
+                Ok(Some(event)) if checker::is_entry(&event, &room.id) => {
+                    self.seqs.push(int(&event.data, "seq"));
+                    if event.name == "new_message" {
+                        self.slowest = self.slowest.max(age(&event.data["message"]["created_at"]));
+                    }
+                }
                 Ok(Some(event)) if event.name == "server_draining" => {
                     self.farewells.push(int(&event.data, "retry_after_ms"));
                 }

@@ -37,6 +37,13 @@ pub(crate) enum Transport {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal(pub(crate) String);
 
+impl Refusal {
+    /// Whether it is the code of an answer to CONNECT: no client tries again by itself after one.
+    pub(crate) fn is_final(&self) -> bool {
+        self.0.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+    }
+}
+
 /// What a transport carries out.
 pub(crate) enum Outgoing {
     /// An Engine.IO packet.

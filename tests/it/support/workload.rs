@@ -89,7 +89,10 @@ impl Writer {
             let person = Person { site: site.clone(), ..person.clone() };
             match person.tries_to_connect_by(Transport::WebSocket, json!({})).await {
                 Ok(socket) => self.send_until(&socket, room, |_| done()).await,
-                Err(_) => tokio::time::sleep(PAUSE).await,
+                Err(refusal) => {
+                    assert!(!refusal.is_final(), "a writer was sent away for good: {refusal:?}");
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
     }

@@ -1,0 +1,39 @@
+//! How far somebody is known to have read.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::Read;
+use crate::contract::{RoomId, Seq, Timestamp, UserId};
+
+/// How long a mark may be on its way from another node; what was told is remembered for as long.
+const LATE: Duration = Duration::from_secs(60);
+
+/// The furthest mark that was told of each member of late. One that comes later, from a node that is behind, goes no further
+/// back: it tells of its messages, and of that mark.
+#[derive(Debug, Default)]
+pub(super) struct Told(HashMap<(RoomId, UserId), Mark>);
+
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    last_read_seq: Seq,
+    read_at: Timestamp,
+    told: Instant,
+}
+
+impl Told {
+    /// What is to be told of a mark now.
+    pub(super) fn settle(&mut self, room: RoomId, user: UserId, read: Read) -> Read {
+        let told = Instant::now();
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|_, mark| told < mark.told + LATE);
+        }
+        let mark = Mark { last_read_seq: read.last_read_seq, read_at: read.read_at, told };
+        let furthest = self.0.entry((room, user)).or_insert(mark);
+        if furthest.last_read_seq <= read.last_read_seq {
+            *furthest = mark;
+        }
+        Read { last_read_seq: furthest.last_read_seq, read_at: furthest.read_at, ..read }
+    }
+}
