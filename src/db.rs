@@ -129,9 +129,7 @@ impl Db {
         }
         let tx = pool::in_time(pool::ANSWER, self.read.0.begin()).await.map(Timely)?;
         tx.execute_unprepared("SET LOCAL plan_cache_mode = force_custom_plan").await?;
-        let rows = tx.query_all_raw(statement).await?;
-        tx.commit().await?;
-        Ok(rows)
+        tx.query_all_raw(statement).await
     }
 
     /// Gives up work in the background, transactions and all, for which a request would long have been answered: what it waits

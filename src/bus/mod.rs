@@ -10,17 +10,13 @@ pub mod interest;
 pub mod redis;
 mod wire;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use sea_orm::{ConnAcquireErr, DbErr};
 use serde::{Deserialize, Serialize};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::sync::mpsc;
 
 pub use committed::{Audience, Committed};
 use interest::Topic;
@@ -33,9 +29,6 @@ use crate::{
 
 /// Notices that may wait for delivery before those who commit have to wait too.
 const CAPACITY: usize = 1024;
-
-/// How long a commit may take; its connection to a machine that vanished is wanted for others.
-const COMMIT: Duration = Duration::from_secs(5);
 
 /// Notices that may wait for the way to other nodes; what does not fit they find in the log.
 const OUTWARD: usize = 4096;
@@ -154,8 +147,7 @@ impl Bus {
     pub async fn commit(&self, tx: Transaction, notice: Notice) -> Result<()> {
         let bus = self.clone();
         let step = tokio::spawn(async move {
-            let committed = timeout(COMMIT, tx.commit()).await;
-            committed.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))).map_err(in_doubt)?;
+            tx.commit().await?;
             bus.publish(notice).await;
             Ok(())
         });
@@ -167,16 +159,5 @@ impl Bus {
         if !entries.is_empty() {
             self.publish(Notice::Committed(entries.into())).await;
         }
-    }
-}
-
-/// What became of a commit that the database did not answer, nobody knows.
-pub(crate) fn in_doubt(error: DbErr) -> Error {
-    match Error::from(error) {
-        Error::Unavailable(cause) => {
-            tracing::warn!(error = %cause, "the database did not answer a commit");
-            Error::IN_DOUBT
-        }
-        other => other,
     }
 }

@@ -93,7 +93,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
     }
     lift(&tx, room_id, &[user_id]).await?;
     audit::enter(&tx, &permit, [Deed::new(AuditAction::MemberUnbanned).to(user_id)], now).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// Who is banned from a room, the latest ban first.

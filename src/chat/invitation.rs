@@ -134,7 +134,7 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId, id: InvitationI
         return Err(invite::INVITE_NOT_FOUND);
     }
     audit::enter(&tx, &permit, [revoked(id)], chat.clock.now()).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// That an invitation was taken back.

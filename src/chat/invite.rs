@@ -97,7 +97,7 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
         return Err(INVITE_NOT_FOUND);
     }
     audit::enter(&tx, &permit, [Deed::new(AuditAction::InviteRevoked)], chat.clock.now()).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// What somebody sees of a room who has a code.

@@ -246,7 +246,7 @@ async fn detach(chat: &Chat, owner: UserId, carrier: &carried::Model) -> Result<
         return Ok(());
     }
     if room.deleted_at.is_some() {
-        return Ok(tx.commit().await?);
+        return tx.commit().await;
     }
     let id = message.id;
     let mut row = message.into_active_model();

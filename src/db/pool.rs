@@ -8,9 +8,14 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
+use crate::error::{Error, Result};
+
 /// How long one answer may take, the waiting for a connection included. The database itself gives up before; this is for one
 /// that says nothing any more.
 pub(super) const ANSWER: Duration = Duration::from_secs(8);
+
+/// How long a commit may take.
+const COMMIT: Duration = Duration::from_secs(5);
 
 /// Whoever asks it is not kept waiting by a machine that vanished, and keeps no connection to it.
 #[derive(Clone, Debug)]
@@ -26,10 +31,15 @@ impl Transaction {
     /// Makes the change.
     ///
     /// # Errors
-    /// Those of the database; and `DbErr::ConnectionAcquire` when it does not answer, so that nobody knows what became of the
-    /// change.
-    pub async fn commit(self) -> Result<(), DbErr> {
-        in_time(ANSWER, self.0.commit()).await
+    /// When it is refused; and [`Error::IN_DOUBT`] when the database does not answer: then nobody knows what became of it.
+    pub async fn commit(self) -> Result<()> {
+        in_time(COMMIT, self.0.commit()).await.map_err(|error| match Error::from(error) {
+            Error::Unavailable(cause) => {
+                tracing::warn!(error = %cause, "the database did not answer a commit");
+                Error::IN_DOUBT
+            }
+            other => other,
+        })
     }
 }
 

@@ -8,10 +8,7 @@ use std::{
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{PATIENCE, Presences, change::Change, ledger::LEASE_MS, ledger::Ledger};
-use crate::{
-    db::Db,
-    error::{Error, Result},
-};
+use crate::{db::Db, error::Result};
 
 /// How often the lease is renewed, and others' looked at. With the length of a lease it bounds how long the users of a dead
 /// node seem to be there: 20 s.
@@ -60,7 +57,7 @@ impl Presences {
         let Ledger::Shared(shared) = &self.ledger else { return };
         match Db::in_time(PATIENCE, shared.bury()).await {
             Ok(shifts) => self.announce(shifts).await,
-            Err(error) => Error::from(error).record(),
+            Err(error) => error.record(),
         }
     }
 

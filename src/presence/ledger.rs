@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use parking_lot::Mutex;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::change::{Shift, Step};
@@ -123,7 +123,7 @@ fn remember(there: &mut HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, 
 }
 
 impl Shared {
-    async fn note(&self, steps: &BTreeMap<UserId, Step>) -> Result<Vec<Shift>, DbErr> {
+    async fn note(&self, steps: &BTreeMap<UserId, Step>) -> Result<Vec<Shift>> {
         let users: Vec<UserId> = steps.keys().copied().collect();
         let tx = self.db.begin().await?;
         let before = lock(&tx, &users).await?;
@@ -171,14 +171,14 @@ impl Shared {
     }
 
     /// Says that this node lives; answers whether it has to be entered anew, with all its users.
-    pub(super) async fn renew(&self, lease_ms: i64) -> Result<bool, DbErr> {
+    pub(super) async fn renew(&self, lease_ms: i64) -> Result<bool> {
         let renewed = statement(RENEW, vec![self.node.into(), lease_ms.into()]);
         let row = self.db.writer().query_one_raw(renewed).await?;
-        row.map_or(Ok(false), |row| row.try_get("", "is_new"))
+        Ok(row.map_or(Ok(false), |row| row.try_get("", "is_new"))?)
     }
 
     /// Takes nodes off the ledger that no longer live; answers what that changes for their users.
-    pub(super) async fn bury(&self) -> Result<Vec<Shift>, DbErr> {
+    pub(super) async fn bury(&self) -> Result<Vec<Shift>> {
         let tx = self.db.begin().await?;
         let mut shifts = Vec::new();
         for dead in Dead::find_by_statement(statement(DEAD, vec![])).all(&tx).await? {
@@ -207,7 +207,7 @@ impl Shared {
 
 /// Lets nobody else change the presence of these users until the transaction ends; answers how it is. Apart from the rows of
 /// the users themselves, which messages refer to.
-async fn lock(tx: &Transaction, users: &[UserId]) -> Result<HashMap<UserId, ChosenStatus>, DbErr> {
+async fn lock(tx: &Transaction, users: &[UserId]) -> Result<HashMap<UserId, ChosenStatus>> {
     // The random half of an identifier says which.
     let key = |user: &UserId| LOCKS + (user.0.as_u64_pair().1 % LOCK_COUNT).cast_signed();
     let keys: BTreeSet<i64> = users.iter().map(key).collect();
@@ -216,7 +216,7 @@ async fn lock(tx: &Transaction, users: &[UserId]) -> Result<HashMap<UserId, Chos
     there(tx, uuids(users)).await
 }
 
-async fn there(db: &impl ConnectionTrait, users: Value) -> Result<HashMap<UserId, ChosenStatus>, DbErr> {
+async fn there(db: &impl ConnectionTrait, users: Value) -> Result<HashMap<UserId, ChosenStatus>> {
     let rows = There::find_by_statement(statement(THERE, vec![users])).all(db).await?;
     Ok(rows.into_iter().map(There::read).collect())
 }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use parlour::{config::Config, db::Db};
 use rand::RngExt;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -270,6 +272,25 @@ async fn a_node_goes_on_by_itself_after_its_database_moved() {
     };
     eventually(PATIENCE * 3, "bob is there", is_there).await;
     println!("as before after {:?}", begin.elapsed());
+}
+
+/// The same for what a node changes by itself, such as files to sweep and accounts to settle, when the database vanishes in the
+/// middle of a transaction. Catches a build whose transactions wait for the system to give the connection up. Seen.
+#[tokio::test]
+async fn a_transaction_ends_though_its_database_vanished() {
+    let database = Postgres::start().await;
+    let line = Line::to(database.addr()).await;
+    let mut config = Config::defaults();
+    config.database.url = database.fresh_database_by(line.addr()).await.into();
+    let db = Db::open(&config).await.unwrap();
+    let (underway, done) = (db.begin().await.unwrap(), db.begin().await.unwrap());
+    line.strand();
+    let asked = within(PATIENCE, "an answer", underway.execute_unprepared("SELECT 1")).await;
+    assert!(asked.is_err(), "who should have answered?");
+    let committed = within(PATIENCE, "the end of a commit", done.commit()).await;
+    assert!(committed.unwrap_err().to_string().contains("may or may not"), "nobody knows");
+    let goes_on = async || db.begin().await.is_ok();
+    eventually(PATIENCE, "a transaction with the database in its new place", goes_on).await;
 }
 
 /// A node that is frozen in the middle of a transaction has the room locked. Catches a build that lets it have it for as long as

@@ -11,7 +11,7 @@ use std::{
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnAcquireErr, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType},
 };
 use tokio::{
@@ -24,7 +24,7 @@ use super::{
     batch::{self, Outcome, Stored},
 };
 use crate::{
-    bus::{self, Bus, Committed, Notice},
+    bus::{Bus, Committed, Notice},
     chat::{attachment, view::padded},
     clock::Clock,
     contract::{MemberId, Seq, command::SentMessage, event::Durable},
@@ -145,9 +145,7 @@ async fn commit(
     });
     let late = |_| Err(Error::Unavailable("the database took too long for a batch".into()));
     let (tx, results) = write.await.unwrap_or_else(late).map_err(Failure::Before)?;
-    let committed =
-        timeout(COMMIT, tx.commit()).await.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)));
-    committed.map_err(|error| Failure::Commit(bus::in_doubt(error)))?;
+    timeout(COMMIT, tx.commit()).await.unwrap_or(Err(Error::IN_DOUBT)).map_err(Failure::Commit)?;
     Ok(results)
 }
 
