@@ -21,6 +21,8 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::{sync::Notify, time::timeout};
 
+use crate::error::Error;
+
 /// Packets of one answer: `Payload.max_decode_packets` of python-engineio
 /// (<https://python-engineio.readthedocs.io/en/stable/server.html#decoding-payloads>).
 const PACKETS: usize = 16;
@@ -85,7 +87,7 @@ pub(super) async fn portion(State(waiting): State<Arc<Waiting>>, request: Reques
             Some(first) => answer(first),
             None => Response::from_parts(parts, Body::from(packets)),
         },
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(error) => Error::Unavailable(error.into()).into_response(),
     }
 }
 
