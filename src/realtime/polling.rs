@@ -1,5 +1,5 @@
 //! Polling answers that every client takes. The library puts all that waits into one; python-engineio refuses an answer of more
-//! than [`PACKETS`] and ends its session.
+//! than [`PACKETS`] and ends its session. Who is asking nobody can tell: so all clients get theirs in portions.
 //!
 //! What is more waits here for the next request. A session that becomes a WebSocket stops asking in the middle of it, so it is
 //! given all that waits before it may, and nothing is held back from then on.
@@ -47,6 +47,7 @@ pub(super) struct Waiting {
 struct Rest {
     packets: Bytes,
     upgrades: bool,
+    /// When the session last asked.
     since: Instant,
 }
 
@@ -100,6 +101,7 @@ impl Waiting {
     fn take(&self, session: &str) -> Option<Bytes> {
         let mut sessions = self.sessions.lock();
         let rest = sessions.get_mut(session).filter(|rest| !rest.packets.is_empty())?;
+        rest.since = Instant::now();
         let some = if rest.upgrades { std::mem::take(&mut rest.packets) } else { first_of(&mut rest.packets) };
         if rest.packets.is_empty() {
             if !rest.upgrades {
