@@ -10,9 +10,6 @@ use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// What was indexed is indexed anew.
-const FORGET: [&str; 2] = ["DELETE FROM search_documents", "UPDATE search_rooms SET indexed_seq = 0"];
-
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     fn use_transaction(&self) -> Option<bool> {
@@ -20,33 +17,27 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        if manager.get_database_backend() == DbBackend::Sqlite {
-            return Ok(());
-        }
-        let changes = [
-            "DROP TABLE message_search",
-            "ALTER TABLE search_documents ADD COLUMN content TEXT NOT NULL",
-            "CREATE INDEX search_documents_by_part ON search_documents USING gin (content gin_trgm_ops) \
-                WITH (gin_pending_list_limit = 64)",
-        ];
-        for statement in FORGET.into_iter().chain(changes) {
-            manager.get_connection().execute_unprepared(statement).await?;
-        }
-        Ok(())
+        let table = "ALTER TABLE search_documents ADD COLUMN content TEXT NOT NULL";
+        let index = "CREATE INDEX search_documents_by_part ON search_documents USING gin (content gin_trgm_ops) \
+            WITH (gin_pending_list_limit = 64)";
+        anew(manager, &["DROP TABLE message_search", table, index]).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        if manager.get_database_backend() == DbBackend::Sqlite {
-            return Ok(());
-        }
-        let changes = [
-            "ALTER TABLE search_documents DROP COLUMN content",
-            "CREATE TABLE message_search (id BIGINT PRIMARY KEY, content TEXT NOT NULL)",
-            "CREATE INDEX message_search_by_part ON message_search USING gin (content gin_trgm_ops)",
-        ];
-        for statement in FORGET.into_iter().chain(changes) {
-            manager.get_connection().execute_unprepared(statement).await?;
-        }
-        Ok(())
+        let table = "CREATE TABLE message_search (id BIGINT PRIMARY KEY, content TEXT NOT NULL)";
+        let index = "CREATE INDEX message_search_by_part ON message_search USING gin (content gin_trgm_ops)";
+        anew(manager, &["ALTER TABLE search_documents DROP COLUMN content", table, index]).await
     }
+}
+
+/// Makes these changes on PostgreSQL, after which everything is indexed anew.
+async fn anew(manager: &SchemaManager<'_>, changes: &[&str]) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DbBackend::Sqlite {
+        return Ok(());
+    }
+    let empty = ["DELETE FROM search_documents", "UPDATE search_rooms SET indexed_seq = 0"];
+    for statement in empty.iter().chain(changes) {
+        manager.get_connection().execute_unprepared(statement).await?;
+    }
+    Ok(())
 }

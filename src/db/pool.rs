@@ -33,7 +33,15 @@ impl Transaction {
     /// # Errors
     /// When it is refused; and [`Error::IN_DOUBT`] when the database does not answer: then nobody knows what became of it.
     pub async fn commit(self) -> Result<()> {
-        in_time(COMMIT, self.0.commit()).await.map_err(|error| match Error::from(error) {
+        self.commit_within(COMMIT).await
+    }
+
+    /// As [`Self::commit`], for those who have less time.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn commit_within(self, limit: Duration) -> Result<()> {
+        in_time(limit, self.0.commit()).await.map_err(|error| match Error::from(error) {
             Error::Unavailable(cause) => {
                 tracing::warn!(error = %cause, "the database did not answer a commit");
                 Error::IN_DOUBT

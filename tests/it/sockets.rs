@@ -245,7 +245,7 @@ async fn a_draining_node_takes_nobody_new() {
 }
 
 /// What is said in the instant after `connected` is told, though nobody has looked up yet which rooms the newcomer looks at.
-/// Fails on a build that tells only those whose rooms are known.
+/// Fails on a build that looks for what was said before it notes the rooms, seen.
 #[tokio::test]
 async fn a_newcomer_misses_nothing_that_is_said_once_they_are_greeted() {
     let app = App::start().await;

@@ -145,7 +145,7 @@ async fn commit(
     });
     let late = |_| Err(Error::Unavailable("the database took too long for a batch".into()));
     let (tx, results) = write.await.unwrap_or_else(late).map_err(Failure::Before)?;
-    timeout(COMMIT, tx.commit()).await.unwrap_or(Err(Error::IN_DOUBT)).map_err(Failure::Commit)?;
+    tx.commit_within(COMMIT).await.map_err(Failure::Commit)?;
     Ok(results)
 }
 
