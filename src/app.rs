@@ -60,7 +60,7 @@ impl App {
         let auth = Auth::new(&config, clock, db.clone(), bus.clone(), links.clone())?;
         let mail = Mail::new(&config.mail).map_err(Error::internal)?;
         let files = Files::new(&config, links)?;
-        let chat = Chat::new(db.clone(), clock, bus.clone(), mail, files);
+        let chat = Chat::new(&config, db.clone(), clock, bus.clone(), mail, files);
         let connections = Arc::new(Connections::new(interest));
         let app = Self {
             clock,

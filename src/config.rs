@@ -1,5 +1,6 @@
 //! What the server is told: typed sections over the embedded `config/default.toml`, a file, and the environment.
 
+mod folder;
 mod load;
 mod names;
 mod origin;
@@ -16,6 +17,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use folder::create_folder;
 pub use load::Invalid;
 pub use origin::Origin;
 pub use secret::{DatabaseUrl, Secret};
@@ -32,6 +34,7 @@ pub struct Config {
     pub bus: Bus,
     pub auth: Auth,
     pub cors: Cors,
+    pub rooms: Rooms,
     pub limits: Limits,
     pub realtime: Realtime,
     pub mail: Mail,
@@ -46,7 +49,9 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Environment {
+    #[serde(alias = "dev", alias = "local", alias = "test", alias = "testing", alias = "ci")]
     Development,
+    #[serde(alias = "prod", alias = "staging", alias = "stage", alias = "preview", alias = "live")]
     Production,
 }
 
@@ -105,6 +110,12 @@ pub struct Auth {
 #[serde(deny_unknown_fields)]
 pub struct Cors {
     pub origins: Vec<Origin>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rooms {
+    pub max_members: i32,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -3,13 +3,14 @@
 //! SQLite has a single writer, so writing goes through a pool of one and waits there in order instead of failing as busy;
 //! reading has a pool of its own and never waits for writers (WAL). PostgreSQL has a pool for each as well.
 
+pub mod file;
 mod pool;
+mod schema;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use migration::{MigrationStatus, Migrator, MigratorTrait, seaql_migrations};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryResult,
+    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sqlx::{
         self, Connection,
@@ -20,11 +21,11 @@ use sea_orm::{
 use tokio::time::timeout;
 
 use self::pool::Timely;
-pub use self::pool::{Pool, Transaction};
+pub use self::{
+    pool::{Pool, Transaction},
+    schema::{DownError, Loss},
+};
 use crate::{config::Config, error::Result};
-
-/// Names the lock under which PostgreSQL is migrated: "parlour" in ASCII.
-const MIGRATION_LOCK: i64 = 0x70_61_72_6c_6f_75_72;
 
 /// Connections for writing to PostgreSQL: apart from those for reading, so that a burst of reads keeps no commit waiting.
 const POSTGRES_WRITERS: u32 = 4;
@@ -59,14 +60,27 @@ impl Db {
     /// # Errors
     /// When it cannot be reached or opened.
     pub async fn open(config: &Config) -> Result<Self, DbErr> {
+        if let Some(path) = file::path_of(config) {
+            file::create(&path).map_err(|error| DbErr::Custom(format!("cannot make {}: {error}", path.display())))?;
+        }
+        Self::connect(config).await
+    }
+
+    /// Opens the configured database if it is there; makes no file.
+    ///
+    /// # Errors
+    /// When it cannot be reached or opened.
+    pub async fn open_existing(config: &Config) -> Result<Option<Self>, DbErr> {
+        match file::path_of(config) {
+            Some(path) if !path.exists() => Ok(None),
+            _ => Self::connect(config).await.map(Some),
+        }
+    }
+
+    async fn connect(config: &Config) -> Result<Self, DbErr> {
         let url = config.database_url().expose().to_owned();
         let acquire_timeout = Duration::from_secs(config.database.acquire_timeout_seconds);
-        if let Some(path) = url.strip_prefix("sqlite://") {
-            let path = path.split('?').next().unwrap_or(path);
-            if let Some(folder) = Path::new(path).parent() {
-                std::fs::create_dir_all(folder)
-                    .map_err(|error| DbErr::Custom(format!("cannot create {}: {error}", folder.display())))?;
-            }
+        if file::path_of(config).is_some() {
             let write = Database::connect(sqlite(&url, acquire_timeout, 1, false)).await?;
             let read = Database::connect(sqlite(&url, acquire_timeout, config.database.max_connections, true)).await?;
             return Ok(Self { read: Timely(read), write: Timely(write) });
@@ -141,63 +155,6 @@ impl Db {
         pool::in_time(limit, work).await
     }
 
-    /// How many migrations are not applied yet; those of a newer program, which this one does not know, count for nothing.
-    /// Changes nothing, and does not wait for writers.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
-        match Migrator::get_pending_migrations_read_only(&self.read.0).await {
-            // Some are unknown here.
-            Err(DbErr::Custom(_)) => {}
-            pending => return Ok(pending?.len()),
-        }
-        let applied = seaql_migrations::Entity::find().all(&self.read.0).await?;
-        let is_applied = |name: &str| applied.iter().any(|one| one.version == name);
-        Ok(Migrator::migrations().iter().filter(|one| !is_applied(one.name())).count())
-    }
-
-    /// Every migration, oldest first, and whether it is applied.
-    ///
-    /// # Errors
-    /// When the database does not answer, or has migrations that this program does not know.
-    pub async fn migrations(&self) -> Result<Vec<(String, bool)>, DbErr> {
-        let all = Migrator::get_migration_with_status_read_only(&self.read.0).await?;
-        Ok(all.iter().map(|one| (one.name().to_owned(), one.status() == MigrationStatus::Applied)).collect())
-    }
-
-    /// Applies what is pending, all or nothing.
-    ///
-    /// # Errors
-    /// When a migration fails.
-    pub async fn migrate_up(&self) -> Result<(), DbErr> {
-        let transaction = self.begin_migration().await?;
-        Migrator::up(&transaction, None).await?;
-        transaction.commit().await
-    }
-
-    /// Takes back the latest `steps` migrations, all or nothing. Their data is gone.
-    ///
-    /// # Errors
-    /// When a migration fails.
-    pub async fn migrate_down(&self, steps: u32) -> Result<(), DbErr> {
-        let transaction = self.begin_migration().await?;
-        Migrator::down(&transaction, Some(steps)).await?;
-        transaction.commit().await
-    }
-
-    /// One node migrates, the others wait. SQLite's transaction locks the file by itself; sea-orm takes no lock on
-    /// PostgreSQL.
-    async fn begin_migration(&self) -> Result<DatabaseTransaction, DbErr> {
-        let transaction = self.begin_unlimited().await?;
-        if self.backend() == DbBackend::Postgres {
-            // Building an index, or waiting for another node to do it, takes as long as it takes.
-            transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
-            transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
-        }
-        Ok(transaction)
-    }
-
     /// Folds SQLite's log into the file and empties it: what was overwritten in the file still stands in the log, where nothing
     /// overwrites it while nobody writes. Answers whether there is nothing left to fold; who reads at the moment is not
     /// waited for (<https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>). PostgreSQL looks after its own log.
@@ -269,7 +226,6 @@ fn sqlite(url: &str, acquire_timeout: Duration, connections: u32, read_only: boo
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = sqlite
-                .create_if_missing(!read_only)
                 .foreign_keys(true)
                 .busy_timeout(PATIENCE)
                 // What was deleted is overwritten, not only forgotten.

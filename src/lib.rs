@@ -114,6 +114,7 @@ pub mod app;
 pub mod auth;
 pub mod bus;
 pub mod chat;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod connections;

@@ -6,7 +6,7 @@ use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::config;
 
@@ -67,6 +67,20 @@ impl Mail {
             underway: Semaphore::new(UNDERWAY),
         };
         Ok(Self { post: Some(Arc::new(post)) })
+    }
+
+    /// Asks the mail server, if there is one, whether it would take letters.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub async fn check(&self) -> Result<(), String> {
+        let Some(post) = &self.post else { return Ok(()) };
+        match timeout(PATIENCE, post.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err("it refuses".to_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer".to_owned()),
+        }
     }
 
     /// Sends a letter without waiting for it. Whether it arrives is not known here; the code that it carries was answered to

@@ -13,9 +13,11 @@ use clap::{Parser, Subcommand};
 use parlour::{
     auth::Auth,
     bus::Bus,
+    check,
     clock::Clock,
     config::Config,
-    media::{link::Links, store::Store},
+    db::{Db, DownError, file::ProcessLock},
+    media::link::Links,
     server,
     server::Server,
     telemetry,
@@ -24,11 +26,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// How long `healthcheck` waits for each step.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Why the media store cannot be used: what clients are told of it leaves the reason out.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use the media store")]
-struct Unusable(#[source] parlour::error::Error);
 
 /// A Socket.IO chat server: ordered, durable, resumable rooms.
 ///
@@ -68,11 +65,17 @@ enum Command {
 enum Migrate {
     /// Apply what is pending
     Up,
-    /// Take back the latest migrations, and the data they hold
+    /// Take back the latest migrations, and destroy the data they hold; without --yes, only say what would be destroyed
     Down {
         /// How many
         #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
+        /// Destroy the data
+        #[arg(long)]
+        yes: bool,
+        /// The name of the database, which production also asks for
+        #[arg(long, value_name = "NAME")]
+        database: Option<String>,
     },
     /// List all migrations
     Status,
@@ -80,7 +83,7 @@ enum Migrate {
 
 #[derive(Debug, Subcommand)]
 enum Show {
-    /// Check all settings, connect to the database, and store, read and remove a trial file
+    /// Check all settings, and whether the database, the media store, Redis and the mail server answer; changes nothing
     Check,
     /// Print the effective settings as TOML, without secrets
     Show,
@@ -124,14 +127,7 @@ async fn run(cli: Cli) -> Outcome {
             print!("{}", config.to_toml()?);
             Ok(())
         }
-        Command::Config(Show::Check) => {
-            let pending = server::open_database(&config).await?.pending_migrations().await?;
-            Store::new(&config)?.check().await.map_err(Unusable)?;
-            println!(
-                "the configuration is good; the database answers; the media store answers; {pending} migrations are pending"
-            );
-            Ok(())
-        }
+        Command::Config(Show::Check) => check(&config).await,
         Command::Token { user } => token(config, &user).await,
         Command::Healthcheck => healthcheck(&config),
     }
@@ -178,23 +174,76 @@ fn raise_file_limit() {
     }
 }
 
-async fn migrate(config: &Config, command: Migrate) -> Outcome {
-    let db = server::open_database(config).await?;
-    match command {
-        Migrate::Up => db.migrate_up().await?,
-        Migrate::Down { steps } => db.migrate_down(steps).await?,
-        Migrate::Status => {}
+async fn check(config: &Config) -> Outcome {
+    let problems = check::problems(config, healthcheck(config).is_ok()).await;
+    match problems.as_slice() {
+        [] => {
+            println!("the configuration is good: a server would start with it, and what it needs answers");
+            Ok(())
+        }
+        [only] => Err(only.as_str().into()),
+        all => Err(format!("{} problems\n  - {}", all.len(), all.join("\n  - ")).into()),
     }
-    for (name, applied) in db.migrations().await? {
+}
+
+async fn migrate(config: &Config, command: Migrate) -> Outcome {
+    let db = match command {
+        Migrate::Up => {
+            let _lock = ProcessLock::take(config)?;
+            let db = server::open_database(config).await?;
+            db.migrate_up().await?;
+            Some(db)
+        }
+        Migrate::Down { steps, yes, database } => {
+            let Some(db) = server::open_existing_database(config).await? else {
+                return Err(Box::new(DownError::TooMany(0)));
+            };
+            let _lock = ProcessLock::take(config)?;
+            migrate_down(config, &db, steps, yes, database.as_deref()).await?;
+            Some(db)
+        }
+        Migrate::Status => server::open_existing_database(config).await?,
+    };
+    let migrations = match &db {
+        Some(db) => db.migrations().await?,
+        None => Db::migrations_of_none(),
+    };
+    for (name, applied) in migrations {
         println!("{} {name}", if applied { "applied" } else { "pending" });
     }
-    db.close().await;
+    if let Some(db) = db {
+        db.close().await;
+    }
     Ok(())
+}
+
+/// Says what is destroyed, and destroys it if that was asked for.
+async fn migrate_down(config: &Config, db: &Db, steps: u32, yes: bool, database: Option<&str>) -> Outcome {
+    let name = config.database_url().name();
+    let is_named = database == Some(name.as_str()) || (database.is_none() && !config.is_production());
+    let loss = db.migrate_down(steps, yes && is_named).await?;
+    println!("taking back {} destroys:", loss.migrations.join(", "));
+    for (table, rows) in &loss.tables {
+        println!("  table {table} with {rows} rows");
+    }
+    for column in &loss.columns {
+        println!("  column {column}");
+    }
+    match (yes, is_named) {
+        (true, true) => Ok(()),
+        (false, _) if config.is_production() => {
+            Err(format!("nothing was changed; to destroy this, add --yes --database {name}").into())
+        }
+        (false, _) => Err("nothing was changed; to destroy this, add --yes".into()),
+        (true, false) => Err(format!("nothing was changed; the database is {name}: add --database {name}").into()),
+    }
 }
 
 async fn token(mut config: Config, user: &str) -> Outcome {
     config.complete_secret_key()?;
-    let db = server::open_database(&config).await?;
+    let Some(db) = server::open_existing_database(&config).await? else {
+        return Err(format!("there is no database {} yet", config.database_url()).into());
+    };
     let (bus, _inlet) = Bus::alone();
     let auth = Auth::new(&config, Clock, db, bus, Links::new(&config))?;
     println!("{}", auth.token_for(user).await?);

@@ -16,7 +16,10 @@ use crate::{
     app::App,
     chat,
     config::{Config, DatabaseUrl},
-    db::Db,
+    db::{
+        Db,
+        file::{LockError, ProcessLock},
+    },
     error::Error,
     http::{
         self,
@@ -49,6 +52,12 @@ pub enum StartError {
     Migration(#[source] DbErr),
     #[error("{0} migrations are pending; apply them with `parlour migrate up`, or set MIGRATE_ON_START=true")]
     Pending(usize),
+    #[error("the database was made by a newer version of Parlour, which this one would damage: it has {}", .0.join(", "))]
+    Newer(Vec<String>),
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    #[error("cannot write files in {}", .0.display())]
+    DataFolder(PathBuf, #[source] io::Error),
     #[error("cannot keep a secret key in {}", .0.display())]
     SecretKey(PathBuf, #[source] io::Error),
     #[error("cannot set up accounts")]
@@ -65,6 +74,7 @@ pub struct Server {
     sockets: Sockets,
     listener: Listener,
     address: SocketAddr,
+    lock: Option<ProcessLock>,
 }
 
 impl Server {
@@ -74,7 +84,9 @@ impl Server {
     /// When a part cannot be opened, or migrations are pending that it may not apply.
     pub async fn start(mut config: Config) -> Result<Self, StartError> {
         config.complete_secret_key().map_err(|error| StartError::SecretKey(config.server.data_dir.clone(), error))?;
+        let lock = ProcessLock::take(&config)?;
         let db = open_database(&config).await?;
+        check_schema(&db).await?;
         if config.migrates_on_start() {
             db.migrate_up().await.map_err(StartError::Migration)?;
         }
@@ -101,7 +113,7 @@ impl Server {
         let address = listener.address().map_err(listening)?;
         app.chat.files().links.listening_at(address);
         let (router, sockets) = router(&app);
-        Ok(Self { router, sockets, app, listener, address })
+        Ok(Self { router, sockets, app, listener, address, lock })
     }
 
     /// Where it listens.
@@ -112,7 +124,7 @@ impl Server {
 
     /// Serves until `stop`. Then asks sockets to go elsewhere, and gives what is open `server.drain_seconds` to end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { app, router, sockets, listener, address } = self;
+        let Self { app, router, sockets, listener, address, lock } = self;
         tracing::info!(%address, database = %app.config.database_url(), "serving");
         let (open, closing) = (Open::default(), CancellationToken::new());
         let serving = tokio::spawn(listener::serve(listener, router, closing.clone(), open.clone()));
@@ -147,6 +159,7 @@ impl Server {
         if timeout(LEAVE, leave).await.is_err() {
             tracing::warn!("the database does not answer; what is open there ends with this process");
         }
+        drop(lock);
         tracing::info!("stopped");
     }
 }
@@ -157,6 +170,25 @@ impl Server {
 /// When it cannot be reached or opened.
 pub async fn open_database(config: &Config) -> Result<Db, StartError> {
     Db::open(config).await.map_err(|error| StartError::Database(config.database_url(), error))
+}
+
+/// Opens the configured database if there is one yet.
+///
+/// # Errors
+/// When it cannot be reached or opened.
+pub async fn open_existing_database(config: &Config) -> Result<Option<Db>, StartError> {
+    Db::open_existing(config).await.map_err(|error| StartError::Database(config.database_url(), error))
+}
+
+/// Refuses a database that a newer program has changed; otherwise answers how many migrations are pending.
+///
+/// # Errors
+/// When it is newer, or does not answer.
+pub(crate) async fn check_schema(db: &Db) -> Result<usize, StartError> {
+    match db.unknown_migrations().await.map_err(StartError::Migration)? {
+        unknown if unknown.is_empty() => db.pending_migrations().await.map_err(StartError::Migration),
+        unknown => Err(StartError::Newer(unknown)),
+    }
 }
 
 /// Every route, inside every layer. A later `layer` is further out.

@@ -39,18 +39,37 @@ pub fn start(config: &Log) {
     }
 }
 
-/// `RUST_LOG`, or what is configured. A bare level in the configuration is meant for us: what the libraries below say at
-/// `info` and `debug` drowns the rest.
+/// Checks what is configured as `log.level` without using it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(level: &str) -> Result<(), String> {
+    match EnvFilter::builder().parse(directives(level)) {
+        Ok(_) => Ok(()),
+        Err(_) if is_bare(level) => {
+            Err(format!("`{level}` is not a level; use error, warn, info, debug, trace or off"))
+        }
+        Err(error) => Err(format!("`{level}` is neither a level nor directives as in RUST_LOG: {error}")),
+    }
+}
+
+/// `RUST_LOG`, or what is configured.
 fn filter(config: &Log) -> EnvFilter {
-    let level = &config.level;
-    let is_bare = level.chars().all(char::is_alphanumeric);
     let directives = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(directives) if !directives.is_empty() => directives,
-        // What is wrong with the sounds that people send is not for us to tell.
-        _ if is_bare => format!("warn,symphonia=off,parlour={level}"),
-        _ => level.clone(),
+        _ => directives(&config.level),
     };
     EnvFilter::builder().parse_lossy(directives)
+}
+
+/// A bare level is meant for us: what the libraries below say at `info` and `debug` drowns the rest.
+fn directives(level: &str) -> String {
+    // What is wrong with the sounds that people send is not for us to tell.
+    if is_bare(level) { format!("warn,symphonia=off,parlour={level}") } else { level.to_owned() }
+}
+
+fn is_bare(level: &str) -> bool {
+    level.chars().all(char::is_alphanumeric)
 }
 
 /// Sends panics where the other lines go, in one line each.

@@ -61,6 +61,21 @@ pub fn check(url: &str) -> Result<(), &'static str> {
     Client::open(url).map(drop).map_err(|_| "is no address of a Redis")
 }
 
+/// Asks the Redis of an address whether it answers.
+///
+/// # Errors
+/// Why it does not, without the password that the address may hold.
+pub async fn ping(url: &str) -> Result<(), String> {
+    let asked = async {
+        let mut connection = Client::open(url)?.get_multiplexed_async_connection().await?;
+        redis::cmd("PING").exec_async(&mut connection).await
+    };
+    match timeout(PATIENCE * 5, asked).await {
+        Ok(answer) => answer.map_err(|error: RedisError| error.to_string()),
+        Err(_) => Err("no answer".to_owned()),
+    }
+}
+
 impl Redis {
     /// Prepares the connections; none is made yet.
     ///

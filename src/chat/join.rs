@@ -50,7 +50,7 @@ pub(super) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &ro
         return Err(ALREADY_MEMBER);
     }
     ban::refuse_banned(&tx, room.id, actor.user_id, now).await?;
-    if room.max_members.is_some_and(|max| room.member_count >= max) {
+    if rooms::is_over(chat, room.max_members, room.member_count + 1) {
         return Err(rooms::ROOM_FULL);
     }
     // Whoever holds a link, or finds a public room, may enter it: the room itself permits.

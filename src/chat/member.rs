@@ -17,7 +17,7 @@ use super::{
     ban, find,
     log::{self, Change},
     permission::Capability,
-    room::ROOM_FULL,
+    room::{ROOM_FULL, is_over},
     view,
 };
 use crate::{
@@ -100,7 +100,7 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
         return Err(Error::Refused(ErrorCode::AlreadyMember, "they are in the room already"));
     }
     let count = i32::try_from(new.len()).map_err(Error::internal)?;
-    if room.max_members.is_some_and(|max| room.member_count + count > max) {
+    if is_over(chat, room.max_members, room.member_count + count) {
         return Err(ROOM_FULL);
     }
     let banned = ban::among(&tx, room_id, new.iter().map(|member| member.user_id), now).await?;

@@ -39,6 +39,7 @@ use tokio::sync::Semaphore;
 use crate::{
     bus::Bus,
     clock::Clock,
+    config::{self, Config},
     contract::{RoomId, UserId},
     db::Db,
     mail::Mail,
@@ -63,6 +64,7 @@ pub struct Chat {
     bus: Bus,
     log: Log,
     mail: Mail,
+    rooms: config::Rooms,
     indexer: Indexer,
     searches: Turns,
     /// What copies are made by.
@@ -74,7 +76,7 @@ pub struct Chat {
 impl Chat {
     /// Starts the log's writer and opens for business.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, bus: Bus, mail: Mail, files: Files) -> Self {
+    pub fn new(config: &Config, db: Db, clock: Clock, bus: Bus, mail: Mail, files: Files) -> Self {
         let log = Log::start(db.clone(), clock, bus.clone(), files.links.clone());
         let indexer = Indexer::start(db.clone(), log.clone());
         let sweeper = Sweeper::start(db.clone(), clock, files.clone());
@@ -84,6 +86,7 @@ impl Chat {
             bus,
             log,
             mail,
+            rooms: config.rooms.clone(),
             indexer,
             searches: Turns::default(),
             exports: Arc::new(Semaphore::new(EXPORTS)),

@@ -38,6 +38,7 @@ use entity::{member, message, room};
 pub use discovery::public;
 pub(super) use hearing::places;
 pub use hearing::{Activity, Hearing, Place, active_since, activity, all_places, may_hear, may_type, newest};
+pub(super) use rules::is_over;
 
 /// The most members that a room's details carry; the rest are paged.
 const DETAILED_MEMBERS: u64 = 500;
@@ -55,11 +56,11 @@ pub struct Created {
 /// # Errors
 /// `VALIDATION_ERROR`, `USER_NOT_FOUND`, `ROOM_FULL`.
 pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<Created> {
-    rules::check_new(actor, &request)?;
+    rules::check_new(chat, actor, &request)?;
     let others: BTreeSet<UserId> = request.member_ids.iter().copied().filter(|id| *id != actor.user_id).collect();
     let is_direct = request.room_type == RoomType::Direct;
     let direct_key = others.first().filter(|_| is_direct).map(|other| direct_key(actor.user_id, *other));
-    if request.max_members.is_some_and(|max| usize::try_from(max).is_ok_and(|max| others.len() + 1 > max)) {
+    if is_over(chat, request.max_members, i32::try_from(others.len() + 1).unwrap_or(i32::MAX)) {
         return Err(ROOM_FULL);
     }
 
@@ -158,7 +159,7 @@ pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Room> {
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `ROOM_FULL` for a cap below the present members.
 pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom) -> Result<Room> {
-    rules::check_update(&request)?;
+    rules::check_update(chat, &request)?;
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
     let (model, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;

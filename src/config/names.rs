@@ -23,6 +23,7 @@ pub(super) const SHORT: &[(&str, &str, Meaning)] = &[
     ("BACKEND_CORS_ORIGINS", "cors.origins", as_is),
     ("ALLOWED_ORIGINS", "cors.origins", as_is),
     ("CORS_ORIGINS", "cors.origins", as_is),
+    ("MAX_CHAT_PARTICIPANTS", "rooms.max_members", as_is),
     ("PUBLIC_URL", "server.public_url", |text| Ok(text.trim_end_matches('/').to_owned())),
     ("MEDIA_STORE", "media.store", |text| Ok(text.to_lowercase())),
     ("SUPABASE_URL", "supabase.url", |text| Ok(text.trim_end_matches('/').to_owned())),
@@ -78,14 +79,20 @@ fn times(text: &str, seconds: u64) -> Result<String, String> {
 }
 
 /// SQLAlchemy names its driver in the scheme, and writes a relative SQLite path after three slashes and an absolute
-/// one after four (<https://docs.sqlalchemy.org/en/20/core/engines.html#sqlite>).
+/// one after four (<https://docs.sqlalchemy.org/en/20/core/engines.html#sqlite>). Elsewhere three slashes begin an absolute path:
+/// without a driver only a path that nobody means so is read as SQLAlchemy would, one that begins with `.` or has no folder.
 fn database_url(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    match scheme.split_once('+') {
-        Some(("sqlite", _)) => format!("sqlite://{}", rest.strip_prefix('/').unwrap_or(rest)),
-        Some((scheme, _)) => format!("{scheme}://{rest}"),
-        None => text.to_owned(),
-    }
+    let Some((scheme, rest)) = text.trim().split_once("://") else { return text.trim().to_owned() };
+    let (scheme, driver) = scheme.split_once('+').map_or((scheme, None), |(scheme, driver)| (scheme, Some(driver)));
+    let rest = match rest.strip_prefix('/') {
+        Some(path) if scheme == "sqlite" => {
+            let file = path.split('?').next().unwrap_or(path);
+            let is_relative = driver.is_some() || file.starts_with('.') || !file.contains('/');
+            if is_relative || path.starts_with('/') { path } else { rest }
+        }
+        _ => rest,
+    };
+    format!("{scheme}://{rest}")
 }
 
 /// Wasabi's documents name its addresses without a scheme.
@@ -103,6 +110,12 @@ mod tests {
             ("sqlite+aiosqlite:///./chat.db", "sqlite://./chat.db"),
             ("sqlite+aiosqlite:////var/chat.db", "sqlite:///var/chat.db"),
             ("sqlite://./chat.db", "sqlite://./chat.db"),
+            ("sqlite:///./chat.db", "sqlite://./chat.db"),
+            ("sqlite:///../chat.db?mode=rwc", "sqlite://../chat.db?mode=rwc"),
+            ("sqlite:///chat.db", "sqlite://chat.db"),
+            ("sqlite:///var/lib/chat.db", "sqlite:///var/lib/chat.db"),
+            ("sqlite:////var/chat.db", "sqlite:///var/chat.db"),
+            (" sqlite+pysqlite:///data/chat.db\n", "sqlite://data/chat.db"),
             ("postgresql+psycopg://db/x", "postgresql://db/x"),
         ] {
             assert_eq!(database_url(given), meant);

@@ -10,6 +10,8 @@ use std::{
 use rand::Rng;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::create_folder;
+
 /// Random bytes in a generated key; written as twice as many hexadecimal digits.
 const GENERATED_BYTES: usize = 32;
 
@@ -57,7 +59,7 @@ fn not_empty(text: &str) -> io::Result<Secret> {
 /// processes that start together one wins.
 fn create(file: &Path) -> io::Result<()> {
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
-    fs::create_dir_all(folder)?;
+    create_folder(folder)?;
     let draft = folder.join(format!(".secret_key.{}", std::process::id()));
     let mut random = [0_u8; GENERATED_BYTES];
     rand::rng().fill_bytes(&mut random);
@@ -111,6 +113,13 @@ impl DatabaseUrl {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What the database is called: the last part of its address.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let path = self.0.split('?').next().unwrap_or_default();
+        path.rsplit('/').next().unwrap_or_default().to_owned()
     }
 }
 

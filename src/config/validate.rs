@@ -2,8 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Auth, Bus, Config, Database, Environment, Limits, Mail, Media, MediaStore, Ops, Realtime, Secret, Server};
-use crate::{bus, mail};
+use super::{
+    Auth, Bus, Config, Database, Environment, Limits, Log, Mail, Media, MediaStore, Ops, Realtime, Rooms, Secret,
+    Server,
+};
+use crate::{bus, mail, telemetry};
 
 /// Bytes that a key must have at least: as many as the hash of HS256 (RFC 7518, section 3.2).
 const KEY_BYTES: usize = 32;
@@ -46,6 +49,8 @@ impl Config {
         self.mail.check(&mut check);
         self.media.check(&mut check);
         self.check_store(&mut check);
+        self.rooms.check(&mut check);
+        self.log.check(&mut check);
         self.ops.check(&mut check, self.server.environment);
         check.0
     }
@@ -222,6 +227,20 @@ impl Mail {
         }
         let has_code = self.invite_link.is_empty() || self.invite_link.contains("{code}");
         check.that(has_code, "mail.invite_link", "must contain {code}");
+    }
+}
+
+impl Rooms {
+    fn check(&self, check: &mut Check) {
+        check.range("rooms.max_members", self.max_members, &(2..=100_000));
+    }
+}
+
+impl Log {
+    fn check(&self, check: &mut Check) {
+        if let Err(problem) = telemetry::check(&self.level) {
+            check.that(false, "log.level", problem);
+        }
     }
 }
 

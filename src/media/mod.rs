@@ -31,7 +31,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    config::{self, Config},
+    config::{self, Config, create_folder},
     contract::MediaId,
     error::{Error, Result},
 };
@@ -80,7 +80,7 @@ impl Files {
     /// When the folders for them cannot be made, or an address of the store is none.
     pub fn new(config: &Config, links: Links) -> Result<Self> {
         let spool = config.server.data_dir.join("spool");
-        std::fs::create_dir_all(&spool).map_err(Error::internal)?;
+        create_folder(&spool).map_err(Error::internal)?;
         Ok(Self {
             store: Store::new(config)?,
             links,

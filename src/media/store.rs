@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::{halves, kind::Served, s3::S3, spool::Spool, supabase::Supabase};
 use crate::{
-    config::{Config, MediaStore},
+    config::{Config, MediaStore, create_folder},
     contract::{MediaId, Timestamp},
     error::{Error, Result},
 };
@@ -122,7 +122,7 @@ impl Store {
         let backend = match config.media_store() {
             MediaStore::Auto | MediaStore::Local => {
                 let folder = config.server.data_dir.join("media");
-                std::fs::create_dir_all(&folder).map_err(Error::internal)?;
+                create_folder(&folder).map_err(Error::internal)?;
                 let disk = LocalFileSystem::new_with_prefix(folder).map_err(Error::internal)?;
                 Backend::Local(Arc::new(disk.with_fsync(true)))
             }

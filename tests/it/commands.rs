@@ -74,7 +74,10 @@ async fn a_mistake_in_the_configuration_is_named() {
         (&check[..], ("PARLOUR__LIMIT__ENABLED", "true"), &["limits"][..]),
         (&check[..], ("PORT", "seventy"), &["port"][..]),
         (&check[..], ("PORT", "70000"), &["port"][..]),
-        (&check[..], ("ENVIRONMENT", "prod"), &["environment"][..]),
+        (&check[..], ("ENVIRONMENT", "produktion"), &["environment", "production"][..]),
+        (&check[..], ("LOG_LEVEL", "loud"), &["log.level", "warn"][..]),
+        (&check[..], ("PARLOUR__LOG__LEVEL", "parlour=loud"), &["log.level"][..]),
+        (&check[..], ("MAX_CHAT_PARTICIPANTS", "1"), &["max_members"][..]),
         (&check[..], ("PARLOUR__LIMITS__MESSAGES_PER_MINUTE", "-1"), &["messages_per_minute"][..]),
         (&check[..], ("DATABASE_URL", "mysql://localhost/parlour"), &["database"][..]),
         (&check[..], ("TRUSTED_PROXIES", "not an address"), &["trusted_proxies"][..]),
@@ -111,9 +114,9 @@ async fn migrations_go_up_and_down() {
     let done = migrate(&["status"]).await;
     assert_eq!(done.matches("pending").count(), 0, "{done}");
     migrate(&["up"]).await;
-    migrate(&["down"]).await;
+    migrate(&["down", "--yes"]).await;
     assert_eq!(migrate(&["status"]).await.matches("pending").count(), 1);
-    migrate(&["down", &(count - 1).to_string()]).await;
+    migrate(&["down", &(count - 1).to_string(), "--yes"]).await;
     assert_eq!(migrate(&["status"]).await.matches("pending").count(), count);
     migrate(&["up"]).await;
     assert_eq!(migrate(&["status"]).await, done, "down and up is where we were");

@@ -62,6 +62,7 @@ mod search;
 mod search_index;
 mod slow_mode;
 mod sockets;
+mod start;
 mod succession;
 mod support;
 mod sync;

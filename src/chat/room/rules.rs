@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     auth::Actor,
-    chat::member as people,
+    chat::{Chat, member as people},
     contract::{
         FieldError, RoomType, Visibility,
         room::{CreateRoom, UpdateRoom},
@@ -17,7 +17,7 @@ use crate::{
 use entity::room;
 
 /// A new room: its shape by its type, and every text.
-pub(super) fn check_new(actor: &Actor, request: &CreateRoom) -> Result<()> {
+pub(super) fn check_new(chat: &Chat, actor: &Actor, request: &CreateRoom) -> Result<()> {
     let others = request.member_ids.iter().filter(|id| **id != actor.user_id).collect::<BTreeSet<_>>().len();
     let shape = match request.room_type {
         RoomType::Direct if others != 1 || request.member_ids.contains(&actor.user_id) => {
@@ -34,7 +34,7 @@ pub(super) fn check_new(actor: &Actor, request: &CreateRoom) -> Result<()> {
         people::at_most(&request.member_ids, "member_ids"),
         request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
         check_description(request.description.as_deref()),
-        check_max_members(request.max_members),
+        check_max_members(chat, request.max_members),
         check_slow_mode(request.slow_mode_seconds),
         request.ai_model.as_deref().map_or(Ok(()), |model| text::name("ai_model", model, 64)),
     ])
@@ -57,11 +57,11 @@ pub(super) fn settings(room: &room::Model) -> serde_json::Value {
 }
 
 /// New settings.
-pub(super) fn check_update(request: &UpdateRoom) -> Result<()> {
+pub(super) fn check_update(chat: &Chat, request: &UpdateRoom) -> Result<()> {
     Error::check([
         request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
         check_description(request.description.as_ref().and_then(Option::as_deref)),
-        check_max_members(request.max_members.flatten()),
+        check_max_members(chat, request.max_members.flatten()),
         check_slow_mode(request.slow_mode_seconds),
         request.ai_model.iter().flatten().try_for_each(|model| text::name("ai_model", model, 64)),
     ])
@@ -71,10 +71,16 @@ fn check_description(text: Option<&str>) -> Result<(), FieldError> {
     text.map_or(Ok(()), |text| text::prose("description", text, 1000))
 }
 
-fn check_max_members(max: Option<i32>) -> Result<(), FieldError> {
+/// Whether `members` are more than a room may have. What the server allows counts even if the room's own setting is older.
+pub(in crate::chat) fn is_over(chat: &Chat, max_members: Option<i32>, members: i32) -> bool {
+    members > max_members.unwrap_or(i32::MAX).min(chat.rooms.max_members)
+}
+
+fn check_max_members(chat: &Chat, max: Option<i32>) -> Result<(), FieldError> {
+    let most = chat.rooms.max_members;
     match max {
-        Some(max) if !(2..=100_000).contains(&max) => {
-            Err(FieldError::new("max_members", "range", "must be 2 to 100,000"))
+        Some(max) if !(2..=most).contains(&max) => {
+            Err(FieldError::new("max_members", "range", format!("must be 2 to {most}")))
         }
         _ => Ok(()),
     }

@@ -92,9 +92,13 @@ impl Server {
 
     /// The database past the node: for what the node shows to nobody.
     pub(crate) async fn database(&self) -> DatabaseConnection {
+        Database::connect(self.database_url()).await.expect("the database answers")
+    }
+
+    /// The address of its database.
+    pub(crate) fn database_url(&self) -> String {
         let file = || format!("sqlite://{}", self.dir.path().join("parlour.db").display());
-        let url = self.settings.value("DATABASE_URL").map_or_else(file, str::to_owned);
-        Database::connect(url).await.expect("the database answers")
+        self.settings.value("DATABASE_URL").map_or_else(file, str::to_owned)
     }
 
     /// Every byte that the node keeps in its folder, file by file.

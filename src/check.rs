@@ -1,0 +1,101 @@
+//! What `parlour config check` looks at: whether a server would start with this configuration, and find what it needs. It looks
+//! and changes nothing; what a server would make at its first start (the data folder, the database, a secret key) is not made.
+
+use std::{error::Error, io, net::SocketAddr, path::Path};
+
+use crate::{
+    bus::redis,
+    config::{Config, MediaStore},
+    db::Db,
+    mail::Mail,
+    media::store::Store,
+    server::{StartError, check_schema, open_existing_database},
+};
+
+/// Everything that keeps a server from starting or from doing its work, each as a sentence. `is_running` says that one answers
+/// already: then its address is taken by it.
+pub async fn problems(config: &Config, is_running: bool) -> Vec<String> {
+    let checks = [
+        address(config, is_running).map_err(sentence),
+        data_folder(config).map_err(sentence),
+        database(config).await.map_err(sentence),
+        media_store(config).await,
+        redis_answers(config).await,
+        smtp_answers(config).await,
+    ];
+    checks.into_iter().filter_map(Result::err).collect()
+}
+
+/// What failed, and why.
+fn sentence(error: impl Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let why = source.to_string();
+        if !text.contains(&why) {
+            text = format!("{text}: {why}");
+        }
+        cause = source.source();
+    }
+    text
+}
+
+fn address(config: &Config, is_running: bool) -> Result<(), StartError> {
+    let wanted = SocketAddr::new(config.server.host, config.server.port);
+    match std::net::TcpListener::bind(wanted) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_running => Ok(()),
+        bound => bound.map(drop).map_err(|error| StartError::Listen(wanted, error)),
+    }
+}
+
+/// Whether files can be written there, or the folder can be made.
+fn data_folder(config: &Config) -> Result<(), StartError> {
+    let wanted = &config.server.data_dir;
+    let failed = |error| StartError::DataFolder(wanted.clone(), error);
+    let made = wanted.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(made).map(drop).map_err(failed)?;
+    let key = wanted.join("secret_key");
+    if config.auth.secret_key.is_empty() && key.exists() {
+        std::fs::read_to_string(key).map(drop).map_err(|error| StartError::SecretKey(wanted.clone(), error))?;
+    }
+    Ok(())
+}
+
+async fn database(config: &Config) -> Result<(), StartError> {
+    let pending = match open_existing_database(config).await? {
+        None => Db::migrations_of_none().len(),
+        Some(db) => check_schema(&db).await?,
+    };
+    if pending > 0 && !config.migrates_on_start() { Err(StartError::Pending(pending)) } else { Ok(()) }
+}
+
+async fn media_store(config: &Config) -> Result<(), String> {
+    let is_local = matches!(config.media_store(), MediaStore::Auto | MediaStore::Local);
+    if is_local && !config.server.data_dir.join("media").exists() {
+        return Ok(());
+    }
+    let checked = match Store::new(config) {
+        Ok(store) => store.check().await,
+        Err(error) => Err(error),
+    };
+    // What clients are told of it leaves the reason out.
+    checked
+        .map_err(|error| format!("cannot use the media store: {}", error.source().map_or_else(String::new, sentence)))
+}
+
+async fn redis_answers(config: &Config) -> Result<(), String> {
+    let url = config.bus.redis_url.expose();
+    if url.is_empty() {
+        return Ok(());
+    }
+    redis::ping(url)
+        .await
+        .map_err(|problem| format!("the Redis of bus.redis_url (REDIS_URL) does not answer: {problem}"))
+}
+
+async fn smtp_answers(config: &Config) -> Result<(), String> {
+    let mail = Mail::new(&config.mail)?;
+    mail.check()
+        .await
+        .map_err(|problem| format!("the mail server of mail.smtp_url (SMTP_URL) does not answer: {problem}"))
+}

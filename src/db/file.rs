@@ -1,0 +1,86 @@
+//! The file of an SQLite database: where it lies, who may read it, and which process serves it.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+
+use crate::config::{Config, create_folder};
+
+/// The file that an address names; none for PostgreSQL.
+#[must_use]
+pub fn path_of(config: &Config) -> Option<PathBuf> {
+    let url = config.database_url();
+    let options = SqliteConnectOptions::from_str(url.expose()).ok()?;
+    url.expose().starts_with("sqlite:").then(|| options.get_filename().to_path_buf())
+}
+
+/// Makes the file unless it is there. SQLite gives the files that it makes beside it the same mode
+/// (<https://www.sqlite.org/tempfiles.html>).
+pub(super) fn create(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        create_folder(folder)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
+}
+
+/// Why a process cannot have a database for itself.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error("another process{0} uses the database {1}; an SQLite file is served by one process at a time")]
+    Held(String, PathBuf),
+    #[error("cannot lock the database {0}")]
+    Io(PathBuf, #[source] io::Error),
+}
+
+/// The right to serve an SQLite database or to change its schema, until it is dropped or the process ends.
+///
+/// It is a lock on a file beside the database: SQLite's own locks on the database are lost when a process closes any handle to
+/// that file (<https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>).
+#[derive(Debug)]
+pub struct ProcessLock {
+    _file: File,
+}
+
+impl ProcessLock {
+    /// Takes the lock of a database that is an SQLite file, and makes the file if it is missing; nothing for PostgreSQL.
+    ///
+    /// # Errors
+    /// When another process has it, or the file cannot be made.
+    pub fn take(config: &Config) -> Result<Option<Self>, LockError> {
+        let Some(path) = path_of(config) else { return Ok(None) };
+        let failed = |error| LockError::Io(path.clone(), error);
+        create(&path).map_err(failed)?;
+        // The same file by another name has the same lock.
+        let mut beside = path.canonicalize().map_err(failed)?.into_os_string();
+        beside.push(".lock");
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&beside).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {
+                // For people who ask which process it is; the lock counts, not what is written.
+                file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+                Ok(Some(Self { _file: file }))
+            }
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(holder(&file), path)),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+/// ` (process 123)`, if it is known.
+fn holder(file: &File) -> String {
+    match io::read_to_string(file) {
+        Ok(process) if process.trim().parse::<u32>().is_ok() => format!(" (process {})", process.trim()),
+        _ => String::new(),
+    }
+}

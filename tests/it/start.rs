@@ -1,0 +1,238 @@
+//! What a server asks of its surroundings before it starts, and what it says when it does not.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+
+use sea_orm::{ConnectionTrait, Database};
+use serde_json::json;
+
+use crate::support::{
+    App, Server, postgres,
+    server::{Outcome, SECRET, parlour, run},
+};
+
+const STOP: Duration = Duration::from_secs(15);
+
+async fn command(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Outcome {
+    let env: Vec<(String, String)> = env.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let mut command = parlour(dir, &env);
+    command.args(args);
+    run(command).await
+}
+
+fn url_of(file: &Path) -> String {
+    format!("sqlite://{}", file.display())
+}
+
+/// Catches a build without the lock: two processes give each other's sockets neither messages nor ends of logins.
+#[tokio::test]
+async fn a_second_process_on_one_sqlite_file_is_refused_by_whatever_name_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("chat.db");
+    let mut app = App::with(Server::settings().with("DATABASE_URL", &url_of(&file))).await;
+    let ada = app.user("ada").await;
+    let alias = dir.path().join("alias.db");
+    std::os::unix::fs::symlink(&file, &alias).unwrap();
+    for url in [url_of(&file), url_of(&alias), "sqlite:///./chat.db".to_owned()] {
+        for args in [&["serve"][..], &["migrate", "up"], &["migrate", "down", "--yes"]] {
+            let refused = command(dir.path(), args, &[("DATABASE_URL", &url), ("PORT", "0")]).await;
+            assert!(!refused.success, "{args:?} on {url}");
+            assert!(refused.stderr.contains("another process"), "{args:?} on {url}: {}", refused.stderr);
+        }
+        let looked = command(dir.path(), &["migrate", "status"], &[("DATABASE_URL", &url)]).await;
+        assert!(looked.success, "who only looks is let in: {}", looked.stderr);
+    }
+    ada.get("/api/auth/me").await.with_status(200);
+    // A process that was killed leaves no lock.
+    app.server.kill_9();
+    app.start_again().await;
+    ada.at(&app).get("/api/auth/me").await.with_status(200);
+}
+
+#[tokio::test]
+async fn a_database_that_a_newer_program_has_changed_is_refused() {
+    let mut app = App::start().await;
+    let database = app.server.database().await;
+    database
+        .execute_unprepared("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20990101_000001_later', 1)")
+        .await
+        .unwrap();
+    database.close().await.unwrap();
+    app.server.stop(STOP).await;
+    let url = app.server.database_url();
+    let dir = tempfile::tempdir().unwrap();
+    for environment in ["development", "production"] {
+        for args in [&["serve"][..], &["config", "check"]] {
+            let env =
+                [("DATABASE_URL", url.as_str()), ("ENVIRONMENT", environment), ("SECRET_KEY", SECRET), ("PORT", "0")];
+            let refused = command(dir.path(), args, &env).await;
+            assert!(!refused.success, "{args:?} in {environment}");
+            assert!(refused.stderr.contains("m20990101_000001_later"), "{args:?}: {}", refused.stderr);
+        }
+    }
+}
+
+#[tokio::test]
+async fn migrations_are_taken_back_only_by_who_knows_what_that_destroys() {
+    let mut app = App::start().await;
+    let ada = app.user("ada").await;
+    ada.opens_a_group("kept", &[]).await;
+    let url = app.server.database_url();
+    let name = url.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
+    let dir = tempfile::tempdir().unwrap();
+    let down = async |args: &[&str], environment: &str| {
+        let env = [("DATABASE_URL", url.as_str()), ("ENVIRONMENT", environment), ("SECRET_KEY", SECRET)];
+        command(dir.path(), &[&["migrate", "down"], args].concat(), &env).await
+    };
+    let running = down(&["1", "--yes"], "development").await;
+    assert!(!running.success, "a server uses it: {}", running.stdout);
+    app.server.stop(STOP).await;
+    // A node that stops keeps its lease for as long as its users may take to come to another one.
+    let status = command(dir.path(), &["migrate", "status"], &[("DATABASE_URL", &url)]).await;
+    let applied = status.stdout.matches("applied").count().to_string();
+    if url.starts_with("postgres") {
+        Database::connect(&url).await.unwrap().execute_unprepared("DELETE FROM nodes").await.unwrap();
+    }
+
+    let asked = down(&[&applied], "development").await;
+    assert!(!asked.success && asked.stderr.contains("--yes"), "{}", asked.stderr);
+    assert!(
+        asked.stdout.contains("users with 1 rows") && asked.stdout.contains("rooms with 1 rows"),
+        "{}",
+        asked.stdout
+    );
+    let many = down(&["99", "--yes"], "development").await;
+    assert!(!many.success && many.stderr.contains(&applied), "{}", many.stderr);
+    for args in [&[applied.as_str(), "--yes"][..], &[applied.as_str(), "--yes", "--database", "another"]] {
+        let unnamed = down(args, "production").await;
+        assert!(!unnamed.success && unnamed.stderr.contains(&name), "{}", unnamed.stderr);
+    }
+    app.start_again().await;
+    ada.at(&app).get("/api/auth/me").await.with_status(200);
+    app.server.stop(STOP).await;
+    if url.starts_with("postgres") {
+        Database::connect(&url).await.unwrap().execute_unprepared("DELETE FROM nodes").await.unwrap();
+    }
+
+    let done = down(&[&applied, "--yes", "--database", &name], "production").await;
+    assert!(done.success, "{}", done.stderr);
+    assert!(!done.stdout.contains("applied"), "{}", done.stdout);
+}
+
+#[tokio::test]
+async fn a_check_finds_what_would_keep_a_server_from_its_work_and_makes_nothing() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    // Nothing listens on port 1 of this machine.
+    let production = ("ENVIRONMENT", "production");
+    let secret = ("SECRET_KEY", SECRET);
+    for (env, word) in [
+        (&[production, secret][..], "pending"),
+        (&[("REDIS_URL", "redis://:hunter2hunter2@127.0.0.1:1/0")][..], "Redis"),
+        (&[("SMTP_URL", "smtp://ada:hunter2hunter2@127.0.0.1:1")][..], "mail server"),
+        (&[("LOG_LEVEL", "loud")][..], "log.level"),
+        (&[("DATABASE_URL", "postgres://ada:hunter2hunter2@127.0.0.1:1/chat")][..], "database"),
+        (&[("DATA_DIR", "/dev/null/data")][..], "/dev/null/data"),
+        (&[("HOST", "127.0.0.1"), ("PORT", &port)][..], "listen"),
+        (&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("S3_BUCKET", "chat")][..], "media store"),
+        (&[production, secret, ("REDIS_URL", "redis://127.0.0.1:1")][..], "2 problems"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let mut all = vec![("PORT", "0"), ("DATA_DIR", data.to_str().unwrap())];
+        all.extend(env);
+        let checked = command(dir.path(), &["config", "check"], &all).await;
+        assert!(!checked.success, "{env:?}: {}", checked.stdout);
+        assert!(checked.stderr.contains(word), "{env:?}: {}", checked.stderr);
+        assert!(!checked.stderr.contains("hunter2"), "{}", checked.stderr);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "{env:?} made something");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let good = command(dir.path(), &["config", "check"], &[("PORT", "0"), ("DATA_DIR", data.to_str().unwrap())]).await;
+    assert!(good.success, "{}", good.stderr);
+    assert!(!data.exists(), "a check makes no data folder");
+    let status = command(dir.path(), &["migrate", "status"], &[("DATA_DIR", data.to_str().unwrap())]).await;
+    assert!(status.success && status.stdout.contains("pending") && !data.exists(), "{}", status.stderr);
+}
+
+#[tokio::test]
+async fn a_check_beside_a_running_server_finds_its_port_taken_by_it() {
+    let app = App::start().await;
+    let port = app.site.addr().port().to_string();
+    let url = app.server.database_url();
+    let dir = tempfile::tempdir().unwrap();
+    let checked = command(dir.path(), &["config", "check"], &[("PORT", &port), ("DATABASE_URL", &url)]).await;
+    assert!(checked.success, "{}", checked.stderr);
+}
+
+#[tokio::test]
+async fn a_database_address_as_python_writes_it_is_relative() {
+    for (url, file) in [
+        ("sqlite:///./chat.db", "chat.db"),
+        ("sqlite:///chat.db", "chat.db"),
+        ("sqlite+aiosqlite:///./folder/chat.db", "folder/chat.db"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let made = command(dir.path(), &["migrate", "up"], &[("DATABASE_URL", url)]).await;
+        assert!(made.success, "{url}: {}", made.stderr);
+        assert!(dir.path().join(file).exists(), "{url} is {file} in the working folder");
+    }
+}
+
+/// Catches files with the mode that the process's mask leaves them.
+#[tokio::test]
+async fn nobody_else_on_the_machine_reads_what_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("new/data");
+    let settings = Server::settings()
+        .with("DATA_DIR", data.to_str().unwrap())
+        .with("DATABASE_URL", &url_of(&data.join("parlour.db")))
+        .with("SECRET_KEY", "");
+    let app = App::with(settings).await;
+    let ada = app.user("ada").await;
+    ada.opens_a_group("private", &[]).await;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    let mut seen = 0;
+    for entry in fs::read_dir(&data).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path) & 0o077, 0, "{} has mode {:o}", path.display(), mode(&path));
+        seen += 1;
+    }
+    assert!(seen >= 4, "the database, its log, its lock and the key");
+}
+
+#[tokio::test]
+async fn staging_is_as_strict_as_production() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["staging", "Staging", "prod"] {
+        let refused = command(dir.path(), &["serve"], &[("ENVIRONMENT", name), ("PORT", "0")]).await;
+        assert!(!refused.success && refused.stderr.contains("secret key"), "{name}: {}", refused.stderr);
+    }
+    for name in ["dev", "test", "LOCAL"] {
+        let shown = command(dir.path(), &["config", "show"], &[("ENVIRONMENT", name)]).await;
+        assert!(shown.stdout.contains("environment = \"development\""), "{name}: {}", shown.stdout);
+    }
+}
+
+#[tokio::test]
+async fn the_server_says_how_many_members_a_group_may_have() {
+    let mut settings = Server::settings().with("MAX_CHAT_PARTICIPANTS", "3");
+    if let Some(url) = postgres::fresh_database().await {
+        settings = settings.with("DATABASE_URL", &url);
+    }
+    let app = App::with(settings).await;
+    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+    let (cleo, dan) = (app.user("cleo").await, app.user("dan").await);
+    let room = json!({"room_type": "group", "name": "small", "member_ids": [bob.id, cleo.id, dan.id]});
+    ada.post("/api/chat/rooms", room).await.refused("ROOM_FULL");
+    let room = json!({"room_type": "group", "name": "small", "max_members": 4});
+    ada.post("/api/chat/rooms", room).await.refused("VALIDATION_ERROR");
+    let room = json!({"room_type": "group", "name": "small", "visibility": "public", "member_ids": [bob.id, cleo.id]});
+    let room = ada.post("/api/chat/rooms", room).await.with_status(201);
+    let id = room["id"].as_str().unwrap();
+    ada.post(&format!("/api/chat/rooms/{id}/members"), json!({"user_ids": [dan.id]})).await.refused("ROOM_FULL");
+    dan.post(&format!("/api/chat/rooms/{id}/join"), json!({})).await.refused("ROOM_FULL");
+    ada.delete(&format!("/api/chat/rooms/{id}/members/{}", bob.id)).await;
+    dan.post(&format!("/api/chat/rooms/{id}/join"), json!({})).await.with_status(200);
+}
