@@ -5,6 +5,8 @@
 
 mod connection;
 mod framing;
+mod linger;
+mod refused;
 mod serve;
 
 use std::{

@@ -5,10 +5,11 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use futures_util::task::AtomicWaker;
@@ -18,7 +19,10 @@ use tokio::{
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-use super::framing::Framing;
+use super::{framing::Framing, linger};
+
+/// Times of connections are counted from here, so that they fit into a number.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// What a request can know of the connection it came by: `ConnectInfo<ConnInfo>` in its extensions, which a Socket.IO
 /// socket keeps in `req_parts()`.
@@ -38,6 +42,8 @@ struct Switch {
     killed: AtomicBool,
     /// Bytes that the kernel has taken.
     written: AtomicU64,
+    /// When the peer last sent something, in milliseconds after [`START`].
+    heard: AtomicU64,
     /// Reading and writing may wait in different tasks.
     reader: AtomicWaker,
     writer: AtomicWaker,
@@ -64,6 +70,12 @@ impl KillSwitch {
         self.0.written.load(Ordering::Relaxed)
     }
 
+    /// When the connection's peer last sent something.
+    #[must_use]
+    pub fn last_heard(&self) -> Instant {
+        *START + Duration::from_millis(self.0.heard.load(Ordering::Relaxed))
+    }
+
     /// Whether the connection it ends is still there.
     #[must_use]
     pub fn is_connected(&self) -> bool {
@@ -73,6 +85,11 @@ impl KillSwitch {
     fn count(&self, bytes: usize) -> usize {
         self.0.written.fetch_add(bytes as u64, Ordering::Relaxed);
         bytes
+    }
+
+    fn note_heard(&self) {
+        let now = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.heard.store(now, Ordering::Relaxed);
     }
 
     /// Registers `waker` unless the switch was thrown. Looking again after registering leaves no moment in which a
@@ -99,6 +116,8 @@ pub struct Connection {
     stream: TcpStream,
     kill: KillSwitch,
     framing: Framing,
+    /// Whether the peer said that nothing more comes.
+    is_ended: bool,
     /// Counts it among the open ones, until it is dropped.
     open: Option<TaskTrackerToken>,
 }
@@ -106,9 +125,13 @@ pub struct Connection {
 impl Connection {
     pub(super) fn new(stream: TcpStream, peer: SocketAddr) -> (Self, ConnInfo) {
         let kill = KillSwitch::default();
+        kill.note_heard();
         // An IPv4 client of an IPv6 socket is known by its IPv4 address, so that it has one name for every limit.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        (Self { stream, kill: kill.clone(), framing: Framing::default(), open: None }, ConnInfo { peer, kill })
+        (
+            Self { stream, kill: kill.clone(), framing: Framing::default(), is_ended: false, open: None },
+            ConnInfo { peer, kill },
+        )
     }
 
     pub(super) fn count_in(&mut self, tracker: &TaskTracker) {
@@ -135,10 +158,14 @@ impl AsyncRead for Connection {
         self.kill.check()?;
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if polled.is_pending() {
-            self.kill.watch(&self.kill.0.reader, cx)?;
-        } else {
-            self.framing.inspect(&mut buf.filled_mut()[before..]);
+        match &polled {
+            Poll::Pending => self.kill.watch(&self.kill.0.reader, cx)?,
+            Poll::Ready(Ok(())) if buf.filled().len() == before => self.is_ended = buf.remaining() > 0,
+            Poll::Ready(Ok(())) => {
+                self.kill.note_heard();
+                self.framing.inspect(&mut buf.filled_mut()[before..]);
+            }
+            Poll::Ready(Err(_)) => self.is_ended = true,
         }
         polled
     }
@@ -177,6 +204,8 @@ impl Drop for Connection {
         if self.kill.is_killed() {
             // Closing then discards what the peer has not read, and tells it by a reset (tcp(7), SO_LINGER).
             let _ = self.stream.set_zero_linger();
+        } else if !self.is_ended && !self.framing.is_between_requests() {
+            linger::begin(&self.stream);
         }
     }
 }

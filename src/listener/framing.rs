@@ -79,6 +79,11 @@ impl Framing {
         }
     }
 
+    /// Whether all that was begun has arrived; not known of a chunked body, nor of another protocol.
+    pub(super) fn is_between_requests(&self) -> bool {
+        matches!(self.at, At::Before)
+    }
+
     fn header(&mut self, byte: &mut u8) {
         match *byte {
             b'\n' => self.end_of_line(),

@@ -22,7 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use super::{ConnInfo, Connection, Listener};
+use super::{ConnInfo, Connection, Listener, refused};
 
 /// How long the head of a request may take, and how long a connection may wait for its next request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -83,6 +83,7 @@ async fn converse(
 
 async fn answer(router: Router, info: ConnInfo, request: Request<Incoming>) -> Result<Response, Infallible> {
     let last = ends_connection(request.headers());
+    let (request, rest) = refused::watch(request);
     let broken = Arc::new(AtomicBool::new(false));
     let mut request = if request.headers().contains_key(header::TRANSFER_ENCODING) {
         let broken = Arc::clone(&broken);
@@ -101,6 +102,7 @@ async fn answer(router: Router, info: ConnInfo, request: Request<Incoming>) -> R
         // Whatever the handler made of it: the request itself is malformed (RFC 9112, section 7.1).
         response = StatusCode::BAD_REQUEST.into_response();
     }
+    let last = rest.settle() || last;
     if last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

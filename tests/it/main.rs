@@ -12,6 +12,7 @@ mod cancelled_requests;
 mod commands;
 mod deleted_content;
 mod discovery;
+mod early_refusals;
 mod erasure;
 mod export;
 mod forgetting;

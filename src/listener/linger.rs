@@ -1,0 +1,50 @@
+//! The end of a connection whose peer is still sending.
+//!
+//! Who closes a socket with bytes in it that nobody read makes the kernel send a reset, and a reset throws away what the peer
+//! has received and not read yet: a refusal that was written a moment before would arrive as a broken pipe. So we say that
+//! nothing more comes from here, read what still arrives, and close when the peer has (RFC 9112, section 9.6).
+
+use std::{net::Shutdown, time::Duration};
+
+use socket2::SockRef;
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+
+/// How long a peer may go on, and how long it may be silent.
+const LIFE: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// How many bytes are read and dropped. More than an upload may have, so that one that is refused at its head can end.
+const BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes read at a time.
+const PIECE: usize = 16 * 1024;
+
+/// Takes over the end of a connection that is about to be dropped.
+pub(super) fn begin(stream: &TcpStream) {
+    // A second handle of the same connection: it stays open when the first is dropped.
+    let Ok(handle) = SockRef::from(stream).try_clone() else { return };
+    let (Ok(runtime), Ok(())) = (tokio::runtime::Handle::try_current(), handle.shutdown(Shutdown::Write)) else {
+        return;
+    };
+    let _inside = runtime.enter();
+    if let Ok(stream) = TcpStream::from_std(handle.into()) {
+        runtime.spawn(discard(stream));
+    }
+}
+
+/// Reads until the peer closes, or until it was given enough.
+async fn discard(mut stream: TcpStream) {
+    let end = Instant::now() + LIFE;
+    let (mut piece, mut left) = (vec![0; PIECE], BYTES);
+    while left > 0 {
+        let by = end.min(Instant::now() + SILENCE);
+        match timeout_at(by, stream.read(&mut piece)).await {
+            Ok(Ok(read)) if read > 0 => left = left.saturating_sub(read),
+            _ => return,
+        }
+    }
+}
