@@ -102,6 +102,7 @@ pub struct Auth {
     pub audience: String,
     pub access_token_seconds: u64,
     pub refresh_token_seconds: u64,
+    pub refresh_leeway_seconds: u64,
     pub allow_query_token: bool,
     pub password_workers: usize,
 }
@@ -123,6 +124,8 @@ pub struct Rooms {
 pub struct Limits {
     pub enabled: bool,
     pub auth_per_minute: u32,
+    pub auth_per_address: u32,
+    pub auth_failures_per_account: u32,
     pub rest_per_minute: u32,
     pub messages_per_minute: u32,
     pub missed_events_per_minute: u32,
@@ -331,6 +334,12 @@ impl Auth {
     #[must_use]
     pub fn refresh_token_life(&self) -> Duration {
         Duration::from_secs(self.refresh_token_seconds)
+    }
+
+    /// How long after its first use a refresh token may be used again.
+    #[must_use]
+    pub fn refresh_leeway(&self) -> Duration {
+        Duration::from_secs(self.refresh_leeway_seconds)
     }
 }
 

@@ -25,7 +25,7 @@ pub use self::{
     pool::{Pool, Transaction},
     schema::{DownError, Loss},
 };
-use crate::{config::Config, error::Result};
+use crate::{clock::Clock, config::Config, contract::Timestamp, error::Result};
 
 /// Connections for writing to PostgreSQL: apart from those for reading, so that a burst of reads keeps no commit waiting.
 const POSTGRES_WRITERS: u32 = 4;
@@ -112,6 +112,20 @@ impl Db {
     #[must_use]
     pub fn may_be_shared(&self) -> bool {
         self.backend() == DbBackend::Postgres
+    }
+
+    /// What the database's clock says: on SQLite, that of this machine.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn time(&self) -> Result<Timestamp> {
+        const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
+        if self.backend() != DbBackend::Postgres {
+            return Ok(Clock.now());
+        }
+        let row = self.read.query_one_raw(Statement::from_string(DbBackend::Postgres, NOW)).await?;
+        let row = row.ok_or_else(|| DbErr::Custom("the database tells no time".to_owned()))?;
+        Ok(Timestamp(row.try_get("", "now")?))
     }
 
     /// Opens a transaction that may write. Dropped without `commit`, it leaves nothing.

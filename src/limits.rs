@@ -5,6 +5,7 @@
 //! each node counts by itself, in memory. (How often typing is told is decided where
 //! it is remembered, in [`typing`](crate::typing); how many sockets a user has here, in [`connections`](crate::connections).)
 
+mod attempt;
 mod handshake;
 mod shared;
 #[cfg(test)]
@@ -19,7 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use attempt::Attempts;
+pub use attempt::{Attempt, Counted};
 use governor::{
     Quota as Rate, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -28,7 +30,6 @@ use governor::{
 
 pub use handshake::HandshakeTicket;
 use handshake::Handshakes;
-use sha2::{Digest, Sha256};
 use shared::Shared;
 use window::Window;
 
@@ -53,8 +54,7 @@ pub struct Limits {
 #[derive(Debug)]
 struct Rates {
     sockets_per_user: usize,
-    auth_by_address: Window<(Attempt, IpAddr)>,
-    auth_by_account: Window<(Attempt, String)>,
+    attempts: Attempts,
     rest_by_user: Window<UserId>,
     rest_by_address: Window<IpAddr>,
     messages: Buckets,
@@ -63,15 +63,6 @@ struct Rates {
     invitations: Window<UserId>,
     uploads: Window<UserId>,
     handshakes: Handshakes,
-}
-
-/// What somebody attempts who has not proved yet who they are. Each kind is counted by itself: who registers may log in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Attempt {
-    Register,
-    LogIn,
-    Refresh,
-    ChangePassword,
 }
 
 /// A token bucket for each user.
@@ -105,23 +96,6 @@ impl Limits {
         let rates = config.limits.enabled.then(|| Rates::new(&config.limits, config.realtime.connect_timeout()));
         let shared = if rates.is_some() { redis.map(Shared::new) } else { None };
         Self { rates, shared }
-    }
-
-    /// An attempt from an address, for an account (an e-mail address or user name). Refused attempts do not count.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn auth(&self, attempt: Attempt, address: IpAddr, account: Option<&str>) -> Result<()> {
-        let Some(rates) = &self.rates else { return Ok(()) };
-        let address = network(address);
-        self.window(&rates.auth_by_address, (attempt, address), || format!("{attempt:?}:{address}")).await?;
-        if let Some(account) = account {
-            let account = account.trim().to_lowercase();
-            // The address of an account is nobody's business who looks into Redis.
-            let name = || format!("{attempt:?}:{}", BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(&account)));
-            self.window(&rates.auth_by_account, (attempt, account.clone()), name).await?;
-        }
-        Ok(())
     }
 
     /// A REST request by a user. Nothing is returned when limits are off.
@@ -271,8 +245,7 @@ impl Limits {
     pub fn sweep(&self) {
         let Some(rates) = &self.rates else { return };
         let now = Instant::now();
-        rates.auth_by_address.sweep(now);
-        rates.auth_by_account.sweep(now);
+        rates.attempts.sweep(now);
         rates.rest_by_user.sweep(now);
         rates.rest_by_address.sweep(now);
         rates.invites.sweep(now);
@@ -294,8 +267,7 @@ impl Rates {
         };
         Self {
             sockets_per_user: config.sockets_per_user,
-            auth_by_address: Window::new(config.auth_per_minute, MINUTE),
-            auth_by_account: Window::new(config.auth_per_minute, MINUTE),
+            attempts: Attempts::new(config),
             rest_by_user: Window::new(config.rest_per_minute, MINUTE),
             rest_by_address: Window::new(config.rest_per_minute, MINUTE),
             messages: buckets(config.messages_per_minute),

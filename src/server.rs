@@ -1,6 +1,12 @@
 //! Puts the parts together, serves, and stops without losing anything.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -8,13 +14,14 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use sea_orm::DbErr;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     app::App,
     chat,
+    clock::Clock,
     config::{Config, DatabaseUrl},
     db::{
         Db,
@@ -40,6 +47,9 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// How often other nodes are told how many sockets each user has here.
 const RENEW: Duration = Duration::from_secs(5);
 
+/// How often the clock is compared with the one that it follows.
+const COMPARE_CLOCKS: Duration = Duration::from_secs(5);
+
 /// How long saying goodbye to the database may take.
 const LEAVE: Duration = Duration::from_secs(3);
 
@@ -60,6 +70,8 @@ pub enum StartError {
     DataFolder(PathBuf, #[source] io::Error),
     #[error("cannot keep a secret key in {}", .0.display())]
     SecretKey(PathBuf, #[source] io::Error),
+    #[error("cannot ask the database for the time")]
+    Clock(#[source] Error),
     #[error("cannot set up accounts")]
     Accounts(#[source] Error),
     #[error("cannot listen on {0}")]
@@ -95,7 +107,9 @@ impl Server {
             pending => return Err(StartError::Pending(pending)),
         }
 
+        let follows = db.may_be_shared() && Clock.follow(db.time()).await.map_err(StartError::Clock)?;
         let (app, inlet) = App::new(config, db).map_err(StartError::Accounts)?;
+        tokio::spawn(keep_time(Arc::downgrade(&app), follows));
         tokio::spawn(app.delivery().run(inlet));
         if app.db.may_be_shared() {
             tokio::spawn(watch::run(Arc::downgrade(&app)));
@@ -231,6 +245,25 @@ async fn compare_with_log(app: &App) -> Result<(), crate::error::Error> {
     app.feed.sweep().await?;
     // Of what happens here everybody is told.
     if app.db.may_be_shared() { watch::look_for_messages(app).await } else { Ok(()) }
+}
+
+/// Compares the clock with the one that it follows, until the server is gone.
+async fn keep_time(app: Weak<App>, follows_database: bool) {
+    let mut compare = interval(COMPARE_CLOCKS);
+    compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = Instant::now();
+    loop {
+        compare.tick().await;
+        let Some(app) = app.upgrade() else { return };
+        let since_last = last.elapsed();
+        if !follows_database {
+            app.clock.compare_with_system(since_last);
+        } else if let Err(error) = app.clock.compare(app.db.time(), since_last).await {
+            error.record();
+            continue;
+        }
+        last = Instant::now();
+    }
 }
 
 /// Tells other nodes what they forget when it is not told again.

@@ -11,6 +11,7 @@ pub mod id;
 pub mod invitation;
 pub mod invite;
 pub mod kind;
+pub mod known_address;
 pub mod media;
 pub mod member;
 pub mod mention;
@@ -23,6 +24,7 @@ pub mod room_event;
 pub mod search_document;
 pub mod search_room;
 pub mod session;
+pub mod spent_token;
 pub mod timestamp;
 pub mod user;
 

@@ -18,6 +18,8 @@ mod m20260101_000010_ways;
 mod m20260101_000011_forgetting;
 mod m20260101_000012_nodes;
 mod m20260101_000013_search_rows;
+mod m20260101_000026_spent_tokens;
+mod m20260101_000027_known_addresses;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000011_forgetting::Migration),
             Box::new(m20260101_000012_nodes::Migration),
             Box::new(m20260101_000013_search_rows::Migration),
+            Box::new(m20260101_000026_spent_tokens::Migration),
+            Box::new(m20260101_000027_known_addresses::Migration),
         ]
     }
 }

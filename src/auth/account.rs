@@ -3,13 +3,13 @@
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr,
-    sea_query::LockType,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, SqlErr,
 };
 
 use super::{
     Actor, Auth,
     session::{self, INVALID_CREDENTIALS},
+    standing,
 };
 use crate::{
     bus::Notice,
@@ -87,9 +87,9 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
         return Ok(profile(account, &auth.links));
     }
 
-    let tx = auth.db.begin().await?;
+    let tx = standing::begin_alone(&auth.db, auth.clock, actor).await?;
     if changes_password {
-        let now = user::Entity::find_by_id(actor.user_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
+        let now = user::Entity::find_by_id(actor.user_id).one(&tx).await?;
         if now.is_none_or(|now| now.password_hash != account.password_hash) {
             return Err(INVALID_CREDENTIALS);
         }
@@ -122,7 +122,7 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
 /// # Errors
 /// When the database does not answer.
 pub async fn deactivate(auth: &Auth, actor: &Actor) -> Result<()> {
-    let tx = auth.db.begin().await?;
+    let tx = standing::begin_alone(&auth.db, auth.clock, actor).await?;
     let change = user::ActiveModel { id: Unchanged(actor.user_id), is_active: Set(false), ..Default::default() };
     change.update(&tx).await?;
     session::revoke_all(&tx, actor.user_id, None, auth.clock.now()).await?;

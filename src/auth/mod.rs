@@ -5,12 +5,14 @@
 
 pub mod account;
 pub mod session;
+pub mod standing;
 
 mod actor;
+pub(crate) mod known;
 mod password;
 mod token;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
 
@@ -39,6 +41,8 @@ pub struct Auth {
     bus: Bus,
     passwords: Passwords,
     signer: Arc<Signer>,
+    /// How long a refresh token may be used again.
+    refresh_leeway: Duration,
     links: Links,
 }
 
@@ -52,7 +56,8 @@ impl Auth {
             return Err(Error::internal("auth.secret_key is empty"));
         }
         let passwords = Passwords::new(config.auth.password_workers)?;
-        Ok(Self { clock, db, bus, passwords, signer: Arc::new(Signer::new(&config.auth)), links })
+        let (signer, refresh_leeway) = (Arc::new(Signer::new(&config.auth)), config.auth.refresh_leeway());
+        Ok(Self { clock, db, bus, passwords, signer, refresh_leeway, links })
     }
 
     /// Checks an access token, its login and its account.
@@ -60,7 +65,7 @@ impl Auth {
     /// # Errors
     /// `UNAUTHORIZED`, `TOKEN_EXPIRED`, `WRONG_TOKEN_TYPE`, `ACCOUNT_DISABLED`.
     pub async fn authenticate(&self, token: &str) -> Result<Actor> {
-        let claims = self.signer.verify(token, Kind::Access)?;
+        let claims = self.signer.verify(token, Kind::Access, self.clock.now())?;
         let account = login_table::Entity::belongs_to(account_table::Entity)
             .from(login_table::Column::UserId)
             .to(account_table::Column::Id)
@@ -123,6 +128,6 @@ impl Auth {
             Ok(id) => account_table::Entity::find_by_id(id).one(self.db.read()).await?,
             Err(_) => account::find(self.db.read(), who).await?,
         };
-        Ok(session::start(self, account.ok_or(Error::USER_NOT_FOUND)?).await?.access_token)
+        Ok(session::start(self, account.ok_or(Error::USER_NOT_FOUND)?, None).await?.access_token)
     }
 }

@@ -1,12 +1,14 @@
 //! Logins: how one begins, is renewed, and ends.
 
+use std::{net::IpAddr, time::Duration};
+
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr,
 };
 use uuid::Uuid;
 
 use super::{
-    Actor, Auth, account,
+    Actor, Auth, account, known, standing,
     token::{Claims, Kind},
 };
 use crate::{
@@ -16,9 +18,13 @@ use crate::{
         account::{Login, Tokens},
         text,
     },
+    db::Transaction,
     error::{Error, Result},
 };
-use entity::{session, user};
+use entity::{session, spent_token, user};
+
+/// Characters of a name that no account has, as attempts are counted by.
+const NAME_CHARS: usize = 254;
 
 pub(super) const INVALID_CREDENTIALS: Error =
     Error::Refused(ErrorCode::InvalidCredentials, "the account or the password is wrong");
@@ -26,28 +32,74 @@ pub(super) const ACCOUNT_DISABLED: Error = Error::Refused(ErrorCode::AccountDisa
 const TOKEN_REUSED: Error =
     Error::Refused(ErrorCode::TokenReused, "this refresh token was used before; its login has been ended");
 
-/// Signs in by e-mail address or user name.
+/// Whose account somebody tries to get into, before they have shown that it is theirs.
+#[derive(Debug)]
+pub struct Tried {
+    /// Names it where attempts are counted: one name for all that it can be called.
+    pub name: String,
+    /// The account, where there is one.
+    user: Option<UserId>,
+}
+
+impl Tried {
+    /// The account of somebody who is signed in.
+    #[must_use]
+    pub fn own(actor: &Actor) -> Self {
+        Self { name: actor.user_id.to_string(), user: Some(actor.user_id) }
+    }
+
+    /// Whether the owner of the account has signed in from this address before.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_at_home(&self, auth: &Auth, address: IpAddr) -> Result<bool> {
+        match self.user {
+            Some(user) => known::is_known(auth.db.read(), user, address).await,
+            None => Ok(false),
+        }
+    }
+}
+
+/// The account that a login names.
+///
+/// # Errors
+/// `VALIDATION_ERROR` when it names none.
+pub async fn tried(auth: &Auth, request: &Login) -> Result<Tried> {
+    let name = name(request)?;
+    let user = account::find(auth.db.read(), name).await?.map(|account| account.id);
+    // What is too long for any account is one to the counters.
+    let unknown = || name.trim().to_lowercase().chars().take(NAME_CHARS).collect();
+    Ok(Tried { name: user.map_or_else(unknown, |user| user.to_string()), user })
+}
+
+/// Signs in by e-mail address or user name, from this address.
 ///
 /// # Errors
 /// `INVALID_CREDENTIALS`, in the same time whether the account or the password is wrong; `ACCOUNT_DISABLED`.
-pub async fn login(auth: &Auth, request: Login) -> Result<Tokens> {
-    let name = request.email.or(request.username);
-    let name = name.ok_or_else(|| Error::Validation(vec![text::required("email")]))?;
-    let account = account::find(auth.db.read(), &name).await?;
+pub async fn login(auth: &Auth, request: Login, from: IpAddr) -> Result<Tokens> {
+    let account = account::find(auth.db.read(), name(&request)?).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let matches = auth.passwords.verify(request.password, stored).await?;
     let account = account.filter(|_| matches).ok_or(INVALID_CREDENTIALS)?;
-    start(auth, account).await
+    start(auth, account, Some(from)).await
 }
 
-/// Exchanges a refresh token for a new pair. Each is good once: another use of it ends the whole login, because one of the
-/// two users has stolen it (RFC 9700, section 4.14.2).
+/// What a login calls the account.
+fn name(request: &Login) -> Result<&str> {
+    let name = request.email.as_deref().or(request.username.as_deref());
+    name.ok_or_else(|| Error::Validation(vec![text::required("email")]))
+}
+
+/// Exchanges a refresh token for a new pair. The same one may come again within `auth.refresh_leeway_seconds` of its first use,
+/// from a second tab or after an answer that was lost: it gets the newest pair of its login. Later that ends the whole login,
+/// because one of the two users has stolen it (RFC 9700, section 4.14.2). All who repeat get the same new token, so that whoever
+/// stole one cannot go on beside its owner.
 ///
 /// # Errors
 /// `UNAUTHORIZED`, `TOKEN_EXPIRED`, `WRONG_TOKEN_TYPE`, `TOKEN_REUSED`, `ACCOUNT_DISABLED`.
 pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
-    let claims = auth.signer.verify(token, Kind::Refresh)?;
     let now = auth.clock.now();
+    let claims = auth.signer.verify(token, Kind::Refresh, now)?;
     let next = Uuid::now_v7();
 
     let tx = auth.db.begin().await?;
@@ -61,22 +113,23 @@ pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
         .filter(session::Column::RevokedAt.is_null())
         .exec(&tx)
         .await?;
-    if rotated.rows_affected == 0 {
-        let reused = revoke_if_reused(&tx, &claims, now).await?;
-        if !reused {
-            return Err(Error::UNAUTHORIZED);
+    let current = if rotated.rows_affected == 1 {
+        spend(&tx, &claims, auth.refresh_leeway, now).await?;
+        next
+    } else {
+        let Some(login) = open_login(&tx, &claims).await? else { return Err(Error::UNAUTHORIZED) };
+        if login.revoked_at.is_some() || !is_repeat(&tx, &claims, auth.refresh_leeway, now).await? {
+            return Err(end_reused(auth, &claims, now, tx).await?);
         }
-        let (user_id, session_id) = (claims.sub, claims.sid);
-        auth.bus.commit(tx, Notice::SessionRevoked { user_id, session_id, code: ErrorCode::TokenReused }).await?;
-        return Err(TOKEN_REUSED);
-    }
+        login.refresh_jti
+    };
     let account = user::Entity::find_by_id(claims.sub).one(&tx).await?.ok_or(Error::UNAUTHORIZED)?;
     if !account.is_active {
         return Err(ACCOUNT_DISABLED);
     }
     tx.commit().await?;
 
-    issue(auth, account, claims.sid, next, now)
+    issue(auth, account, claims.sid, current, now)
 }
 
 /// Ends the login that is asking.
@@ -84,7 +137,7 @@ pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
 /// # Errors
 /// When the database does not answer.
 pub async fn logout(auth: &Auth, actor: &Actor) -> Result<()> {
-    let tx = auth.db.begin().await?;
+    let tx = standing::begin_alone(&auth.db, auth.clock, actor).await?;
     revoke(&tx, actor.session_id, auth.clock.now()).await?;
     let (user_id, session_id) = (actor.user_id, actor.session_id);
     let notice = Notice::SessionRevoked { user_id, session_id, code: ErrorCode::Unauthorized };
@@ -110,7 +163,7 @@ pub(super) async fn revoke_all(
 }
 
 /// Begins a login for an account whose owner was just recognised.
-pub(super) async fn start(auth: &Auth, mut account: user::Model) -> Result<Tokens> {
+pub(super) async fn start(auth: &Auth, mut account: user::Model, from: Option<IpAddr>) -> Result<Tokens> {
     if !account.is_active {
         return Err(ACCOUNT_DISABLED);
     }
@@ -136,6 +189,9 @@ pub(super) async fn start(auth: &Auth, mut account: user::Model) -> Result<Token
     }
     .insert(&tx)
     .await?;
+    if let Some(from) = from {
+        known::remember(&tx, account.id, from, now).await?;
+    }
     tx.commit().await?;
 
     account.last_login = Some(now);
@@ -170,17 +226,44 @@ fn issue(auth: &Auth, account: user::Model, session: SessionId, jti: Uuid, now: 
     })
 }
 
-/// Ends the login of a refresh token that is not its newest one. The newest one of an ended login is merely refused.
-async fn revoke_if_reused(db: &impl ConnectionTrait, claims: &Claims, now: Timestamp) -> Result<bool> {
-    let session = session::Entity::find_by_id(claims.sid)
+/// Remembers that a token was used, and forgets others of its login for which the leeway is over.
+async fn spend(tx: &Transaction, claims: &Claims, leeway: Duration, now: Timestamp) -> Result<()> {
+    let over = Timestamp(now.0.saturating_sub(i64::try_from(leeway.as_millis()).unwrap_or(i64::MAX)));
+    spent_token::Entity::delete_many()
+        .filter(spent_token::Column::SessionId.eq(claims.sid))
+        .filter(spent_token::Column::UsedAt.lt(over))
+        .exec(tx)
+        .await?;
+    let spent = spent_token::ActiveModel { jti: Set(claims.jti), session_id: Set(claims.sid), used_at: Set(now) };
+    spent_token::Entity::insert(spent).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// The login of a token that is not, or not any more, its newest one. That of an ended login is merely refused.
+async fn open_login(tx: &Transaction, claims: &Claims) -> Result<Option<session::Model>> {
+    Ok(session::Entity::find_by_id(claims.sid)
         .filter(session::Column::UserId.eq(claims.sub))
         .filter(session::Column::RefreshJti.ne(claims.jti))
-        .one(db)
+        .one(tx)
+        .await?)
+}
+
+/// Whether a token was first used so lately that it may come again.
+async fn is_repeat(tx: &Transaction, claims: &Claims, leeway: Duration, now: Timestamp) -> Result<bool> {
+    let spent = spent_token::Entity::find_by_id(claims.jti)
+        .filter(spent_token::Column::SessionId.eq(claims.sid))
+        .one(tx)
         .await?;
-    match session {
-        Some(session) => revoke(db, session.id, now).await.map(|()| true),
-        None => Ok(false),
-    }
+    Ok(spent.is_some_and(|spent| now.since(spent.used_at) < leeway))
+}
+
+/// Ends the login of a token that came again too late; answers how that is refused.
+async fn end_reused(auth: &Auth, claims: &Claims, now: Timestamp, tx: Transaction) -> Result<Error> {
+    standing::hold_alone(&tx, claims.sub).await?;
+    revoke(&tx, claims.sid, now).await?;
+    let (user_id, session_id) = (claims.sub, claims.sid);
+    auth.bus.commit(tx, Notice::SessionRevoked { user_id, session_id, code: ErrorCode::TokenReused }).await?;
+    Ok(TOKEN_REUSED)
 }
 
 async fn revoke(db: &impl ConnectionTrait, id: SessionId, now: Timestamp) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,6 +14,9 @@ use crate::{
 
 /// Bytes of a token that are looked at; ours have some 500.
 const MAX_BYTES: usize = 8 * 1024;
+
+/// How much earlier than its `nbf` says a token counts: clocks differ. There is no such leeway for its end.
+const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(60);
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +35,9 @@ pub(super) struct Claims {
     pub(super) sid: SessionId,
     pub(super) jti: Uuid,
     iat: i64,
-    nbf: i64,
+    /// Ours have none: the clock of the node that checks a token may be behind that of the one which signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
     exp: i64,
     typ: Kind,
 }
@@ -58,16 +63,15 @@ pub(super) struct Signer {
 impl Signer {
     pub(super) fn new(config: &config::Auth) -> Self {
         let secret = config.secret_key.expose().as_bytes();
-        // The crate's defaults accept a token for 60 s after its end, ignore `nbf`, and look at `aud` and `iss` only where
-        // a token has them.
+        // The crate looks at `aud` and `iss` only where a token has them, and knows the machine's clock only: when a token
+        // begins and ends is looked at here, by our clock.
         let mut rules = Validation::new(Algorithm::HS256);
-        rules.leeway = 0;
-        rules.validate_exp = true;
-        rules.validate_nbf = true;
+        rules.validate_exp = false;
+        rules.validate_nbf = false;
         rules.validate_aud = true;
         rules.set_audience(&[&config.audience]);
         rules.set_issuer(&[&config.issuer]);
-        rules.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
+        rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         Self {
             signing: EncodingKey::from_secret(secret),
             checking: DecodingKey::from_secret(secret),
@@ -103,27 +107,30 @@ impl Signer {
             sid: session,
             jti,
             iat: now.seconds(),
-            nbf: now.seconds(),
+            nbf: None,
             exp: now.plus(self.life(kind)).seconds(),
             typ: kind,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(Error::internal)
     }
 
-    /// What a token says, if it is ours, of this kind, and good now.
+    /// What a token says, if it is ours, of this kind, and good at this time.
     ///
     /// # Errors
     /// `UNAUTHORIZED`, `TOKEN_EXPIRED`, `WRONG_TOKEN_TYPE`.
-    pub(super) fn verify(&self, token: &str, kind: Kind) -> Result<Claims> {
+    pub(super) fn verify(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Claims> {
         if token.len() > MAX_BYTES {
             return Err(Error::UNAUTHORIZED);
         }
         let claims = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.rules)
-            .map_err(|error| match error.kind() {
-                ErrorKind::ExpiredSignature => Error::Refused(ErrorCode::TokenExpired, "the token has expired"),
-                _ => Error::UNAUTHORIZED,
-            })?
+            .map_err(|_| Error::UNAUTHORIZED)?
             .claims;
+        if claims.expires_at() <= now {
+            return Err(Error::Refused(ErrorCode::TokenExpired, "the token has expired"));
+        }
+        if claims.nbf.is_some_and(|nbf| Timestamp(nbf.saturating_mul(1000)) > now.plus(NOT_BEFORE_LEEWAY)) {
+            return Err(Error::UNAUTHORIZED);
+        }
         if claims.typ == kind {
             Ok(claims)
         } else {
@@ -166,7 +173,7 @@ mod tests {
     }
 
     fn code(token: &str) -> Option<ErrorCode> {
-        signer().verify(token, Kind::Access).err().map(|error| error.code())
+        signer().verify(token, Kind::Access, Clock.now()).err().map(|error| error.code())
     }
 
     #[test]
@@ -174,7 +181,7 @@ mod tests {
         assert_eq!(code(&signed(Algorithm::HS256, SECRET, &good_claims())), None);
         let signer = signer();
         let refresh = signer.sign(Kind::Refresh, UserId::new(), SessionId::new(), Uuid::now_v7(), Clock.now()).unwrap();
-        assert!(signer.verify(&refresh, Kind::Refresh).is_ok());
+        assert!(signer.verify(&refresh, Kind::Refresh, Clock.now()).is_ok());
         assert_eq!(code(&refresh), Some(ErrorCode::WrongTokenType));
     }
 
@@ -186,7 +193,8 @@ mod tests {
             ("exp", json!(null), ErrorCode::Unauthorized),
             ("exp", json!("soon"), ErrorCode::Unauthorized),
             ("nbf", json!(now + 3600), ErrorCode::Unauthorized),
-            ("nbf", json!(null), ErrorCode::Unauthorized),
+            ("nbf", json!(now + 90), ErrorCode::Unauthorized),
+            ("nbf", json!("soon"), ErrorCode::Unauthorized),
             ("aud", json!("other"), ErrorCode::Unauthorized),
             ("aud", json!(null), ErrorCode::Unauthorized),
             ("iss", json!("other"), ErrorCode::Unauthorized),
@@ -206,6 +214,20 @@ mod tests {
             }
             assert_eq!(code(&signed(Algorithm::HS256, SECRET, &claims)), Some(expected), "{claim} = {value}");
         }
+    }
+
+    #[test]
+    fn clocks_may_differ_by_a_minute() {
+        let now = Clock.now().seconds();
+        for (claim, value) in [("nbf", json!(now + 30)), ("nbf", json!(null)), ("iat", json!(now + 3600))] {
+            let mut claims = good_claims();
+            claims[claim] = value.clone();
+            assert_eq!(code(&signed(Algorithm::HS256, SECRET, &claims)), None, "{claim} = {value}");
+        }
+        let signer = signer();
+        let sign = |now| signer.sign(Kind::Access, UserId::new(), SessionId::new(), Uuid::now_v7(), now).unwrap();
+        let earlier = Timestamp(Clock.now().0 - 90_000);
+        assert!(signer.verify(&sign(Clock.now()), Kind::Access, earlier).is_ok(), "a clock that was set back");
     }
 
     #[test]

@@ -144,6 +144,7 @@ impl Auth {
         check.that(!self.issuer.is_empty(), "auth.issuer", "must not be empty");
         check.that(!self.audience.is_empty(), "auth.audience", "must not be empty");
         check.range("auth.access_token_seconds", self.access_token_seconds, &(1..=365 * 24 * 60 * 60));
+        check.range("auth.refresh_leeway_seconds", self.refresh_leeway_seconds, &(0..=300));
         check.range("auth.refresh_token_seconds", self.refresh_token_seconds, &(1..=365 * 24 * 60 * 60));
         check.range("auth.password_workers", self.password_workers, &(1..=256));
     }
@@ -175,6 +176,8 @@ fn fit_for_production(key: &Secret) -> Result<(), String> {
 impl Limits {
     fn check(&self, check: &mut Check) {
         check.range("limits.auth_per_minute", self.auth_per_minute, &(1..=1_000_000));
+        check.range("limits.auth_per_address", self.auth_per_address, &(1..=1_000_000));
+        check.range("limits.auth_failures_per_account", self.auth_failures_per_account, &(1..=1_000_000));
         check.range("limits.rest_per_minute", self.rest_per_minute, &(1..=1_000_000));
         check.range("limits.messages_per_minute", self.messages_per_minute, &(1..=1_000_000));
         check.range("limits.missed_events_per_minute", self.missed_events_per_minute, &(1_000..=1_000_000_000));

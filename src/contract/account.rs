@@ -19,14 +19,6 @@ pub struct Register {
     pub full_name: Option<String>,
 }
 
-impl Register {
-    /// The account that is asked for, as attempts are counted by.
-    #[must_use]
-    pub fn account(&self) -> Option<String> {
-        account(Some(&self.email))
-    }
-}
-
 /// Sign in, by e-mail address or user name. The OAuth2 password form sends either as `username`.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery"}))]
@@ -34,19 +26,6 @@ pub struct Login {
     pub email: Option<String>,
     pub username: Option<String>,
     pub password: String,
-}
-
-impl Login {
-    /// The account that is tried, as attempts are counted by.
-    #[must_use]
-    pub fn account(&self) -> Option<String> {
-        account(self.email.as_deref().or(self.username.as_deref()))
-    }
-}
-
-/// What is too long for any account is not counted: the counter keeps what it counts by.
-fn account(name: Option<&str>) -> Option<String> {
-    name.filter(|name| name.len() <= 254).map(str::to_lowercase)
 }
 
 /// Exchange a refresh token.
@@ -61,7 +40,7 @@ pub struct Refresh {
 pub struct Tokens {
     /// For `Authorization: Bearer` and the socket's `auth.token`.
     pub access_token: String,
-    /// Good once, for `POST /api/auth/refresh`.
+    /// For `POST /api/auth/refresh`, which gives the next one.
     pub refresh_token: String,
     /// `bearer`.
     pub token_type: &'static str,

@@ -15,13 +15,16 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{Actor, account, session},
+    auth::{
+        Actor, account,
+        session::{self, Tried},
+    },
     contract::{
         User,
         account::{Login, Refresh, Register, Tokens},
     },
     error::Result,
-    limits::Attempt,
+    limits::{Attempt, Counted},
 };
 
 /// Open an account
@@ -41,8 +44,11 @@ pub(super) async fn register(
     ClientAddress(address): ClientAddress,
     Body(request): Body<Register>,
 ) -> Result<(StatusCode, Json<User>)> {
-    app.limits.auth(Attempt::Register, address, request.account().as_deref()).await?;
-    let user = account::register(&app.auth, request).await?;
+    let mut counted = app.limits.attempt(Attempt::Register, address).await?;
+    if let Some(refusal) = counted.on(&request.email).await? {
+        return Err(refusal);
+    }
+    let user = counted.end(account::register(&app.auth, request).await).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
@@ -65,13 +71,17 @@ pub(super) async fn login(
     ClientAddress(address): ClientAddress,
     BodyOrForm(request): BodyOrForm<Login>,
 ) -> Result<impl IntoResponse> {
-    app.limits.auth(Attempt::LogIn, address, request.account().as_deref()).await?;
-    session::login(&app.auth, request).await.map(secret)
+    let counted = app.limits.attempt(Attempt::LogIn, address).await?;
+    let tried = session::tried(&app.auth, &request).await?;
+    let counted = admit(&app, counted, &tried).await?;
+    let from = counted.address();
+    counted.end(session::login(&app.auth, request, from).await).await.map(secret)
 }
 
 /// Exchange a refresh token
 ///
-/// Each is good once. Using one again ends its login.
+/// Each is good once. For some seconds after that the same one gets another pair of the same login, as when two tabs refresh at
+/// once, or an answer was lost; using it later ends its login.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh",
@@ -88,8 +98,8 @@ pub(super) async fn refresh(
     ClientAddress(address): ClientAddress,
     Body(request): Body<Refresh>,
 ) -> Result<impl IntoResponse> {
-    app.limits.auth(Attempt::Refresh, address, None).await?;
-    session::refresh(&app.auth, &request.refresh_token).await.map(secret)
+    let counted = app.limits.attempt(Attempt::Refresh, address).await?;
+    counted.end(session::refresh(&app.auth, &request.refresh_token).await).await.map(secret)
 }
 
 /// Sign out
@@ -104,6 +114,15 @@ pub(super) async fn refresh(
 pub(super) async fn logout(State(app): State<Arc<App>>, actor: Actor) -> Result<StatusCode> {
     session::logout(&app.auth, &actor).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets an attempt on an account through, unless there were too many: from here, or from everywhere together, and its owner never
+/// came from here.
+pub(super) async fn admit<'a>(app: &App, mut counted: Counted<'a>, tried: &Tried) -> Result<Counted<'a>> {
+    match counted.on(&tried.name).await? {
+        Some(refusal) if !tried.is_at_home(&app.auth, counted.address()).await? => Err(refusal),
+        Some(_) | None => Ok(counted),
+    }
 }
 
 /// Tokens are not for caches (RFC 6749, section 5.1).

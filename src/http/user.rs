@@ -6,12 +6,13 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use tokio::time::timeout;
 
 use super::{
+    auth::admit,
     extract::{Body, Id, Query},
     layer::address::ClientAddress,
 };
 use crate::{
     app::App,
-    auth::{Actor, account},
+    auth::{Actor, account, session::Tried},
     chat,
     contract::{
         User, UserId,
@@ -57,11 +58,13 @@ pub(super) async fn update(
     ClientAddress(address): ClientAddress,
     Body(request): Body<UpdateProfile>,
 ) -> Result<Json<User>> {
-    if request.password.is_some() {
-        // Or a stolen token could be used to guess the password.
-        app.limits.auth(Attempt::ChangePassword, address, Some(&actor.user_id.to_string())).await?;
+    if request.password.is_none() {
+        return account::update(&app.auth, &actor, request).await.map(Json);
     }
-    account::update(&app.auth, &actor, request).await.map(Json)
+    // Or a stolen token could be used to guess the password.
+    let counted = app.limits.attempt(Attempt::ChangePassword, address).await?;
+    let counted = admit(&app, counted, &Tried::own(&actor)).await?;
+    counted.end(account::update(&app.auth, &actor, request).await).await.map(Json)
 }
 
 /// Give up your account

@@ -28,12 +28,14 @@ const SOCKETS_LIFE: Duration = Duration::from_secs(15);
 const BATCH: usize = 500;
 
 /// At most so many in any span of time: the times of all that were let through. Answers whether this is one, how many there
-/// are now, and in how many milliseconds the oldest is forgotten.
+/// are now, and in how many milliseconds the oldest is forgotten. What seems to have been in the future was before Redis's clock
+/// was set back: it would be remembered for too long.
 const WINDOW: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local limit, span = tonumber(ARGV[1]), tonumber(ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - span)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. (now + 1000), '+inf')
 local used = redis.call('ZCARD', KEYS[1])
 local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or now
 local reset = oldest + span - now
@@ -43,13 +45,28 @@ redis.call('PEXPIRE', KEYS[1], span)
 return {1, used + 1, reset}
 ";
 
+/// Charges a window as often as there are names, whether or not it is full.
+const MORE: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], now, ARGV[i]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1
+";
+
+/// Takes back the latest charge of a window.
+const BACK: &str = r"
+redis.call('ZPOPMAX', KEYS[1])
+return 1
+";
+
 /// A token bucket, as the time at which it will be full (the generic cell rate algorithm, ITU-T I.371). Answers in how many
 /// milliseconds as many tokens will be there; 0 when they were taken.
 const BUCKET: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local limit, span, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + cost * span / limit
+local full = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or now), now), now + span) + cost * span / limit
 local wait = full - span - now
 if wait > 0 then return math.ceil(wait) end
 redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.ceil(full - now))
@@ -82,6 +99,8 @@ return 1
 pub(super) struct Shared {
     redis: Redis,
     window: Script,
+    more: Script,
+    back: Script,
     bucket: Script,
     sockets: Script,
     /// Tells requests of one millisecond apart.
@@ -92,18 +111,37 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(redis: Redis) -> Self {
-        let [window, bucket, sockets] = [WINDOW, BUCKET, SOCKETS].map(Script::new);
-        Self { redis, window, bucket, sockets, counter: AtomicU64::new(0), hung: Mutex::default() }
+        let [window, more, back, bucket, sockets] = [WINDOW, MORE, BACK, BUCKET, SOCKETS].map(Script::new);
+        Self { redis, window, more, back, bucket, sockets, counter: AtomicU64::new(0), hung: Mutex::default() }
     }
 
     /// Charges `key` once in a window, or says how long to wait. Nothing when Redis does not answer.
     pub(super) async fn window(&self, key: &str, limit: u32, span: Duration) -> Option<Result<Quota, Duration>> {
-        let name = format!("{}:{}", self.redis.node(), self.counter.fetch_add(1, Ordering::Relaxed));
         let mut question = self.window.prepare_invoke();
-        question.key(format!("parlour:window:{key}")).arg(limit).arg(millis(span)).arg(name);
+        question.key(window_key(key)).arg(limit).arg(millis(span)).arg(self.unique());
         let (taken, used, reset): (u8, u32, u64) = self.ask(&question).await?;
         let reset = Duration::from_millis(reset);
         Some(if taken == 1 { Ok(Quota { limit, remaining: limit.saturating_sub(used), reset }) } else { Err(reset) })
+    }
+
+    /// Charges `key` that often more, whether or not it may be. False when Redis does not answer.
+    pub(super) async fn charge_more(&self, key: &str, times: u32, span: Duration) -> bool {
+        let mut question = self.more.prepare_invoke();
+        question.key(window_key(key)).arg(millis(span));
+        for _ in 0..times {
+            question.arg(self.unique());
+        }
+        self.ask::<u8>(&question).await.is_some()
+    }
+
+    /// Takes back the latest charge of `key`. False when Redis does not answer.
+    pub(super) async fn give_back(&self, key: &str) -> bool {
+        self.ask::<u8>(self.back.prepare_invoke().key(window_key(key))).await.is_some()
+    }
+
+    /// Tells charges of one millisecond apart.
+    fn unique(&self) -> String {
+        format!("{}:{}", self.redis.node(), self.counter.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Takes `cost` tokens of `key`'s bucket, which fills in a span, or says how long to wait. Nothing when Redis does not
@@ -162,6 +200,10 @@ impl Shared {
             }
         }
     }
+}
+
+fn window_key(key: &str) -> String {
+    format!("parlour:window:{key}")
 }
 
 fn sockets_key(user: UserId) -> String {

@@ -8,30 +8,65 @@ fn refused<T>(result: &Result<T>) -> bool {
     matches!(result, Err(Error::RateLimited { retry_after }) if !retry_after.is_zero())
 }
 
-#[tokio::test]
-async fn logging_in_is_limited_by_address_and_by_account() {
-    let limits = limits();
-    let address = |last: u8| IpAddr::from([192, 0, 2, last]);
-    for _ in 0..5 {
-        assert!(limits.auth(Attempt::LogIn, address(1), Some("ada@example.com")).await.is_ok());
+const WRONG: Error = Error::Refused(ErrorCode::InvalidCredentials, "wrong");
+
+/// Tries to log in from an address; answers whether that was let through.
+async fn tries(limits: &Limits, address: &str, account: &str, outcome: Result<()>) -> bool {
+    let Ok(mut counted) = limits.attempt(Attempt::LogIn, address.parse().unwrap()).await else { return false };
+    match counted.on(account).await {
+        Ok(None) => {
+            let _ = counted.end(outcome).await;
+            true
+        }
+        Ok(Some(_)) | Err(_) => false,
     }
-    assert!(refused(&limits.auth(Attempt::LogIn, address(1), None).await), "a sixth from the address");
-    assert!(
-        refused(&limits.auth(Attempt::LogIn, address(2), Some(" ADA@example.com")).await),
-        "a sixth for the account"
-    );
-    assert!(limits.auth(Attempt::LogIn, address(2), Some("bob@example.com")).await.is_ok());
-    assert!(limits.auth(Attempt::Register, address(1), Some("ada@example.com")).await.is_ok(), "counted by itself");
+}
+
+#[tokio::test]
+async fn a_guesser_uses_up_nothing_of_the_owner() {
+    let limits = limits();
+    for _ in 0..5 {
+        assert!(tries(&limits, "192.0.2.1", "ada@example.com", Err(WRONG)).await);
+    }
+    assert!(!tries(&limits, "192.0.2.1", " ADA@example.com", Err(WRONG)).await, "a sixth for the account");
+    assert!(tries(&limits, "192.0.2.2", "ada@example.com", Ok(())).await, "the owner, elsewhere");
+    assert!(limits.attempt(Attempt::Register, "192.0.2.1".parse().unwrap()).await.is_ok(), "counted by itself");
+}
+
+#[tokio::test]
+async fn many_sign_in_from_one_address_and_few_guess_there() {
+    let limits = limits();
+    for number in 0..30 {
+        assert!(tries(&limits, "192.0.2.1", &format!("guest{number}"), Ok(())).await, "{number}");
+    }
+    assert!(!tries(&limits, "192.0.2.1", "guest30", Ok(())).await, "a thirty-first");
+    for number in 0..6 {
+        assert!(tries(&limits, "192.0.2.2", &format!("guest{number}"), Err(WRONG)).await, "{number}");
+    }
+    assert!(!tries(&limits, "192.0.2.2", "guest6", Ok(())).await, "after six wrong ones");
+}
+
+#[tokio::test]
+async fn an_account_is_tried_thirty_times_from_everywhere_together() {
+    let limits = limits();
+    for number in 0..30 {
+        assert!(tries(&limits, &format!("192.0.2.{number}"), "ada", Ok(())).await, "what succeeds is not counted");
+    }
+    for number in 0..30 {
+        assert!(tries(&limits, &format!("198.51.100.{number}"), "ada", Err(WRONG)).await, "{number}");
+    }
+    assert!(!tries(&limits, "203.0.113.1", "ada", Err(WRONG)).await, "a thirty-first wrong one");
+    assert!(tries(&limits, "203.0.113.1", "bob", Err(WRONG)).await, "for another account");
 }
 
 #[tokio::test]
 async fn one_ipv6_network_is_one_address() {
     let limits = limits();
-    for host in 0..5 {
-        assert!(limits.auth(Attempt::LogIn, format!("2001:db8::{host}").parse().unwrap(), None).await.is_ok());
+    for host in 0..6 {
+        assert!(tries(&limits, &format!("2001:db8::{host}"), &format!("guest{host}"), Err(WRONG)).await);
     }
-    assert!(refused(&limits.auth(Attempt::LogIn, "2001:db8::ffff:0:0:1".parse().unwrap(), None).await));
-    assert!(limits.auth(Attempt::LogIn, "2001:db8:0:1::1".parse().unwrap(), None).await.is_ok());
+    assert!(!tries(&limits, "2001:db8::ffff:0:0:1", "ada", Err(WRONG)).await);
+    assert!(tries(&limits, "2001:db8:0:1::1", "ada", Err(WRONG)).await);
     assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), IpAddr::from([192, 0, 2, 1]));
 }
 
@@ -69,7 +104,7 @@ async fn switched_off_they_refuse_nothing() {
     let limits = Limits::new(&config, None);
     let (address, user) = (IpAddr::from([192, 0, 2, 1]), UserId::new());
     for _ in 0..1000 {
-        assert!(limits.auth(Attempt::LogIn, address, Some("ada")).await.is_ok() && limits.message(user).await.is_ok());
+        assert!(tries(&limits, "192.0.2.1", "ada", Err(WRONG)).await && limits.message(user).await.is_ok());
         assert!(limits.handshake(address).is_ok());
         assert_eq!(limits.rest(user).await.unwrap(), None);
     }

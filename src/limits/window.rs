@@ -55,6 +55,19 @@ impl<K: Eq + Hash> Window<K> {
         Ok(Quota { limit: self.limit, remaining: self.limit - used - 1, reset })
     }
 
+    /// Charges `key` that often more, whether or not it may be.
+    pub(super) fn charge_more(&self, key: K, times: u32, now: Instant) {
+        let mut charged = self.charged.lock();
+        charged.entry(key).or_default().extend((0..times).map(|_| now));
+    }
+
+    /// Takes back the latest charge of `key`.
+    pub(super) fn give_back(&self, key: &K) {
+        if let Some(times) = self.charged.lock().get_mut(key) {
+            times.pop_back();
+        }
+    }
+
     /// Forgets keys that were not charged within the window.
     pub(super) fn sweep(&self, now: Instant) {
         let mut charged = self.charged.lock();

@@ -1,0 +1,90 @@
+//! Whether who is asking still may, asked again in the transaction that makes their change.
+//!
+//! A request's token is looked at when its head has come. Its body may take long, and an event may wait in the queue of its socket:
+//! what was ended meanwhile, the login or the account, must bite all the same.
+
+use std::collections::HashSet;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, sea_query::LockType};
+
+use super::{Actor, session::ACCOUNT_DISABLED};
+use crate::{
+    clock::Clock,
+    contract::{SessionId, Timestamp, UserId},
+    db::{Db, Transaction},
+    error::{Error, Result},
+};
+use entity::{session, user};
+
+/// Opens a transaction for a change by somebody whose login and account stand, and keeps both from ending before it does.
+///
+/// # Errors
+/// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
+pub async fn begin(db: &Db, clock: Clock, actor: &Actor) -> Result<Transaction> {
+    // As weak as what a row that refers to the account takes: it waits for nothing but the end of the account or of a login.
+    begin_with(db, clock, actor, LockType::KeyShare).await
+}
+
+/// The same for a change that ends logins, or the account itself: no other change of this person is under way meanwhile.
+///
+/// # Errors
+/// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
+pub async fn begin_alone(db: &Db, clock: Clock, actor: &Actor) -> Result<Transaction> {
+    begin_with(db, clock, actor, LockType::Update).await
+}
+
+/// Keeps changes by a user from being under way until the transaction ends: for what ends one of their logins.
+pub(super) async fn hold_alone(tx: &Transaction, user: UserId) -> Result<()> {
+    is_active(tx, user, LockType::Update).await.map(drop)
+}
+
+/// Which of some logins still count.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn standing(
+    tx: &Transaction,
+    logins: impl IntoIterator<Item = SessionId>,
+    now: Timestamp,
+) -> Result<HashSet<SessionId>> {
+    let account = session::Entity::belongs_to(user::Entity).from(session::Column::UserId).to(user::Column::Id).into();
+    let standing: Vec<SessionId> = session::Entity::find()
+        .select_only()
+        .column(session::Column::Id)
+        .join(JoinType::InnerJoin, account)
+        .filter(session::Column::Id.is_in(logins))
+        .filter(session::Column::RevokedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(now))
+        .filter(user::Column::IsActive.eq(true))
+        .into_tuple()
+        .all(tx)
+        .await?;
+    Ok(standing.into_iter().collect())
+}
+
+async fn begin_with(db: &Db, clock: Clock, actor: &Actor, lock: LockType) -> Result<Transaction> {
+    let tx = db.begin().await?;
+    if !is_active(&tx, actor.user_id, lock).await? {
+        return Err(ACCOUNT_DISABLED);
+    }
+    // Read once the account is locked: a login that ended while this waited has ended.
+    let login = session::Entity::find_by_id(actor.session_id)
+        .filter(session::Column::UserId.eq(actor.user_id))
+        .filter(session::Column::RevokedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(clock.now()));
+    if login.one(&tx).await?.is_none() {
+        return Err(Error::UNAUTHORIZED);
+    }
+    Ok(tx)
+}
+
+async fn is_active(tx: &impl ConnectionTrait, user: UserId, lock: LockType) -> Result<bool> {
+    let is_active: Option<bool> = user::Entity::find_by_id(user)
+        .select_only()
+        .column(user::Column::IsActive)
+        .lock(lock)
+        .into_tuple()
+        .one(tx)
+        .await?;
+    Ok(is_active.unwrap_or(false))
+}
