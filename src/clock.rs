@@ -44,7 +44,9 @@ impl Clock {
     pub async fn follow<E>(self, ask: impl Future<Output = Result<Timestamp, E>>) -> Result<bool, E> {
         let Measured { earliest, latest } = Measured::by(ask).await?;
         if (latest - (system() - TIME.elapsed())).abs() > LARGEST_STEP_MS {
-            tracing::warn!("the clocks of this machine and of the database differ by over ten minutes: set one of them");
+            tracing::warn!(
+                "the clocks of this machine and of the database differ by over ten minutes: set one of them"
+            );
             return Ok(false);
         }
         TIME.by_database.store(true, Ordering::SeqCst);

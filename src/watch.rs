@@ -26,7 +26,7 @@ use crate::{
 /// People looked at together.
 const PEOPLE: usize = 500;
 
-/// How long before the last look somebody may have been added without this node knowing: clocks of nodes differ.
+/// How long before the last look somebody may have been added without this node knowing.
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// What is to be looked at.
@@ -171,8 +171,11 @@ fn settle(app: &App, user: UserId, known: &HashSet<RoomId>, places: &[chat::room
             connection.tell(&Ephemeral::RoomLeft { room_id, user_id: user });
         }
     }
-    // Of the rooms of somebody who is in very many only the newest are known; the others are no news.
-    let is_news = |place: &&chat::room::Place| place.joined_at.plus(MARGIN) >= last && !known.contains(&place.room_id);
+    // Of the rooms of somebody who is in very many only the newest are known; the others are no news. All others are known by
+    // what they are, and not by when somebody joined them.
+    let all_are_known = places.len() <= chat::room::KNOWN;
+    let is_new = |place: &chat::room::Place| all_are_known || place.joined_at.plus(MARGIN) >= last;
+    let is_news = |place: &&chat::room::Place| !known.contains(&place.room_id) && is_new(place);
     let delivery = app.delivery();
     for place in places.iter().filter(is_news) {
         if app.connections.rooms_of(user).is_some_and(|known| !known.contains(&place.room_id)) {

@@ -29,7 +29,7 @@ const FULL_NAME_CHARS: usize = 100;
 /// `VALIDATION_ERROR`; `USER_EXISTS` when the e-mail address or the user name is taken.
 pub async fn register(auth: &Auth, request: Register) -> Result<User> {
     Error::check([
-        text::email("email", &request.email),
+        text::new_email("email", &request.email),
         text::password("password", &request.password),
         request.username.as_deref().map_or(Ok(()), |username| text::username("username", username)),
         request.full_name.as_deref().map_or(Ok(()), |name| text::name("full_name", name, FULL_NAME_CHARS)),

@@ -28,14 +28,8 @@ pub(super) async fn is_known(db: &impl ConnectionTrait, user: UserId, address: I
 }
 
 /// Remembers that the owner of an account signed in from there.
-pub(super) async fn remember(
-    db: &impl ConnectionTrait,
-    user: UserId,
-    address: IpAddr,
-    now: Timestamp,
-) -> Result<()> {
-    let row =
-        known_address::ActiveModel { user_id: Set(user), address: Set(name(user, address)), seen_at: Set(now) };
+pub(super) async fn remember(db: &impl ConnectionTrait, user: UserId, address: IpAddr, now: Timestamp) -> Result<()> {
+    let row = known_address::ActiveModel { user_id: Set(user), address: Set(name(user, address)), seen_at: Set(now) };
     let again = OnConflict::columns([known_address::Column::UserId, known_address::Column::Address])
         .update_column(known_address::Column::SeenAt)
         .to_owned();

@@ -122,9 +122,8 @@ impl Signer {
         if token.len() > MAX_BYTES {
             return Err(Error::UNAUTHORIZED);
         }
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.rules)
-            .map_err(|_| Error::UNAUTHORIZED)?
-            .claims;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, &self.checking, &self.rules).map_err(|_| Error::UNAUTHORIZED)?.claims;
         if claims.expires_at() <= now {
             return Err(Error::Refused(ErrorCode::TokenExpired, "the token has expired"));
         }

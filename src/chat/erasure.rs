@@ -21,7 +21,7 @@ use super::{
     succession::{self, Heir},
 };
 use crate::{
-    auth::Actor,
+    auth::{Actor, known, standing},
     bus::Notice,
     contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
     error::{Error, Result},
@@ -37,13 +37,13 @@ const PIECE: u64 = 50;
 /// When the database does not answer; then nothing was erased.
 pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()> {
     let erasing = if with_messages { Erasing::Messages } else { Erasing::Account };
-    let tx = chat.db.begin().await?;
-    let account = user::Entity::find_by_id(actor.user_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
+    let tx = standing::begin_alone(&chat.db, chat.clock, actor).await?;
+    let account = user::Entity::find_by_id(actor.user_id).one(&tx).await?;
     let email = account.ok_or(Error::UNAUTHORIZED)?.email;
     let nobody = user::ActiveModel {
         id: Unchanged(actor.user_id),
-        // Unique, and no address of anybody (RFC 2606).
-        email: Set(format!("erased-{}@erased.invalid", actor.user_id)),
+        // No address of anybody (RFC 2606), and none that anybody could have taken before.
+        email: Set(format!("erased-{:032x}@erased.invalid", rand::random::<u128>())),
         username: Set(None),
         username_key: Set(None),
         password_hash: Set(None),
@@ -59,6 +59,7 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
         ..Default::default()
     };
     nobody.update(&tx).await?;
+    known::forget(&tx, actor.user_id).await?;
     session::Entity::delete_many().filter(session::Column::UserId.eq(actor.user_id)).exec(&tx).await?;
     let theirs =
         Condition::any().add(invitation::Column::Email.eq(email)).add(invitation::Column::UserId.eq(actor.user_id));

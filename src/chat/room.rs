@@ -37,7 +37,7 @@ use entity::{member, message, room};
 
 pub use discovery::public;
 pub(super) use hearing::places;
-pub use hearing::{Activity, Hearing, Place, active_since, activity, all_places, may_hear, may_type, newest};
+pub use hearing::{Activity, Hearing, KNOWN, Place, active_since, activity, all_places, may_hear, may_type, newest};
 pub(super) use rules::is_over;
 
 /// The most members that a room's details carry; the rest are paged.

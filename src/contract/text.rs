@@ -96,6 +96,19 @@ pub fn email(field: &str, text: &str) -> Result<(), FieldError> {
     if fits { Ok(()) } else { Err(refuse(field, "email", "must be an e-mail address, such as ada@example.com")) }
 }
 
+/// The e-mail address of a new account: not one of a domain that never is anybody's (RFC 2606, section 2). What is left of erased
+/// accounts has such addresses.
+///
+/// # Errors
+/// The rule it breaks.
+pub fn new_email(field: &str, text: &str) -> Result<(), FieldError> {
+    email(field, text)?;
+    if text.to_ascii_lowercase().ends_with(".invalid") {
+        return Err(refuse(field, "email", "must be the address of somebody: none ends in .invalid"));
+    }
+    Ok(())
+}
+
 /// A user name: 3 to 32 letters, digits, `_`, `-` or `.`.
 ///
 /// # Errors
@@ -216,6 +229,8 @@ mod tests {
             assert!(email("email", bad).is_err(), "{bad:?}");
         }
         assert!(email("email", &format!("a@{}.com", "b".repeat(250))).is_err());
+        assert!(new_email("email", "ada@invalid.example").is_ok());
+        assert!(new_email("email", "erased-1@erased.INVALID").is_err());
         assert_eq!(address("avatar_url", "https://example.com/a.png"), Ok(()));
         for bad in ["http://example.com", "javascript:alert(1)", "https://", "https:///a", "https://a b", ""] {
             assert!(address("avatar_url", bad).is_err(), "{bad:?}");

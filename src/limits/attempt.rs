@@ -128,13 +128,7 @@ impl Counted<'_> {
 
 impl Limits {
     /// Charges a window that was charged before, whether or not it is full by now.
-    async fn charge_more<K: Eq + Hash>(
-        &self,
-        own: &Window<K>,
-        key: K,
-        times: u32,
-        name: impl FnOnce() -> String,
-    ) {
+    async fn charge_more<K: Eq + Hash>(&self, own: &Window<K>, key: K, times: u32, name: impl FnOnce() -> String) {
         if let Some(shared) = &self.shared
             && shared.charge_more(&name(), times, MINUTE).await
         {

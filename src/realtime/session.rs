@@ -40,8 +40,11 @@ const PIPELINE: usize = 1024;
 /// How long an event may take from when it came; a change that was begun goes on, but its client is not kept waiting.
 pub(super) const PATIENCE: Duration = Duration::from_secs(9);
 
+/// By how much the times of two nodes may differ, which both have from the database.
+const CLOCKS_AGREE: i64 = 100;
+
 /// Rooms that a socket joins by itself when it asks for all.
-pub(super) const ALL_ROOMS: u64 = 1_000;
+pub(super) const ALL_ROOMS: u64 = chat::room::KNOWN as u64;
 
 /// The connection of a socket that is being served, for the socket's own handler. Weak, because the connection holds the
 /// socket.
@@ -176,7 +179,8 @@ impl Session {
         }
         // Until its rooms were noted nobody knew that this socket looks at them.
         let delivery = self.app.delivery();
-        for room in chat::room::active_since(&self.app.chat, user, greeted).await? {
+        let since = if self.app.db.may_be_shared() { Timestamp(greeted.0 - CLOCKS_AGREE) } else { greeted };
+        for room in chat::room::active_since(&self.app.chat, user, since).await? {
             if !self.connection.has_joined(room) {
                 delivery.tell_newcomer(room, &self.connection);
             }

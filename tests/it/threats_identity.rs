@@ -1,9 +1,6 @@
 //! Bad tokens and bad logins: section B of the threat table.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use jsonwebtoken::Algorithm;
 use rand::RngExt;
@@ -14,7 +11,7 @@ use crate::support::{
     people::PASSWORD,
     server::{SECRET, parlour, run},
     socket::Refusal,
-    text, tokens,
+    tokens,
 };
 
 /// A token, and the codes that may refuse it.
@@ -49,6 +46,7 @@ fn bad_tokens(ada: &Person) -> Vec<(&'static str, String, &'static [&'static str
         ("B6 no exp", changed("exp", Value::Null), NO),
         ("B6 exp is text", changed("exp", json!("tomorrow")), NO),
         ("B7 not yet", changed("nbf", tokens::seconds_from_now(3_600)), NO),
+        ("B7 not in a minute either", changed("nbf", tokens::seconds_from_now(90)), NO),
         ("B8 another audience", changed("aud", json!("somebody else")), NO),
         ("B8 no audience", changed("aud", Value::Null), NO),
         ("B8 another issuer", changed("iss", json!("https://evil.example")), NO),
@@ -118,38 +116,6 @@ async fn an_access_token_is_no_refresh_token() {
         tokens::sign_with(Algorithm::HS256, &tokens::claims(&ada.refresh_token), "another key, and long enough for it");
     refresh(&forged).await.refused("UNAUTHORIZED");
     refresh(&ada.refresh_token).await.with_status(200);
-}
-
-#[tokio::test]
-async fn a_refresh_token_used_twice_ends_its_whole_family() {
-    let app = App::start().await;
-    let ada = app.user("ada").await;
-    let elsewhere = ada.on_another_device().await;
-    let mut socket = ada.connects().await;
-    let refresh =
-        async |token: &str| app.site.post("/api/auth/refresh").json(&json!({"refresh_token": token})).send().await;
-    let next = refresh(&ada.refresh_token).await.with_status(200);
-    refresh(&ada.refresh_token).await.refused("TOKEN_REUSED");
-    let heir = text(&next, "refresh_token");
-    assert_eq!(refresh(&heir).await.status, 401, "the thief's or the owner's: nobody can tell");
-    let stolen = Person { token: text(&next, "access_token"), ..ada.clone() };
-    assert_eq!(stolen.get("/api/auth/me").await.status, 401);
-    socket.expect("session_revoked").await;
-    socket.closed_within(Duration::from_secs(2)).await;
-    elsewhere.get("/api/auth/me").await.with_status(200);
-}
-
-#[tokio::test]
-async fn one_of_two_simultaneous_refreshes_wins() {
-    let app = App::start().await;
-    for round in 0..5 {
-        let ada = app.user(&format!("ada{round}")).await;
-        let refresh = || app.site.post("/api/auth/refresh").json(&json!({"refresh_token": ada.refresh_token})).send();
-        let (one, other) = tokio::join!(refresh(), refresh());
-        let mut statuses = [one.status.as_u16(), other.status.as_u16()];
-        statuses.sort_unstable();
-        assert_eq!(statuses, [200, 401], "B11: {one} {other}");
-    }
 }
 
 #[tokio::test]
@@ -246,56 +212,4 @@ async fn an_unknown_user_and_a_wrong_password_cannot_be_told_apart() {
     };
     let (wrong, unknown) = (least(&mut wrong), least(&mut unknown));
     assert!((wrong / unknown - 1.0).abs() < 0.1, "B17: {wrong} s and {unknown} s");
-}
-
-#[tokio::test]
-async fn the_sixth_login_in_a_minute_waits_whatever_address_it_claims() {
-    for header in ["x-none", "x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip", "true-client-ip"] {
-        let app = App::with_limits().await;
-        let mut outcomes = Vec::new();
-        for number in 0..7 {
-            let claimed =
-                if header == "forwarded" { format!("for=10.0.0.{number}") } else { format!("10.0.0.{number}") };
-            let body = json!({"email": format!("nobody{number}@example.com"), "password": PASSWORD});
-            let request = app.site.post("/api/auth/login").header(header, &claimed).json(&body);
-            outcomes.push(request.send().await);
-        }
-        for reply in &outcomes[..5] {
-            reply.refused("INVALID_CREDENTIALS");
-        }
-        for reply in &outcomes[5..] {
-            reply.refused("RATE_LIMITED");
-            let after: u64 = reply.header("retry-after").expect("B18: Retry-After").parse().expect("seconds");
-            assert!((1..=60).contains(&after), "B18: {after} s");
-        }
-    }
-}
-
-#[tokio::test]
-async fn one_account_is_limited_however_many_addresses_ask() {
-    let app = App::with_limits().await;
-    let mut outcomes = Vec::new();
-    for number in 0..20_u8 {
-        let from = IpAddr::from([127, 0, 1, number + 1]);
-        let http = reqwest::Client::builder().no_proxy().local_address(from).build().unwrap();
-        let body = json!({"email": "target@example.com", "password": "guess"});
-        let request = http.post(app.site.url("/api/auth/login")).timeout(SOON).json(&body);
-        outcomes.push(request.send().await.unwrap().status().as_u16());
-    }
-    assert_eq!(outcomes[..5], [401; 5], "B20: {outcomes:?}");
-    assert_eq!(outcomes[5..], [429; 15], "B20: {outcomes:?}");
-}
-
-#[tokio::test]
-async fn behind_a_trusted_proxy_the_last_address_counts() {
-    let app = App::with(Server::settings().with_limits().with("TRUSTED_PROXIES", "127.0.0.1")).await;
-    let login = async |number: usize, forwarded: &str| {
-        let body = json!({"email": format!("nobody{number}@example.com"), "password": PASSWORD});
-        app.site.post("/api/auth/login").header("x-forwarded-for", forwarded).json(&body).send().await.status.as_u16()
-    };
-    for number in 0..6 {
-        let expected = if number < 5 { 401 } else { 429 };
-        assert_eq!(login(number, &format!("10.0.0.{number}, 203.0.113.7")).await, expected, "B19: attempt {number}");
-    }
-    assert_eq!(login(6, "203.0.113.7, 198.51.100.9").await, 401, "another client of the same proxy");
 }

@@ -16,6 +16,9 @@ use crate::{
 };
 use entity::{member, room};
 
+/// Rooms of a user that a node knows when their first socket comes: the newest.
+pub const KNOWN: usize = 1_000;
+
 /// The newest rooms of a user, for those who want them all at once.
 ///
 /// # Errors

@@ -44,6 +44,18 @@ impl Settings {
         self.env.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
+    /// A clock that differs from that of this machine by what stands in this file, such as `-90`; the one that only goes forward
+    /// is left alone (<https://github.com/wolfcw/libfaketime>).
+    pub(crate) fn with_clock(self, file: &std::path::Path) -> Self {
+        let library = faketime().expect("faketime is installed; tests/run does so");
+        self.with("LD_PRELOAD", &library)
+            .with("FAKETIME_TIMESTAMP_FILE", &file.display().to_string())
+            .with("FAKETIME_NO_CACHE", "1")
+            .with("FAKETIME_DISABLE_SHM", "1")
+            .with("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .with("DONT_FAKE_MONOTONIC", "1")
+    }
+
     /// Rate and connection limits as a user gets them.
     pub(crate) fn with_limits(self) -> Self {
         self.with("PARLOUR__LIMITS__ENABLED", "true")
@@ -58,6 +70,14 @@ impl Settings {
         let dir = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         Server::launch(self, dir).await
     }
+}
+
+/// Where Debian keeps libfaketime, whatever the machine.
+fn faketime() -> Option<String> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok);
+    let files = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    let mut files = files;
+    files.find(|file| file.is_file()).map(|file| file.display().to_string())
 }
 
 /// A running node.
