@@ -14,7 +14,7 @@ use crate::{
     connections::Connections,
     contract::Timestamp,
     db::Db,
-    delivery::Delivery,
+    delivery::{Delivery, News},
     error::{Error, Result},
     feed::Feed,
     limits::Limits,
@@ -42,6 +42,7 @@ pub struct App {
     pub typing: Arc<Typing>,
     pub limits: Limits,
     pub watch: Arc<Watch>,
+    pub news: Arc<News>,
     /// Cancelled when the server begins to stop: no new connections, and open ones are asked to go.
     pub draining: CancellationToken,
     pub started_at: Timestamp,
@@ -80,6 +81,7 @@ impl App {
             ),
             limits: Limits::new(&config, redis.clone()),
             watch: Arc::default(),
+            news: Arc::default(),
             draining: CancellationToken::new(),
             started_at: clock.now(),
             config: Arc::new(config),
@@ -102,6 +104,7 @@ impl App {
             connections: Arc::clone(&self.connections),
             typing: Arc::clone(&self.typing),
             watch: Arc::clone(&self.watch),
+            news: Arc::clone(&self.news),
             rooms_per_socket: self.config.realtime.rooms_per_socket,
         }
     }

@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 
-pub use connection::{Connection, ConnectionId, Delivery, Transport};
+pub use connection::{Badge, Connection, ConnectionId, Delivery, Owner, Transport};
 
 use crate::{
     bus::interest::{Interest, Topic},
@@ -91,13 +91,21 @@ impl Connections {
         self.taken.lock().iter().map(|(user, taken)| (*user, *taken)).collect()
     }
 
-    /// Enters a socket.
-    pub fn enter(&self, connection: &Arc<Connection>) {
+    /// Enters a socket whose user is in these rooms, and greets it: nothing reaches it before, and nothing that happens afterwards
+    /// passes it by.
+    pub fn enter(
+        &self,
+        connection: &Arc<Connection>,
+        rooms: impl IntoIterator<Item = RoomId>,
+        greet: impl FnOnce(&Connection),
+    ) {
         let mut index = self.index.write();
+        greet(connection);
         index.all.insert(connection.id, Arc::clone(connection));
         metrics::gauge!("parlour_sockets").set(index.all.len() as f64);
         let own = index.of_user.entry(connection.user.id).or_default();
         own.insert(connection.id, Arc::clone(connection));
+        self.link(&mut index, connection.user.id, rooms);
     }
 
     /// Lets a socket that is going join nothing more; answers the rooms it has to be taken out of.
@@ -179,7 +187,10 @@ impl Connections {
 
     /// Notes that a connected user is in these rooms, and follows what concerns them.
     pub fn note_rooms(&self, user: UserId, rooms: impl IntoIterator<Item = RoomId>) {
-        let mut index = self.index.write();
+        self.link(&mut self.index.write(), user, rooms);
+    }
+
+    fn link(&self, index: &mut Index, user: UserId, rooms: impl IntoIterator<Item = RoomId>) {
         index.rooms_of.entry(user).or_default();
         if index.of_user.contains_key(&user) {
             self.interest.set(Topic::User(user), true);
@@ -187,7 +198,7 @@ impl Connections {
         for room in rooms {
             index.rooms_of.entry(user).or_default().insert(room);
             index.members_of.entry(room).or_default().insert(user);
-            self.attune(&index, room);
+            self.attune(index, room);
         }
     }
 
@@ -251,11 +262,29 @@ impl Connections {
             .collect()
     }
 
+    /// The sockets of connected members of some rooms, each once, and those of this user.
+    #[must_use]
+    pub fn near(&self, user: UserId, rooms: &HashSet<RoomId>) -> HashMap<UserId, Vec<Arc<Connection>>> {
+        let index = self.index.read();
+        let members = rooms.iter().filter_map(|room| index.members_of.get(room)).flatten();
+        let users: HashSet<UserId> = members.copied().chain([user]).collect();
+        let sockets = |user: UserId| Some((user, index.of_user.get(&user)?.values().cloned().collect()));
+        users.into_iter().filter_map(sockets).collect()
+    }
+
+    /// Whether a room has connected members with a socket that has not joined it.
+    #[must_use]
+    pub fn is_looked_at(&self, room: RoomId) -> bool {
+        let index = self.index.read();
+        let mut members = index.members_of.get(&room).into_iter().flatten();
+        members.any(|user| index.of_user.get(user).is_some_and(|own| own.values().any(|own| !own.has_joined(room))))
+    }
+
     /// The rooms whose members are connected here with a socket that has not joined them.
     #[must_use]
     pub fn looked_at(&self) -> Vec<RoomId> {
         let rooms: Vec<RoomId> = self.index.read().members_of.keys().copied().collect();
-        rooms.into_iter().filter(|room| !self.onlookers(*room).is_empty()).collect()
+        rooms.into_iter().filter(|room| self.is_looked_at(*room)).collect()
     }
 
     /// The sockets of others than this user that have joined one of these rooms; each once.

@@ -4,20 +4,32 @@
 //! directly. News that would come too often is paced: at once, then at most once a second. What other nodes tell is treated
 //! alike.
 
+mod activity;
 mod pace;
+mod profile;
+mod read;
 mod told;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use pace::Pace;
-use told::Told;
+use parking_lot::Mutex;
 
+use self::{
+    activity::Concerned,
+    pace::Turns,
+    profile::Changes,
+    read::{Marks, Read, ToldMarks},
+};
 use crate::{
     bus::{Audience, Committed, Heard, Inlet, Notice},
     chat::{self, Chat, room::Hearing},
-    connections::{Connection, Connections},
+    connections::Connections,
     contract::{
-        MessageId, RoomId, Seq, Timestamp, UserId,
+        RoomId, Seq, Timestamp, UserId,
         command::RoomScope,
         event::{Encoded, Ephemeral},
     },
@@ -29,12 +41,6 @@ use crate::{
 /// How often paced news is looked through.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Members of a room above which nobody is told who has read: the news would grow with the square of them.
-const RECEIPT_MEMBERS: i32 = 200;
-
-/// Messages that one `messages_read` names at the most.
-const READ_MESSAGES: usize = 500;
-
 /// What delivery works with.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -43,6 +49,7 @@ pub struct Delivery {
     pub connections: Arc<Connections>,
     pub typing: Arc<Typing>,
     pub watch: Arc<Watch>,
+    pub news: Arc<News>,
     /// Rooms that a socket may have joined.
     pub rooms_per_socket: usize,
 }
@@ -54,36 +61,25 @@ enum Origin {
     Elsewhere,
 }
 
-/// News that is let through at a measured pace.
-struct Paced {
-    activity: Pace<RoomId, ()>,
-    reads: Pace<(RoomId, UserId), Read>,
-    told: Told,
+/// What is told at a measured pace, and what was told of late.
+#[derive(Debug, Default)]
+pub struct News {
+    activity: Turns<RoomId, Concerned>,
+    profiles: Turns<UserId, HashSet<RoomId>>,
+    changes: Changes,
+    marks: Mutex<ToldMarks>,
+    /// New members who have yet to be shown the room: they are told nothing else of it before.
+    newcomers: Mutex<HashSet<(UserId, RoomId)>>,
 }
 
-/// A read mark on its way to the room.
-#[derive(Debug)]
-struct Read {
-    message_ids: Vec<MessageId>,
-    last_read_seq: Seq,
-    read_at: Timestamp,
-}
+impl News {
+    /// Whether a change of a profile is told already.
+    pub fn knows_change(&self, user: UserId, at: Timestamp) -> bool {
+        self.changes.knows(user, at)
+    }
 
-impl Read {
-    fn merge(mut self, later: Self) -> Self {
-        // A mark of another node may come late.
-        let (last_read_seq, read_at) = if later.last_read_seq >= self.last_read_seq {
-            (later.last_read_seq, later.read_at)
-        } else {
-            (self.last_read_seq, self.read_at)
-        };
-        self.message_ids.extend(later.message_ids);
-        self.message_ids.sort_unstable();
-        self.message_ids.dedup();
-        // The newest sort last; nobody needs more than one request may name.
-        let excess = self.message_ids.len().saturating_sub(READ_MESSAGES);
-        self.message_ids.drain(..excess);
-        Self { message_ids: self.message_ids, last_read_seq, read_at }
+    fn awaits_room(&self, user: UserId, room: RoomId) -> bool {
+        self.newcomers.lock().contains(&(user, room))
     }
 }
 
@@ -91,43 +87,34 @@ impl Delivery {
     /// Takes notices until there are no more.
     pub async fn run(self, inlet: Inlet) {
         let Inlet { mut own, mut others } = inlet;
-        let mut paced = Paced { activity: Pace::new(), reads: Pace::new(), told: Told::default() };
+        let mut marks = Marks::new();
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
                 notice = own.recv() => match notice {
-                    Some(notice) => self.take(notice, Origin::Here, &mut paced),
+                    Some(notice) => self.take(notice, Origin::Here, &mut marks),
                     None => return,
                 },
                 Some(heard) = others.recv() => match heard {
-                    Heard::Notice(notice) => self.take(notice, Origin::Elsewhere, &mut paced),
+                    Heard::Notice(notice) => self.take(notice, Origin::Elsewhere, &mut marks),
                     Heard::Following(topics) => self.watch.topics(topics),
                     Heard::Missed => self.watch.everything(),
                 },
                 _ = tick.tick() => {
-                    for (room, ()) in paced.activity.due() {
-                        self.tell_onlookers(room);
-                    }
-                    for ((room, user), read) in paced.reads.due() {
-                        self.tell_read(room, user, paced.told.settle(room, user, read));
-                    }
+                    self.tell_due_activity();
+                    self.tell_due_profiles();
+                    self.tell_due_marks(&mut marks);
                 }
             }
         }
     }
 
-    fn take(&self, notice: Notice, origin: Origin, paced: &mut Paced) {
+    fn take(&self, notice: Notice, origin: Origin, marks: &mut Marks) {
         match notice {
             Notice::Committed(entries) => {
                 for entry in entries.iter() {
                     self.widen_or_narrow(entry, origin);
-                    let is_message = entry.audience == Audience::Message;
-                    if is_message {
-                        self.watch.note_message(entry.room_id, entry.seq);
-                    }
-                    if is_message && paced.activity.offer(entry.room_id, (), |(), ()| ()).is_some() {
-                        self.tell_onlookers(entry.room_id);
-                    }
+                    self.watch.note_entry(entry.room_id, entry.seq);
                 }
                 for (room, entries) in by_room(&entries) {
                     if origin == Origin::Here {
@@ -135,17 +122,14 @@ impl Delivery {
                         self.chat.note_growth(room);
                     }
                     self.feed.entries(room, entries);
+                    self.note_activity(room);
                 }
             }
             Notice::Added { user_id, room_id, seq } => self.gain(user_id, room_id, seq),
-            Notice::Read { room_id, user_id, message_ids, last_read_seq, read_at, members } => {
-                if members <= RECEIPT_MEMBERS {
-                    let read = Read { message_ids, last_read_seq, read_at };
-                    if let Some(read) = paced.reads.offer((room_id, user_id), read, Read::merge) {
-                        self.tell_read(room_id, user_id, paced.told.settle(room_id, user_id, read));
-                    }
-                }
+            Notice::Read { room_id, user_id, message_ids, last_read_seq, read_at, hears } => {
+                self.take_mark(marks, room_id, user_id, Read { message_ids, last_read_seq, read_at }, hears);
             }
+            Notice::Profile { user_id, rooms } => self.take_profile(user_id, &rooms),
             Notice::Typing { room_id, user_id, user_name, is_typing } => {
                 self.typing.hear(room_id, user_id, user_name, is_typing);
             }
@@ -179,27 +163,32 @@ impl Delivery {
         }
     }
 
-    /// What an entry means for people who do not hear the room (yet, or any longer).
+    /// What an entry means besides being told: for people who do not hear the room (yet, or any longer), and for who writes there.
     fn widen_or_narrow(&self, entry: &Committed, origin: Origin) {
         match entry.audience {
             Audience::Gained(user) if origin == Origin::Here => self.gain(user, entry.room_id, entry.seq),
             Audience::Lost(user) => {
+                self.typing.end_at_once(entry.room_id, user);
                 self.connections.forget_room(user, entry.room_id);
                 self.tell_outside(&[user], entry);
             }
+            Audience::Message(user) | Audience::Silenced(user) => self.typing.end_at_once(entry.room_id, user),
             Audience::Closed => {
+                self.typing.closed(entry.room_id);
                 let members = self.connections.forget_members(entry.room_id);
                 self.tell_outside(&members, entry);
             }
             // Of people who were added elsewhere tells a notice of its own, which comes where the room is not followed.
-            Audience::Gained(_) | Audience::Unchanged | Audience::Message => {}
+            Audience::Gained(_) | Audience::Unchanged => {}
         }
     }
 
     /// Somebody is a member from the place `since` on.
     pub(crate) fn gain(&self, user: UserId, room: RoomId, since: Seq) {
         if !self.connections.of_user(user).is_empty() {
+            self.news.newcomers.lock().insert((user, room));
             self.connections.note_rooms(user, [room]);
+            self.watch.note_ends([(room, since)]);
             tokio::spawn(self.clone().welcome(user, room, since));
         }
     }
@@ -218,13 +207,22 @@ impl Delivery {
 
     /// Shows a new member the room; sockets that hear all rooms hear this one from now on.
     async fn welcome(self, user: UserId, room_id: RoomId, since: Seq) {
-        let room = match chat::room::overview(&self.chat, user, room_id).await {
-            Ok(room) => room,
-            Err(error) => return error.record(),
-        };
-        let event = Ephemeral::RoomCreated { room: Box::new(room) };
+        let overview = chat::room::overview(&self.chat, user, room_id).await;
+        match overview {
+            Ok(overview) => self.show_room(user, overview, since).await,
+            Err(error) => error.record(),
+        }
+        self.news.newcomers.lock().remove(&(user, room_id));
+        // What happened meanwhile waited for this.
+        self.note_activity_of(room_id, user);
+    }
+
+    async fn show_room(&self, user: UserId, overview: chat::room::Overview, since: Seq) {
+        let (room_id, state) = (overview.room.id, (overview.room.last_seq, overview.last_read_seq));
+        let event = Ephemeral::RoomCreated { room: Box::new(overview.room) };
         let data = Encoded::new(&event);
         for connection in self.connections.of_user(user) {
+            connection.note_badge(room_id, state);
             connection.deliver(event.name(), &data);
             if connection.scope == RoomScope::All
                 && !connection.has_joined(room_id)
@@ -234,55 +232,6 @@ impl Delivery {
             {
                 error.record();
             }
-        }
-    }
-
-    /// Tells members who are connected but have not joined that there is something new.
-    pub fn tell_onlookers(&self, room_id: RoomId) {
-        let onlookers = self.connections.onlookers(room_id);
-        if !onlookers.is_empty() {
-            self.tell_activity(room_id, onlookers);
-        }
-    }
-
-    /// Tells one who has connected just now, and has not joined, that there is something new.
-    pub fn tell_newcomer(&self, room_id: RoomId, newcomer: &Arc<Connection>) {
-        self.tell_activity(room_id, [(newcomer.user.id, vec![Arc::clone(newcomer)])].into());
-    }
-
-    fn tell_activity(&self, room_id: RoomId, onlookers: HashMap<UserId, Vec<Arc<Connection>>>) {
-        let chat = self.chat.clone();
-        tokio::spawn(async move {
-            let users: Vec<UserId> = onlookers.keys().copied().collect();
-            let activity = match chat::room::activity(&chat, room_id, &users).await {
-                Ok(activity) => activity,
-                Err(error) => return error.record(),
-            };
-            for (user, connections) in onlookers {
-                // The index is a hint; who is a member, the database says.
-                let Some(&(unread, sees)) = activity.members.get(&user) else { continue };
-                let event = Ephemeral::RoomActivity {
-                    room_id,
-                    last_seq: activity.last_seq,
-                    unread_count: unread.messages,
-                    mention_count: unread.mentions,
-                    last_message: activity.last_message.clone().filter(|_| sees).map(Box::new),
-                };
-                let data = Encoded::new(&event);
-                let data = chat.files().links.address(&data, user);
-                for connection in connections {
-                    connection.tell_encoded(event.name(), &data);
-                }
-            }
-        });
-    }
-
-    fn tell_read(&self, room_id: RoomId, user_id: UserId, read: Read) {
-        let Read { message_ids, last_read_seq, read_at } = read;
-        let event = Ephemeral::MessagesRead { room_id, user_id, message_ids, last_read_seq, read_at };
-        let data = Encoded::new(&event);
-        for viewer in self.connections.viewers(room_id) {
-            viewer.tell_encoded(event.name(), &data);
         }
     }
 }

@@ -244,7 +244,7 @@ async fn keep_house(app: Arc<App>) {
 async fn compare_with_log(app: &App) -> Result<(), crate::error::Error> {
     app.feed.sweep().await?;
     // Of what happens here everybody is told.
-    if app.db.may_be_shared() { watch::look_for_messages(app).await } else { Ok(()) }
+    if app.db.may_be_shared() { watch::look_for_news(app).await } else { Ok(()) }
 }
 
 /// Compares the clock with the one that it follows, until the server is gone.

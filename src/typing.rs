@@ -1,4 +1,4 @@
-//! Who is writing right now. Never stored; ended by the server when the writer forgets to.
+//! Who is writing right now. Never stored; ended by the server when the writer sends, goes, may no longer, or forgets to.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ pub struct Typing {
     expiry: Duration,
     /// The least time between two notices of the same person in the same room.
     interval: Duration,
-    /// Those with a socket here.
+    /// Those with a socket here. Notices leave under this lock, so that they leave in the order of what they tell.
     writers: Mutex<HashMap<(RoomId, UserId), Writer>>,
     /// Those on other nodes, each with when they are taken to have stopped should that node say nothing more.
     elsewhere: Mutex<HashMap<(RoomId, UserId), (Instant, String)>>,
@@ -36,10 +36,23 @@ pub struct Typing {
 struct Writer {
     connection: ConnectionId,
     name: String,
-    /// When others were last told that they write.
-    told: Instant,
-    /// When they are taken to have stopped; nothing while others think they do not write.
+    /// When others were last told of them; nothing while they never were.
+    told: Option<Instant>,
+    /// Whether others take them to be writing.
+    is_shown: bool,
+    /// When they are taken to have stopped; nothing once they have.
     ends: Option<Instant>,
+}
+
+impl Writer {
+    fn writes(&self, now: Instant) -> bool {
+        self.ends.is_some_and(|ends| now < ends)
+    }
+
+    /// Whether one more notice would be too many.
+    fn is_fresh(&self, now: Instant, interval: Duration) -> bool {
+        self.told.is_some_and(|told| now < told + interval)
+    }
 }
 
 impl Typing {
@@ -54,7 +67,7 @@ impl Typing {
             loop {
                 tick.tick().await;
                 let Some(typing) = watched.upgrade() else { return };
-                typing.expire();
+                typing.settle();
             }
         });
         typing
@@ -64,7 +77,7 @@ impl Typing {
     pub fn renew(&self, room: RoomId, user: UserId) -> bool {
         let now = Instant::now();
         match self.writers.lock().get_mut(&(room, user)) {
-            Some(writer) if now < writer.told + self.interval => {
+            Some(writer) if writer.ends.is_some() && writer.is_fresh(now, self.interval) => {
                 writer.ends = Some(now + self.expiry);
                 true
             }
@@ -72,61 +85,103 @@ impl Typing {
         }
     }
 
-    /// They write; the caller has checked that they may.
+    /// They write; the caller has checked that they may. Told at once, unless that would be too soon after the last notice; then
+    /// when it no longer is, if they still write.
     pub fn begin(&self, room: RoomId, connection: &Connection) {
         let now = Instant::now();
-        let name = connection.user.display_name();
-        let ends = Some(now + self.expiry);
-        let writer = Writer { connection: connection.id, name: name.clone(), told: now, ends };
-        self.writers.lock().insert((room, connection.user.id), writer);
-        self.tell(room, connection.user.id, name, true);
+        let name = connection.user.now().display_name();
+        let mut writers = self.writers.lock();
+        let writer = writers.entry((room, connection.user.id)).or_insert_with(|| Writer {
+            connection: connection.id,
+            name: String::new(),
+            told: None,
+            is_shown: false,
+            ends: None,
+        });
+        (writer.connection, writer.name, writer.ends) = (connection.id, name, Some(now + self.expiry));
+        if !writer.is_fresh(now, self.interval) {
+            self.tell((room, connection.user.id), writer, true, now);
+        }
     }
 
-    /// They stopped. Told at once, unless that would be the second notice within the interval; then when it is over.
+    /// They stopped. Told as [`Self::begin`] is.
     pub fn end(&self, room: RoomId, user: UserId) {
         let now = Instant::now();
-        let mut writers = self.writers.lock();
-        let Some(writer) = writers.get_mut(&(room, user)) else { return };
-        let earliest = writer.told + self.interval;
-        if writer.ends.is_none() {
-            return;
+        if let Some(writer) = self.writers.lock().get_mut(&(room, user)) {
+            writer.ends = None;
+            if writer.is_shown && !writer.is_fresh(now, self.interval) {
+                self.tell((room, user), writer, false, now);
+            }
         }
-        if now < earliest {
-            writer.ends = Some(earliest);
-            return;
+    }
+
+    /// They stopped, as others must see at once: they have sent what they wrote, or may write no longer.
+    pub fn end_at_once(&self, room: RoomId, user: UserId) {
+        self.end_where(|of, _| *of == (room, user));
+        if let Some((_, name)) = self.elsewhere.lock().remove(&(room, user)) {
+            self.show(room, user, name, false);
         }
-        let name = writers.remove(&(room, user)).map(|writer| writer.name).unwrap_or_default();
-        drop(writers);
-        self.tell(room, user, name, false);
+    }
+
+    /// A socket left a room, and with it whoever was writing there by it.
+    pub fn left(&self, room: RoomId, connection: ConnectionId) {
+        self.end_where(|(of, _), writer| *of == room && writer.connection == connection);
     }
 
     /// A socket went, and what it was writing with it.
     pub fn gone(&self, connection: &Connection) {
-        let now = Instant::now();
-        for writer in self.writers.lock().values_mut().filter(|writer| writer.connection == connection.id) {
-            if writer.ends.is_some() {
-                writer.ends = Some(now);
-            }
-        }
-        self.expire();
+        self.end_where(|_, writer| writer.connection == connection.id);
     }
 
-    fn expire(&self) {
-        let now = Instant::now();
-        let mut stopped = Vec::new();
-        self.writers.lock().retain(|(room, user), writer| {
-            if writer.ends.is_some_and(|ends| ends <= now) {
-                stopped.push((*room, *user, std::mem::take(&mut writer.name)));
-                writer.ends = None;
+    /// Nobody writes any more in a room that is gone.
+    pub fn closed(&self, room: RoomId) {
+        self.writers.lock().retain(|(of, _), _| *of != room);
+        self.elsewhere.lock().retain(|(of, _), _| *of != room);
+    }
+
+    fn end_where(&self, is_meant: impl Fn(&(RoomId, UserId), &Writer) -> bool) {
+        let mut writers = self.writers.lock();
+        for (of, writer) in writers.iter_mut().filter(|(of, writer)| is_meant(of, writer)) {
+            writer.ends = None;
+            if writer.is_shown {
+                // What ends it is news of its own: this notice does not put off the next one.
+                let told = writer.told;
+                self.tell(*of, writer, false, Instant::now());
+                writer.told = told;
             }
-            // Kept silent until the interval is over, so that starting again at once stays quiet.
-            writer.ends.is_some() || now < writer.told + self.interval
-        });
-        for (room, user, name) in stopped {
-            self.tell(room, user, name, false);
         }
-        let silent: Vec<_> = self.elsewhere.lock().extract_if(|_, (ends, _)| *ends <= now).collect();
-        for ((room, user), (_, name)) in silent {
+    }
+
+    /// Tells a socket that has joined a room who writes there.
+    pub fn show_to(&self, room: RoomId, newcomer: &Connection) {
+        let tell = |user: UserId, name: &str| {
+            if user != newcomer.user.id {
+                let (room_id, user_name) = (room, name.to_owned());
+                newcomer.tell(&Ephemeral::UserTyping { room_id, user_id: user, user_name, is_typing: true });
+            }
+        };
+        for ((_, user), writer) in self.writers.lock().iter().filter(|((of, _), writer)| *of == room && writer.is_shown)
+        {
+            tell(*user, &writer.name);
+        }
+        for ((_, user), (_, name)) in self.elsewhere.lock().iter().filter(|((of, _), _)| *of == room) {
+            tell(*user, name);
+        }
+    }
+
+    /// Tells what could not be told before, and ends what was not renewed.
+    fn settle(&self) {
+        let now = Instant::now();
+        self.writers.lock().retain(|of, writer| {
+            let (writes, is_fresh) = (writer.writes(now), writer.is_fresh(now, self.interval));
+            if writes != writer.is_shown && !is_fresh {
+                self.tell(*of, writer, writes, now);
+            }
+            // Kept while silent until the interval is over, so that starting again at once stays quiet.
+            writes || writer.is_shown || is_fresh
+        });
+        let mut elsewhere = self.elsewhere.lock();
+        for ((room, user), (_, name)) in elsewhere.extract_if(|_, (ends, _)| *ends <= now) {
             self.show(room, user, name, false);
         }
     }
@@ -134,20 +189,20 @@ impl Typing {
     /// Somebody writes, or no longer does, as another node says.
     pub fn hear(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {
         let mut elsewhere = self.elsewhere.lock();
-        let ends = (Instant::now() + self.expiry, user_name.clone());
         let is_news = if is_typing {
-            elsewhere.insert((room, user), ends);
+            elsewhere.insert((room, user), (Instant::now() + self.expiry, user_name.clone()));
             true
         } else {
             elsewhere.remove(&(room, user)).is_some()
         };
-        drop(elsewhere);
         if is_news {
             self.show(room, user, user_name, is_typing);
         }
     }
 
-    fn tell(&self, room_id: RoomId, user_id: UserId, user_name: String, is_typing: bool) {
+    fn tell(&self, (room_id, user_id): (RoomId, UserId), writer: &mut Writer, is_typing: bool, now: Instant) {
+        (writer.is_shown, writer.told) = (is_typing, Some(now));
+        let user_name = writer.name.clone();
         self.bus.tell_others(Notice::Typing { room_id, user_id, user_name: user_name.clone(), is_typing });
         self.show(room_id, user_id, user_name, is_typing);
     }

@@ -1,7 +1,10 @@
 //! Looks again at what open sockets hear and may, for what another node changed and could not tell.
 //!
 //! The log of a room that is heard needs none of this: its feed compares it with the database every few seconds. Here is what
-//! is in no log: whether a login still holds, and which rooms somebody was added to or taken out of.
+//! is in no log: whether a login still holds, which rooms somebody was added to or taken out of, and what is told of rooms, marks
+//! and profiles to people who do not hear the room.
+
+mod missed;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,6 +18,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use self::missed::Missed;
 use crate::{
     app::App,
     bus::interest::Topic,
@@ -34,8 +38,9 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub struct Watch {
     wanted: Mutex<Wanted>,
     wake: Notify,
-    /// The last message of each room that somebody looks at without having joined it, as far as they were told.
-    told: Mutex<HashMap<RoomId, Seq>>,
+    missed: Missed,
+    /// How far the log of each room is known that somebody looks at without having joined it.
+    ends: Mutex<HashMap<RoomId, Seq>>,
 }
 
 #[derive(Debug, Default)]
@@ -46,10 +51,18 @@ struct Wanted {
 }
 
 impl Watch {
-    /// Hears that those who look at a room are told of a message.
-    pub fn note_message(&self, room: RoomId, seq: Seq) {
-        if let Some(told) = self.told.lock().get_mut(&room) {
-            *told = seq.max(*told);
+    /// Hears of an entry of a room's log: those who look at the room are told.
+    pub fn note_entry(&self, room: RoomId, seq: Seq) {
+        if let Some(end) = self.ends.lock().get_mut(&room) {
+            *end = seq.max(*end);
+        }
+    }
+
+    /// Hears where logs end that somebody looks at from now on: what follows is news to them.
+    pub fn note_ends(&self, rooms: impl IntoIterator<Item = (RoomId, Seq)>) {
+        let mut ends = self.ends.lock();
+        for (room, end) in rooms {
+            ends.entry(room).or_insert(end);
         }
     }
 
@@ -102,41 +115,52 @@ pub async fn run(app: Weak<App>) {
     }
 }
 
-/// Tells those who look at rooms of messages that no notice told of.
+/// Tells of what no notice told of: changes of rooms that somebody looks at, read marks, and profiles.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn look_for_messages(app: &App) -> Result<()> {
-    let rooms = app.connections.looked_at();
-    let mut ends = HashMap::with_capacity(rooms.len());
+pub async fn look_for_news(app: &App) -> Result<()> {
+    look_at_rooms(app, app.connections.looked_at(), true).await?;
+    missed::look_for_marks(app).await?;
+    missed::look_for_profiles(app).await
+}
+
+/// Tells those who look at some rooms, or at `all` that are looked at, of changes there.
+async fn look_at_rooms(app: &App, rooms: Vec<RoomId>, all: bool) -> Result<()> {
+    let mut now = HashMap::with_capacity(rooms.len());
     for some in rooms.chunks(PEOPLE) {
-        ends.extend(chat::sync::last_messages(&app.chat, some.to_vec()).await?);
+        now.extend(chat::sync::ends(&app.chat, some.to_vec()).await?);
     }
     let mut grown = Vec::new();
     {
-        let mut told = app.watch.told.lock();
-        told.retain(|room, _| ends.contains_key(room));
-        for (room, end) in ends {
-            let before = told.get(&room).copied();
+        let mut ends = app.watch.ends.lock();
+        if all {
+            ends.retain(|room, _| now.contains_key(room));
+        }
+        for (room, end) in now {
+            let before = ends.get(&room).copied();
             // A notice may have been quicker than the database.
-            told.insert(room, before.map_or(end, |before| before.max(end)));
+            ends.insert(room, before.map_or(end, |before| before.max(end)));
             if before.is_some_and(|before| before < end) {
                 grown.push(room);
             }
         }
     }
     let delivery = app.delivery();
-    grown.into_iter().for_each(|room| delivery.tell_onlookers(room));
+    grown.into_iter().for_each(|room| delivery.note_activity(room));
     Ok(())
 }
 
 async fn look_at_everything(app: &App, last: Timestamp) -> Result<()> {
     app.feed.sweep().await?;
+    look_for_news(app).await?;
     look_at_people(app, app.connections.logins().into_iter().collect(), last).await
 }
 
 async fn look_at(app: &App, wanted: Wanted, last: Timestamp) -> Result<()> {
+    let looked_at = wanted.rooms.iter().copied().filter(|room| app.connections.is_looked_at(*room)).collect();
     app.feed.look(wanted.rooms).await?;
+    look_at_rooms(app, looked_at, false).await?;
     let mut logins = app.connections.logins();
     let people = wanted.users.into_iter().filter_map(|user| logins.remove_entry(&user)).collect();
     look_at_people(app, people, last).await

@@ -32,6 +32,8 @@ pub struct Model {
     /// Whether others see how far they have read.
     pub shares_receipts: bool,
     pub created_at: Timestamp,
+    /// When others last saw a change of it: of a name, of the picture, or of whether it stands.
+    pub profile_changed_at: Option<Timestamp>,
     pub last_login: Option<Timestamp>,
     /// What is left to be done of its erasure.
     pub erasing: Option<Erasing>,

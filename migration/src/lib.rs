@@ -20,6 +20,7 @@ mod m20260101_000012_nodes;
 mod m20260101_000013_search_rows;
 mod m20260101_000026_spent_tokens;
 mod m20260101_000027_known_addresses;
+mod m20260101_000032_profiles;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000013_search_rows::Migration),
             Box::new(m20260101_000026_spent_tokens::Migration),
             Box::new(m20260101_000027_known_addresses::Migration),
+            Box::new(m20260101_000032_profiles::Migration),
         ]
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     bus::Notice,
-    chat::avatar::Avatar,
+    chat::{avatar::Avatar, profile as profiles},
     contract::{ErrorCode, User, UserId, account::Register, text, user::UpdateProfile},
     error::{Error, Result},
     media::link::Links,
@@ -51,6 +51,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
         is_bot: Set(false),
         created_at: Set(auth.clock.now()),
         shares_receipts: Set(true),
+        profile_changed_at: Set(None),
         erasing: Set(None),
         last_login: Set(None),
         last_seen_at: Set(None),
@@ -95,6 +96,7 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
         }
         session::revoke_all(&tx, actor.user_id, Some(actor.session_id), auth.clock.now()).await?;
     }
+    let before = account.clone();
     let account = match avatar_url {
         Some(url) => {
             let before = account.avatar_media_id;
@@ -107,13 +109,15 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
         }
         None => change.update(&tx).await.map_err(taken)?,
     };
+    let mut notices = Vec::new();
     if changes_password {
         let except = Some(actor.session_id);
-        let notice = Notice::UserRevoked { user_id: actor.user_id, except, code: ErrorCode::Unauthorized };
-        auth.bus.commit(tx, notice).await?;
-    } else {
-        tx.commit().await?;
+        notices.push(Notice::UserRevoked { user_id: actor.user_id, except, code: ErrorCode::Unauthorized });
     }
+    if looks(&account) != looks(&before) {
+        notices.push(profiles::note(&tx, actor.user_id, auth.clock.now()).await?);
+    }
+    auth.bus.commit_all(tx, notices).await?;
     Ok(profile(account, &auth.links))
 }
 
@@ -126,8 +130,14 @@ pub async fn deactivate(auth: &Auth, actor: &Actor) -> Result<()> {
     let change = user::ActiveModel { id: Unchanged(actor.user_id), is_active: Set(false), ..Default::default() };
     change.update(&tx).await?;
     session::revoke_all(&tx, actor.user_id, None, auth.clock.now()).await?;
-    let notice = Notice::UserRevoked { user_id: actor.user_id, except: None, code: ErrorCode::AccountDisabled };
-    auth.bus.commit(tx, notice).await
+    let revoked = Notice::UserRevoked { user_id: actor.user_id, except: None, code: ErrorCode::AccountDisabled };
+    let changed = profiles::note(&tx, actor.user_id, auth.clock.now()).await?;
+    auth.bus.commit_all(tx, vec![revoked, changed]).await
+}
+
+/// What others see of an account that may change.
+fn looks(account: &user::Model) -> impl PartialEq + '_ {
+    (&account.username, &account.full_name, &account.avatar_url, account.avatar_media_id)
 }
 
 /// An account as its owner sees it.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
 
 use crate::{
     contract::{
-        EventKind, HistoryAccess, RoomId, Seq, UserId,
+        EventKind, HistoryAccess, Role, RoomId, Seq, UserId,
         event::{Durable, Encoded, Entry, NEW_MESSAGE},
     },
     media::link::Links,
@@ -42,12 +42,14 @@ pub struct Committed {
 pub enum Audience {
     /// The same people as before.
     Unchanged,
-    /// A message: people who have not joined the room are told of activity.
-    Message,
+    /// The same, and somebody said something: they write no longer.
+    Message(UserId),
     /// They may from now on.
     Gained(UserId),
     /// They may no longer.
     Lost(UserId),
+    /// They may, and may say nothing.
+    Silenced(UserId),
     /// Nobody may any longer.
     Closed,
 }
@@ -57,8 +59,11 @@ impl Committed {
     #[must_use]
     pub fn new(room_id: RoomId, seq: Seq, change: Durable, history: HistoryAccess) -> Self {
         let audience = match &change {
-            Durable::NewMessage { .. } => Audience::Message,
+            Durable::NewMessage { message } => Audience::Message(message.sender_id),
             Durable::MemberAdded { member } => Audience::Gained(member.user_id),
+            Durable::MemberUpdated { member } if member.role == Role::Viewer || member.muted_until.is_some() => {
+                Audience::Silenced(member.user_id)
+            }
             Durable::MemberRemoved { user_id, .. } => Audience::Lost(*user_id),
             Durable::RoomDeleted {} => Audience::Closed,
             _ => Audience::Unchanged,

@@ -41,15 +41,17 @@ pub enum Notice {
     Committed(Arc<[Committed]>),
     /// Somebody became a member of a room, in that place of its log: for other nodes, which may not follow the room yet.
     Added { user_id: UserId, room_id: RoomId, seq: Seq },
-    /// A member's read mark moved, in a room with that many members.
+    /// A member's read mark moved.
     Read {
         room_id: RoomId,
         user_id: UserId,
         message_ids: Vec<MessageId>,
         last_read_seq: Seq,
         read_at: Timestamp,
-        members: i32,
+        hears: Hears,
     },
+    /// Somebody's profile changed, who is in these rooms.
+    Profile { user_id: UserId, rooms: Arc<[RoomId]> },
     /// Somebody began or ceased to write.
     Typing { room_id: RoomId, user_id: UserId, user_name: String, is_typing: bool },
     /// Somebody came or went, as those in one of these rooms are told.
@@ -58,6 +60,18 @@ pub enum Notice {
     SessionRevoked { user_id: UserId, session_id: SessionId, code: ErrorCode },
     /// Sockets of a user end now, but for those of one login.
     UserRevoked { user_id: UserId, except: Option<SessionId>, code: ErrorCode },
+}
+
+/// Who is told of a read mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hears {
+    /// Who hears the room, and the member's own sockets.
+    Everybody,
+    /// Who hears the room, but for the member.
+    Others,
+    /// The member's own sockets.
+    Themselves,
 }
 
 /// What comes from the other nodes.
@@ -129,6 +143,11 @@ impl Bus {
         let _ = self.local.send(notice).await;
     }
 
+    /// Tells only this node, of what it found out by itself.
+    pub async fn publish_here(&self, notice: Notice) {
+        let _ = self.local.send(notice).await;
+    }
+
     /// Tells only the other nodes, of what this one has seen to already.
     pub fn tell_others(&self, notice: Notice) {
         if let Some(outward) = &self.outward
@@ -145,10 +164,20 @@ impl Bus {
     /// # Errors
     /// When the commit fails; then nothing is told, and it may have happened all the same.
     pub async fn commit(&self, tx: Transaction, notice: Notice) -> Result<()> {
+        self.commit_all(tx, vec![notice]).await
+    }
+
+    /// The same, for a change of which there is more to tell.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn commit_all(&self, tx: Transaction, notices: Vec<Notice>) -> Result<()> {
         let bus = self.clone();
         let step = tokio::spawn(async move {
             tx.commit().await?;
-            bus.publish(notice).await;
+            for notice in notices {
+                bus.publish(notice).await;
+            }
             Ok(())
         });
         step.await.map_err(Error::internal)?

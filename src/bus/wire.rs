@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Audience, Committed, Heard, Notice, interest::Topic};
+use super::{Audience, Committed, Heard, Hears, Notice, interest::Topic};
 use crate::contract::RoomId;
 
 /// Followed by every node: what concerns them all.
 pub(super) const NODES: &str = "parlour:nodes";
 
-/// Followed by every node: who came and went.
+/// Followed by every node: who came and went, and who looks different now.
 pub(super) const PRESENCE: &str = "parlour:presence";
 
 /// Says that some notices of its sender were lost.
@@ -39,6 +39,18 @@ pub(super) fn missed(node: Uuid) -> Message {
 pub(super) fn encode(node: Uuid, notice: Notice) -> Vec<Message> {
     let entries = match notice {
         Notice::Committed(entries) => entries,
+        Notice::Read { room_id, user_id, message_ids, last_read_seq, read_at, hears: Hears::Everybody } => {
+            // A node with a socket of theirs need not follow the room.
+            let for_whom = |hears| Notice::Read {
+                room_id,
+                user_id,
+                message_ids: message_ids.clone(),
+                last_read_seq,
+                read_at,
+                hears,
+            };
+            return [Hears::Others, Hears::Themselves].map(|hears| message(node, &for_whom(hears))).into();
+        }
         other => return vec![message(node, &other)],
     };
     let mut rooms: BTreeMap<RoomId, Vec<Committed>> = BTreeMap::new();
@@ -58,8 +70,9 @@ pub(super) fn encode(node: Uuid, notice: Notice) -> Vec<Message> {
 fn message(node: Uuid, notice: &Notice) -> Message {
     let channel = match notice {
         Notice::Committed(entries) => entries.first().map_or_else(|| NODES.to_owned(), |entry| room(entry.room_id)),
+        Notice::Read { user_id, hears: Hears::Themselves, .. } => channel(Topic::User(*user_id)),
         Notice::Read { room_id, .. } | Notice::Typing { room_id, .. } => room(*room_id),
-        Notice::Presence { .. } => PRESENCE.to_owned(),
+        Notice::Presence { .. } | Notice::Profile { .. } => PRESENCE.to_owned(),
         Notice::Added { user_id, .. }
         | Notice::SessionRevoked { user_id, .. }
         | Notice::UserRevoked { user_id, .. } => channel(Topic::User(*user_id)),

@@ -17,7 +17,7 @@ use super::{
     log::{self, Change},
     member as people, message as messages,
     permission::Permit,
-    room as rooms,
+    profile as profiles, room as rooms,
     succession::{self, Heir},
 };
 use crate::{
@@ -65,7 +65,9 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
         Condition::any().add(invitation::Column::Email.eq(email)).add(invitation::Column::UserId.eq(actor.user_id));
     invitations::end(&tx, theirs).await?;
     let revoked = Notice::UserRevoked { user_id: actor.user_id, except: None, code: ErrorCode::AccountDisabled };
-    chat.bus.commit(tx, revoked).await
+    // Read before they leave their rooms.
+    let changed = profiles::note(&tx, actor.user_id, chat.clock.now()).await?;
+    chat.bus.commit_all(tx, vec![revoked, changed]).await
 }
 
 /// Does what is left of a user's erasure: they leave their groups, and their messages go if they wished so.

@@ -100,7 +100,7 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
     tx.commit().await
 }
 
-/// What somebody sees of a room who has a code.
+/// What somebody sees of a room who has a code that is good, or who is a member already.
 ///
 /// # Errors
 /// `INVITE_NOT_FOUND`, `BANNED`.
@@ -108,13 +108,16 @@ pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePre
     let db = chat.db.read();
     let key = Key::find(db, code).await?.ok_or(INVITE_NOT_FOUND)?;
     let room = room::Entity::find_by_id(key.room_id()).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
-    key.check(&room, actor.user_id, chat.clock.now())?;
-    ban::refuse_banned(db, room.id, actor.user_id, chat.clock.now()).await?;
+    // A member may look, whether the code is still good or not: it may be what they came by.
+    if room.deleted_at.is_some() || find::member(db, room.id, actor.user_id).await?.is_none() {
+        key.check(&room, actor.user_id, chat.clock.now())?;
+        ban::refuse_banned(db, room.id, actor.user_id, chat.clock.now()).await?;
+    }
     let room = view::room(room, &chat.files.links);
     Ok(InvitePreview { name: room.name, avatar_url: room.avatar_url, member_count: room.member_count })
 }
 
-/// Joins a room by a code.
+/// Joins a room by a code. Who is a member already is told so, also when the code is used up by that.
 ///
 /// # Errors
 /// `INVITE_NOT_FOUND`, `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
@@ -123,6 +126,9 @@ pub async fn join(chat: &Chat, actor: &Actor, code: &str) -> Result<Room> {
     let room_id = Key::find(chat.db.read(), code).await?.ok_or(INVITE_NOT_FOUND)?.room_id();
     let tx = chat.db.begin().await?;
     let room = join::open_room(&tx, room_id).await?.ok_or(INVITE_NOT_FOUND)?;
+    if find::member(&tx, room_id, actor.user_id).await?.is_some() {
+        return Err(join::ALREADY_MEMBER);
+    }
     // Read again with the room locked: of two who use the last use, one comes second.
     let key = Key::find(&tx, code).await?.filter(|key| key.room_id() == room_id).ok_or(INVITE_NOT_FOUND)?;
     key.check(&room, actor.user_id, now)?;

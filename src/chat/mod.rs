@@ -17,6 +17,7 @@ pub mod member;
 pub mod message;
 pub mod permission;
 pub mod pin;
+pub mod profile;
 pub mod reaction;
 pub mod receipt;
 pub mod room;

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::view::padded;
 use crate::{
-    contract::{EventKind, MessageId, RoomId, Seq, UserId, reaction::Reaction},
+    contract::{EventKind, Message, MessageId, RoomId, Seq, UserId, reaction::Reaction},
     error::Result,
 };
 use entity::{mention, message, pin, reaction, room_event};
@@ -56,6 +56,38 @@ pub(super) async fn now(
         notes.entry(id).or_default().reply_count = count;
     }
     Ok(notes)
+}
+
+/// What has gathered on one message, for whoever looks at it.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    reactions: Vec<reaction::Model>,
+    is_pinned: bool,
+    reply_count: i64,
+}
+
+/// What has gathered on a message now.
+pub(super) async fn gathered(db: &impl ConnectionTrait, id: MessageId) -> Result<Gathered> {
+    let reactions = reaction::Entity::find()
+        .filter(reaction::Column::MessageId.eq(id))
+        .order_by_asc(reaction::Column::CreatedAt)
+        .order_by_asc(reaction::Column::UserId)
+        .all(db)
+        .await?;
+    let pins = pin::Entity::find().filter(pin::Column::MessageId.eq(id)).count(db).await?;
+    let replies = message::Entity::find().filter(message::Column::ReplyToId.eq(id)).count(db).await?;
+    Ok(Gathered { reactions, is_pinned: pins > 0, reply_count: i64::try_from(replies).unwrap_or(i64::MAX) })
+}
+
+impl Gathered {
+    /// The message with it, as `reader` sees it.
+    pub(super) fn on(&self, message: Message, reader: UserId) -> Message {
+        let mut reactions = Vec::new();
+        for row in &self.reactions {
+            add(&mut reactions, row.emoji.clone(), row.user_id == reader);
+        }
+        Message { reactions, is_pinned: self.is_pinned, reply_count: self.reply_count, ..message }
+    }
 }
 
 /// Whom some messages mention: all that hangs on a message when it is new.

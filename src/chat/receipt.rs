@@ -16,14 +16,24 @@ use super::{
 };
 use crate::{
     auth::Actor,
+    bus::Hears,
     contract::{
-        ErrorCode, MessageId, RoomId, Seq, UserId,
+        ErrorCode, MessageId, RoomId, Seq, Timestamp, UserId,
         list::{PageQuery, ReceiptList},
         receipt::{MarkRead, ReadMark, Receipt},
     },
     error::{Error, Result},
 };
-use entity::{member, mention, message, read_mark, user};
+use entity::{member, mention, message, read_mark, room, user};
+
+/// Members of a room above which nobody else is told who has read.
+const RECEIPT_MEMBERS: i32 = 200;
+
+/// Messages that an advance of a mark is told to have passed over, at the most.
+const TOLD_MESSAGES: u64 = 500;
+
+/// Advances that are looked through at a time.
+const ADVANCES: u64 = 5_000;
 
 /// Moves the asker's read mark of a room, unless it is further already.
 ///
@@ -45,6 +55,9 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
 
     let mut mark = place.last_read_seq;
     if target > mark {
+        let by_seq = request.up_to_seq.is_some();
+        let message_ids = if by_seq { passed(chat, actor.user_id, room_id, mark, target).await? } else { message_ids };
+        let shares = shares(chat, actor.user_id).await?;
         let further = NewMark {
             place: place.id,
             room_id,
@@ -52,8 +65,7 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
             seq: target,
             at: chat.clock.now(),
             message_ids,
-            members: room.member_count,
-            shared: shares(chat, actor.user_id).await?,
+            hears: if shares && tells_others(room.member_count) { Hears::Everybody } else { Hears::Themselves },
         };
         chat.log.mark(further).await?;
         // Another of the user's sockets may have been further, or they may have been removed meanwhile.
@@ -62,6 +74,72 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
     }
     let unread = unread_after(chat, actor.user_id, room_id, mark).await?;
     Ok(ReadMark { last_read_seq: mark, unread_count: unread.messages, mention_count: unread.mentions })
+}
+
+/// Whether the members of a room of so many are told who has read what: in larger rooms the news would grow with the square of
+/// them.
+pub(super) fn tells_others(members: i32) -> bool {
+    members <= RECEIPT_MEMBERS
+}
+
+/// The messages of others that a mark passes over which moves from one place to another; the newest, where there are many.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn passed(chat: &Chat, user: UserId, room: RoomId, from: Seq, to: Seq) -> Result<Vec<MessageId>> {
+    let newest_first: Vec<MessageId> = message::Entity::find()
+        .select_only()
+        .column(message::Column::Id)
+        .filter(message::Column::RoomId.eq(room))
+        .filter(message::Column::Seq.gt(from))
+        .filter(message::Column::Seq.lte(to))
+        .filter(message::Column::SenderId.ne(user))
+        .filter(message::Column::DeletedAt.is_null())
+        .order_by_desc(message::Column::Seq)
+        .limit(TOLD_MESSAGES)
+        .into_tuple()
+        .all(chat.db.read())
+        .await?;
+    Ok(newest_first.into_iter().rev().collect())
+}
+
+/// An advance of somebody's mark.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved {
+    pub room_id: RoomId,
+    pub user_id: UserId,
+    pub from_seq: Seq,
+    pub seq: Seq,
+    pub read_at: Timestamp,
+    pub hears: Hears,
+}
+
+/// The advances at this time or later, the earliest first; of very many, the latest.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn moved_since(chat: &Chat, time: Timestamp) -> Result<Vec<Moved>> {
+    let home: RelationDef =
+        read_mark::Entity::belongs_to(room::Entity).from(read_mark::Column::RoomId).to(room::Column::Id).into();
+    let rows: Vec<(RoomId, UserId, Seq, Seq, Timestamp, i32, bool)> = read_mark::Entity::find()
+        .select_only()
+        .columns([read_mark::Column::RoomId, read_mark::Column::UserId])
+        .columns([read_mark::Column::FromSeq, read_mark::Column::Seq, read_mark::Column::ReadAt])
+        .column(room::Column::MemberCount)
+        .column(user::Column::SharesReceipts)
+        .join(JoinType::InnerJoin, home)
+        .join(JoinType::InnerJoin, reader_of_mark())
+        .filter(read_mark::Column::ReadAt.gte(time))
+        .order_by_desc(read_mark::Column::ReadAt)
+        .limit(ADVANCES)
+        .into_tuple()
+        .all(chat.db.read())
+        .await?;
+    let moved = |(room_id, user_id, from_seq, seq, read_at, members, shares)| {
+        let hears = if shares && tells_others(members) { Hears::Everybody } else { Hears::Themselves };
+        Moved { room_id, user_id, from_seq, seq, read_at, hears }
+    };
+    Ok(rows.into_iter().rev().map(moved).collect())
 }
 
 /// Whether a user lets others see how far they have read.
@@ -121,11 +199,9 @@ fn readers(message: &message::Model) -> Select<read_mark::Entity> {
         .from((read_mark::Column::RoomId, read_mark::Column::UserId))
         .to((member::Column::RoomId, member::Column::UserId))
         .into();
-    let user_of: RelationDef =
-        read_mark::Entity::belongs_to(user::Entity).from(read_mark::Column::UserId).to(user::Column::Id).into();
     read_mark::Entity::find()
         .join(JoinType::InnerJoin, mark_of)
-        .join(JoinType::InnerJoin, user_of)
+        .join(JoinType::InnerJoin, reader_of_mark())
         .filter(member::Column::RoomId.eq(message.room_id))
         .filter(member::Column::LeftAt.is_null())
         .filter(member::Column::UserId.ne(message.sender_id))
@@ -133,6 +209,10 @@ fn readers(message: &message::Model) -> Select<read_mark::Entity> {
         .filter(user::Column::SharesReceipts.eq(true))
         .filter(read_mark::Column::FromSeq.lt(message.seq))
         .filter(of_mark(read_mark::Column::Seq).eq(SimpleExpr::SubQuery(None, Box::new(first.into()))))
+}
+
+fn reader_of_mark() -> RelationDef {
+    read_mark::Entity::belongs_to(user::Entity).from(read_mark::Column::UserId).to(user::Column::Id).into()
 }
 
 /// What a room has for a user after a place. Counted for the very mark that is answered: another socket of the user may

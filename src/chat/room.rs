@@ -1,10 +1,12 @@
 //! Rooms: open, list, look at, change, delete.
 
+mod activity;
 mod discovery;
 mod hearing;
 mod rules;
+mod summary;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
@@ -19,26 +21,28 @@ use super::{
     log::{self, Change},
     member::{self as people, NewMember},
     permission::{Capability, Permit},
-    receipt,
     view::{self, Reader},
 };
 use crate::{
     auth::Actor,
     contract::{
-        AuditAction, ErrorCode, EventKind, HistoryAccess, Message, Role, Room, RoomId, RoomType, Seq, Timestamp,
-        UserId, Visibility,
+        AuditAction, ErrorCode, EventKind, HistoryAccess, Role, Room, RoomId, RoomType, Seq, Timestamp, UserId,
+        Visibility,
         list::{PageQuery, RoomList},
         room::{CreateRoom, UpdateRoom},
     },
     db::Transaction,
     error::{Error, Result},
 };
-use entity::{member, message, room};
+use entity::{member, room};
 
+pub use activity::{Activity, Badge, activity};
 pub use discovery::public;
 pub(super) use hearing::places;
-pub use hearing::{Activity, Hearing, KNOWN, Place, active_since, activity, all_places, may_hear, may_type, newest};
+pub use hearing::{Hearing, KNOWN, Place, all_places, may_hear, may_type, newest};
 pub(super) use rules::is_over;
+use summary::summary;
+pub(super) use summary::{last_messages, summaries};
 
 /// The most members that a room's details carry; the rest are paged.
 const DETAILED_MEMBERS: u64 = 500;
@@ -139,19 +143,25 @@ pub(super) async fn details(db: &impl ConnectionTrait, reader: Reader<'_>, model
         .limit(DETAILED_MEMBERS)
         .all(db)
         .await?;
-    let mut room = summary(db, reader, model).await?;
-    room.members = Some(view::members(db, reader, members).await?);
-    Ok(room)
+    let members = view::members(db, reader, members).await?;
+    Ok(Room { members: Some(members), ..summary(db, reader, model).await? })
+}
+
+/// A room as its lists show it to a member, at least as new as its `last_seq` and this read mark of theirs.
+#[derive(Debug)]
+pub struct Overview {
+    pub room: Room,
+    pub last_read_seq: Seq,
 }
 
 /// A room as its lists show it to a member.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`.
-pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Room> {
+pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Overview> {
     let db = chat.db.read();
-    let (model, _, _) = find::room(db, user, id).await?;
-    summary(db, chat.reader(user), model).await
+    let (model, place, _) = find::room(db, user, id).await?;
+    Ok(Overview { room: summary(db, chat.reader(user), model).await?, last_read_seq: place.last_read_seq })
 }
 
 /// Changes a room's settings.
@@ -272,66 +282,6 @@ pub(super) fn direct_key(one: UserId, other: UserId) -> String {
 
 async fn direct(db: &impl ConnectionTrait, key: &str) -> Result<Option<room::Model>> {
     Ok(room::Entity::find().filter(room::Column::DirectKey.eq(key)).one(db).await?)
-}
-
-async fn summary(db: &impl ConnectionTrait, reader: Reader<'_>, model: room::Model) -> Result<Room> {
-    summaries(db, reader, vec![model]).await?.pop().ok_or(Error::ROOM_NOT_FOUND)
-}
-
-/// Rooms as their lists show them to a member: with the last message, what is unread, and the member's role.
-pub(super) async fn summaries(
-    db: &impl ConnectionTrait,
-    reader: Reader<'_>,
-    models: Vec<room::Model>,
-) -> Result<Vec<Room>> {
-    let Some(user) = reader.user else { return Ok(Vec::new()) };
-    let ids: Vec<RoomId> = models.iter().map(|model| model.id).collect();
-    let unread = receipt::unread(db, user, &ids).await?;
-    let mut last = last_messages(db, reader, &models).await?;
-    let places: HashMap<RoomId, member::Model> = member::Entity::find()
-        .filter(member::Column::UserId.eq(user))
-        .filter(member::Column::RoomId.is_in(ids))
-        .all(db)
-        .await?
-        .into_iter()
-        .map(|place| (place.room_id, place))
-        .collect();
-    let summary = |model: room::Model| {
-        let unread = unread.get(&model.id).copied().unwrap_or_default();
-        let place = places.get(&model.id);
-        let sees = |seq| place.is_some_and(|place| find::standing(&model, place).may_see(seq));
-        Room {
-            last_message: Some(last.remove(&model.id).filter(|message| sees(message.seq))),
-            unread_count: Some(unread.messages),
-            mention_count: Some(unread.mentions),
-            my_role: place.map(|place| place.role),
-            ..view::room(model, reader.links)
-        }
-    };
-    Ok(models.into_iter().map(summary).collect())
-}
-
-/// The newest message of each room that has one.
-pub(super) async fn last_messages(
-    db: &impl ConnectionTrait,
-    reader: Reader<'_>,
-    rooms: &[room::Model],
-) -> Result<HashMap<RoomId, Message>> {
-    let mut last = HashMap::new();
-    for rooms in rooms.chunks(100) {
-        let newest = rooms.iter().filter(|room| room.last_message_seq > Seq::ZERO).map(|room| {
-            Condition::all()
-                .add(message::Column::RoomId.eq(room.id))
-                .add(message::Column::Seq.eq(room.last_message_seq))
-        });
-        let any = newest.fold(Condition::any(), Condition::add);
-        if any.is_empty() {
-            continue;
-        }
-        let models = message::Entity::find().filter(any).all(db).await?;
-        last.extend(view::messages(db, reader, models).await?.into_iter().map(|message| (message.room_id, message)));
-    }
-    Ok(last)
 }
 
 fn new_row(

@@ -1,8 +1,11 @@
 //! One socket: whose it is, which rooms it has joined, and how it is reached or ended.
 
 use std::{
-    collections::HashSet,
-    sync::atomic::{AtomicBool, Ordering},
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
@@ -10,7 +13,7 @@ use parking_lot::Mutex;
 use crate::{
     bus::Committed,
     contract::{
-        ErrorCode, RoomId, Seq, SessionId, User,
+        ErrorCode, RoomId, Seq, SessionId, User, UserId,
         command::RoomScope,
         event::{Encoded, Ephemeral},
     },
@@ -44,15 +47,41 @@ pub trait Transport: Send + Sync {
     fn weigh(&self, bytes: usize) -> bool;
 }
 
+/// Whose a socket is.
+#[derive(Debug)]
+pub struct Owner {
+    pub id: UserId,
+    profile: Mutex<Arc<User>>,
+}
+
+impl Owner {
+    /// Who they are, by the profile that they have now.
+    #[must_use]
+    pub fn now(&self) -> Arc<User> {
+        Arc::clone(&self.profile.lock())
+    }
+
+    /// Their profile changed.
+    pub fn changed(&self, profile: &Arc<User>) {
+        *self.profile.lock() = Arc::clone(profile);
+    }
+}
+
+/// The state of a room that a socket was told of: the end of the log, and the user's read mark. What it was told follows from
+/// these two.
+pub type Badge = (Seq, Seq);
+
 /// A socket and whose it is.
 pub struct Connection {
     pub id: ConnectionId,
-    pub user: User,
+    pub user: Owner,
     /// The login whose token was shown last.
     session_id: Mutex<SessionId>,
     pub scope: RoomScope,
     transport: Box<dyn Transport>,
     pub(super) joined: Mutex<HashSet<RoomId>>,
+    /// What it was told last of rooms that it has not joined.
+    badges: Mutex<HashMap<RoomId, Badge>>,
     revoked: AtomicBool,
     /// Set under the index's lock: from then on it joins nothing.
     pub(super) closed: AtomicBool,
@@ -76,11 +105,12 @@ impl Connection {
     ) -> Self {
         Self {
             id,
-            user,
+            user: Owner { id: user.id, profile: Mutex::new(Arc::new(user)) },
             session_id: Mutex::new(session_id),
             scope,
             transport,
-            joined: Mutex::new(HashSet::new()),
+            joined: Mutex::default(),
+            badges: Mutex::default(),
             revoked: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
@@ -129,6 +159,11 @@ impl Connection {
     #[must_use]
     pub fn has_joined(&self, room: RoomId) -> bool {
         self.joined.lock().contains(&room)
+    }
+
+    /// Notes that it is told of a room as it is now; answers whether that is news.
+    pub fn note_badge(&self, room: RoomId, badge: Badge) -> bool {
+        self.badges.lock().insert(room, badge) != Some(badge)
     }
 
     /// How many rooms it has joined.

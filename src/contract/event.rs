@@ -145,7 +145,7 @@ pub enum Ephemeral {
     UserJoined {
         room_id: RoomId,
         user_id: UserId,
-        user: User,
+        user: Arc<User>,
     },
     UserLeft {
         room_id: RoomId,
@@ -178,6 +178,9 @@ pub enum Ephemeral {
         user_id: UserId,
         user_name: String,
         is_typing: bool,
+    },
+    UserUpdated {
+        user: Arc<User>,
     },
     UserOnline {
         user_id: UserId,
@@ -218,6 +221,7 @@ impl Ephemeral {
             Self::RoomActivity { .. } => "room_activity",
             Self::MessagesRead { .. } => "messages_read",
             Self::UserTyping { .. } => "user_typing",
+            Self::UserUpdated { .. } => "user_updated",
             Self::UserOnline { .. } => "user_online",
             Self::UserOffline { .. } => "user_offline",
             Self::SessionExpiring { .. } => "session_expiring",

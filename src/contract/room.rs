@@ -33,7 +33,7 @@ pub struct Room {
     pub is_active: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// In details.
+    /// In details, at most 500; and of a direct room wherever it is shown to somebody, because it has no other name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
     /// In lists and details; `null` while there is none.

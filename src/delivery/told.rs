@@ -4,11 +4,11 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::Read;
+use super::read::Read;
 use crate::contract::{RoomId, Seq, Timestamp, UserId};
 
 /// How long a mark may be on its way from another node; what was told is remembered for as long.
-const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_secs(300);
 
 /// The furthest mark that was told of each member of late. One that comes later, from a node that is behind, goes no further
 /// back: it tells of its messages, and of that mark.
@@ -23,6 +23,16 @@ struct Mark {
 }
 
 impl Told {
+    /// Whether it was told of late that somebody has read so far.
+    pub(super) fn is_at(&self, room: RoomId, user: UserId, seq: Seq) -> bool {
+        self.0.get(&(room, user)).is_some_and(|mark| mark.last_read_seq >= seq)
+    }
+
+    /// Whether exactly this was told.
+    pub(super) fn stands_at(&self, room: RoomId, user: UserId, seq: Seq) -> bool {
+        self.0.get(&(room, user)).is_some_and(|mark| mark.last_read_seq == seq)
+    }
+
     /// What is to be told of a mark now.
     pub(super) fn settle(&mut self, room: RoomId, user: UserId, read: Read) -> Read {
         let told = Instant::now();

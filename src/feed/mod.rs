@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Weak,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -46,14 +46,22 @@ enum Command {
 #[derive(Clone, Debug)]
 struct Task {
     commands: mpsc::Sender<Command>,
+    noted: Arc<Noted>,
+}
+
+/// What a room's task learns past its queue: a room that is busy keeps no other waiting.
+#[derive(Debug, Default)]
+struct Noted {
     /// The log is known to be committed up to here by other means than an entry in the queue. What does not fit into the queue
-    /// is noted here, looked at after every command, and read from the database: a room that is busy keeps no other waiting.
-    committed: Arc<AtomicI64>,
+    /// is noted here, looked at after every command, and read from the database.
+    committed: AtomicI64,
+    /// Set when entries that the task remembers show people as they no longer are.
+    is_outdated: AtomicBool,
 }
 
 impl Task {
     fn note(&self, end: Seq) {
-        self.committed.fetch_max(end.0, Ordering::SeqCst);
+        self.noted.committed.fetch_max(end.0, Ordering::SeqCst);
     }
 }
 
@@ -180,6 +188,14 @@ impl Feed {
         }
     }
 
+    /// Somebody looks different now who is in these rooms: who joins them later is not shown what they remember.
+    pub fn outdate(&self, rooms: impl IntoIterator<Item = RoomId>) {
+        let active = self.shared.rooms.lock();
+        for task in rooms.into_iter().filter_map(|room| active.get(&room)) {
+            task.noted.is_outdated.store(true, Ordering::SeqCst);
+        }
+    }
+
     /// Compares every room that is heard here with the database, in one query: what no notice told of is delivered now.
     ///
     /// # Errors
@@ -242,10 +258,10 @@ impl Shared {
             return task.clone();
         }
         let (sender, commands) = mpsc::channel(CAPACITY);
-        let task = Task { commands: sender, committed: Arc::default() };
+        let task = Task { commands: sender, noted: Arc::default() };
         rooms.insert(room, task.clone());
         metrics::gauge!("parlour_feed_rooms").set(rooms.len() as f64);
-        tokio::spawn(room::run(Arc::downgrade(&self), room, commands, Arc::clone(&task.committed)));
+        tokio::spawn(room::run(Arc::downgrade(&self), room, commands, Arc::clone(&task.noted)));
         task
     }
 

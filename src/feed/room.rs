@@ -3,16 +3,13 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
-use super::{Attach, Attached, Command, Owner, Shared};
+use super::{Attach, Attached, Command, Noted, Owner, Shared};
 use crate::{
     bus::{Audience, Committed},
     chat,
@@ -31,13 +28,13 @@ pub(super) const RING: usize = 256;
 pub(super) const PAGE: i64 = 500;
 
 /// Serves a room until nobody hears it.
-pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<Command>, committed: Arc<AtomicI64>) {
+pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<Command>, noted: Arc<Noted>) {
     let mut room: Option<Room> = None;
     while let Some(command) = commands.recv().await {
         let Some(shared) = owner.upgrade() else { return };
         let opened = match room.take() {
             Some(room) => Ok(room),
-            None => Room::open(&shared, id, Arc::clone(&committed)).await,
+            None => Room::open(&shared, id, Arc::clone(&noted)).await,
         };
         match opened {
             Ok(mut open) => {
@@ -75,8 +72,7 @@ struct Room {
     id: RoomId,
     /// Everything up to here was given to the readers.
     delivered: Seq,
-    /// The log is known to be committed up to here by other means than an entry in the queue.
-    committed: Arc<AtomicI64>,
+    noted: Arc<Noted>,
     ring: VecDeque<Committed>,
     readers: BTreeMap<ConnectionId, Reader>,
 }
@@ -91,10 +87,10 @@ struct Reader {
 
 impl Room {
     /// Starts at the end of the log as it is now: what is committed later reaches this task, which is on the list already.
-    async fn open(shared: &Shared, id: RoomId, committed: Arc<AtomicI64>) -> Result<Self> {
+    async fn open(shared: &Shared, id: RoomId, noted: Arc<Noted>) -> Result<Self> {
         let ends = chat::sync::ends(&shared.chat, vec![id]).await?;
         let delivered = ends.first().map(|(_, end)| *end).ok_or(Error::ROOM_NOT_FOUND)?;
-        Ok(Self { id, delivered, committed, ring: VecDeque::new(), readers: BTreeMap::new() })
+        Ok(Self { id, delivered, noted, ring: VecDeque::new(), readers: BTreeMap::new() })
     }
 
     async fn handle(&mut self, shared: &Shared, command: Command) {
@@ -108,7 +104,7 @@ impl Room {
                 let _ = done.send(());
             }
             Command::Attach(attach) => {
-                self.committed.fetch_max(attach.hearing.end.0, Ordering::SeqCst);
+                self.noted.committed.fetch_max(attach.hearing.end.0, Ordering::SeqCst);
                 if let Err(error) = self.refill(shared).await {
                     let _ = attach.done.send(Err(error));
                     return;
@@ -134,7 +130,7 @@ impl Room {
                 next = next.next();
                 ready.push(entry);
             } else if entry.seq > next {
-                self.committed.fetch_max(entry.seq.0, Ordering::SeqCst);
+                self.noted.committed.fetch_max(entry.seq.0, Ordering::SeqCst);
             }
         }
         self.deliver(shared, ready);
@@ -143,7 +139,7 @@ impl Room {
     /// Reads from the database what is committed and was not delivered.
     async fn refill(&mut self, shared: &Shared) -> Result<()> {
         loop {
-            let committed = Seq(self.committed.load(Ordering::SeqCst));
+            let committed = Seq(self.noted.committed.load(Ordering::SeqCst));
             if committed <= self.delivered {
                 return Ok(());
             }
@@ -176,7 +172,7 @@ impl Room {
                         self.remove(shared, &reader.connection);
                     }
                 }
-                Audience::Unchanged | Audience::Message | Audience::Gained(_) => {}
+                Audience::Unchanged | Audience::Message(_) | Audience::Gained(_) | Audience::Silenced(_) => {}
             }
         }
         self.emit(shared, run);
@@ -229,7 +225,10 @@ impl Room {
         Ok(Attached { last_seq: self.delivered, replayed: missed.len() })
     }
 
-    async fn missed(&self, shared: &Shared, after: Seq) -> Result<Vec<Committed>> {
+    async fn missed(&mut self, shared: &Shared, after: Seq) -> Result<Vec<Committed>> {
+        if self.noted.is_outdated.swap(false, Ordering::SeqCst) {
+            self.ring.clear();
+        }
         if after == self.delivered {
             return Ok(Vec::new());
         }
@@ -243,7 +242,7 @@ impl Room {
         let Some(first) = shared.connections.join(self.id, connection) else { return };
         let reader = Reader { connection: Arc::clone(connection), joined };
         if self.readers.insert(connection.id, reader).is_none() && first {
-            let user = connection.user.clone();
+            let user = connection.user.now();
             self.tell_others(user.id, &Ephemeral::UserJoined { room_id: self.id, user_id: user.id, user });
         }
     }

@@ -116,11 +116,13 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
         app.limits.missed(session.actor.user_id, missed).await?;
     }
     let attached = app.feed.attach(&session.connection, room_id, after, hearing, limit).await?;
+    app.typing.show_to(room_id, &session.connection);
     Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
 }
 
 async fn leave_room(session: &Session, LeaveRoom { room_id }: LeaveRoom) -> LeftRoom {
     session.app.feed.detach(session.connection.id, room_id).await;
+    session.app.typing.left(room_id, session.connection.id);
     LeftRoom { room_id }
 }
 

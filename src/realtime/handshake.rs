@@ -26,10 +26,7 @@ use crate::{
     auth::Actor,
     chat,
     connections::Slot,
-    contract::{
-        ErrorCode, RoomId, Seq, User,
-        command::{Handshake, RoomScope},
-    },
+    contract::{ErrorCode, RoomId, Seq, User, command::Handshake},
     error::{Error, Result},
     limits::HandshakeTicket,
     listener::ConnInfo,
@@ -55,7 +52,7 @@ pub(super) struct Guest {
     pub(super) token: String,
     pub(super) user: User,
     pub(super) handshake: Handshake,
-    /// Where the logs of the user's rooms ended, for a socket that hears them all: it hears what comes after.
+    /// Where the logs of the user's rooms ended: what comes after is told to the socket.
     pub(super) rooms: HashMap<RoomId, Seq>,
     pub(super) items: Items,
     /// Cancelled when the socket is gone.
@@ -96,10 +93,7 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
         ticket.release();
     }
     let user = chat::user::seen_by_friends(&app.chat, actor.user_id).await?;
-    let rooms = match handshake.rooms {
-        RoomScope::All => chat::room::newest(&app.chat, actor.user_id, session::ALL_ROOMS).await?,
-        RoomScope::Joined => Vec::new(),
-    };
+    let rooms = chat::room::newest(&app.chat, actor.user_id, session::ALL_ROOMS).await?;
     let rooms = rooms.into_iter().map(|(room, hearing)| (room, hearing.end)).collect();
 
     app.limits.socket(actor.user_id, app.connections.taken(actor.user_id)).await?;

@@ -40,9 +40,6 @@ const PIPELINE: usize = 1024;
 /// How long an event may take from when it came; a change that was begun goes on, but its client is not kept waiting.
 pub(super) const PATIENCE: Duration = Duration::from_secs(9);
 
-/// By how much the times of two nodes may differ, which both have from the database.
-const CLOCKS_AGREE: i64 = 100;
-
 /// Rooms that a socket joins by itself when it asks for all.
 pub(super) const ALL_ROOMS: u64 = chat::room::KNOWN as u64;
 
@@ -83,13 +80,15 @@ pub(super) struct Session {
 
 impl Session {
     async fn run(&mut self, mut guest: Guest) {
-        let greeted = self.greet();
-        self.app.connections.enter(&self.connection);
+        if self.app.db.may_be_shared() {
+            self.app.watch.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
+        }
+        self.app.connections.enter(&self.connection, guest.rooms.keys().copied(), |_| self.greet());
         if self.app.draining.is_cancelled() {
             // The farewell may have gone round just before this socket was in the index.
             self.connection.tell(&super::farewell());
         }
-        if let Err(error) = self.settle_in(&guest, greeted).await {
+        if let Err(error) = self.settle_in(&guest).await {
             error.record();
             match error.code() {
                 code if code.status() == 401 => self.connection.revoke(code),
@@ -125,15 +124,14 @@ impl Session {
         self.app.limits.note_sockets(&[(user, self.app.connections.taken(user))]).await;
     }
 
-    /// The first event; answers when that was.
-    fn greet(&self) -> Timestamp {
+    /// The first event.
+    fn greet(&self) {
         let config = &self.app.config;
-        let server_time = self.app.clock.now();
         self.connection.tell(&Ephemeral::Connected {
             user_id: self.actor.user_id,
             message: "connected",
             session_id: self.actor.session_id.to_string(),
-            server_time,
+            server_time: self.app.clock.now(),
             expires_at: self.actor.expires_at,
             limits: Limits {
                 content_chars: text::CONTENT_CHARS,
@@ -143,17 +141,15 @@ impl Session {
                 messages_per_minute: config.limits.enabled.then_some(config.limits.messages_per_minute),
             },
         });
-        server_time
     }
 
-    /// Joins the rooms that the handshake asked for, replaying what was missed, and tells of what was said in others since the
-    /// client was greeted.
-    async fn settle_in(&self, guest: &Guest, greeted: Timestamp) -> Result<()> {
+    /// Joins the rooms that the handshake asked for, replaying what was missed.
+    async fn settle_in(&self, guest: &Guest) -> Result<()> {
         // Whatever was revoked between the door and the index found nobody to end: look once more.
         self.app.auth.authenticate(&guest.token).await?;
         let user = self.actor.user_id;
         let rooms = chat::room::newest(&self.app.chat, user, ALL_ROOMS).await?;
-        self.app.connections.note_rooms(user, rooms.iter().map(|(room, _)| *room));
+        self.note_new_rooms(&rooms);
         self.app.presences.arrive(user).await;
 
         let heard: HashMap<RoomId, Hearing> = rooms.iter().copied().collect();
@@ -177,15 +173,17 @@ impl Session {
                 }
             }
         }
-        // Until its rooms were noted nobody knew that this socket looks at them.
-        let delivery = self.app.delivery();
-        let since = if self.app.db.may_be_shared() { Timestamp(greeted.0 - CLOCKS_AGREE) } else { greeted };
-        for room in chat::room::active_since(&self.app.chat, user, since).await? {
-            if !self.connection.has_joined(room) {
-                delivery.tell_newcomer(room, &self.connection);
-            }
-        }
         Ok(())
+    }
+
+    /// Shows the user rooms that they came into after they were let in and before their socket was known here.
+    fn note_new_rooms(&self, rooms: &[(RoomId, Hearing)]) {
+        let user = self.connection.user.id;
+        let known = self.app.connections.rooms_of(user).unwrap_or_default();
+        let delivery = self.app.delivery();
+        for (room, hearing) in rooms.iter().filter(|(room, _)| !known.contains(room)) {
+            delivery.gain(user, *room, hearing.joined);
+        }
     }
 
     /// Joins a room where the client's cursor stands; answers how many events were replayed.
@@ -210,7 +208,9 @@ impl Session {
     async fn attach(&self, room: RoomId, after: Option<Seq>, hearing: Hearing, budget: usize) -> Result<usize> {
         self.may_join_another(room)?;
         let limit = self.app.config.realtime.replay_events.min(budget);
-        Ok(self.app.feed.attach(&self.connection, room, after, hearing, limit).await?.replayed)
+        let attached = self.app.feed.attach(&self.connection, room, after, hearing, limit).await?;
+        self.app.typing.show_to(room, &self.connection);
+        Ok(attached.replayed)
     }
 
     /// Refuses a room past the socket's limit.

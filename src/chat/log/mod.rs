@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Chat, permission::Permit};
 use crate::{
-    bus::{Bus, Notice},
+    bus::{Bus, Hears, Notice},
     clock::Clock,
     contract::{
         EventKind, MemberId, MessageId, RoomId, Seq, Timestamp, UserId, command::SentMessage, message::SendMessage,
@@ -63,11 +63,9 @@ pub(super) struct NewMark {
     pub(super) user_id: UserId,
     pub(super) seq: Seq,
     pub(super) at: Timestamp,
-    /// What the others are told was read, in a room with that many members.
+    /// What is told to have been read.
     pub(super) message_ids: Vec<MessageId>,
-    pub(super) members: i32,
-    /// Whether they are told.
-    pub(super) shared: bool,
+    pub(super) hears: Hears,
 }
 
 /// The answer that a queued message will get, once it is committed or refused.

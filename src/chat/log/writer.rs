@@ -219,8 +219,8 @@ async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus, links: Li
                 Err(error) => (Err(error), None),
             };
             let _ = marker.send(answer);
-            if let Some(NewMark { room_id, user_id, seq, at, message_ids, members, shared: true, .. }) = mark {
-                let read = Notice::Read { room_id, user_id, message_ids, last_read_seq: seq, read_at: at, members };
+            if let Some(NewMark { room_id, user_id, seq, at, message_ids, hears, .. }) = mark {
+                let read = Notice::Read { room_id, user_id, message_ids, last_read_seq: seq, read_at: at, hears };
                 bus.publish(read).await;
             }
         }

@@ -1,18 +1,14 @@
-//! Who may hear a room, from where, and what those are told who could and do not.
+//! Who may hear a room, and from where.
 
 use std::collections::HashMap;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{last_messages, of_user};
+use super::of_user;
 use crate::{
-    chat::{
-        Chat, find,
-        permission::Capability,
-        receipt::{self, Unread},
-    },
-    contract::{HistoryAccess, Message, RoomId, Seq, Timestamp, UserId},
-    error::{Error, Result},
+    chat::{Chat, find, permission::Capability},
+    contract::{RoomId, Seq, Timestamp, UserId},
+    error::Result,
 };
 use entity::{member, room};
 
@@ -33,21 +29,6 @@ pub async fn newest(chat: &Chat, user: UserId, limit: u64) -> Result<Vec<(RoomId
         .await?;
     let heard = |room: room::Model| Some((room.id, Hearing::of(&room, places.get(&room.id)?)));
     Ok(rooms.into_iter().filter_map(heard).collect())
-}
-
-/// The rooms of a user in which something was said at this time or later.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn active_since(chat: &Chat, user: UserId, time: Timestamp) -> Result<Vec<RoomId>> {
-    Ok(room::Entity::find()
-        .select_only()
-        .column(room::Column::Id)
-        .filter(of_user(user))
-        .filter(room::Column::ActiveAt.gte(time))
-        .into_tuple()
-        .all(chat.db.read())
-        .await?)
 }
 
 /// The places of a user in all their rooms.
@@ -141,41 +122,4 @@ pub async fn may_type(chat: &Chat, user: UserId, id: RoomId) -> Result<()> {
     let (_, _, standing) = find::room(chat.db.read(), user, id).await?;
     standing.permit_sending(chat.clock.now())?;
     Ok(())
-}
-
-/// What members who do not hear a room are told of it.
-#[derive(Debug)]
-pub struct Activity {
-    pub last_seq: Seq,
-    pub last_message: Option<Message>,
-    /// What each of them has not read, and whether they may read the last message; who is no member (any longer) is left out.
-    pub members: HashMap<UserId, (Unread, bool)>,
-}
-
-/// The state of a room for those of some users who are its members.
-///
-/// # Errors
-/// `ROOM_NOT_FOUND` when it is gone.
-pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activity> {
-    let db = chat.db.read();
-    let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-    let mut last_message = last_messages(db, chat.everyone(), std::slice::from_ref(&room)).await?.remove(&id);
-    if room.history == HistoryAccess::SinceJoined {
-        // They did not all come at the same time: what it replies to is not for each of them.
-        last_message = last_message.map(Message::unquoted);
-    }
-    // Who is a member is read last: nobody is shown a message that came after they had gone.
-    let mut unread = receipt::unread_of(db, id, users).await?;
-    let places = member::Entity::find()
-        .filter(member::Column::RoomId.eq(id))
-        .filter(member::Column::UserId.is_in(users.iter().copied()))
-        .filter(member::Column::LeftAt.is_null())
-        .all(db)
-        .await?;
-    let told = |place: member::Model| {
-        let sees = last_message.as_ref().is_some_and(|last| find::standing(&room, &place).may_see(last.seq));
-        (place.user_id, (unread.remove(&place.user_id).unwrap_or_default(), sees))
-    };
-    let members = places.into_iter().map(told).collect();
-    Ok(Activity { last_seq: room.last_seq, last_message, members })
 }

@@ -1,0 +1,73 @@
+//! What members who do not hear a room are told of it.
+
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+
+use super::last_messages;
+use crate::{
+    chat::{
+        Chat, find,
+        notes::{self, Gathered},
+        receipt::{self, Unread},
+    },
+    contract::{HistoryAccess, Message, RoomId, Seq, UserId},
+    error::{Error, Result},
+};
+use entity::{member, room};
+
+/// The state of a room for some of its members.
+#[derive(Debug)]
+pub struct Activity {
+    pub last_seq: Seq,
+    /// Who is no member (any longer) is left out.
+    pub members: HashMap<UserId, Badge>,
+}
+
+/// What one member sees of a room in their list.
+#[derive(Debug)]
+pub struct Badge {
+    pub last_read_seq: Seq,
+    pub unread: Unread,
+    /// The last message, if they may read it.
+    pub last_message: Option<Box<Message>>,
+}
+
+/// The state of a room for those of some users who are its members: as new as `last_seq` and each `last_read_seq`, or newer.
+///
+/// # Errors
+/// `ROOM_NOT_FOUND` when it is gone.
+pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activity> {
+    let db = chat.db.read();
+    let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+    let marks: HashMap<UserId, Seq> =
+        places(db, id, users).await?.into_iter().map(|place| (place.user_id, place.last_read_seq)).collect();
+    let last_message = last_messages(db, chat.everyone(), std::slice::from_ref(&room)).await?.remove(&id);
+    let gathered = match &last_message {
+        Some(message) => notes::gathered(db, message.id).await?,
+        None => Gathered::default(),
+    };
+    let mut unread = receipt::unread_of(db, id, users).await?;
+    // Who is a member is read last as well: nobody is shown a message that came after they had gone.
+    let members = places(db, id, users).await?.into_iter().filter_map(|place| {
+        let last_read_seq = *marks.get(&place.user_id)?;
+        let standing = find::standing(&room, &place);
+        let last_message = last_message.clone().filter(|last| standing.may_see(last.seq)).map(|last| {
+            let quotes_older = last.reply_to.as_ref().is_some_and(|original| !standing.may_see(original.seq));
+            let last = if room.history == HistoryAccess::SinceJoined && quotes_older { last.unquoted() } else { last };
+            Box::new(gathered.on(last, place.user_id))
+        });
+        let unread = unread.remove(&place.user_id).unwrap_or_default();
+        Some((place.user_id, Badge { last_read_seq, unread, last_message }))
+    });
+    Ok(Activity { last_seq: room.last_seq, members: members.collect() })
+}
+
+async fn places(db: &impl ConnectionTrait, room: RoomId, users: &[UserId]) -> Result<Vec<member::Model>> {
+    Ok(member::Entity::find()
+        .filter(member::Column::RoomId.eq(room))
+        .filter(member::Column::UserId.is_in(users.iter().copied()))
+        .filter(member::Column::LeftAt.is_null())
+        .all(db)
+        .await?)
+}
