@@ -106,6 +106,7 @@ async fn seed(db: &Db, messages: usize) -> [Actor; 2] {
             is_bot: false,
             shares_receipts: true,
             created_at: now,
+            profile_changed_at: None,
             erasing: None,
             last_login: None,
             last_seen_at: None,
