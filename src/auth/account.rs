@@ -14,7 +14,7 @@ use super::{
 use crate::{
     bus::Notice,
     chat::{avatar::Avatar, profile as profiles},
-    contract::{ErrorCode, User, UserId, account::Register, text, user::UpdateProfile},
+    contract::{ErrorCode, User, UserId, account::Register, names_nothing, text, user::UpdateProfile},
     error::{Error, Result},
     media::link::Links,
 };
@@ -84,9 +84,6 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
     let changes_password = new_hash.is_some();
     let avatar_url = request.avatar_url.take();
     let mut change = changes(actor.user_id, request, new_hash);
-    if !change.is_changed() && avatar_url.is_none() {
-        return Ok(profile(account, &auth.links));
-    }
 
     let tx = standing::begin_alone(&auth.db, auth.clock, actor).await?;
     if changes_password {
@@ -205,6 +202,9 @@ fn changes(id: UserId, request: UpdateProfile, password_hash: Option<String>) ->
 }
 
 fn check_update(request: &UpdateProfile) -> Result<()> {
+    if (UpdateProfile { current_password: None, ..request.clone() }) == UpdateProfile::default() {
+        return Err(names_nothing(UpdateProfile::FIELDS));
+    }
     let name = request.full_name.as_ref();
     Error::check([
         request.username.as_deref().map_or(Ok(()), |username| text::username("username", username)),

@@ -86,8 +86,7 @@ pub async fn login(auth: &Auth, request: Login, from: IpAddr) -> Result<Tokens> 
 
 /// What a login calls the account.
 fn name(request: &Login) -> Result<&str> {
-    let name = request.email.as_deref().or(request.username.as_deref());
-    name.ok_or_else(|| Error::Validation(vec![text::required("email")]))
+    request.name().ok_or_else(|| Error::Validation(vec![text::required("email")]))
 }
 
 /// Exchanges a refresh token for a new pair. The same one may come again within `auth.refresh_leeway_seconds` of its first use,

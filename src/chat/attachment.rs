@@ -40,16 +40,16 @@ pub(super) fn is_carried_by(message_type: MessageType) -> bool {
 pub(super) fn by_id(request: SendMessage, links: &Links) -> Result<SendMessage> {
     let single = SendAttachment { media_id: request.media_id, media_url: request.media_url.clone() };
     let is_single = single.media_id.is_some() || single.media_url.is_some();
-    let named = match &request.attachments {
+    let named = match request.attachments.as_ref().filter(|several| !several.is_empty()) {
         Some(_) if is_single => {
             return Err(Error::field("attachments", "ambiguous", "give either attachments or one media_id"));
         }
         Some(several) => several.clone(),
         None if is_single => vec![single],
-        None => return Ok(request),
+        None => return Ok(SendMessage { attachments: None, ..request }),
     };
-    if !(1..=MOST).contains(&named.len()) {
-        return Err(Error::field("attachments", "length", format!("must be 1 to {MOST} files")));
+    if named.len() > MOST {
+        return Err(Error::field("attachments", "length", format!("must be at most {MOST} files")));
     }
     let ids = named.iter().map(|named| file_of(named, links)).collect::<Result<Vec<MediaId>>>()?;
     if ids.iter().collect::<HashSet<_>>().len() < ids.len() {

@@ -26,6 +26,7 @@ use crate::{
         AuditAction, ErrorCode, EventKind, FieldError, Member, MemberId, Role, RoomId, Seq, Timestamp, UserId,
         list::{MemberList, PageQuery},
         member::{AddMembers, UpdateMember},
+        names_nothing,
     },
     db::Transaction,
     error::{Error, Result},
@@ -135,6 +136,9 @@ pub async fn update(
     user_id: UserId,
     request: UpdateMember,
 ) -> Result<Member> {
+    if request == UpdateMember::default() {
+        return Err(names_nothing(UpdateMember::FIELDS));
+    }
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
     let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;

@@ -22,7 +22,7 @@ use crate::{
         command::{DeletedMessage, SentMessage},
         list::{MessageList, Page, PageQuery},
         message::{History, HistoryPart, HistoryQuery, SendMessage},
-        text,
+        names_nothing, text,
     },
     db::Pool,
     db::Transaction,
@@ -87,12 +87,14 @@ pub async fn get(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     view::one_message(chat.db.read(), chat.reader(actor.user_id), model).await
 }
 
-/// Changes the text of the asker's own message.
+/// Changes the text of the asker's own message, or takes it away where the message has files to show. Where the text stays as
+/// it is, nothing changes.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `MESSAGE_NOT_FOUND` (also once it is deleted), `PERMISSION_DENIED`.
-pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: String) -> Result<Message> {
-    Error::check([text::content("content", &content)])?;
+pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Option<String>>) -> Result<Message> {
+    let content = content.ok_or_else(|| names_nothing(&["content"]))?;
+    Error::check(content.iter().map(|content| text::content("content", content)))?;
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
     let (model, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
@@ -103,8 +105,14 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: String) ->
     if model.sender_id != actor.user_id {
         return Err(NOT_YOURS);
     }
+    if content.is_none() && !attachment::is_carried_by(model.message_type) {
+        return Err(Error::field("content", "blank", "must not be blank"));
+    }
+    if model.content == content {
+        return view::one_message(&tx, chat.reader(actor.user_id), model).await;
+    }
     let mut row = model.into_active_model();
-    row.content = Set(Some(content));
+    row.content = Set(content);
     row.edited_at = Set(Some(now));
     let model = row.update(&tx).await?;
     mention::replace(&tx, &model).await?;
@@ -161,7 +169,7 @@ pub(super) async fn empty(tx: &Transaction, models: Vec<message::Model>, now: Ti
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`.
 pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: HistoryQuery) -> Result<HistoryPart> {
     let cursor = Cursor::of(&query)?;
-    let page = PageQuery { page: query.page, page_size: query.page_size }.check()?;
+    let page = PageQuery { page: query.page, page_size: query.page_size.or(query.limit) }.check()?;
     let db = chat.db.read();
     let (room, _, standing) = find::room(db, actor.user_id, room_id).await?;
     standing.permit(Capability::Read)?;
@@ -252,7 +260,10 @@ impl Cursor {
         let before = query.before_seq.map(|seq| Self::Before(seq, limit));
         let after = query.after_seq.map(|seq| Self::After(seq, limit));
         let around = query.around_seq.map(|seq| Self::Around(seq, limit));
-        Ok(before.or(after).or(around))
+        // The newest, unless it is pages that are asked for.
+        let is_bare = query.limit.is_some() && query.page.is_none() && query.page_size.is_none();
+        let newest = is_bare.then_some(Self::Before(i64::MAX, limit));
+        Ok(before.or(after).or(around).or(newest))
     }
 }
 

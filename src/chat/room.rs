@@ -180,7 +180,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
 
     let (before, picture) = (rules::settings(&model), model.avatar_media_id);
     let mut avatar = None;
-    let mut row = model.into_active_model();
+    let mut row = model.clone().into_active_model();
     if let Some(name) = request.name {
         row.name = Set(Some(name));
     }
@@ -213,6 +213,9 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     }
     row.updated_at = Set(now);
     let after = rules::settings(&row.update(&tx).await?);
+    if after == before {
+        return details(&tx, chat.reader(actor.user_id), model).await;
+    }
     if let Some(avatar) = avatar {
         avatar.replaces(&tx, picture).await?;
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::User;
+use super::{User, unless_empty};
 
 /// Open an account.
 #[derive(Deserialize, ToSchema)]
@@ -14,8 +14,10 @@ pub struct Register {
     /// 8 to 128 characters.
     pub password: String,
     /// 3 to 32 letters, digits, `_`, `-` or `.`; unique without regard to case.
+    #[serde(default, deserialize_with = "unless_empty")]
     pub username: Option<String>,
     /// 1 to 100 characters.
+    #[serde(default, deserialize_with = "unless_empty")]
     pub full_name: Option<String>,
 }
 
@@ -26,6 +28,15 @@ pub struct Login {
     pub email: Option<String>,
     pub username: Option<String>,
     pub password: String,
+}
+
+impl Login {
+    /// The address or name that is given: where a form has a field for each, one of them may be empty.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let email = self.email.as_deref();
+        email.filter(|email| !email.is_empty()).or(self.username.as_deref()).or(email)
+    }
 }
 
 /// Exchange a refresh token.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{RoomId, Timestamp, UserId};
+use super::{RoomId, Timestamp, UserId, unless_empty};
 
 /// Somebody who may not be in a room.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,6 +22,7 @@ pub struct Ban {
 #[schema(example = json!({"reason": "spam", "expires_at": "2027-01-20T10:00:00.000Z"}))]
 pub struct CreateBan {
     /// At most 500 characters.
+    #[serde(default, deserialize_with = "unless_empty")]
     pub reason: Option<String>,
     /// In the future; for ever unless said otherwise.
     pub expires_at: Option<Timestamp>,

@@ -20,8 +20,9 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Message, MessageId, Room, RoomId, Seq, Timestamp, UserId,
+    Message, MessageId, Room, RoomId, Seq, Timestamp, UserId, absent_or_empty,
     event::Encoded,
+    null_is_default,
     presence::{ChosenStatus, Presence},
     receipt::MarkRead,
 };
@@ -30,10 +31,10 @@ use super::{
 #[derive(Default, Deserialize)]
 pub struct Handshake {
     /// Which rooms the socket joins by itself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub rooms: RoomScope,
     /// Rooms to join, and the last `seq` the client has of each: what followed is replayed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub cursors: HashMap<RoomId, i64>,
 }
 
@@ -96,7 +97,8 @@ pub struct SentMessage {
 #[derive(Debug, Deserialize)]
 pub struct EditMessage {
     pub message_id: MessageId,
-    pub content: String,
+    #[serde(default, deserialize_with = "absent_or_empty")]
+    pub content: Option<Option<String>>,
 }
 
 /// The answer to `edit_message`.

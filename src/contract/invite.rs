@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{InvitationId, Role, RoomId, Timestamp, UserId};
+use super::{InvitationId, Role, RoomId, Timestamp, UserId, unless_empty};
 
 /// The link of a room: whoever has the code may join.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,7 +46,9 @@ pub struct InvitePreview {
 #[schema(example = json!({"username": "grace"}))]
 pub struct CreateInvitation {
     pub user_id: Option<UserId>,
+    #[serde(default, deserialize_with = "unless_empty")]
     pub username: Option<String>,
+    #[serde(default, deserialize_with = "unless_empty")]
     pub email: Option<String>,
 }
 

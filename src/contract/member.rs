@@ -47,7 +47,7 @@ pub struct Members {
 }
 
 /// Change what a member may do.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[schema(example = json!({"role": "admin"}))]
 pub struct UpdateMember {
     pub role: Option<Role>,
@@ -55,4 +55,9 @@ pub struct UpdateMember {
     #[serde(default, deserialize_with = "absent_or_null")]
     #[schema(value_type = Option<Timestamp>)]
     pub muted_until: Option<Option<Timestamp>>,
+}
+
+impl UpdateMember {
+    /// What can be changed.
+    pub(crate) const FIELDS: &[&str] = &["role", "muted_until"];
 }

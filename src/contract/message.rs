@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Media, MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId, list::MessageList, reaction::Reaction,
+    Media, MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId, absent_or_empty, list::MessageList,
+    reaction::Reaction, unless_empty,
 };
 
 /// A message. A deleted one keeps its place; content and media are gone.
@@ -104,16 +105,16 @@ pub struct SendMessage {
     /// Unless said otherwise, and instead of `text`, what the first file is; `text` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_type: Option<MessageType>,
-    /// 1 to 4,000 characters; a forward may leave it out and takes the original's.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// 1 to 4,000 characters; a message with files may leave it out, and so may a forward, which takes the original's.
+    #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
     /// A file that you uploaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_id: Option<MediaId>,
     /// The `url` that an upload answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
     pub media_url: Option<String>,
-    /// Several files that you uploaded, 1 to 10, instead of one.
+    /// Several files that you uploaded, at most 10, instead of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attachments: Option<Vec<SendAttachment>>,
     /// A message of the same room.
@@ -133,7 +134,7 @@ pub struct SendAttachment {
     #[serde(alias = "id", skip_serializing_if = "Option::is_none")]
     pub media_id: Option<MediaId>,
     /// The `url` that an upload answered.
-    #[serde(alias = "url", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "url", deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
     pub media_url: Option<String>,
 }
 
@@ -141,8 +142,10 @@ pub struct SendAttachment {
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"content": "Hello again"}))]
 pub struct EditMessage {
-    /// 1 to 4,000 characters.
-    pub content: String,
+    /// 1 to 4,000 characters; of a message with files, `null` or a text without characters takes it away.
+    #[serde(default, deserialize_with = "absent_or_empty")]
+    #[schema(value_type = Option<String>)]
+    pub content: Option<Option<String>>,
 }
 
 /// Which part of a room's history.
@@ -155,7 +158,7 @@ pub struct HistoryQuery {
     pub after_seq: Option<i64>,
     /// Messages on both sides of this place.
     pub around_seq: Option<i64>,
-    /// With a `seq`: how many, 1 to 100; 50 unless said otherwise.
+    /// How many, 1 to 100; with a `seq`, 50 unless said otherwise. Alone, the newest.
     pub limit: Option<i64>,
     /// Page 1 is the newest.
     pub page: Option<i64>,

@@ -47,3 +47,38 @@ where
 {
     Option::deserialize(deserializer).map(Some)
 }
+
+/// As [`absent_or_null`], for a text that may be cleared: one without characters clears it as well.
+///
+/// # Errors
+/// When the value is neither text nor `null`.
+pub(crate) fn absent_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    unless_empty(deserializer).map(Some)
+}
+
+/// A text that may be left out: one without characters is left out.
+///
+/// # Errors
+/// When the value is neither text nor `null`.
+pub(crate) fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.filter(|text: &String| !text.is_empty()))
+}
+
+/// A field that has a value of its own when it is left out: `null` leaves it out.
+///
+/// # Errors
+/// What `T` says about a value that is not `null`.
+pub(crate) fn null_is_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Refuses a change that names none of the fields that it could change: who misspelt one must not be told that it was done.
+pub(crate) fn names_nothing(fields: &[&str]) -> crate::error::Error {
+    let detail = format!("name at least one of: {}", fields.join(", "));
+    let missing = fields.iter().map(|field| FieldError::new(*field, "required", detail.clone()));
+    crate::error::Error::Validation(missing.collect())
+}

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    HistoryAccess, Member, Message, Role, RoomId, RoomType, Seq, Timestamp, UserId, Visibility, absent_or_null,
+    HistoryAccess, Member, Message, Role, RoomId, RoomType, Seq, Timestamp, UserId, Visibility, absent_or_empty,
+    absent_or_null, null_is_default, unless_empty,
 };
 
 /// A conversation.
@@ -56,15 +57,18 @@ pub struct Room {
 pub struct CreateRoom {
     pub room_type: RoomType,
     /// 1 to 100 characters; a group must have one.
+    #[serde(default, deserialize_with = "unless_empty")]
     pub name: Option<String>,
     /// At most 1,000 characters.
+    #[serde(default, deserialize_with = "unless_empty")]
     pub description: Option<String>,
     /// `https` address of a picture.
+    #[serde(default, deserialize_with = "unless_empty")]
     pub avatar_url: Option<String>,
     /// `private` unless said otherwise.
     pub visibility: Option<Visibility>,
     /// At most 500 users, besides yourself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub member_ids: Vec<UserId>,
     /// 2 to 100,000; unlimited unless said otherwise.
     pub max_members: Option<i32>,
@@ -74,19 +78,20 @@ pub struct CreateRoom {
     pub slow_mode_seconds: Option<i32>,
     pub ai_enabled: Option<bool>,
     /// At most 64 characters.
+    #[serde(default, deserialize_with = "unless_empty")]
     pub ai_model: Option<String>,
 }
 
-/// Change a room's settings. Absent fields stay; `null` clears what may be empty.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+/// Change a room's settings. Absent fields stay; `null`, or a text without characters, clears what may be empty.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[schema(example = json!({"name": "Engine room", "description": null}))]
 pub struct UpdateRoom {
     /// 1 to 100 characters.
     pub name: Option<String>,
-    #[serde(default, deserialize_with = "absent_or_null")]
+    #[serde(default, deserialize_with = "absent_or_empty")]
     #[schema(value_type = Option<String>)]
     pub description: Option<Option<String>>,
-    #[serde(default, deserialize_with = "absent_or_null")]
+    #[serde(default, deserialize_with = "absent_or_empty")]
     #[schema(value_type = Option<String>)]
     pub avatar_url: Option<Option<String>>,
     pub visibility: Option<Visibility>,
@@ -97,7 +102,22 @@ pub struct UpdateRoom {
     /// 0 to 21,600.
     pub slow_mode_seconds: Option<i32>,
     pub ai_enabled: Option<bool>,
-    #[serde(default, deserialize_with = "absent_or_null")]
+    #[serde(default, deserialize_with = "absent_or_empty")]
     #[schema(value_type = Option<String>)]
     pub ai_model: Option<Option<String>>,
+}
+
+impl UpdateRoom {
+    /// What can be changed.
+    pub(crate) const FIELDS: &[&str] = &[
+        "name",
+        "description",
+        "avatar_url",
+        "visibility",
+        "max_members",
+        "history",
+        "slow_mode_seconds",
+        "ai_enabled",
+        "ai_model",
+    ];
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Message, RoomId, Timestamp, UserId, absent_or_null};
+use super::{Message, RoomId, Timestamp, UserId, absent_or_empty};
 
 /// An account as others see it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -70,18 +70,18 @@ pub struct GiveUp {
     pub erase_messages: bool,
 }
 
-/// Change your profile. Absent fields stay; `null` clears what may be empty.
-#[derive(Default, Deserialize, ToSchema)]
+/// Change your profile. Absent fields stay; `null`, or a text without characters, clears what may be empty.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[schema(example = json!({"full_name": "Ada Lovelace", "avatar_url": "https://example.com/ada.png"}))]
 pub struct UpdateProfile {
     /// 1 to 100 characters.
-    #[serde(default, deserialize_with = "absent_or_null")]
+    #[serde(default, deserialize_with = "absent_or_empty")]
     #[schema(value_type = Option<String>)]
     pub full_name: Option<Option<String>>,
     /// 3 to 32 letters, digits, `_`, `-` or `.`; unique without regard to case.
     pub username: Option<String>,
     /// `https` address of a picture.
-    #[serde(default, deserialize_with = "absent_or_null")]
+    #[serde(default, deserialize_with = "absent_or_empty")]
     #[schema(value_type = Option<String>)]
     pub avatar_url: Option<Option<String>>,
     /// Whether others see how far you have read.
@@ -90,4 +90,9 @@ pub struct UpdateProfile {
     pub current_password: Option<String>,
     /// The new password, 8 to 128 characters; ends all other sessions.
     pub password: Option<String>,
+}
+
+impl UpdateProfile {
+    /// What can be changed.
+    pub(crate) const FIELDS: &[&str] = &["full_name", "username", "avatar_url", "shares_receipts", "password"];
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use super::extract::{Body, Id, Query};
+use super::extract::{Id, OptionalBody, Query};
 use crate::{
     app::App,
     auth::Actor,
@@ -37,7 +37,7 @@ pub(super) async fn put(
     State(app): State<Arc<App>>,
     actor: Actor,
     Id((room_id, user_id)): Id<(RoomId, UserId)>,
-    Body(request): Body<CreateBan>,
+    OptionalBody(request): OptionalBody<CreateBan>,
 ) -> Result<Json<Ban>> {
     chat::ban::put(&app.chat, &actor, room_id, user_id, request).await.map(Json)
 }

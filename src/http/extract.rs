@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Bytes,
+    body::{Bytes, HttpBody},
     extract::{FromRequest, FromRequestParts, Path, Request, path::ErrorKind, rejection::PathRejection},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
@@ -42,17 +42,30 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// A JSON body.
+/// A JSON body. One that is absent, as many clients send it where every field is optional, is an object without fields.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
-        if !is_json(request.headers()) {
+        if !is_json(request.headers()) && !request.body().is_end_stream() {
             return Err(UNSUPPORTED_MEDIA_TYPE);
         }
         decode::json(&read(request, app.config.server.body_bytes).await?, "body").map(Self)
+    }
+}
+
+/// A JSON body of which every field is optional: it is read as JSON also where nothing says what it is.
+pub(super) struct OptionalBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for OptionalBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(mut request: Request, app: &Arc<App>) -> Result<Self> {
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().entry(header::CONTENT_TYPE).or_insert(json);
+        Body::from_request(request, app).await.map(|Body(value)| Self(value))
     }
 }
 
@@ -77,7 +90,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        decode::form(parts.uri.query().unwrap_or_default().as_bytes()).map(Self)
+        decode::query(parts.uri.query().unwrap_or_default()).map(Self)
     }
 }
 
@@ -151,8 +164,6 @@ async fn read(request: Request, limit: usize) -> Result<Bytes> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     #[test]

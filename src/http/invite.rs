@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use super::extract::{Body, Code, Id};
+use super::extract::{Code, Id, OptionalBody};
 use crate::{
     app::App,
     auth::Actor,
@@ -53,7 +53,7 @@ pub(super) async fn create(
     State(app): State<Arc<App>>,
     actor: Actor,
     Id(room_id): Id<RoomId>,
-    Body(request): Body<CreateInvite>,
+    OptionalBody(request): OptionalBody<CreateInvite>,
 ) -> Result<(StatusCode, Json<Invite>)> {
     let invite = chat::invite::create(&app.chat, &actor, room_id, request).await?;
     Ok((StatusCode::CREATED, Json(invite)))

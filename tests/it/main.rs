@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "a call with `json!` or a method in it reads better without `&`")]
 #![allow(clippy::large_futures, reason = "the speed of the test code is not what is measured")]
 
+mod absent_values;
 mod accounts;
 mod addresses;
 mod answers_unread;

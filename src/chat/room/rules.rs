@@ -8,7 +8,7 @@ use crate::{
     auth::Actor,
     chat::{Chat, member as people},
     contract::{
-        FieldError, RoomType, Visibility,
+        FieldError, RoomType, Visibility, names_nothing,
         room::{CreateRoom, UpdateRoom},
         text,
     },
@@ -58,6 +58,9 @@ pub(super) fn settings(room: &room::Model) -> serde_json::Value {
 
 /// New settings.
 pub(super) fn check_update(chat: &Chat, request: &UpdateRoom) -> Result<()> {
+    if *request == UpdateRoom::default() {
+        return Err(names_nothing(UpdateRoom::FIELDS));
+    }
     Error::check([
         request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
         check_description(request.description.as_ref().and_then(Option::as_deref)),

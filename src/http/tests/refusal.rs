@@ -22,7 +22,7 @@ async fn what_does_not_fit_is_a_problem_and_never_a_failure() {
         ("GET", "/api/users?page_size=101", 422, "VALIDATION_ERROR"),
         ("GET", "/api/users?search=%00", 422, "VALIDATION_ERROR"),
         ("DELETE", "/api/users", 405, "NOT_FOUND"),
-        ("PATCH", "/api/users/me", 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("PATCH", "/api/users/me", 422, "VALIDATION_ERROR"),
         ("GET", "/panic", 500, "INTERNAL"),
     ];
     for (method, path, status, code) in table {
