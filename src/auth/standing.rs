@@ -33,9 +33,17 @@ pub async fn begin_alone(db: &Db, clock: Clock, actor: &Actor) -> Result<Transac
     begin_with(db, clock, actor, LockType::Update).await
 }
 
+/// Refuses who may not act any more, without keeping them from ending the next moment.
+///
+/// # Errors
+/// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
+pub async fn check(db: &impl ConnectionTrait, clock: Clock, actor: &Actor) -> Result<()> {
+    check_with(db, clock, actor, None).await
+}
+
 /// Keeps changes by a user from being under way until the transaction ends: for what ends one of their logins.
 pub(super) async fn hold_alone(tx: &Transaction, user: UserId) -> Result<()> {
-    is_active(tx, user, LockType::Update).await.map(drop)
+    is_active(tx, user, Some(LockType::Update)).await.map(drop)
 }
 
 /// Which of some logins still count.
@@ -64,7 +72,12 @@ pub async fn standing(
 
 async fn begin_with(db: &Db, clock: Clock, actor: &Actor, lock: LockType) -> Result<Transaction> {
     let tx = db.begin().await?;
-    if !is_active(&tx, actor.user_id, lock).await? {
+    check_with(&tx, clock, actor, Some(lock)).await?;
+    Ok(tx)
+}
+
+async fn check_with(db: &impl ConnectionTrait, clock: Clock, actor: &Actor, lock: Option<LockType>) -> Result<()> {
+    if !is_active(db, actor.user_id, lock).await? {
         return Err(ACCOUNT_DISABLED);
     }
     // Read once the account is locked: a login that ended while this waited has ended.
@@ -72,19 +85,14 @@ async fn begin_with(db: &Db, clock: Clock, actor: &Actor, lock: LockType) -> Res
         .filter(session::Column::UserId.eq(actor.user_id))
         .filter(session::Column::RevokedAt.is_null())
         .filter(session::Column::ExpiresAt.gt(clock.now()));
-    if login.one(&tx).await?.is_none() {
-        return Err(Error::UNAUTHORIZED);
-    }
-    Ok(tx)
+    if login.one(db).await?.is_none() { Err(Error::UNAUTHORIZED) } else { Ok(()) }
 }
 
-async fn is_active(tx: &impl ConnectionTrait, user: UserId, lock: LockType) -> Result<bool> {
-    let is_active: Option<bool> = user::Entity::find_by_id(user)
-        .select_only()
-        .column(user::Column::IsActive)
-        .lock(lock)
-        .into_tuple()
-        .one(tx)
-        .await?;
+async fn is_active(db: &impl ConnectionTrait, user: UserId, lock: Option<LockType>) -> Result<bool> {
+    let mut account = user::Entity::find_by_id(user).select_only().column(user::Column::IsActive);
+    if let Some(lock) = lock {
+        account = account.lock(lock);
+    }
+    let is_active: Option<bool> = account.into_tuple().one(db).await?;
     Ok(is_active.unwrap_or(false))
 }

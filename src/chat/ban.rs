@@ -37,7 +37,7 @@ const REASON_CHARS: usize = 500;
 pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, request: CreateBan) -> Result<Ban> {
     let now = chat.clock.now();
     check(actor, user_id, &request, now)?;
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let mut permit = standing.permit(Capability::Ban)?;
     let place = find::member(&tx, room_id, user_id).await?;
@@ -85,7 +85,7 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND` for who is not banned.
 pub async fn delete(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -> Result<()> {
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = standing.permit(Capability::Ban)?;
     if in_force(&tx, room_id, user_id, now).await?.is_none() {

@@ -36,7 +36,7 @@ pub type Lines = Vec<u8>;
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `RATE_LIMITED` while others take theirs. In the stream: when the database does not answer, or the asker may no longer.
 pub async fn room(chat: &Chat, actor: &Actor, id: RoomId) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
     let turn = turn(chat)?;
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (_, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = standing.permit(Capability::Export)?;
     audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomExported)], chat.clock.now()).await?;

@@ -4,10 +4,10 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelec
 
 use super::permission::Membership;
 use crate::{
-    contract::{HistoryAccess, MessageId, RoomId, Seq, UserId},
+    contract::{ErrorCode, HistoryAccess, MessageId, RoomId, Seq, UserId},
     error::{Error, Result},
 };
-use entity::{member, message, room};
+use entity::{member, message, room, user};
 
 /// The room, and the asker's place in it.
 ///
@@ -75,6 +75,26 @@ pub(super) async fn member(db: &impl ConnectionTrait, room: RoomId, user: UserId
         .await?)
 }
 
+/// Refuses to say anything to nobody: in a direct room with somebody whose account is no longer in use.
+///
+/// # Errors
+/// `PERMISSION_DENIED`: the room and what was said in it stay visible.
+pub(super) async fn reaches_somebody(db: &impl ConnectionTrait, room: &room::Model, from: UserId) -> Result<()> {
+    let Some(other) = other_of(room, from) else { return Ok(()) };
+    let other = user::Entity::find_by_id(other).one(db).await?;
+    if other.is_some_and(|other| other.is_active) { Ok(()) } else { Err(NOBODY_THERE) }
+}
+
+/// The other one of the two people of a direct room.
+pub(super) fn other_of(room: &room::Model, one: UserId) -> Option<UserId> {
+    let mut people = room.direct_key.as_deref()?.split(':').filter_map(|id| id.parse().ok());
+    people.find(|id| *id != one)
+}
+
+/// Refused: nobody would read it.
+pub(super) const NOBODY_THERE: Error =
+    Error::Refused(ErrorCode::PermissionDenied, "the account of the other person is no longer in use");
+
 /// A message of a room that the asker is in, deleted or not.
 ///
 /// # Errors
@@ -110,7 +130,7 @@ fn visible(message: message::Model, membership: Membership) -> Result<(message::
 /// A message in a room that is not yours is as absent as one that never was.
 fn hide<T>(found: Result<T>) -> Result<T> {
     found.map_err(|error| match error.code() {
-        crate::contract::ErrorCode::RoomNotFound => Error::MESSAGE_NOT_FOUND,
+        ErrorCode::RoomNotFound => Error::MESSAGE_NOT_FOUND,
         _ => error,
     })
 }

@@ -39,7 +39,7 @@ const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: CreateInvitation) -> Result<Invitation> {
     check(&request)?;
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = invite::may_invite(&room, &standing)?;
     let invited = invited(&tx, &request).await?;
@@ -126,7 +126,7 @@ pub async fn mine(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<Invitat
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVITE_NOT_FOUND`.
 pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId, id: InvitationId) -> Result<()> {
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = standing.permit(Capability::Invite)?;
     let deleted = invitation::Entity::delete_by_id(id).filter(invitation::Column::RoomId.eq(room_id)).exec(&tx).await?;

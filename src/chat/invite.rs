@@ -45,10 +45,6 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<Invite> 
     let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
     standing.permit(Capability::Invite)?;
     let row = invite::Entity::find_by_id(room_id).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
-    // Whoever has the code has the role.
-    if row.role == Role::Admin {
-        standing.permit_role_change(Role::Member, Role::Admin)?;
-    }
     Ok(shown(row))
 }
 
@@ -60,12 +56,9 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
     check(&request)?;
     let now = chat.clock.now();
     let role = request.role.unwrap_or(Role::Member);
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = may_invite(&room, &standing)?;
-    if role == Role::Admin {
-        standing.permit_role_change(Role::Member, Role::Admin)?;
-    }
     let code = new_code();
     let row = invite::Model {
         room_id,
@@ -90,7 +83,7 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVITE_NOT_FOUND` when it has none.
 pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = standing.permit(Capability::Invite)?;
     if invite::Entity::delete_by_id(room_id).exec(&tx).await?.rows_affected == 0 {
@@ -123,8 +116,8 @@ pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePre
 /// `INVITE_NOT_FOUND`, `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
 pub async fn join(chat: &Chat, actor: &Actor, code: &str) -> Result<Room> {
     let now = chat.clock.now();
-    let room_id = Key::find(chat.db.read(), code).await?.ok_or(INVITE_NOT_FOUND)?.room_id();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
+    let room_id = Key::find(&tx, code).await?.ok_or(INVITE_NOT_FOUND)?.room_id();
     let room = join::open_room(&tx, room_id).await?.ok_or(INVITE_NOT_FOUND)?;
     if find::member(&tx, room_id, actor.user_id).await?.is_some() {
         return Err(join::ALREADY_MEMBER);

@@ -23,7 +23,7 @@ use entity::{member, room};
 /// # Errors
 /// `ROOM_NOT_FOUND` for any other room that the asker is not in; `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
 pub async fn public(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let room = open_room(&tx, id).await?.ok_or(Error::ROOM_NOT_FOUND)?;
     if find::member(&tx, id, actor.user_id).await?.is_some() {
         return Err(ALREADY_MEMBER);

@@ -65,7 +65,7 @@ pub async fn upload(chat: &Chat, actor: &Actor, upload: Upload) -> Result<Media>
         let size = i64::try_from(spool.size()).map_err(Error::internal)?;
         let model = begin(&chat, &actor, filename, found.mime_type.clone(), size, false).await?;
         let id = model.id;
-        let kept = keep(&chat, &model, &spool, found).await;
+        let kept = keep(&chat, &actor, &model, &spool, found).await;
         if kept.is_err() {
             abandon(&chat, id).await;
         }
@@ -79,11 +79,13 @@ async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + S
     tokio::spawn(work).await.map_err(Error::internal)?
 }
 
-/// Whether the asker may send to a room what they are about to upload for it.
+/// Whether the asker may upload anything, and send it to the room that it is meant for.
 async fn may_upload(chat: &Chat, actor: &Actor, room: Option<RoomId>) -> Result<()> {
+    let tx = chat.begin(actor).await?;
     let Some(room) = room else { return Ok(()) };
-    let (_, _, standing) = find::room(chat.db.read(), actor.user_id, room).await?;
-    standing.permit_sending(chat.clock.now()).map(drop)
+    let (room, _, standing) = find::room(&tx, actor.user_id, room).await?;
+    standing.permit_sending(chat.clock.now())?;
+    find::reaches_somebody(&tx, &room, actor.user_id).await
 }
 
 /// A name as mere data: without what shows nothing, and not too long to be shown.
@@ -102,7 +104,7 @@ async fn begin(
     size: i64,
     is_direct: bool,
 ) -> Result<media::Model> {
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     // Two uploads of one user are counted one after the other.
     user::Entity::find_by_id(actor.user_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
     let used = used_by(&tx, actor.user_id).await?;
@@ -145,7 +147,7 @@ async fn used_by(tx: &Transaction, user: UserId) -> Result<i64> {
 }
 
 /// Stores the bytes of a file that was begun, and makes it ready.
-async fn keep(chat: &Chat, model: &media::Model, spool: &Spool, found: Found) -> Result<media::Model> {
+async fn keep(chat: &Chat, actor: &Actor, model: &media::Model, spool: &Spool, found: Found) -> Result<media::Model> {
     let id = model.id;
     chat.files.store.put(Key::File(id), spool, &kind::served(&found.mime_type, &model.filename)).await?;
     let thumbnail_mime_type = found.thumbnail.as_ref().map(|thumbnail| thumbnail.mime_type.to_owned());
@@ -166,7 +168,7 @@ async fn keep(chat: &Chat, model: &media::Model, spool: &Spool, found: Found) ->
         thumbnail_mime_type: Set(thumbnail_mime_type),
         ..Default::default()
     };
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let ready = media::Entity::update_many()
         .set(change)
         .filter(media::Column::Id.eq(id))
@@ -199,8 +201,10 @@ async fn abandon(chat: &Chat, id: MediaId) {
 /// # Errors
 /// `MEDIA_NOT_FOUND`, and `PERMISSION_DENIED` for somebody else's that the asker may load.
 pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
-    let model = media::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(Error::MEDIA_NOT_FOUND)?;
+    let tx = chat.begin(actor).await?;
+    let model = media::Entity::find_by_id(id).one(&tx).await?.ok_or(Error::MEDIA_NOT_FOUND)?;
     if model.owner_id != actor.user_id {
+        drop(tx);
         readable(chat, actor.user_id, id).await?;
         return Err(Error::Refused(ErrorCode::PermissionDenied, "this file is not yours"));
     }
@@ -212,11 +216,12 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
         .col_expr(media::Column::WithdrawnAt, Expr::value(chat.clock.now()))
         .filter(media::Column::Id.eq(id))
         .filter(media::Column::Status.ne(MediaStatus::Leaving))
-        .exec(chat.db.writer())
+        .exec(&tx)
         .await?;
     if withdrawn.rows_affected == 0 {
         return Err(Error::MEDIA_NOT_FOUND);
     }
+    tx.commit().await?;
     let carriers = carried::Entity::find().filter(carried::Column::MediaId.eq(id)).all(chat.db.read()).await?;
     for carrier in carriers {
         detach(chat, actor.user_id, &carrier).await?;

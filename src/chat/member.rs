@@ -89,7 +89,7 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
         },
     ])?;
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = standing.permit(Capability::ManageMembers)?;
     let named: BTreeSet<UserId> = request.user_ids.into_iter().collect();
@@ -140,7 +140,7 @@ pub async fn update(
         return Err(names_nothing(UpdateMember::FIELDS));
     }
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let mut permit = standing.permit(Capability::ManageMembers)?;
     let target = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
@@ -156,6 +156,7 @@ pub async fn update(
         deeds.push(role_change(user_id, before, role));
     }
     if let Some(muted_until) = request.muted_until.filter(|until| *until != muted_before) {
+        standing.permit_muting(user_id)?;
         permit = standing.permit_acting_on(Capability::ManageMembers, before)?;
         row.muted_until = Set(muted_until);
         let action = if muted_until.is_some() { AuditAction::MemberMuted } else { AuditAction::MemberUnmuted };
@@ -187,7 +188,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
         return Err(Error::field("user_id", "self", "must be somebody else"));
     }
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (_, own, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = standing.permit(Capability::TransferOwnership)?;
     hold(&tx, room_id, [actor.user_id, heir]).await?;
@@ -222,7 +223,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
 /// `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED`, `LAST_OWNER`.
 pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -> Result<()> {
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (_, place, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let (permit, target, reason) = if user_id == actor.user_id {
         (standing.permit(Capability::Leave)?, place, "left")
@@ -303,17 +304,23 @@ pub(super) fn at_most<T>(named: &[T], field: &str) -> Result<(), FieldError> {
     }
 }
 
-/// Refuses to go on unless all of them have an account that is in use.
-pub(super) async fn all_exist(db: &impl ConnectionTrait, users: &BTreeSet<UserId>) -> Result<()> {
+/// Refuses to go on unless all of them have an account that is in use, and keeps these so until the transaction ends.
+pub(super) async fn all_exist(tx: &Transaction, users: &BTreeSet<UserId>) -> Result<()> {
     if users.is_empty() {
         return Ok(());
     }
-    let found = user::Entity::find()
+    // Held, or an account might be closed just when somebody takes it into a room.
+    let found: Vec<UserId> = user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
         .filter(user::Column::Id.is_in(users.iter().copied()))
         .filter(user::Column::IsActive.eq(true))
-        .count(db)
+        .order_by_asc(user::Column::Id)
+        .lock(LockType::KeyShare)
+        .into_tuple()
+        .all(tx)
         .await?;
-    if usize::try_from(found).is_ok_and(|found| found == users.len()) { Ok(()) } else { Err(Error::USER_NOT_FOUND) }
+    if found.len() == users.len() { Ok(()) } else { Err(Error::USER_NOT_FOUND) }
 }
 
 /// Which of some users are in a room.

@@ -49,7 +49,7 @@ pub async fn send(chat: &Chat, actor: &Actor, request: SendMessage) -> Result<Se
 pub fn submit(chat: &Chat, actor: &Actor, request: SendMessage) -> Result<Answer> {
     let request = attachment::by_id(request, &chat.files.links)?;
     check(&request)?;
-    chat.log.submit(actor.user_id, request)
+    chat.log.submit(actor, request)
 }
 
 /// Waits until a submitted message is committed or refused.
@@ -96,7 +96,7 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Opt
     let content = content.ok_or_else(|| names_nothing(&["content"]))?;
     Error::check(content.iter().map(|content| text::content("content", content)))?;
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (model, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
     let permit = standing.permit_editing(now)?;
     if model.deleted_at.is_some() {
@@ -128,11 +128,10 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Opt
 /// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<DeletedMessage> {
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (model, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
     let is_own = model.sender_id == actor.user_id;
-    let permit =
-        standing.permit(if is_own { Capability::ChangeOwnMessage } else { Capability::DeleteOthersMessage })?;
+    let permit = standing.permit(if is_own { Capability::ChangeOwn } else { Capability::DeleteOthersMessage })?;
     if let Some(deleted_at) = model.deleted_at {
         return Ok(DeletedMessage { message_id: id, deleted_at });
     }

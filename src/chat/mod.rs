@@ -38,11 +38,13 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::{
+    auth::{Actor, standing},
     bus::Bus,
     clock::Clock,
     config::{self, Config},
     contract::{RoomId, UserId},
-    db::Db,
+    db::{Db, Transaction},
+    error::Result,
     mail::Mail,
     media::Files,
 };
@@ -94,6 +96,15 @@ impl Chat {
             files,
             sweeper,
         }
+    }
+
+    /// Opens a transaction for a change by somebody who still may make any. Every change that somebody asks for begins so: what
+    /// they were when they asked may be over by now.
+    ///
+    /// # Errors
+    /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
+    async fn begin(&self, actor: &Actor) -> Result<Transaction> {
+        standing::begin(&self.db, self.clock, actor).await
     }
 
     /// Hears that the log of a room has grown.

@@ -15,10 +15,10 @@ pub enum Capability {
     Read,
     /// Send, reply, forward, type.
     Send,
-    /// Put an emoji under a message, or take one's own away.
+    /// Put an emoji under a message.
     React,
-    /// Edit or delete a message of one's own.
-    ChangeOwnMessage,
+    /// Edit or delete a message of one's own, or take one's own emoji away.
+    ChangeOwn,
     /// Delete a message of somebody else.
     DeleteOthersMessage,
     /// Pin a message, or take it down.
@@ -51,10 +51,10 @@ impl Capability {
     pub fn allowed(self, room: RoomType, role: Role) -> bool {
         use Role::{Admin, Member, Owner, Viewer};
         if room == RoomType::Direct {
-            return matches!(self, Self::Read | Self::Send | Self::React | Self::ChangeOwnMessage);
+            return matches!(self, Self::Read | Self::Send | Self::React | Self::ChangeOwn);
         }
         match self {
-            Self::Read | Self::ChangeOwnMessage | Self::Leave => true,
+            Self::Read | Self::ChangeOwn | Self::Leave => true,
             Self::Send | Self::React => matches!(role, Owner | Admin | Member),
             Self::DeleteOthersMessage
             | Self::Pin
@@ -125,6 +125,27 @@ impl Membership {
         self.permit(Capability::React)
     }
 
+    /// Asks for a capability by which others are shown something, such as a new name of the room or a pinned message: a mute
+    /// suspends it as it suspends sending.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn permit_showing(&self, capability: Capability, now: Timestamp) -> Result<Permit> {
+        self.unless_muted(now)?;
+        self.permit(capability)
+    }
+
+    /// Asks to change when somebody may speak again: nobody changes that for themselves, but for owners, who answer to nobody.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn permit_muting(&self, target: UserId) -> Result<()> {
+        if target == self.user_id && self.role != Role::Owner {
+            return Err(Error::Refused(ErrorCode::PermissionDenied, "nobody mutes or unmutes themselves"));
+        }
+        Ok(())
+    }
+
     /// Whether they have to wait between two messages in a room in slow mode: owners and admins do not.
     #[must_use]
     pub fn waits_in_slow_mode(&self) -> bool {
@@ -143,7 +164,7 @@ impl Membership {
     /// `PERMISSION_DENIED`.
     pub fn permit_editing(&self, now: Timestamp) -> Result<Permit> {
         self.unless_muted(now)?;
-        self.permit(Capability::ChangeOwnMessage)
+        self.permit(Capability::ChangeOwn)
     }
 
     fn unless_muted(&self, now: Timestamp) -> Result<()> {
@@ -153,20 +174,20 @@ impl Membership {
         Ok(())
     }
 
-    /// Asks to act on another member: owners on anyone, admins on those below them.
+    /// Asks to act on another member: owners on anyone, admins on anyone but an owner.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`.
     pub fn permit_acting_on(&self, capability: Capability, target: Role) -> Result<Permit> {
         let permit = self.permit(capability)?;
-        if self.role == Role::Owner || rank(target) < rank(self.role) {
+        if self.role == Role::Owner || target != Role::Owner {
             Ok(permit)
         } else {
-            Err(Error::Refused(ErrorCode::PermissionDenied, "you may act only on members below your own role"))
+            Err(Error::Refused(ErrorCode::PermissionDenied, "only an owner acts on an owner"))
         }
     }
 
-    /// Asks to give somebody a role: owners any, admins one below their own to someone below them.
+    /// Asks to give somebody a role: owners any, admins any but that of an owner, to anyone but an owner.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`.
@@ -198,7 +219,7 @@ mod tests {
             (Capability::Read, [true, true, true, true]),
             (Capability::Send, [true, true, true, false]),
             (Capability::React, [true, true, true, false]),
-            (Capability::ChangeOwnMessage, [true, true, true, true]),
+            (Capability::ChangeOwn, [true, true, true, true]),
             (Capability::Pin, [true, true, false, false]),
             (Capability::Export, [true, true, false, false]),
             (Capability::Invite, [true, true, false, false]),
@@ -220,7 +241,7 @@ mod tests {
 
     #[test]
     fn in_direct_rooms_people_only_talk() {
-        for capability in [Capability::Read, Capability::Send, Capability::React, Capability::ChangeOwnMessage] {
+        for capability in [Capability::Read, Capability::Send, Capability::React, Capability::ChangeOwn] {
             assert!(capability.allowed(RoomType::Direct, Role::Member), "{capability:?}");
         }
         for capability in [
@@ -253,17 +274,13 @@ mod tests {
     }
 
     #[test]
-    fn admins_change_roles_only_below_themselves() {
+    fn admins_change_every_role_but_that_of_an_owner() {
         let admin = standing(Role::Admin);
         assert!(admin.permit_role_change(Role::Member, Role::Viewer).is_ok());
         assert!(admin.permit_role_change(Role::Viewer, Role::Member).is_ok());
-        for (from, to) in [
-            (Role::Admin, Role::Owner),
-            (Role::Member, Role::Owner),
-            (Role::Member, Role::Admin),
-            (Role::Owner, Role::Member),
-            (Role::Admin, Role::Member),
-        ] {
+        assert!(admin.permit_role_change(Role::Member, Role::Admin).is_ok());
+        assert!(admin.permit_role_change(Role::Admin, Role::Member).is_ok());
+        for (from, to) in [(Role::Admin, Role::Owner), (Role::Member, Role::Owner), (Role::Owner, Role::Member)] {
             assert!(admin.permit_role_change(from, to).is_err(), "{from:?} to {to:?}");
         }
         for from in ROLES {
@@ -279,5 +296,12 @@ mod tests {
         let muted = Membership { muted_until: Some(Timestamp(1_000)), ..standing(Role::Owner) };
         assert!(muted.permit_sending(Timestamp(999)).is_err());
         assert!(muted.permit_sending(Timestamp(1_000)).is_ok());
+        for capability in [Capability::Pin, Capability::UpdateRoom] {
+            assert!(muted.permit_showing(capability, Timestamp(999)).is_err(), "{capability:?}");
+            assert!(muted.permit_showing(capability, Timestamp(1_000)).is_ok(), "{capability:?}");
+        }
+        let admin = standing(Role::Admin);
+        assert!(admin.permit_muting(admin.user_id).is_err());
+        assert!(admin.permit_muting(UserId::new()).is_ok());
     }
 }

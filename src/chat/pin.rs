@@ -33,9 +33,9 @@ use entity::{message, pin};
 /// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit(Capability::Pin)?;
+    let permit = standing.permit_showing(Capability::Pin, now)?;
     if message.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
     }
@@ -62,9 +62,9 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
 /// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId) -> Result<()> {
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit(Capability::Pin)?;
+    let permit = standing.permit_showing(Capability::Pin, now)?;
     if message.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
     }

@@ -19,25 +19,32 @@ use entity::reaction;
 /// Kinds of emoji under one message.
 const KINDS: usize = 20;
 
+/// Those that one person puts there: half of them leaves room for everybody else's.
+const OWN_KINDS: usize = 10;
+
 /// Puts an emoji under a message. Putting it there again changes nothing.
 ///
 /// # Errors
-/// `VALIDATION_ERROR` for what is no emoji, and for a twenty-first kind; `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
+/// `VALIDATION_ERROR` for what is no emoji, for a twenty-first kind, and for an eleventh of the same person; `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: String) -> Result<Reactions> {
     Error::check([text::emoji("emoji", &emoji)])?;
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
     let permit = standing.permit_reacting(now)?;
     if message.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
     }
-    let kinds = kinds(&tx, id).await?;
+    let own = kinds(&tx, id, Some(actor.user_id)).await?;
+    if own.contains(&emoji) {
+        return under(&tx, actor.user_id, id).await;
+    }
+    if own.len() >= OWN_KINDS {
+        return Err(Error::field("emoji", "too_many", format!("you may put at most {OWN_KINDS} under one message")));
+    }
+    let kinds = kinds(&tx, id, None).await?;
     if !kinds.contains(&emoji) && kinds.len() >= KINDS {
         return Err(Error::field("emoji", "too_many", format!("a message carries at most {KINDS} kinds of emoji")));
-    }
-    if mine(&tx, actor.user_id, id, &emoji).await? {
-        return under(&tx, actor.user_id, id).await;
     }
     let row = reaction::ActiveModel {
         message_id: Set(id),
@@ -56,9 +63,10 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: String) -> Re
 pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId, emoji: String) -> Result<Reactions> {
     Error::check([text::emoji("emoji", &emoji)])?;
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit(Capability::React)?;
+    // Whoever put it there may take it back, whatever they may do now.
+    let permit = standing.permit(Capability::ChangeOwn)?;
     if message.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
     }
@@ -88,17 +96,11 @@ async fn under(db: &impl ConnectionTrait, reader: UserId, id: MessageId) -> Resu
     Ok(Reactions { reactions: notes.reactions })
 }
 
-async fn kinds(db: &impl ConnectionTrait, id: MessageId) -> Result<Vec<String>> {
-    Ok(reaction::Entity::find()
-        .select_only()
-        .column(reaction::Column::Emoji)
-        .distinct()
-        .filter(reaction::Column::MessageId.eq(id))
-        .into_tuple()
-        .all(db)
-        .await?)
-}
-
-async fn mine(db: &impl ConnectionTrait, user: UserId, id: MessageId, emoji: &str) -> Result<bool> {
-    Ok(reaction::Entity::find_by_id((id, emoji.to_owned(), user)).one(db).await?.is_some())
+/// The emojis under a message, everybody's or one person's.
+async fn kinds(db: &impl ConnectionTrait, id: MessageId, of: Option<UserId>) -> Result<Vec<String>> {
+    let mut reactions = reaction::Entity::find().filter(reaction::Column::MessageId.eq(id));
+    if let Some(user) = of {
+        reactions = reactions.filter(reaction::Column::UserId.eq(user));
+    }
+    Ok(reactions.select_only().column(reaction::Column::Emoji).distinct().into_tuple().all(db).await?)
 }

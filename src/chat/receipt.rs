@@ -15,7 +15,7 @@ use super::{
     permission::{Capability, Membership},
 };
 use crate::{
-    auth::Actor,
+    auth::{Actor, standing},
     bus::Hears,
     contract::{
         ErrorCode, MessageId, RoomId, Seq, Timestamp, UserId,
@@ -40,6 +40,7 @@ const ADVANCES: u64 = 5_000;
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `INVALID_REFERENCE` when a message is not of the room; then nothing was written.
 pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead) -> Result<ReadMark> {
+    standing::check(chat.db.read(), chat.clock, actor).await?;
     let message_ids = request.message_ids.unwrap_or_default();
     let (room, place, standing) = find::room(chat.db.read(), actor.user_id, room_id).await?;
     standing.permit(Capability::Read)?;
@@ -62,6 +63,7 @@ pub async fn mark(chat: &Chat, actor: &Actor, room_id: RoomId, request: MarkRead
             place: place.id,
             room_id,
             user_id: actor.user_id,
+            session: actor.session_id,
             seq: target,
             at: chat.clock.now(),
             message_ids,

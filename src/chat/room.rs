@@ -69,7 +69,7 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
     }
 
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     if let Some(key) = &direct_key
         && let Some(existing) = direct(&tx, key).await?
     {
@@ -171,9 +171,9 @@ pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Overview>
 pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom) -> Result<Room> {
     rules::check_update(chat, &request)?;
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (model, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit(Capability::UpdateRoom)?;
+    let permit = standing.permit_showing(Capability::UpdateRoom, now)?;
     if request.max_members.flatten().is_some_and(|max| max < model.member_count) {
         return Err(ROOM_FULL);
     }
@@ -238,7 +238,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
     let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
+    let tx = chat.begin(actor).await?;
     let (model, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = standing.permit(Capability::DeleteRoom)?;
     let room = close(&tx, &permit, model, now).await?;

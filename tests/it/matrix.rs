@@ -68,7 +68,7 @@ const TABLE: [(Action, May); 32] = [
     (Send, May::Speakers),
     (Reply, May::Speakers),
     (React, May::Speakers),
-    (Unreact, May::Speakers),
+    (Unreact, May::All),
     (Type, May::Speakers),
     (EditOwn, May::All),
     (DeleteOwn, May::All),

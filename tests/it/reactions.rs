@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{App, SOON, Transport, int, list, text, within};
+use crate::support::{App, SOON, Transport, int, list, outcome_of, text, within};
 
 fn path(message: &Value, rest: &str) -> String {
     format!("/api/chat/messages/{}{rest}", text(message, "id"))
@@ -62,16 +62,59 @@ async fn any_emoji_will_do_and_nothing_else() {
 #[tokio::test]
 async fn a_message_carries_twenty_kinds() {
     let app = App::start().await;
-    let [ada, bob] = app.users(["ada", "bob"]).await;
-    let room = ada.opens_a_group("views", &[&bob]).await;
+    let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
+    let room = ada.opens_a_group("views", &[&bob, &cyd]).await;
     let message = ada.says(&room, "look").await;
     let faces: Vec<String> = (0x1f600..0x1f615).filter_map(char::from_u32).map(String::from).collect();
-    for face in &faces[..20] {
-        ada.post(&path(&message, "/reactions"), json!({"emoji": face})).await.with_status(200);
+    for (face, person) in faces[..20].iter().zip([&ada, &cyd].into_iter().cycle()) {
+        person.post(&path(&message, "/reactions"), json!({"emoji": face})).await.with_status(200);
     }
     bob.post(&path(&message, "/reactions"), json!({"emoji": faces[20]})).await.refused("VALIDATION_ERROR");
     let joined = bob.post(&path(&message, "/reactions"), json!({"emoji": faces[3]})).await.with_status(200);
     assert_eq!(list(&joined, "reactions")[3], json!({"emoji": faces[3], "count": 2, "mine": true}));
+}
+
+/// Catches a build in which one person takes all the kinds that a message may carry.
+#[tokio::test]
+async fn one_person_leaves_room_for_the_reactions_of_others() {
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let room = ada.opens_a_group("views", &[&bob]).await;
+    let message = ada.says(&room, "look").await;
+    let faces: Vec<String> = (0x1f600..0x1f615).filter_map(char::from_u32).map(String::from).collect();
+    let socket = ada.connects().await;
+    let mut put = 0;
+    for face in &faces[..20] {
+        let reaction = json!({"message_id": message["id"], "emoji": face});
+        match outcome_of(&socket.emit_with_ack("add_reaction", reaction).answer().await).as_str() {
+            "OK" => put += 1,
+            other => assert_eq!(other, "VALIDATION_ERROR", "{face}"),
+        }
+    }
+    assert!((1..20).contains(&put), "{put} kinds by one person");
+    ada.post(&path(&message, "/reactions"), json!({"emoji": faces[0]})).await.with_status(200);
+    bob.post(&path(&message, "/reactions"), json!({"emoji": faces[20]})).await.with_status(200);
+    ada.delete(&path(&message, &format!("/reactions/{}", faces[0]))).await.ok();
+    ada.post(&path(&message, "/reactions"), json!({"emoji": faces[19]})).await.with_status(200);
+}
+
+/// Catches a build that asks whoever takes a reaction back whether they may put one.
+#[tokio::test]
+async fn a_reaction_may_be_taken_back_by_who_may_not_put_one_any_more() {
+    let app = App::start().await;
+    let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
+    let room = ada.opens_a_group("views", &[&bob, &cyd]).await;
+    let message = ada.says(&room, "look").await;
+    for person in [&bob, &cyd] {
+        person.post(&path(&message, "/reactions"), json!({"emoji": "👍"})).await.with_status(200);
+    }
+    ada.makes(&bob, "viewer", &room).await;
+    ada.patch(&room.path(&format!("/members/{}", cyd.id)), json!({"muted_until": "2999-01-01T00:00:00Z"})).await.ok();
+    let taken = bob.connects().await.ask("remove_reaction", json!({"message_id": message["id"], "emoji": "👍"})).await;
+    assert_eq!(taken["reactions"][0]["count"], 1);
+    cyd.delete(&path(&message, "/reactions/👍")).await.ok();
+    assert_eq!(ada.history(&room).await[0]["reactions"], json!([]));
+    bob.post(&path(&message, "/reactions"), json!({"emoji": "👍"})).await.refused("PERMISSION_DENIED");
 }
 
 /// Catches a build that counts outside the room's lock.

@@ -54,7 +54,7 @@ const TABLE: [(Deed, [bool; 4]); 20] = [
     (RemoveMember, [Y, Y, N, N]),
     (Mute, [Y, Y, N, N]),
     (MakeViewer, [Y, Y, N, N]),
-    (MakeAdmin, [Y, N, N, N]),
+    (MakeAdmin, [Y, Y, N, N]),
     (DeleteRoom, [Y, N, N, N]),
 ];
 
@@ -194,20 +194,29 @@ async fn a_refused_deed_leaves_no_trace_in_the_log() {
     }
 }
 
+/// Catches a build in which admins act only on those below them, and one in which they act on owners.
 #[tokio::test]
-async fn an_admin_acts_only_on_those_below() {
+async fn an_admin_acts_on_anyone_but_an_owner() {
     let app = App::start().await;
     let [olga, anna, abel, mia] = app.users(["olga", "anna", "abel", "mia"]).await;
     let room = olga.opens_a_group("ranks", &[&anna, &abel, &mia]).await;
     olga.makes(&anna, "admin", &room).await;
-    olga.makes(&abel, "admin", &room).await;
     let member = |person: &Person| room.path(&format!("/members/{}", person.id));
-    for above in [&olga, &abel] {
-        anna.patch(&member(above), json!({"role": "viewer"})).await.refused("PERMISSION_DENIED");
-        anna.patch(&member(above), json!({"muted_until": "2999-01-01T00:00:00Z"})).await.refused("PERMISSION_DENIED");
-        anna.delete(&member(above)).await.refused("PERMISSION_DENIED");
+    let mute = json!({"muted_until": "2999-01-01T00:00:00Z"});
+    anna.patch(&member(&olga), json!({"role": "viewer"})).await.refused("PERMISSION_DENIED");
+    anna.patch(&member(&olga), mute.clone()).await.refused("PERMISSION_DENIED");
+    anna.delete(&member(&olga)).await.refused("PERMISSION_DENIED");
+    anna.put(&room.path(&format!("/bans/{}", olga.id)), json!({})).await.refused("PERMISSION_DENIED");
+    for person in [&anna, &abel, &mia] {
+        anna.patch(&member(person), json!({"role": "owner"})).await.refused("PERMISSION_DENIED");
     }
-    anna.makes(&mia, "viewer", &room).await;
-    anna.makes(&mia, "member", &room).await;
-    anna.removes(&mia, &room).await;
+    for role in ["admin", "viewer", "member", "admin"] {
+        anna.makes(&abel, role, &room).await;
+    }
+    anna.patch(&member(&abel), mute).await.ok();
+    anna.patch(&member(&abel), json!({"muted_until": null})).await.ok();
+    abel.removes(&anna, &room).await;
+    abel.put(&room.path(&format!("/bans/{}", mia.id)), json!({})).await.ok();
+    olga.makes(&abel, "owner", &room).await;
+    abel.makes(&olga, "member", &room).await;
 }

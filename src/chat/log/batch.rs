@@ -69,7 +69,7 @@ pub(super) async fn write(
     marked: &[MemberId],
     now: Timestamp,
 ) -> Result<Vec<Result<Outcome>>> {
-    let facts = Facts::gather(tx, links, jobs).await?;
+    let facts = Facts::gather(tx, links, jobs, now).await?;
     let mut draft = Draft::new(&facts, now);
     let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
     let Draft { rooms, rows, mentions, files, slowed, .. } = draft;
@@ -145,12 +145,14 @@ impl<'a> Draft<'a> {
 
     fn decide(&mut self, job: &'a NewMessage) -> Result<Decision> {
         let request = &job.request;
+        self.facts.may_still_act(job)?;
         let (room, standing) = self.facts.place(job.sender, request.room_id)?;
         // A repeat of what is stored is answered so, whatever became of the sender's rights since.
         if let Some(repeat) = self.repeat(job)? {
             return Ok(repeat);
         }
         standing.permit_sending(self.now)?;
+        self.facts.reaches_somebody(room, job.sender)?;
         self.keep_slow(room, job.sender, &standing)?;
         let (message_type, content, files) = self.body(job)?;
         if let Some(original) = request.reply_to_id {

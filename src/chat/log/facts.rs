@@ -9,6 +9,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 
 use super::NewMessage;
 use crate::{
+    auth::standing,
     chat::{
         attachment, find, mention,
         notes::Notes,
@@ -16,7 +17,8 @@ use crate::{
         view::{self, Reader},
     },
     contract::{
-        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Timestamp, UserId,
+        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, SessionId, Timestamp,
+        UserId,
     },
     db::Transaction,
     error::{Error, Result},
@@ -29,6 +31,8 @@ pub(super) struct Facts<'a> {
     rooms: HashMap<RoomId, room::Model>,
     places: HashMap<(RoomId, UserId), member::Model>,
     people: view::People,
+    /// The logins of the senders that count still.
+    logins: HashSet<SessionId>,
     stored: HashMap<(RoomId, UserId, String), message::Model>,
     named: HashMap<MessageId, message::Model>,
     mentionable: mention::Named,
@@ -41,7 +45,12 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Reads them, and locks the rooms (in the order of their ids) until the transaction ends.
-    pub(super) async fn gather(tx: &Transaction, links: &'a Links, jobs: &[NewMessage]) -> Result<Self> {
+    pub(super) async fn gather(
+        tx: &Transaction,
+        links: &'a Links,
+        jobs: &[NewMessage],
+        now: Timestamp,
+    ) -> Result<Self> {
         let named: HashSet<MessageId> =
             jobs.iter().flat_map(|job| [job.request.reply_to_id, job.request.forwarded_from_id]).flatten().collect();
         let homes = homes(tx, &named).await?;
@@ -54,22 +63,40 @@ impl<'a> Facts<'a> {
         // Under the locks: a message that was edited or deleted meanwhile is quoted as it is now.
         let named = view::by_id(tx, named).await?;
         let senders = jobs.iter().map(|job| job.sender).chain(named.values().map(|original| original.sender_id));
-        let people = view::people(tx, links, senders.collect()).await?;
+        let others = jobs.iter().filter_map(|job| find::other_of(rooms.get(&job.request.room_id)?, job.sender));
+        let people = view::people(tx, links, senders.chain(others).collect()).await?;
+        let logins: BTreeSet<SessionId> = jobs.iter().map(|job| job.session).collect();
+        let logins = standing::standing(tx, view::padded(logins), now).await?;
         let mentionable = mentionable(tx, jobs).await?;
         let forwarded = jobs.iter().filter_map(|job| job.request.forwarded_from_id).collect();
         let carried = attachment::carried(tx, forwarded).await?;
         let own = jobs.iter().flat_map(|job| attachment::named_in(&job.request));
         let files = attachment::held(tx, own.chain(carried.values().flatten().copied()).collect()).await?;
-        Ok(Self { rooms, places, people, stored, named, mentionable, files, carried, links })
+        Ok(Self { rooms, places, people, logins, stored, named, mentionable, files, carried, links })
+    }
+
+    /// Whether the sender's account and login stand still: a message may have waited for long.
+    pub(super) fn may_still_act(&self, job: &NewMessage) -> Result<()> {
+        if !self.is_active(job.sender) {
+            return Err(Error::Refused(ErrorCode::AccountDisabled, "this account was deactivated"));
+        }
+        if self.logins.contains(&job.session) { Ok(()) } else { Err(Error::UNAUTHORIZED) }
+    }
+
+    /// Whether anybody reads what is said in a room: not in a direct room with somebody whose account is no longer in use.
+    pub(super) fn reaches_somebody(&self, room: &room::Model, from: UserId) -> Result<()> {
+        let reaches = find::other_of(room, from).is_none_or(|other| self.is_active(other));
+        if reaches { Ok(()) } else { Err(find::NOBODY_THERE) }
+    }
+
+    fn is_active(&self, user: UserId) -> bool {
+        self.people.get(&user).is_some_and(|user| user.is_active)
     }
 
     /// The room, and this user's standing in it.
     pub(super) fn place(&self, user: UserId, room: RoomId) -> Result<(&room::Model, Membership)> {
         let room = self.rooms.get(&room).filter(|room| room.deleted_at.is_none()).ok_or(Error::ROOM_NOT_FOUND)?;
         let place = self.places.get(&(room.id, user)).ok_or(Error::ROOM_NOT_FOUND)?;
-        if !self.people.get(&user).is_some_and(|user| user.is_active) {
-            return Err(Error::Refused(ErrorCode::AccountDisabled, "this account was deactivated"));
-        }
         Ok((room, find::standing(room, place)))
     }
 

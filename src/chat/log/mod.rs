@@ -17,10 +17,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Chat, permission::Permit};
 use crate::{
+    auth::Actor,
     bus::{Bus, Hears, Notice},
     clock::Clock,
     contract::{
-        EventKind, MemberId, MessageId, RoomId, Seq, Timestamp, UserId, command::SentMessage, message::SendMessage,
+        EventKind, MemberId, MessageId, RoomId, Seq, SessionId, Timestamp, UserId, command::SentMessage,
+        message::SendMessage,
     },
     db::{Db, Transaction},
     error::{Error, Result},
@@ -48,6 +50,8 @@ enum Job {
 #[derive(Debug)]
 struct NewMessage {
     sender: UserId,
+    /// The login that must count still when it is written.
+    session: SessionId,
     request: SendMessage,
     /// What was asked, to tell a repeat from a conflict. Only with a `client_msg_id`.
     fingerprint: Option<Vec<u8>>,
@@ -61,6 +65,8 @@ pub(super) struct NewMark {
     pub(super) place: MemberId,
     pub(super) room_id: RoomId,
     pub(super) user_id: UserId,
+    /// The login that must count still when it is written.
+    pub(super) session: SessionId,
     pub(super) seq: Seq,
     pub(super) at: Timestamp,
     /// What is told to have been read.
@@ -83,10 +89,11 @@ impl Log {
     ///
     /// # Errors
     /// `RATE_LIMITED` when the writer is that far behind.
-    pub(super) fn submit(&self, sender: UserId, request: SendMessage) -> Result<Answer> {
+    pub(super) fn submit(&self, actor: &Actor, request: SendMessage) -> Result<Answer> {
         let (reply, answer) = oneshot::channel();
         let fingerprint = request.client_msg_id.is_some().then(|| batch::fingerprint(&request));
-        self.queue(Job::Message(NewMessage { sender, request, fingerprint, reply }))?;
+        let (sender, session) = (actor.user_id, actor.session_id);
+        self.queue(Job::Message(NewMessage { sender, session, request, fingerprint, reply }))?;
         Ok(answer)
     }
 

@@ -5,7 +5,7 @@
 //! the order.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -24,10 +24,11 @@ use super::{
     batch::{self, Outcome, Stored},
 };
 use crate::{
+    auth::standing,
     bus::{Bus, Committed, Notice},
     chat::{attachment, view::padded},
     clock::Clock,
-    contract::{MemberId, Seq, command::SentMessage, event::Durable},
+    contract::{MemberId, Seq, SessionId, Timestamp, command::SentMessage, event::Durable},
     db::{Db, Transaction},
     error::{Error, Result},
     media::link::Links,
@@ -140,7 +141,7 @@ async fn commit(
         } else {
             batch::write(&tx, links, messages, &marked, clock.now()).await?
         };
-        let marks = move_marks(&tx, marks).await?;
+        let marks = move_marks(&tx, marks, clock.now()).await?;
         Ok((tx, Results { messages, marks }))
     });
     let late = |_| Err(Error::Unavailable("the database took too long for a batch".into()));
@@ -151,16 +152,18 @@ async fn commit(
 
 /// Moves read marks forward, each member's once: to the furthest that was asked for. Each advance is remembered with what it
 /// passed over: that is who has read what, and when.
-async fn move_marks(tx: &Transaction, marks: &[NewMark]) -> Result<Vec<Result<bool>>> {
+async fn move_marks(tx: &Transaction, marks: &[NewMark], now: Timestamp) -> Result<Vec<Result<bool>>> {
+    if marks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let logins: BTreeSet<SessionId> = marks.iter().map(|mark| mark.session).collect();
+    let logins = standing::standing(tx, padded(logins), now).await?;
     let mut furthest: BTreeMap<MemberId, &NewMark> = BTreeMap::new();
-    for mark in marks {
+    for mark in marks.iter().filter(|mark| logins.contains(&mark.session)) {
         let furthest = furthest.entry(mark.place).or_insert(mark);
         if mark.seq > furthest.seq {
             *furthest = mark;
         }
-    }
-    if furthest.is_empty() {
-        return Ok(Vec::new());
     }
     let places = member::Entity::find()
         .filter(member::Column::Id.is_in(padded(furthest.keys().copied())))
@@ -191,7 +194,11 @@ async fn move_marks(tx: &Transaction, marks: &[NewMark]) -> Result<Vec<Result<bo
     if !advances.is_empty() {
         read_mark::Entity::insert_many(advances).exec_without_returning(tx).await?;
     }
-    Ok(marks.iter().map(|mark| Ok(moved.get(&mark.place) == Some(&mark.seq))).collect())
+    let answer = |mark: &NewMark| match logins.contains(&mark.session) {
+        true => Ok(moved.get(&mark.place) == Some(&mark.seq)),
+        false => Err(Error::UNAUTHORIZED),
+    };
+    Ok(marks.iter().map(answer).collect())
 }
 
 /// Answers those who asked and hands the new entries on, batch by batch.

@@ -24,7 +24,7 @@ use crate::{
         store::Key,
     },
 };
-use entity::media;
+use entity::{media, user};
 
 /// How long bytes may be sent to an address.
 const LIFE: Duration = Duration::from_secs(900);
@@ -104,7 +104,8 @@ pub async fn expected(chat: &Chat, id: MediaId, signed: &Signed, declared: Optio
     if declared.map(essence).as_deref() != Some(&model.mime_type) {
         return Err(NOT_AS_SAID);
     }
-    if model.status != MediaStatus::Pending {
+    let owner = user::Entity::find_by_id(model.owner_id).one(chat.db.read()).await?;
+    if model.status != MediaStatus::Pending || !owner.is_some_and(|owner| owner.is_active) {
         return Err(Error::MEDIA_NOT_FOUND);
     }
     Ok(Expected { id, mime_type: model.mime_type, size: u64::try_from(model.size).map_err(Error::internal)? })
@@ -138,7 +139,7 @@ pub async fn complete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Media> 
     };
     let (chat, actor) = (chat.clone(), actor.clone());
     to_the_end(async move {
-        let taken = take(&chat, &model).await;
+        let taken = take(&chat, &actor, &model).await;
         match &taken {
             // Nothing is wrong with the file: it may be completed later.
             Err(Error::Storage(_) | Error::Unavailable(_) | Error::Refused(ErrorCode::InvalidMedia, MISSING)) => {
@@ -154,11 +155,13 @@ pub async fn complete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Media> 
 
 /// Lets one request at a time complete a file: nothing where it cannot be.
 async fn claim(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Option<media::Model>> {
+    let tx = chat.begin(actor).await?;
     let claimed = set_direct(id, false)
         .filter(media::Column::OwnerId.eq(actor.user_id))
         .filter(media::Column::IsDirect.eq(true))
-        .exec_with_returning(chat.db.writer())
+        .exec_with_returning(&tx)
         .await?;
+    tx.commit().await?;
     Ok(claimed.into_iter().next())
 }
 
@@ -170,7 +173,7 @@ fn set_direct(id: MediaId, is_direct: bool) -> UpdateMany<media::Entity> {
 }
 
 /// Looks at the bytes that came for a file, and keeps them.
-async fn take(chat: &Chat, model: &media::Model) -> Result<media::Model> {
+async fn take(chat: &Chat, actor: &Actor, model: &media::Model) -> Result<media::Model> {
     let (id, store) = (model.id, &chat.files.store);
     let said = u64::try_from(model.size).map_err(Error::internal)?;
     let size = store.size(Key::Incoming(id)).await?.ok_or(Error::Refused(ErrorCode::InvalidMedia, MISSING))?;
@@ -182,7 +185,7 @@ async fn take(chat: &Chat, model: &media::Model) -> Result<media::Model> {
         return Err(Error::Storage("an object ended early".into()));
     }
     let (spool, found) = chat.files.examine(spool, Some(&model.mime_type), &model.filename).await?;
-    let kept = keep(chat, model, &spool, found).await?;
+    let kept = keep(chat, actor, model, &spool, found).await?;
     // Should this fail, the sweeper does it with the file.
     if let Err(error) = store.delete(Key::Incoming(id)).await {
         error.record();

@@ -119,7 +119,7 @@ pub async fn may_hear(chat: &Chat, user: UserId, id: RoomId) -> Result<Hearing> 
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn may_type(chat: &Chat, user: UserId, id: RoomId) -> Result<()> {
-    let (_, _, standing) = find::room(chat.db.read(), user, id).await?;
+    let (room, _, standing) = find::room(chat.db.read(), user, id).await?;
     standing.permit_sending(chat.clock.now())?;
-    Ok(())
+    find::reaches_somebody(chat.db.read(), &room, user).await
 }

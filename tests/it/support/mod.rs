@@ -19,6 +19,7 @@ pub(crate) mod redis;
 pub(crate) mod rest;
 pub(crate) mod seed;
 pub(crate) mod server;
+pub(crate) mod slow;
 pub(crate) mod socket;
 pub(crate) mod store;
 pub(crate) mod tokens;
