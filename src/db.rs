@@ -1,17 +1,19 @@
 //! The database: one way to read, one way to write.
 //!
 //! SQLite has a single writer, so writing goes through a pool of one and waits there in order instead of failing as busy;
-//! reading has a pool of its own and never waits for writers (WAL). PostgreSQL has a pool for each as well.
+//! reading has a pool of its own and never waits for writers (WAL). PostgreSQL has a pool for each as well. Searches, the dearest of
+//! all, have a small pool of their own on both.
 
 pub mod file;
 mod pool;
+mod reader;
 mod schema;
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, QueryResult,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    SqliteTransactionMode, Statement, TransactionOptions,
     sqlx::{
         self, Connection,
         postgres::PgConnection,
@@ -20,7 +22,7 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use self::pool::Timely;
+use self::{pool::Timely, reader::Readers};
 pub use self::{
     pool::{Pool, Transaction},
     schema::{DownError, Loss},
@@ -30,7 +32,10 @@ use crate::{clock::Clock, config::Config, contract::Timestamp, error::Result};
 /// Connections for writing to PostgreSQL: apart from those for reading, so that a burst of reads keeps no commit waiting.
 const POSTGRES_WRITERS: u32 = 4;
 
-/// How long PostgreSQL works on one statement, waiting for locks included.
+/// Searches at the same time, each with a connection of its own: fewer than there are processors, even on a small machine.
+pub const SEARCHERS: usize = 2;
+
+/// How long one statement may take; on PostgreSQL, waiting for locks included. On SQLite, one that reads.
 const STATEMENT: Duration = Duration::from_secs(5);
 
 /// After how long PostgreSQL ends a transaction whose node says nothing: that node is frozen or cut off, and what it has locked
@@ -51,6 +56,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Db {
     read: Pool,
+    search: Pool,
     write: Pool,
 }
 
@@ -81,19 +87,31 @@ impl Db {
         let url = config.database_url().expose().to_owned();
         let acquire_timeout = Duration::from_secs(config.database.acquire_timeout_seconds);
         if file::path_of(config).is_some() {
-            let write = Database::connect(sqlite(&url, acquire_timeout, 1, false)).await?;
-            let read = Database::connect(sqlite(&url, acquire_timeout, config.database.max_connections, true)).await?;
-            return Ok(Self { read: Timely(read), write: Timely(write) });
+            let write = Pool::plain(Database::connect(writing(&url, acquire_timeout)).await?);
+            let reading = sqlite(&url, acquire_timeout, true);
+            let readers = async |count| Readers::open(&reading, count, acquire_timeout).await.map(Pool::readers);
+            let read = readers(config.database.max_connections).await?;
+            return Ok(Self { read, search: readers(SEARCHERS as u32).await?, write });
         }
-        let pool = |connections| Database::connect(postgres(&url, acquire_timeout, connections));
-        let read = pool(config.database.max_connections).await?;
-        Ok(Self { read: Timely(read), write: Timely(pool(POSTGRES_WRITERS).await?) })
+        let pool = async |connections, ends_within| {
+            Database::connect(postgres(&url, acquire_timeout, connections, ends_within)).await.map(Pool::plain)
+        };
+        let read = pool(config.database.max_connections, SIGN_OF_LIFE).await?;
+        // One that was given up goes on there until its time is over, and keeps its place so long.
+        let search = pool(SEARCHERS as u32, STATEMENT + SIGN_OF_LIFE).await?;
+        Ok(Self { read, search, write: pool(POSTGRES_WRITERS, SIGN_OF_LIFE).await? })
     }
 
     /// For queries that change nothing.
     #[must_use]
     pub fn read(&self) -> &Pool {
         &self.read
+    }
+
+    /// For what may take long: only so much of it is done at a time, and nothing else waits for it.
+    #[must_use]
+    pub fn search(&self) -> &Pool {
+        &self.search
     }
 
     /// For a change that is one statement.
@@ -137,12 +155,9 @@ impl Db {
     }
 
     async fn begin_unlimited(&self) -> Result<DatabaseTransaction, DbErr> {
+        let immediate = Some(SqliteTransactionMode::Immediate);
         self.write
-            .0
-            .begin_with_options(TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            })
+            .begin(TransactionOptions { sqlite_transaction_mode: immediate, ..TransactionOptions::default() })
             .await
     }
 
@@ -153,9 +168,10 @@ impl Db {
     /// Those of the database.
     pub async fn query_for_values(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         if self.backend() != DbBackend::Postgres {
-            return self.read.query_all_raw(statement).await;
+            return self.search.query_all_raw(statement).await;
         }
-        let tx = pool::in_time(pool::ANSWER, self.read.0.begin()).await.map(Timely)?;
+        let begun = self.search.begin(TransactionOptions::default());
+        let tx = pool::in_time(pool::ANSWER, begun).await.map(Timely)?;
         tx.execute_unprepared("SET LOCAL plan_cache_mode = force_custom_plan").await?;
         tx.query_all_raw(statement).await
     }
@@ -188,8 +204,9 @@ impl Db {
     /// Lets go of every connection, after what was begun is done.
     pub async fn close(self) {
         // The file's log is folded into it by the last connection that closes; the writer must be that one.
-        let _ = self.read.0.close().await;
-        let _ = self.write.0.close().await;
+        self.search.close().await;
+        self.read.close().await;
+        self.write.close().await;
     }
 
     /// Whether it answers.
@@ -197,12 +214,15 @@ impl Db {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        self.read.0.ping().await
+        let one = self.read.one().await?;
+        let answer = one.connection().ping().await;
+        one.end();
+        answer
     }
 }
 
 /// Settings that keep a PostgreSQL, or a way to it, that hangs from hanging us, and a node that hangs from hanging the others.
-fn postgres(url: &str, acquire_timeout: Duration, connections: u32) -> ConnectOptions {
+fn postgres(url: &str, acquire_timeout: Duration, connections: u32, ends_within: Duration) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
@@ -214,42 +234,78 @@ fn postgres(url: &str, acquire_timeout: Duration, connections: u32) -> ConnectOp
                 ("idle_in_transaction_session_timeout", SILENCE.as_millis().to_string()),
             ])
         })
-        .map_sqlx_postgres_pool_opts(|pool| {
+        .map_sqlx_postgres_pool_opts(move |pool| {
             pool.test_before_acquire(false)
                 .before_acquire(|connection, idle| {
-                    Box::pin(async move { if idle.idle_for < FRESH { Ok(true) } else { is_alive(connection).await } })
+                    Box::pin(async move {
+                        if idle.idle_for < FRESH { Ok(true) } else { is_alive(connection, SIGN_OF_LIFE).await }
+                    })
                 })
-                .after_release(|connection, _| Box::pin(is_alive(connection)))
+                .after_release(move |connection, _| Box::pin(is_alive(connection, ends_within)))
         });
     options
 }
 
-async fn is_alive(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    timeout(SIGN_OF_LIFE, connection.ping()).await.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
+/// The one connection that writes to an SQLite file. Where SQLite takes a transaction back by itself, as on a full disk, sqlx goes
+/// on to believe in it, and would begin no other: such a connection is opened anew.
+fn writing(url: &str, acquire_timeout: Duration) -> ConnectOptions {
+    let mut options = sqlite(url, acquire_timeout, false);
+    options.max_connections(1).min_connections(1).map_sqlx_sqlite_pool_opts(|pool| {
+        pool.before_acquire(|connection, _| {
+            let is_free = !connection.is_in_transaction();
+            Box::pin(ready(Ok(is_free)))
+        })
+    });
+    options
+}
+
+async fn is_alive(connection: &mut PgConnection, limit: Duration) -> Result<bool, sqlx::Error> {
+    timeout(limit, connection.ping()).await.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
 }
 
 /// Settings that make an acknowledged write survive a power cut (`synchronous=FULL` with WAL syncs at every commit,
 /// <https://www.sqlite.org/pragma.html#pragma_synchronous>). They are connection settings, so they are part of the
 /// options: a hook after connecting would reach one connection of the pool only.
-fn sqlite(url: &str, acquire_timeout: Duration, connections: u32, read_only: bool) -> ConnectOptions {
+fn sqlite(url: &str, acquire_timeout: Duration, read_only: bool) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
+    options.acquire_timeout(acquire_timeout).sqlx_logging(false).map_sqlx_sqlite_opts(move |sqlite| {
+        let sqlite = sqlite
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE)
+            // What was deleted is overwritten, not only forgotten.
+            .pragma("secure_delete", "ON")
+            .statement_cache_capacity(512);
+        if read_only {
+            sqlite.read_only(true)
+        } else {
+            sqlite.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+        }
+    });
     options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(acquire_timeout)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            let sqlite = sqlite
-                .foreign_keys(true)
-                .busy_timeout(PATIENCE)
-                // What was deleted is overwritten, not only forgotten.
-                .pragma("secure_delete", "ON")
-                .statement_cache_capacity(512);
-            if read_only {
-                sqlite.read_only(true)
-            } else {
-                sqlite.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
-            }
-        });
-    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What SQLite does by itself where it cannot go on with a transaction. Catches a build whose only connection for writing
+    /// begins no transaction after that.
+    #[tokio::test]
+    async fn a_transaction_that_was_taken_back_leaves_no_broken_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("parlour.db").display());
+        let write = Pool::plain(Database::connect(writing(&url, Duration::from_secs(5))).await.unwrap());
+        write.execute_unprepared("CREATE TABLE one (x INTEGER)").await.unwrap();
+        for _ in 0..3 {
+            let tx = write.begin(TransactionOptions::default()).await.unwrap();
+            tx.execute_unprepared("INSERT INTO one VALUES (1)").await.unwrap();
+            tx.execute_unprepared("ROLLBACK").await.unwrap();
+            drop(tx);
+            let tx = write.begin(TransactionOptions::default()).await.unwrap();
+            tx.execute_unprepared("INSERT INTO one VALUES (2)").await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let all = Statement::from_string(DbBackend::Sqlite, "SELECT x FROM one");
+        assert_eq!(write.query_all_raw(all).await.unwrap().len(), 3);
+    }
 }

@@ -155,13 +155,13 @@ fn is_outage(error: &sqlx::Error) -> bool {
 }
 
 /// PostgreSQL: classes 08 (connection), 40 (rolled back for another), 53 (resources), 57 (operator intervention), all five
-/// characters long, <https://www.postgresql.org/docs/current/errcodes-appendix.html>. SQLite: BUSY, LOCKED, IOERR, FULL and
-/// CANTOPEN, in the low byte of the extended code, <https://www.sqlite.org/rescode.html>.
+/// characters long, <https://www.postgresql.org/docs/current/errcodes-appendix.html>. SQLite: BUSY, LOCKED, INTERRUPT (a
+/// statement took too long), IOERR, FULL and CANTOPEN, in the low byte of the extended code, <https://www.sqlite.org/rescode.html>.
 fn is_outage_code(code: &str) -> bool {
     if code.len() == 5 && matches!(&code[..2], "08" | "40" | "53" | "57") {
         return true;
     }
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 9 | 10 | 13 | 14))
 }
 
 impl Clone for Error {

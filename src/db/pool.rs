@@ -1,13 +1,14 @@
 //! Connections and transactions whose answers come in time, or not at all.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
-    QueryResult, Statement, prelude::async_trait::async_trait,
+    QueryResult, Statement, TransactionOptions, TransactionTrait, prelude::async_trait::async_trait,
 };
 use tokio::time::timeout;
 
+use super::reader::{Lease, Readers};
 use crate::error::{Error, Result};
 
 /// How long one answer may take, the waiting for a connection included. The database itself gives up before; this is for one
@@ -17,15 +18,58 @@ pub(super) const ANSWER: Duration = Duration::from_secs(8);
 /// How long a commit may take.
 const COMMIT: Duration = Duration::from_secs(5);
 
-/// Whoever asks it is not kept waiting by a machine that vanished, and keeps no connection to it.
+/// Every answer has a timeout, after which what was asked keeps nothing that others need.
 #[derive(Clone, Debug)]
 pub struct Timely<C>(pub(super) C);
 
-/// A pool of connections.
-pub type Pool = Timely<DatabaseConnection>;
-
 /// A change of several statements. Dropped without `commit`, it leaves nothing.
 pub type Transaction = Timely<DatabaseTransaction>;
+
+/// Some connections.
+#[derive(Clone, Debug)]
+pub struct Pool(Connections);
+
+#[derive(Clone, Debug)]
+enum Connections {
+    /// Which end by themselves what nobody waits for, or have nothing that takes long.
+    Plain(DatabaseConnection),
+    /// Which read an SQLite file.
+    Readers(Arc<Readers>),
+}
+
+impl Pool {
+    pub(super) fn plain(connection: DatabaseConnection) -> Self {
+        Self(Connections::Plain(connection))
+    }
+
+    pub(super) fn readers(readers: Readers) -> Self {
+        Self(Connections::Readers(Arc::new(readers)))
+    }
+
+    /// One of the connections, for one statement.
+    pub(super) async fn one(&self) -> Result<One<'_>, DbErr> {
+        match &self.0 {
+            Connections::Plain(connection) => Ok(One::Plain(connection)),
+            Connections::Readers(readers) => readers.lease().await.map(One::Leased),
+        }
+    }
+
+    /// Opens a transaction.
+    pub(super) async fn begin(&self, options: TransactionOptions) -> Result<DatabaseTransaction, DbErr> {
+        match &self.0 {
+            Connections::Plain(connection) => connection.begin_with_options(options).await,
+            Connections::Readers(_) => Err(DbErr::Custom("these connections only read".to_owned())),
+        }
+    }
+
+    /// Closes the connections after what they do has ended.
+    pub(super) async fn close(self) {
+        match self.0 {
+            Connections::Plain(connection) => drop(connection.close().await),
+            Connections::Readers(readers) => readers.close().await,
+        }
+    }
+}
 
 impl Transaction {
     /// Makes the change.
@@ -48,6 +92,72 @@ impl Transaction {
             }
             other => other,
         })
+    }
+}
+
+/// A connection of a pool.
+pub(super) enum One<'a> {
+    Plain(&'a DatabaseConnection),
+    Leased(Lease),
+}
+
+impl One<'_> {
+    pub(super) fn connection(&self) -> &DatabaseConnection {
+        match self {
+            Self::Plain(connection) => connection,
+            Self::Leased(lease) => lease.connection(),
+        }
+    }
+
+    /// Says that the statement has ended.
+    pub(super) fn end(self) {
+        if let Self::Leased(lease) = self {
+            lease.end();
+        }
+    }
+}
+
+/// Asks one connection of a pool, in time. Whoever gives up leaves it without saying that the statement has ended.
+macro_rules! ask_one {
+    ($pool:expr, $ask:ident($($what:expr),*)) => {
+        in_time(ANSWER, async {
+            let one = $pool.one().await?;
+            let answer = one.connection().$ask($($what),*).await;
+            one.end();
+            answer
+        })
+        .await
+    };
+}
+
+#[async_trait]
+impl ConnectionTrait for Pool {
+    fn get_database_backend(&self) -> DbBackend {
+        match &self.0 {
+            Connections::Plain(connection) => connection.get_database_backend(),
+            Connections::Readers(_) => DbBackend::Sqlite,
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        ask_one!(self, execute_raw(statement))
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        ask_one!(self, execute_unprepared(sql))
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        ask_one!(self, query_one_raw(statement))
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        ask_one!(self, query_all_raw(statement))
+    }
+
+    fn support_returning(&self) -> bool {
+        // PostgreSQL does, and the SQLite that is built in.
+        true
     }
 }
 

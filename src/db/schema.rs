@@ -42,7 +42,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
-        match Migrator::get_pending_migrations_read_only(&self.read.0).await {
+        match Migrator::get_pending_migrations_read_only(&self.read).await {
             // Some are unknown here.
             Err(DbErr::Custom(_)) => {}
             pending => return Ok(pending?.len()),
@@ -56,7 +56,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer.
     pub async fn unknown_migrations(&self) -> Result<Vec<String>, DbErr> {
-        match Migrator::get_pending_migrations_read_only(&self.read.0).await {
+        match Migrator::get_pending_migrations_read_only(&self.read).await {
             Err(DbErr::Custom(_)) => {}
             known => return known.map(|_| Vec::new()),
         }
@@ -67,7 +67,7 @@ impl Db {
     }
 
     async fn applied_migrations(&self) -> Result<Vec<String>, DbErr> {
-        let applied = seaql_migrations::Entity::find().all(&self.read.0).await?;
+        let applied = seaql_migrations::Entity::find().all(&self.read).await?;
         Ok(applied.into_iter().map(|one| one.version).collect())
     }
 
@@ -76,7 +76,7 @@ impl Db {
     /// # Errors
     /// When the database does not answer, or has migrations that this program does not know.
     pub async fn migrations(&self) -> Result<Vec<(String, bool)>, DbErr> {
-        let all = Migrator::get_migration_with_status_read_only(&self.read.0).await?;
+        let all = Migrator::get_migration_with_status_read_only(&self.read).await?;
         Ok(all.iter().map(|one| (one.name().to_owned(), one.status() == MigrationStatus::Applied)).collect())
     }
 
