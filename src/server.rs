@@ -30,7 +30,7 @@ use crate::{
     error::Error,
     http::{
         self,
-        layer::{address, limit, ops, origin, patience, trace},
+        layer::{address, limit, ops, origin, path::without_last_slash, patience, trace},
     },
     listener::{self, Listener, Open},
     presence,
@@ -220,7 +220,7 @@ fn router(app: &Arc<App>) -> (Router, Sockets) {
         // What a user wrote is never run as something else (OWASP Secure Headers).
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
         .with_state(Arc::clone(app));
-    (router, sockets)
+    (without_last_slash(router), sockets)
 }
 
 /// Keeps memory from growing with what is over, and rooms from missing what no notice told of.
