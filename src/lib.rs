@@ -69,6 +69,13 @@
 //! for it. It only proposes; each hit is compared again with the message as it is now, and what the index has not read yet is
 //! read from the log. So what was just sent is found, and what was deleted is not.
 //!
+//! Texts are compared as [`entity::fold`] makes them: without case, width and accents. Names of people and rooms keep that form
+//! in columns of their own, because the databases fold ASCII alone.
+//!
+//! Searches are the dearest questions: they have a few connections of their own, and each person one search at a time
+//! (`chat/search/turn.rs`). SQLite works in this process and does not notice that nobody waits any more, so each of its
+//! connections looks whether its statement is still wanted, and keeps its place until the statement has ended (`db/reader.rs`).
+//!
 //! # The way back in
 //!
 //! A client that reconnects sends the last `seq` it has of each room. The room's task replays what follows to that one

@@ -3,10 +3,14 @@
 //! Models are storage: none of them is serialisable, so that a column added here can never leak to a client. What
 //! clients see is written in the server's `contract` module. The identifiers and enumerations of [`id`] and [`kind`]
 //! are the same in both places and do serialise.
+//!
+//! [`fold`] and [`emoji`] make of a text what a column holds of it; migrations need that as well as the server.
 
 pub mod attachment;
 pub mod audit_entry;
 pub mod ban;
+pub mod emoji;
+pub mod fold;
 pub mod id;
 pub mod invitation;
 pub mod invite;

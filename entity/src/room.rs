@@ -1,8 +1,8 @@
 //! Rooms, and the counter that orders everything in them.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
-use crate::{HistoryAccess, MediaId, RoomId, RoomType, Seq, Timestamp, UserId, Visibility};
+use crate::{HistoryAccess, MediaId, RoomId, RoomType, Seq, Timestamp, UserId, Visibility, fold::fold};
 
 /// A conversation.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -14,6 +14,8 @@ pub struct Model {
     pub visibility: Visibility,
     pub name: Option<String>,
     pub description: Option<String>,
+    /// Name and description as they are compared in a search; see [`search_key`].
+    pub search_key: Option<String>,
     /// A picture that is kept elsewhere.
     pub avatar_url: Option<String>,
     /// A picture that was uploaded here.
@@ -46,4 +48,21 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
-impl ActiveModelBehavior for ActiveModel {}
+#[async_trait::async_trait]
+impl ActiveModelBehavior for ActiveModel {
+    async fn before_save<C: ConnectionTrait>(mut self, _: &C, _: bool) -> Result<Self, DbErr> {
+        if let (Some(name), Some(description)) = (self.name.try_as_ref(), self.description.try_as_ref())
+            && (self.name.is_set() || self.description.is_set())
+        {
+            self.search_key = Set(search_key(name.as_deref(), description.as_deref()));
+        }
+        Ok(self)
+    }
+}
+
+/// What a search of rooms looks at: the lines of a name and a description, folded.
+#[must_use]
+pub fn search_key(name: Option<&str>, description: Option<&str>) -> Option<String> {
+    let lines: Vec<String> = [name, description].into_iter().flatten().map(fold).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}

@@ -1,8 +1,8 @@
 //! Accounts.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
-use crate::{Erasing, MediaId, Timestamp, UserId};
+use crate::{Erasing, MediaId, Timestamp, UserId, fold::fold};
 
 /// A person, or a bot.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -21,6 +21,8 @@ pub struct Model {
     /// Argon2id in PHC string format; absent for accounts that sign in elsewhere.
     pub password_hash: Option<String>,
     pub full_name: Option<String>,
+    /// The full name as it is compared in a search; it follows the full name by itself.
+    pub name_key: Option<String>,
     /// A picture that is kept elsewhere.
     pub avatar_url: Option<String>,
     /// A picture that was uploaded here.
@@ -44,4 +46,12 @@ pub struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
-impl ActiveModelBehavior for ActiveModel {}
+#[async_trait::async_trait]
+impl ActiveModelBehavior for ActiveModel {
+    async fn before_save<C: ConnectionTrait>(mut self, _: &C, _: bool) -> Result<Self, DbErr> {
+        if let Set(full_name) = &self.full_name {
+            self.name_key = Set(full_name.as_deref().map(fold));
+        }
+        Ok(self)
+    }
+}

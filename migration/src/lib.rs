@@ -18,6 +18,8 @@ mod m20260101_000010_ways;
 mod m20260101_000011_forgetting;
 mod m20260101_000012_nodes;
 mod m20260101_000013_search_rows;
+mod m20260101_000020_search_keys;
+mod m20260101_000021_emoji_forms;
 mod m20260101_000026_spent_tokens;
 mod m20260101_000027_known_addresses;
 mod m20260101_000032_profiles;
@@ -43,6 +45,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000011_forgetting::Migration),
             Box::new(m20260101_000012_nodes::Migration),
             Box::new(m20260101_000013_search_rows::Migration),
+            Box::new(m20260101_000020_search_keys::Migration),
+            Box::new(m20260101_000021_emoji_forms::Migration),
             Box::new(m20260101_000026_spent_tokens::Migration),
             Box::new(m20260101_000027_known_addresses::Migration),
             Box::new(m20260101_000032_profiles::Migration),

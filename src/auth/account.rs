@@ -2,12 +2,14 @@
 
 use sea_orm::{
     ActiveModelTrait,
-    ActiveValue::{Set, Unchanged},
+    ActiveValue::{NotSet, Set, Unchanged},
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, SqlErr,
+    sea_query::Expr,
 };
 
 use super::{
     Actor, Auth,
+    password::Verdict,
     session::{self, INVALID_CREDENTIALS},
     standing,
 };
@@ -34,7 +36,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
         request.username.as_deref().map_or(Ok(()), |username| text::username("username", username)),
         request.full_name.as_deref().map_or(Ok(()), |name| text::name("full_name", name, FULL_NAME_CHARS)),
     ])?;
-    let password_hash = auth.passwords.hash(request.password).await?;
+    let password_hash = auth.passwords.hash(&request.password).await?;
 
     let account = user::ActiveModel {
         id: Set(UserId::new()),
@@ -43,6 +45,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
         username: Set(request.username),
         password_hash: Set(Some(password_hash)),
         full_name: Set(request.full_name),
+        name_key: NotSet,
         avatar_url: Set(None),
         avatar_media_id: Set(None),
         is_active: Set(true),
@@ -158,7 +161,8 @@ pub(crate) fn profile(model: user::Model, links: &Links) -> User {
 /// The account of this e-mail address or user name. What can be neither is not looked up: the database might not even take
 /// it as a text.
 pub(super) async fn find(db: &impl ConnectionTrait, name: &str) -> Result<Option<user::Model>> {
-    let key = name.to_lowercase();
+    // Both are of ASCII alone. In lower case, letters that are not may become some that are, such as the sign of the kelvin.
+    let key = name.to_ascii_lowercase();
     let column = if text::email("email", &key).is_ok() {
         user::Column::Email
     } else if text::username("username", &key).is_ok() {
@@ -169,6 +173,21 @@ pub(super) async fn find(db: &impl ConnectionTrait, name: &str) -> Result<Option
     Ok(user::Entity::find().filter(column.eq(key)).one(db).await?)
 }
 
+/// Stores the password of an account in its present form, unless it was changed meanwhile.
+pub(super) async fn renew_password(auth: &Auth, account: &mut user::Model, password: &str) -> Result<()> {
+    let hash = auth.passwords.hash(password).await?;
+    let renewed = user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::value(hash.clone()))
+        .filter(user::Column::Id.eq(account.id))
+        .filter(user::Column::PasswordHash.eq(account.password_hash.clone()))
+        .exec(auth.db.writer())
+        .await?;
+    if renewed.rows_affected == 1 {
+        account.password_hash = Some(hash);
+    }
+    Ok(())
+}
+
 async fn own(db: &impl ConnectionTrait, actor: &Actor) -> Result<user::Model> {
     user::Entity::find_by_id(actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)
 }
@@ -176,10 +195,10 @@ async fn own(db: &impl ConnectionTrait, actor: &Actor) -> Result<user::Model> {
 /// The stored form of a new password, for who knows the present one.
 async fn exchange_password(auth: &Auth, account: &user::Model, current: Option<String>, new: String) -> Result<String> {
     let current = current.unwrap_or_default();
-    if !auth.passwords.verify(current, account.password_hash.clone()).await? {
+    if auth.passwords.verify(current, account.password_hash.clone()).await? == Verdict::Wrong {
         return Err(INVALID_CREDENTIALS);
     }
-    auth.passwords.hash(new).await
+    auth.passwords.hash(&new).await
 }
 
 /// The row's part that a request changes.

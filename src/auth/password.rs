@@ -1,4 +1,4 @@
-//! Passwords: Argon2id (RFC 9106), away from the threads that serve requests, and only so many at once.
+//! Passwords: Argon2id (RFC 9106) of one form of each text, away from the threads that serve requests, and only so many at once.
 
 use std::sync::Arc;
 
@@ -7,8 +7,18 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use tokio::sync::Semaphore;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::error::{Error, Result};
+
+/// What came of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Wrong,
+    Right,
+    /// It is the password, but it was stored before passwords had one form: it should be stored anew.
+    Outdated,
+}
 
 /// Hashes passwords and compares them.
 #[derive(Clone)]
@@ -25,18 +35,32 @@ impl Passwords {
         Ok(Self { permits: Arc::new(Semaphore::new(workers.max(1))), decoy: decoy.into() })
     }
 
-    /// A password as it is stored, in PHC string format.
-    pub(super) async fn hash(&self, password: String) -> Result<String> {
+    /// A password as it is stored, in PHC string format. A letter with an accent is written in one way or another by the
+    /// keyboards of different systems; all are the same password (RFC 8265, section 4.2.2).
+    pub(super) async fn hash(&self, password: &str) -> Result<String> {
+        let password: String = password.nfc().collect();
         self.work(move || hash(password.as_bytes())).await
     }
 
     /// Whether `password` is the one that was stored as `stored`. It takes as long when nothing was.
-    pub(super) async fn verify(&self, password: String, stored: Option<String>) -> Result<bool> {
+    pub(super) async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict> {
         let decoy = Arc::clone(&self.decoy);
         self.work(move || {
             let parsed = PasswordHash::new(stored.as_deref().unwrap_or(&decoy)).map_err(Error::internal)?;
-            let matches = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
-            Ok(matches && stored.is_some())
+            let matches = |text: &str| Argon2::default().verify_password(text.as_bytes(), &parsed).is_ok();
+            // Both forms are compared in any case, so that the time tells nothing.
+            let as_given = matches(&password);
+            let verdict = if is_nfc(&password) {
+                if as_given { Verdict::Right } else { Verdict::Wrong }
+            } else {
+                let in_one_form = matches(&password.nfc().collect::<String>());
+                match (as_given, in_one_form) {
+                    (true, _) => Verdict::Outdated,
+                    (false, true) => Verdict::Right,
+                    (false, false) => Verdict::Wrong,
+                }
+            };
+            Ok(if stored.is_some() { verdict } else { Verdict::Wrong })
         })
         .await
     }
@@ -69,13 +93,36 @@ impl std::fmt::Debug for Passwords {
 mod tests {
     use super::*;
 
+    async fn verdict(passwords: &Passwords, password: &str, stored: Option<&str>) -> Verdict {
+        passwords.verify(password.to_owned(), stored.map(str::to_owned)).await.unwrap()
+    }
+
     #[tokio::test]
     async fn only_the_password_that_was_stored_matches() {
         let passwords = Passwords::new(1).unwrap();
-        let stored = passwords.hash("correct horse".to_owned()).await.unwrap();
+        let stored = passwords.hash("correct horse").await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        assert!(passwords.verify("correct horse".to_owned(), Some(stored.clone())).await.unwrap());
-        assert!(!passwords.verify("wrong horse".to_owned(), Some(stored)).await.unwrap());
-        assert!(!passwords.verify("correct horse".to_owned(), None).await.unwrap());
+        assert_eq!(verdict(&passwords, "correct horse", Some(&stored)).await, Verdict::Right);
+        assert_eq!(verdict(&passwords, "wrong horse", Some(&stored)).await, Verdict::Wrong);
+        assert_eq!(verdict(&passwords, "correct horse", None).await, Verdict::Wrong);
+        assert_eq!(verdict(&passwords, "caf\u{e9} cre\u{300}me", None).await, Verdict::Wrong);
+    }
+
+    /// What was stored by a version that hashed passwords as they were given is still a password, by the same keyboard.
+    #[tokio::test]
+    async fn a_password_has_one_form_and_old_ones_are_known() {
+        let passwords = Passwords::new(1).unwrap();
+        let (composed, decomposed) = ("cr\u{e8}me br\u{fb}l\u{e9}e", "cre\u{300}me bru\u{302}le\u{301}e");
+        let stored = passwords.hash(decomposed).await.unwrap();
+        for password in [composed, decomposed] {
+            assert_eq!(verdict(&passwords, password, Some(&stored)).await, Verdict::Right, "{password:?}");
+        }
+        let old = hash(decomposed.as_bytes()).unwrap();
+        assert_eq!(verdict(&passwords, decomposed, Some(&old)).await, Verdict::Outdated);
+        assert_eq!(verdict(&passwords, composed, Some(&old)).await, Verdict::Wrong);
+        let old = hash(composed.as_bytes()).unwrap();
+        for password in [composed, decomposed] {
+            assert_eq!(verdict(&passwords, password, Some(&old)).await, Verdict::Right, "{password:?}");
+        }
     }
 }

@@ -8,7 +8,9 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    Actor, Auth, account, known, standing,
+    Actor, Auth, account, known,
+    password::Verdict,
+    standing,
     token::{Claims, Kind},
 };
 use crate::{
@@ -79,8 +81,11 @@ pub async fn tried(auth: &Auth, request: &Login) -> Result<Tried> {
 pub async fn login(auth: &Auth, request: Login, from: IpAddr) -> Result<Tokens> {
     let account = account::find(auth.db.read(), name(&request)?).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-    let matches = auth.passwords.verify(request.password, stored).await?;
-    let account = account.filter(|_| matches).ok_or(INVALID_CREDENTIALS)?;
+    let verdict = auth.passwords.verify(request.password.clone(), stored).await?;
+    let mut account = account.filter(|_| verdict != Verdict::Wrong).ok_or(INVALID_CREDENTIALS)?;
+    if verdict == Verdict::Outdated {
+        account::renew_password(auth, &mut account, &request.password).await?;
+    }
     start(auth, account, Some(from)).await
 }
 

@@ -1,7 +1,7 @@
 //! People to talk to, as far as the asker may see them.
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, Func, LikeExpr},
 };
 
@@ -13,13 +13,14 @@ use crate::{
     auth::{Actor, account},
     contract::{
         User, UserId,
-        list::{SearchQuery, UserList},
+        list::{Page, SearchQuery, UserList},
         text,
         user::Contact,
     },
+    db::Pool,
     error::{Error, Result},
 };
-use entity::{member, user};
+use entity::{fold::fold, member, user};
 
 /// Characters that are searched for.
 const SEARCH_CHARS: usize = 100;
@@ -32,17 +33,22 @@ pub async fn list(chat: &Chat, actor: &Actor, query: SearchQuery) -> Result<User
     let page = query.page().check()?;
     let search = query.search.unwrap_or_default();
     Error::check([text::prose("search", &search, SEARCH_CHARS)])?;
+    if search.is_empty() {
+        return matches(chat, chat.db.read(), actor, page, "").await;
+    }
+    chat.searches.take(actor.user_id, matches(chat, chat.db.search(), actor, page, search.trim())).await
+}
 
-    let db = chat.db.read();
+async fn matches(chat: &Chat, db: &Pool, actor: &Actor, page: Page, search: &str) -> Result<UserList> {
     let found = user::Entity::find()
         .filter(user::Column::IsActive.eq(true))
         .filter(user::Column::Id.ne(actor.user_id))
-        .filter(matching(actor.user_id, search.trim()));
+        .filter(matching(actor.user_id, search));
     let total = found.clone().count(db).await?;
     let models = found
         .order_by_asc(Func::coalesce([
             Expr::col(user::Column::UsernameKey),
-            Func::lower(Expr::col(user::Column::FullName)).into(),
+            Expr::col(user::Column::NameKey),
             Expr::value(""),
         ]))
         .order_by_asc(user::Column::Id)
@@ -73,16 +79,14 @@ fn matching(viewer: UserId, search: &str) -> Condition {
     if search.is_empty() {
         return Condition::all();
     }
-    let key = search.to_lowercase();
-    let part = || LikeExpr::new(format!("%{}%", escaped(&key))).escape('\\');
+    let address = search.to_lowercase();
+    let part = || LikeExpr::new(format!("%{}%", escaped(&fold(search)))).escape('\\');
     let near = people::places_near(viewer).select_only().column(member::Column::UserId).into_query();
-    let start = LikeExpr::new(format!("{}%", escaped(&key))).escape('\\');
+    let start = LikeExpr::new(format!("{}%", escaped(&address))).escape('\\');
     Condition::any()
         .add(user::Column::UsernameKey.like(part()))
-        .add(Expr::expr(Func::lower(Expr::col(user::Column::FullName))).like(part()))
-        // SQLite's lower() knows ASCII only: what has other letters is found as it is written.
-        .add(user::Column::FullName.like(LikeExpr::new(format!("%{}%", escaped(search))).escape('\\')))
-        .add(user::Column::Email.eq(&key))
+        .add(user::Column::NameKey.like(part()))
+        .add(user::Column::Email.eq(&address))
         .add(Condition::all().add(user::Column::Email.like(start)).add(user::Column::Id.in_subquery(near)))
 }
 

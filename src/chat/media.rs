@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
-    contract::{ErrorCode, EventKind, Media, MediaId, MediaStatus, RoomId, UserId},
+    contract::{ErrorCode, EventKind, Media, MediaId, MediaStatus, RoomId, UserId, text},
     db::Transaction,
     error::{Error, Result},
     media::{Found, kind, spool::Spool, store::Key},
@@ -90,7 +90,9 @@ async fn may_upload(chat: &Chat, actor: &Actor, room: Option<RoomId>) -> Result<
 
 /// A name as mere data: without what shows nothing, and not too long to be shown.
 fn data_name(name: &str) -> String {
-    let name: String = name.chars().filter(|c| !crate::contract::text::is_hidden(*c)).take(NAME_CHARS).collect();
+    let shown: String = text::visible(name).chars().take(NAME_CHARS).collect();
+    // The cut may have left a joiner with nothing to join.
+    let name = text::visible(&shown);
     let name = name.trim();
     if name.is_empty() { "file".to_owned() } else { name.to_owned() }
 }

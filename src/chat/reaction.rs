@@ -26,8 +26,8 @@ const OWN_KINDS: usize = 10;
 ///
 /// # Errors
 /// `VALIDATION_ERROR` for what is no emoji, for a twenty-first kind, and for an eleventh of the same person; `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
-pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: String) -> Result<Reactions> {
-    Error::check([text::emoji("emoji", &emoji)])?;
+pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> Result<Reactions> {
+    let emoji = one(emoji)?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
     let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
@@ -60,8 +60,8 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: String) -> Re
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
-pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId, emoji: String) -> Result<Reactions> {
-    Error::check([text::emoji("emoji", &emoji)])?;
+pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> Result<Reactions> {
+    let emoji = one(emoji)?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
     let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
@@ -75,6 +75,11 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId, emoji: String) ->
         return under(&tx, actor.user_id, id).await;
     }
     told(chat, tx, &permit, Change::of_message(EventKind::ReactionRemoved, id).with_emoji(emoji), now).await
+}
+
+/// The form of an emoji in which it is stored: it may be written in several.
+fn one(emoji: &str) -> Result<String> {
+    text::emoji("emoji", emoji).map_err(|error| Error::Validation(vec![error]))
 }
 
 /// Takes every reaction from under a message, which is being deleted.

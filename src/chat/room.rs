@@ -299,6 +299,7 @@ fn new_row(
         id: RoomId::new(),
         room_type: request.room_type,
         visibility: request.visibility.unwrap_or(Visibility::Private),
+        search_key: room::search_key(request.name.as_deref(), request.description.as_deref()),
         name: request.name,
         description: request.description,
         avatar_url: avatar.url,

@@ -8,17 +8,16 @@ mod fit;
 mod fold;
 mod index;
 mod indexer;
+mod turn;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect};
-use tokio::{sync::Semaphore, time::timeout};
 
-use self::{fit::Fit, index::Question};
+use self::{
+    fit::{Fit, Hit, Term},
+    index::Question,
+};
 use super::{Chat, find, view};
 use crate::{
     auth::Actor,
@@ -33,6 +32,7 @@ use crate::{
 use entity::{HistoryAccess, member, message, room, search_room};
 
 pub use indexer::Indexer;
+pub(super) use turn::Turns;
 
 /// Characters that are searched for.
 const QUERY_CHARS: usize = 200;
@@ -57,44 +57,28 @@ const PAGE: usize = 256;
 const SMALL_ROOM: i64 = 64;
 const SMALL_ROOMS: usize = 32;
 
-/// How long a search may take, waiting for its turn included: as long as PostgreSQL gives a statement.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Searches at the same time: fewer than there are connections to read with, so that others go on reading.
-const AT_ONCE: usize = 4;
-
-/// What searches take turns by.
-#[derive(Clone, Debug)]
-pub struct Turns(Arc<Semaphore>);
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
-    }
-}
-
-/// Messages that have all of these words, or parts of words, the newest first.
+/// Messages that have all of these words, or parts of words: those that have them with their accents first, the newest first.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, and `SERVICE_UNAVAILABLE` when it takes too long.
 pub async fn search(chat: &Chat, actor: &Actor, query: Search) -> Result<FoundList> {
     let page = PageQuery { page: query.page, page_size: query.page_size }.check()?;
-    let search = timeout(PATIENCE, async {
-        let _turn = chat.searches.0.acquire().await.map_err(Error::internal)?;
-        let scope = Scope::of(chat, actor, query).await?;
+    let terms = terms(&query.q)?;
+    let search = async {
+        let scope = Scope::of(chat, actor, query, terms).await?;
         let found = scope.found(chat).await?;
         let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
         let skip = usize::try_from(page.offset()).unwrap_or(usize::MAX);
         let take = usize::try_from(page.size()).unwrap_or(usize::MAX);
-        let shown: Vec<message::Model> = found.into_iter().skip(skip).take(take).collect();
-        let messages = view::messages(chat.db.read(), chat.reader(actor.user_id), shown).await?;
+        let shown = found.into_iter().skip(skip).take(take).map(|hit| hit.message).collect();
+        let messages = view::messages(chat.db.search(), chat.reader(actor.user_id), shown).await?;
         let found = |message: crate::contract::Message| {
             let excerpt = excerpt::excerpt(message.content.as_deref().unwrap_or_default(), scope.fit.terms());
             Found { message, excerpt }
         };
         Ok(FoundList { messages: messages.into_iter().map(found).collect(), info: page.info(total) })
-    });
-    search.await.unwrap_or_else(|_| Err(Error::Unavailable("a search took too long".into())))
+    };
+    chat.searches.take(actor.user_id, search).await
 }
 
 /// What is searched for, and where.
@@ -113,9 +97,8 @@ struct Ground {
 }
 
 impl Scope {
-    async fn of(chat: &Chat, actor: &Actor, query: Search) -> Result<Self> {
-        let terms = terms(&query.q)?;
-        let db = chat.db.read();
+    async fn of(chat: &Chat, actor: &Actor, query: Search, terms: Vec<Term>) -> Result<Self> {
+        let db = chat.db.search();
         let asker = actor.user_id;
         let mut reads_from = HashMap::new();
         let rooms = if let Some(id) = query.room_id {
@@ -130,9 +113,9 @@ impl Scope {
         Ok(Self { asker, fit: Fit::new(query, terms, reads_from), rooms })
     }
 
-    /// Everything that fits, the newest first, up to what is counted.
-    async fn found(&self, chat: &Chat) -> Result<Vec<message::Model>> {
-        let in_index: Vec<String> = self.fit.terms().iter().filter_map(|term| fold::indexed_term(term)).collect();
+    /// Everything that fits, in the order in which it is shown, up to what is counted.
+    async fn found(&self, chat: &Chat) -> Result<Vec<Hit>> {
+        let in_index: Vec<String> = self.fit.terms().filter_map(fold::indexed_term).collect();
         let messages: i64 = self.rooms.iter().map(|room| room.message_count).sum();
         let is_small = u64::try_from(messages).is_ok_and(|messages| messages <= COMPARED);
         let mut found = if is_small || in_index.is_empty() {
@@ -141,18 +124,18 @@ impl Scope {
             // How far the index has read is asked first: what it reads meanwhile is found twice rather than not at all.
             let late = self.not_indexed(chat).await?;
             let mut found = self.indexed(chat, &in_index).await?;
-            let known: HashSet<MessageId> = found.iter().map(|message| message.id).collect();
-            found.extend(late.into_iter().filter(|message| !known.contains(&message.id)));
+            let known: HashSet<MessageId> = found.iter().map(|hit| hit.message.id).collect();
+            found.extend(late.into_iter().filter(|hit| !known.contains(&hit.message.id)));
             found
         };
-        found.sort_unstable_by_key(|message| std::cmp::Reverse((message.created_at, message.id)));
+        found.sort_unstable_by_key(|hit| std::cmp::Reverse((hit.is_exact, hit.message.created_at, hit.message.id)));
         found.truncate(COUNTED);
         Ok(found)
     }
 
     /// What the index proposes, and is so. It knows nothing of who may read what: it is asked until enough is.
-    async fn indexed(&self, chat: &Chat, terms: &[String]) -> Result<Vec<message::Model>> {
-        let db = chat.db.read();
+    async fn indexed(&self, chat: &Chat, terms: &[String]) -> Result<Vec<Hit>> {
+        let db = chat.db.search();
         let ids: Vec<RoomId> = self.rooms.iter().map(|room| room.id).collect();
         let Search { sender_id: sender, before, after, .. } = *self.fit.query();
         let mut question = Question { asker: self.asker, rooms: &ids, terms, sender, before, after, below: None };
@@ -171,23 +154,24 @@ impl Scope {
     }
 
     /// What fits of the places that the index has not read yet.
-    async fn not_indexed(&self, chat: &Chat) -> Result<Vec<message::Model>> {
+    async fn not_indexed(&self, chat: &Chat) -> Result<Vec<Hit>> {
         let ids = self.rooms.iter().map(|room| room.id);
         let known: HashMap<RoomId, Seq> = search_room::Entity::find()
             .filter(search_room::Column::RoomId.is_in(view::padded(ids)))
-            .all(chat.db.read())
+            .all(chat.db.search())
             .await?
             .into_iter()
             .map(|room| (room.room_id, room.indexed_seq))
             .collect();
         let (mut found, mut budget) = (Vec::new(), LATE);
+        let db = chat.db.search();
         for room in &self.rooms {
             let after = known.get(&room.id).copied().unwrap_or_default();
             let mut from = after.max(Seq(room.last_seq.0 - budget));
             budget -= (room.last_seq.0 - from.0).max(0);
             while from < room.last_seq && budget >= 0 {
                 let up_to = Ord::min(room.last_seq, Seq(from.0 + PAGE as i64));
-                let late = indexer::changed(&chat.db, room.id, from, up_to).await?;
+                let late = indexer::changed(db, room.id, from, up_to).await?;
                 found.extend(self.fit.those_of(late).await?);
                 from = up_to;
             }
@@ -196,7 +180,7 @@ impl Scope {
     }
 
     /// What fits of the newest messages of the rooms, compared one by one.
-    async fn compared(&self, chat: &Chat) -> Result<Vec<message::Model>> {
+    async fn compared(&self, chat: &Chat) -> Result<Vec<Hit>> {
         let (mut found, mut budget) = (Vec::new(), COMPARED);
         for rooms in self.rooms.chunk_by(|one, next| one.message_count + next.message_count <= SMALL_ROOM) {
             let mut rooms = rooms.chunks(SMALL_ROOMS);
@@ -208,13 +192,7 @@ impl Scope {
     }
 
     /// Compares the messages of one room, or of several small ones, page by page.
-    async fn compare(
-        &self,
-        chat: &Chat,
-        rooms: &[Ground],
-        budget: &mut u64,
-        found: &mut Vec<message::Model>,
-    ) -> Result<()> {
+    async fn compare(&self, chat: &Chat, rooms: &[Ground], budget: &mut u64, found: &mut Vec<Hit>) -> Result<()> {
         let mut below = None;
         while *budget > 0 && found.len() <= COUNTED {
             let page =
@@ -228,7 +206,7 @@ impl Scope {
                     .order_by_desc(message::Column::Seq)
                     // Small rooms have no second page.
                     .limit(if rooms.len() == 1 { PAGE as u64 } else { *budget })
-                    .all(chat.db.read())
+                    .all(chat.db.search())
                     .await?;
             *budget -= u64::try_from(page.len()).unwrap_or(*budget).min(*budget);
             let is_last = rooms.len() > 1 || page.len() < PAGE;
@@ -264,9 +242,9 @@ async fn grounds(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<(Ground,
 }
 
 /// The words of a query as they are compared.
-fn terms(query: &str) -> Result<Vec<String>> {
+fn terms(query: &str) -> Result<Vec<Term>> {
     Error::check([text::prose("q", query, QUERY_CHARS)])?;
-    let terms: Vec<String> = query.split_whitespace().map(fold::fold).filter(|term| !term.is_empty()).collect();
+    let terms: Vec<Term> = query.split_whitespace().filter_map(Term::of).collect();
     Error::check([match terms.len() {
         0 => Err(FieldError::new("q", "blank", "must not be blank")),
         1..=TERMS => Ok(()),

@@ -98,7 +98,7 @@ list!(
     AuditList { entries: super::audit::AuditEntry }
 );
 list!(
-    /// Messages that were found, the newest first. `total` counts to 1,000.
+    /// Messages that were found, those with the accents asked for first, the newest first. `total` counts to 1,000.
     FoundList { messages: super::search::Found }
 );
 list!(

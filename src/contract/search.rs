@@ -9,8 +9,8 @@ use super::{Message, RoomId, Timestamp, UserId};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Search {
-    /// Words or parts of words, all of which must occur; at most 10, of 200 characters together. Case, accents' forms and
-    /// width do not matter. Of one or two letters alone, only your newest 5,000 messages are searched.
+    /// Words or parts of words, all of which must occur; at most 10, of 200 characters together. Case, accents and width do
+    /// not matter; messages that have the accents asked for come first. Of one or two letters alone, only your newest 5,000 messages are searched.
     pub q: String,
     /// In this room only.
     pub room_id: Option<RoomId>,

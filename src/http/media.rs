@@ -79,8 +79,10 @@ pub(super) async fn upload(
             }
             Some("room_id") => {
                 let text = part.text().await.map_err(|error| refused(&error))?;
-                let id: Option<RoomId> = text.trim().parse().ok();
-                room_id = Some(id.ok_or_else(|| Error::field("room_id", "invalid", "must be the id of a room"))?);
+                // A field of a form that is empty is not given.
+                let given = Some(text.trim()).filter(|text| !text.is_empty());
+                let id: Option<RoomId> = given.map(str::parse).transpose().map_err(|_| not_a_room())?;
+                room_id = id.or(room_id);
             }
             _ => {}
         }
@@ -90,6 +92,10 @@ pub(super) async fn upload(
     let (spool, filename, declared) = file.ok_or_else(|| Error::field("file", "required", "is required"))?;
     let media = chat::media::upload(&app.chat, &actor, Upload { spool, filename, declared, room_id }).await?;
     Ok((StatusCode::CREATED, Json(media)))
+}
+
+fn not_a_room() -> Error {
+    Error::field("room_id", "invalid", "must be the id of a room")
 }
 
 /// A form, in parts.

@@ -36,7 +36,7 @@ pub(super) async fn react(
     Id(id): Id<MessageId>,
     Body(React { emoji }): Body<React>,
 ) -> Result<Json<Reactions>> {
-    chat::reaction::add(&app.chat, &actor, id, emoji).await.map(Json)
+    chat::reaction::add(&app.chat, &actor, id, &emoji).await.map(Json)
 }
 
 /// Put this emoji under a message
@@ -60,7 +60,7 @@ pub(super) async fn add(
     actor: Actor,
     Id((id, emoji)): Id<(MessageId, String)>,
 ) -> Result<Json<Reactions>> {
-    chat::reaction::add(&app.chat, &actor, id, emoji).await.map(Json)
+    chat::reaction::add(&app.chat, &actor, id, &emoji).await.map(Json)
 }
 
 /// Take your emoji away
@@ -84,5 +84,5 @@ pub(super) async fn remove(
     actor: Actor,
     Id((id, emoji)): Id<(MessageId, String)>,
 ) -> Result<Json<Reactions>> {
-    chat::reaction::remove(&app.chat, &actor, id, emoji).await.map(Json)
+    chat::reaction::remove(&app.chat, &actor, id, &emoji).await.map(Json)
 }

@@ -15,7 +15,7 @@ use crate::{
 
 /// Search what was said
 ///
-/// The newest first, among what you may read. `total` counts to 1,000.
+/// The newest first, among what you may read, behind those that have the very accents. `total` counts to 1,000.
 #[utoipa::path(
     get,
     path = "/api/chat/search",

@@ -57,12 +57,12 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
         "add_reaction" => {
             let ChangeReaction { message_id, emoji } = read(payload()?)?;
             count_change(session).await?;
-            now(chat::reaction::add(&session.app.chat, &session.actor, message_id, emoji).await?)
+            now(chat::reaction::add(&session.app.chat, &session.actor, message_id, &emoji).await?)
         }
         "remove_reaction" => {
             let ChangeReaction { message_id, emoji } = read(payload()?)?;
             count_change(session).await?;
-            now(chat::reaction::remove(&session.app.chat, &session.actor, message_id, emoji).await?)
+            now(chat::reaction::remove(&session.app.chat, &session.actor, message_id, &emoji).await?)
         }
         "typing" => now(typing(session, read(payload()?)?).await?),
         "stop_typing" => now(typing(session, Typing { is_typing: Some(false), ..read(payload()?)? }).await?),

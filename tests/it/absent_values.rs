@@ -338,6 +338,8 @@ async fn a_picture_needs_no_words() {
         assert_eq!(hearing.expect("message_edited").await["content"], Value::Null);
         ada.patch(&path, json!({})).await.refused(BAD);
     }
+    ada.tries_to_upload_for("", &File::picture(9)).await.with_status(201);
+    ada.tries_to_upload_for("x", &File::picture(9)).await.refused(BAD);
     let words = ada.says(&room, "words").await;
     let path = format!("/api/chat/messages/{}", text(&words, "id"));
     for nothing in [json!(null), json!(""), json!("  ")] {

@@ -81,3 +81,4 @@ mod threats_identity;
 mod threats_input;
 mod threats_resources;
 mod viewers;
+mod written_forms;

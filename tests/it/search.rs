@@ -36,7 +36,8 @@ async fn a_part_of_a_word_is_enough_in_any_language() {
         ("WEN3.6", "we run qwen3.6 here"),
         ("run here", "we run qwen3.6 here"),
         ("strasse", "Die Straße nach Süden"),
-        ("ü", "Die Straße nach Süden"),
+        ("ß", "Die Straße nach Süden"),
+        ("SU\u{308}D", "Die Straße nach Süden"),
         ("你好", "你好，世界"),
         ("界", "你好，世界"),
         ("κοσμε", "Καλημέρα ΚΟΣΜΕ"),
@@ -177,4 +178,56 @@ async fn two_hundred_searches_at_once_leave_the_server_alive() {
     let answered = |outcome: &String| outcome == "OK" || outcome == "SERVICE_UNAVAILABLE";
     assert!(outcomes.iter().all(answered), "{outcomes:?}");
     assert!(outcomes.iter().any(|outcome| outcome == "OK"));
+}
+
+/// Threat P2. Catches a build in which everybody's searches wait in one line: those of others would come too late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_searches_much_waits_alone() {
+    let _alone = HEAVY.lock().await;
+    let app = App::start().await;
+    let [ada, eve] = app.users(["ada", "eve"]).await;
+    let (quiet, busy) = (ada.opens_a_group("quiet", &[]).await, eve.opens_a_group("busy", &[]).await);
+    ada.says(&quiet, "a needle").await;
+    workload::Writer::new("filler").send(&eve.connects().await, &busy, 3_000).await;
+    // two letters: each search compares every message
+    let flood =
+        futures_util::future::join_all((0..200).map(async |_| eve.get("/api/chat/search?q=zz").await.outcome()));
+    let calm = async {
+        for _ in 0..5 {
+            assert_eq!(found(&ada, "q=needle").await, ["a needle"]);
+            for path in ["/api/users?search=eve", "/api/chat/rooms/public?search=quiet", &quiet.path("/messages")] {
+                ada.get(path).await.with_status(200);
+            }
+        }
+    };
+    let (outcomes, ()) = tokio::join!(flood, calm);
+    assert!(outcomes.iter().all(|outcome| outcome == "OK" || outcome == "SERVICE_UNAVAILABLE"), "{outcomes:?}");
+    assert!(outcomes.iter().any(|outcome| outcome == "OK"));
+    assert_eq!(eve.get("/api/chat/search?q=zz").await.outcome(), "OK", "it is her turn again");
+}
+
+/// A text that repeats itself has each of its trigrams at thousands of places. Catches a build that asks the index for all of a
+/// long term: SQLite compares each of them with each place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_terms_that_repeat_themselves_are_found_as_soon_as_others() {
+    let _alone = HEAVY.lock().await;
+    let app = App::start().await;
+    let ada = app.user("ada").await;
+    let room = ada.opens_a_group("echo", &[]).await;
+    let socket = ada.connects().await;
+    workload::Writer::new("filler").send(&socket, &room, 5_000).await;
+    let text = format!("{}b", "a".repeat(100)).repeat(39);
+    for number in 0..60 {
+        socket.ask("send_message", json!({"room_id": room.id, "content": format!("{text} {number}")})).await;
+    }
+    ada.says(&room, &"a".repeat(180)).await;
+    eventually(SOON * 3, "the index has caught up", async || {
+        let metrics = app.site.get("/metrics").send().await.body;
+        metrics.lines().any(|line| line.starts_with("parlour_search_indexed_total") && line.ends_with(" 5061"))
+    })
+    .await;
+    for (term, total) in [("a".repeat(180), 1), ("a".repeat(100), 61), (format!("{}b", "a".repeat(100)), 60)] {
+        let page = ada.get(&format!("/api/chat/search?q={term}")).await.with_status(200);
+        assert_eq!(int(&page, "total"), total, "{term}");
+    }
 }

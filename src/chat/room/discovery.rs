@@ -1,8 +1,7 @@
 //! Finding public rooms.
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, Func, LikeExpr},
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LikeExpr,
 };
 
 use crate::{
@@ -10,12 +9,13 @@ use crate::{
     chat::{Chat, contact::escaped, view},
     contract::{
         RoomType, Visibility,
-        list::{RoomList, SearchQuery},
+        list::{Page, RoomList, SearchQuery},
         text,
     },
+    db::Pool,
     error::{Error, Result},
 };
-use entity::room;
+use entity::{fold::fold, room};
 
 /// Characters that are searched for.
 const SEARCH_CHARS: usize = 100;
@@ -24,16 +24,22 @@ const SEARCH_CHARS: usize = 100;
 ///
 /// # Errors
 /// `VALIDATION_ERROR`.
-pub async fn public(chat: &Chat, _: &Actor, query: SearchQuery) -> Result<RoomList> {
+pub async fn public(chat: &Chat, actor: &Actor, query: SearchQuery) -> Result<RoomList> {
     let page = query.page().check()?;
     let search = query.search.unwrap_or_default();
     Error::check([text::prose("search", &search, SEARCH_CHARS)])?;
-    let db = chat.db.read();
+    if search.is_empty() {
+        return matches(chat, chat.db.read(), page, "").await;
+    }
+    chat.searches.take(actor.user_id, matches(chat, chat.db.search(), page, search.trim())).await
+}
+
+async fn matches(chat: &Chat, db: &Pool, page: Page, search: &str) -> Result<RoomList> {
     let found = room::Entity::find()
         .filter(room::Column::Visibility.eq(Visibility::Public))
         .filter(room::Column::RoomType.eq(RoomType::Group))
         .filter(room::Column::DeletedAt.is_null())
-        .filter(matching(search.trim()));
+        .filter(matching(search));
     let total = found.clone().count(db).await?;
     let rooms = found
         .order_by_desc(room::Column::ActiveAt)
@@ -47,14 +53,7 @@ pub async fn public(chat: &Chat, _: &Actor, query: SearchQuery) -> Result<RoomLi
 }
 
 fn matching(search: &str) -> Condition {
-    if search.is_empty() {
-        return Condition::all();
-    }
-    let part = |text: &str| LikeExpr::new(format!("%{}%", escaped(text))).escape('\\');
-    let key = search.to_lowercase();
-    [room::Column::Name, room::Column::Description].into_iter().fold(Condition::any(), |any, column| {
-        any.add(Expr::expr(Func::lower(Expr::col(column))).like(part(&key)))
-            // SQLite's lower() knows ASCII only: what has other letters is found as it is written.
-            .add(column.like(part(search)))
-    })
+    let key = fold(search);
+    let part = LikeExpr::new(format!("%{}%", escaped(&key))).escape('\\');
+    Condition::all().add_option((!key.is_empty()).then(|| room::Column::SearchKey.like(part)))
 }

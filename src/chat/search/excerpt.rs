@@ -9,7 +9,7 @@ const CHARS: usize = 160;
 const LEAD: usize = 40;
 
 /// The text around the first place where a term stands, as HTML: what was found in `<mark>`, the rest escaped.
-pub(super) fn excerpt(text: &str, terms: &[String]) -> String {
+pub(super) fn excerpt<'a>(text: &str, terms: impl Iterator<Item = &'a str>) -> String {
     let places = Folded::of(text).places(terms);
     let first = places.first().map_or(0, |(start, _)| *start);
     let start = text[..first].char_indices().rev().take(LEAD).last().map_or(first, |(at, _)| at);
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str, term: &str) -> String {
-        excerpt(text, &[term.to_owned()])
+        excerpt(text, [term].into_iter())
     }
 
     #[test]

@@ -15,21 +15,46 @@ use entity::message;
 #[derive(Clone, Debug)]
 pub(super) struct Fit(Arc<Demands>);
 
+/// A message that is what is searched for.
+#[derive(Debug)]
+pub(super) struct Hit {
+    pub(super) message: message::Model,
+    /// Whether it has all terms with the accents that they were asked with.
+    pub(super) is_exact: bool,
+}
+
 #[derive(Debug)]
 struct Demands {
     query: Search,
-    terms: Vec<String>,
+    terms: Vec<Term>,
     /// From where the asker may read each room.
     reads_from: HashMap<RoomId, Seq>,
 }
 
+/// A word, or part of one, that must stand in a message.
+#[derive(Debug)]
+pub(super) struct Term {
+    /// As it is compared.
+    pub(super) folded: String,
+    /// With its accents.
+    with_accents: String,
+}
+
+impl Term {
+    /// Nothing for a word in which nothing shows.
+    pub(super) fn of(word: &str) -> Option<Self> {
+        let folded = entity::fold::fold(word);
+        (!folded.is_empty()).then(|| Self { folded, with_accents: fold::with_accents(word) })
+    }
+}
+
 impl Fit {
-    pub(super) fn new(query: Search, terms: Vec<String>, reads_from: HashMap<RoomId, Seq>) -> Self {
+    pub(super) fn new(query: Search, terms: Vec<Term>, reads_from: HashMap<RoomId, Seq>) -> Self {
         Self(Arc::new(Demands { query, terms, reads_from }))
     }
 
-    pub(super) fn terms(&self) -> &[String] {
-        &self.0.terms
+    pub(super) fn terms(&self) -> impl Iterator<Item = &str> {
+        self.0.terms.iter().map(|term| term.folded.as_str())
     }
 
     pub(super) fn query(&self) -> &Search {
@@ -52,28 +77,32 @@ impl Fit {
     }
 
     /// Those of some messages that fit. Comparing long texts takes a while: it is done where nobody else waits for it.
-    pub(super) async fn those_of(&self, messages: Vec<message::Model>) -> Result<Vec<message::Model>> {
+    pub(super) async fn those_of(&self, messages: Vec<message::Model>) -> Result<Vec<Hit>> {
         let demands = Arc::clone(&self.0);
-        let compared = tokio::task::spawn_blocking(move || {
-            messages.into_iter().filter(|message| demands.are_met_by(message)).collect()
-        });
+        let compared =
+            tokio::task::spawn_blocking(move || messages.into_iter().filter_map(|one| demands.hit(one)).collect());
         compared.await.map_err(Error::internal)
     }
 }
 
 impl Demands {
-    fn are_met_by(&self, message: &message::Model) -> bool {
+    fn hit(&self, message: message::Model) -> Option<Hit> {
         let Search { sender_id, before, after, .. } = self.query;
         let is_readable = self.reads_from.get(&message.room_id).is_some_and(|from| message.seq >= *from);
         let content = message.content.as_deref().filter(|_| message.deleted_at.is_none() && is_readable);
-        let Some(content) = content else { return false };
+        let content = content?;
         if sender_id.is_some_and(|sender| sender != message.sender_id)
             || before.is_some_and(|before| message.created_at >= before)
             || after.is_some_and(|after| message.created_at <= after)
         {
-            return false;
+            return None;
         }
-        let folded = fold::fold(content);
-        self.terms.iter().all(|term| folded.contains(term.as_str()))
+        let folded = entity::fold::fold(content);
+        if !self.terms.iter().all(|term| folded.contains(term.folded.as_str())) {
+            return None;
+        }
+        let text = fold::with_accents(content);
+        let is_exact = self.terms.iter().all(|term| text.contains(term.with_accents.as_str()));
+        Some(Hit { message, is_exact })
     }
 }

@@ -1,7 +1,13 @@
-//! Texts as they are compared in a search: without regard to case, width and the way in which accents are written.
+//! Texts as they are compared in a search, where in the original something stands, and what of it the index is asked for.
 
+use std::collections::HashSet;
+
+use entity::fold::{in_one_case, push};
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
+
+/// Characters of a term that the index is asked for: it compares each of their trigrams with each place of each message.
+const PART: usize = 12;
 
 /// Stands before two characters of a script that writes words without spaces: so two of them are a trigram as well, which is
 /// what the index is made of. A letter (of Yi, where it begins no word), as PostgreSQL's index leaves out what is none.
@@ -25,10 +31,9 @@ impl Folded {
     }
 
     /// The parts of the original in which these terms stand, ascending, those that touch made one.
-    pub(super) fn places(&self, terms: &[String]) -> Vec<(usize, usize)> {
+    pub(super) fn places<'a>(&self, terms: impl Iterator<Item = &'a str>) -> Vec<(usize, usize)> {
         let mut places: Vec<(usize, usize)> = terms
-            .iter()
-            .flat_map(|term| self.text.match_indices(term.as_str()).map(|(at, found)| (at, at + found.len() - 1)))
+            .flat_map(|term| self.text.match_indices(term).map(|(at, found)| (at, at + found.len() - 1)))
             .map(|(first, last)| (self.origins[first].0, self.origins[last].1))
             .collect();
         places.sort_unstable();
@@ -43,21 +48,9 @@ impl Folded {
     }
 }
 
-/// A text as it is compared.
-pub(super) fn fold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    let mut folded = String::with_capacity(text.len());
-    for grapheme in text.graphemes(true) {
-        push(&mut folded, grapheme);
-    }
-    folded
-}
-
-/// Compatibility normal form, then upper case and back: which also makes `ß` what it is in capitals, and all sigmas one.
-fn push(folded: &mut String, grapheme: &str) {
-    folded.extend(grapheme.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase));
+/// A text with its accents: those that have a term in this form as well are shown before those that have it without.
+pub(super) fn with_accents(text: &str) -> String {
+    text.nfkc().flat_map(in_one_case).nfc().collect()
 }
 
 /// A folded text as it is indexed: with its pairs, where it has any.
@@ -73,14 +66,27 @@ pub(super) fn indexed(folded: &str) -> String {
     text
 }
 
-/// What to look for in the index where a term must stand; nothing if the index does not know terms that short.
+/// What to look for in the index where a term must stand: the longest part of it that repeats nothing, no longer than is looked
+/// for at once. Nothing if the index does not know terms that short.
 pub(super) fn indexed_term(term: &str) -> Option<String> {
-    let mut chars = term.chars();
-    match (chars.next(), chars.next(), chars.next()) {
-        (Some(_), Some(_), Some(_)) => Some(term.to_owned()),
-        (Some(one), Some(two), None) if is_dense(one) && is_dense(two) => Some([PAIR, one, two].iter().collect()),
+    let chars: Vec<char> = term.chars().collect();
+    match chars[..] {
+        [one, two] if is_dense(one) && is_dense(two) => Some([PAIR, one, two].iter().collect()),
+        [_, _, _, ..] => {
+            let parts = (0..chars.len() - 2).map(|start| without_repeats(&chars[start..]));
+            let longest = parts.reduce(|longest, part| if part.len() > longest.len() { part } else { longest })?;
+            Some(longest.iter().collect())
+        }
         _ => None,
     }
+}
+
+/// The beginning of a text up to the first trigram that it has had already: asking for that again tells the index nothing new,
+/// and costs as much again.
+fn without_repeats(chars: &[char]) -> &[char] {
+    let mut known = HashSet::new();
+    let new = chars.windows(3).take(PART - 2).take_while(|trigram| known.insert(*trigram)).count();
+    &chars[..new + 2]
 }
 
 /// Whether a character is of a script whose words are short or not set apart: Han, Kana, Hangul, and those from Thai to Khmer.
@@ -102,35 +108,38 @@ fn is_dense(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use entity::fold::fold;
 
-    #[test]
-    fn texts_are_compared_without_case_width_and_form() {
-        for (one, other) in [
-            ("QWEN3.6", "qwen3.6"),
-            ("Straße", "STRASSE"),
-            ("ｆｕｌｌ", "full"),
-            ("Zoe\u{308}", "zoë"),
-            ("ΌΣΟΣ", "όσος"),
-            ("ﬁne", "fine"),
-        ] {
-            assert_eq!(fold(one), fold(other), "{one} and {other}");
-            assert_eq!(Folded::of(one).text, fold(one), "{one}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn places_are_those_of_the_original() {
         let shown = |text: &str, terms: &[&str]| {
             let terms: Vec<String> = terms.iter().map(|term| fold(term)).collect();
-            let places = Folded::of(text).places(&terms);
+            let places = Folded::of(text).places(terms.iter().map(String::as_str));
             places.into_iter().map(|(from, to)| text[from..to].to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(shown("we run Qwen3.6", &["qwen"]), ["Qwen"]);
         assert_eq!(shown("die STRAßE, straße", &["rass"]), ["RAß", "raß"]);
         assert_eq!(shown("abcabc", &["ab", "bc"]), ["abcabc"]);
         assert_eq!(shown("你好世界", &["好世"]), ["好世"]);
+        assert_eq!(shown("ein Café", &["cafe"]), ["Café"]);
+        assert_eq!(shown("Cafe\u{301}s", &["fé"]), ["fe\u{301}"]);
         assert_eq!(shown("nothing", &["else"]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_index_is_asked_for_a_short_part_without_repeats() {
+        for (term, part) in [
+            ("a".repeat(180), "aaa".to_owned()),
+            ("ab".repeat(90), "abab".to_owned()),
+            (format!("{}bcdef", "a".repeat(100)), "aaabcdef".to_owned()),
+            ("qwen3.6".to_owned(), "qwen3.6".to_owned()),
+            ("internationalization".to_owned(), "internationa".to_owned()),
+        ] {
+            assert_eq!(indexed_term(&term).as_ref(), Some(&part), "{term}");
+            assert!(term.contains(&part));
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Question<'_> {
 pub(super) async fn ask(db: &Db, question: &Question<'_>, limit: usize) -> Result<Vec<(MessageId, i64)>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let statement = match db.backend() {
-        DbBackend::Sqlite => sqlite(db.read(), question, limit).await?,
+        DbBackend::Sqlite => sqlite(db.search(), question, limit).await?,
         backend => postgres(backend, question, limit),
     };
     let Some(statement) = statement else { return Ok(Vec::new()) };
@@ -205,7 +205,7 @@ pub(super) struct Document {
 impl Document {
     pub(super) fn of(message: &message::Model) -> Self {
         let content = message.content.as_deref().filter(|_| message.deleted_at.is_none());
-        let text = content.map(|content| fold::indexed(&fold::fold(content)));
+        let text = content.map(|content| fold::indexed(&entity::fold::fold(content)));
         Self { id: number(message), message_id: message.id, text }
     }
 

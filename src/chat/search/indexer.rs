@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::Mutex;
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef,
     sea_query::{Expr, Func},
 };
 use tokio::{sync::Notify, time::Instant};
@@ -176,7 +176,7 @@ async fn piece(db: &Db, id: RoomId) -> Result<Done> {
         return Ok(Done::default());
     }
     let up_to = Ord::min(last, Seq(from.0 + PIECE));
-    let documents: Vec<Document> = changed(db, id, from, up_to).await?.iter().map(Document::of).collect();
+    let documents: Vec<Document> = changed(db.read(), id, from, up_to).await?.iter().map(Document::of).collect();
     let before = index::known(db.read(), &documents).await?;
     let done = Done { has_more: up_to < last, removes: !before.is_empty() || documents.iter().any(Document::is_empty) };
 
@@ -205,13 +205,18 @@ async fn piece(db: &Db, id: RoomId) -> Result<Done> {
 
 /// The messages that the places `(after, up_to]` of a log are about, as they are now: those that were sent, edited or deleted
 /// there.
-pub(super) async fn changed(db: &Db, room: RoomId, after: Seq, up_to: Seq) -> Result<Vec<message::Model>> {
+pub(super) async fn changed(
+    db: &impl ConnectionTrait,
+    room: RoomId,
+    after: Seq,
+    up_to: Seq,
+) -> Result<Vec<message::Model>> {
     let sent = message::Entity::find()
         .filter(message::Column::RoomId.eq(room))
         .filter(message::Column::Seq.gt(after))
         .filter(message::Column::Seq.lte(up_to))
         .order_by_asc(message::Column::Seq)
-        .all(db.read())
+        .all(db)
         .await?;
     let touched: Vec<Option<MessageId>> = room_event::Entity::find()
         .select_only()
@@ -221,11 +226,11 @@ pub(super) async fn changed(db: &Db, room: RoomId, after: Seq, up_to: Seq) -> Re
         .filter(room_event::Column::Seq.lte(up_to))
         .filter(room_event::Column::Kind.is_in([EventKind::MessageEdited, EventKind::MessageDeleted]))
         .into_tuple()
-        .all(db.read())
+        .all(db)
         .await?;
     let known: HashSet<MessageId> = sent.iter().map(|message| message.id).collect();
     let touched = touched.into_iter().flatten().filter(|id| !known.contains(id)).collect();
     let mut changed = sent;
-    changed.extend(view::by_id(db.read(), touched).await?.into_values());
+    changed.extend(view::by_id(db, touched).await?.into_values());
     Ok(changed)
 }

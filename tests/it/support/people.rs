@@ -111,7 +111,12 @@ impl Room {
 impl Person {
     /// A new session, used from here on.
     pub(crate) async fn sign_in(&mut self) {
-        let tokens = self.login(PASSWORD).await.with_status(200);
+        self.sign_in_with(PASSWORD).await;
+    }
+
+    /// A new session, by this password.
+    pub(crate) async fn sign_in_with(&mut self, password: &str) {
+        let tokens = self.login(password).await.with_status(200);
         self.token = text(&tokens, "access_token");
         self.refresh_token = text(&tokens, "refresh_token");
     }

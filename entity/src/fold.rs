@@ -1,0 +1,104 @@
+//! Texts as they are compared in a search: without regard to case, to width, and to accents where they are put on letters.
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// A text as it is compared.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut folded = String::with_capacity(text.len());
+    for grapheme in text.graphemes(true) {
+        push(&mut folded, grapheme);
+    }
+    folded
+}
+
+/// Adds a grapheme as it is compared: in compatibility normal form, in one case (`İ` and `ı` are an `i`), without accents where they
+/// are put on letters, and without what shows nothing.
+pub fn push(folded: &mut String, grapheme: &str) {
+    let visible = grapheme.chars().filter(|c| !is_ignored(*c));
+    if grapheme.chars().nfd().next().is_some_and(takes_accents) {
+        let letters = visible.nfkd().filter(|c| c.general_category() != GeneralCategory::NonspacingMark);
+        // Letters in capitals may decompose again.
+        folded.extend(letters.flat_map(in_one_case).nfc());
+    } else {
+        folded.extend(visible.nfkc().flat_map(in_one_case));
+    }
+}
+
+/// A character in lower case, as its capitals are: `ß`, `ẞ` and `SS` are the same, and so are all sigmas.
+pub fn in_one_case(c: char) -> impl Iterator<Item = char> {
+    c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+}
+
+/// Whether marks on a letter are accents: of Latin, Greek and Cyrillic. In other scripts they are vowels, or make another
+/// letter.
+fn takes_accents(letter: char) -> bool {
+    !is_combining_mark(letter)
+        && matches!(
+            letter,
+            'A'..='Z'
+                | 'a'..='z'
+                | '\u{c0}'..='\u{24f}'
+                | '\u{250}'..='\u{2af}'
+                | '\u{370}'..='\u{3ff}'
+                | '\u{400}'..='\u{52f}'
+                | '\u{1c80}'..='\u{1c8f}'
+                | '\u{1e00}'..='\u{1fff}'
+                | '\u{2c60}'..='\u{2c7f}'
+                | '\u{a640}'..='\u{a69f}'
+                | '\u{a720}'..='\u{a7ff}'
+                | '\u{fb00}'..='\u{fb06}'
+                | '\u{ff21}'..='\u{ff3a}'
+                | '\u{ff41}'..='\u{ff5a}'
+        )
+}
+
+/// Characters without width that some write and some do not: joiners, soft hyphens, wishes for a style.
+fn is_ignored(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{fe0e}' | '\u{fe0f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_compared_without_case_width_and_accents() {
+        for (one, other) in [
+            ("QWEN3.6", "qwen3.6"),
+            ("Straße", "STRASSE"),
+            ("STRAẞE", "STRASSE"),
+            ("ｆｕｌｌ", "full"),
+            ("ｆúｌｌ", "full"),
+            ("Zoe\u{308}", "zoë"),
+            ("Zoë", "zoe"),
+            ("ΌΣΟΣ", "όσος"),
+            ("ΌΣΟΣ", "οσοσ"),
+            ("ﬁne", "fine"),
+            ("İstanbul", "istanbul"),
+            ("Diyarbakır", "DIYARBAKIR"),
+            ("Šárka", "sarka"),
+            ("Việt Nam", "viet nam"),
+            ("Иван Ёлкин", "иван елкин"),
+            ("می\u{200c}خواهم", "میخواهم"),
+            ("❤\u{fe0f}", "❤"),
+            ("한국", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}"),
+        ] {
+            assert_eq!(fold(one), fold(other), "{one} and {other}");
+            assert_eq!(fold(&fold(one)), fold(one), "{one}");
+        }
+    }
+
+    #[test]
+    fn other_letters_stay_other_letters() {
+        for (one, other) in [("ø", "o"), ("ł", "l"), ("กา", "กิ"), ("कि", "कु"), ("か", "が"), ("בָּ", "ב"), ("مَ", "مِ")]
+        {
+            assert_ne!(fold(one), fold(other), "{one} and {other}");
+        }
+    }
+}
