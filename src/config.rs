@@ -4,6 +4,7 @@ mod folder;
 mod load;
 mod names;
 mod origin;
+mod privacy;
 mod secret;
 mod validate;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use folder::create_folder;
 pub use load::Invalid;
 pub use origin::Origin;
+pub use privacy::{Adding, Emails, Privacy};
 pub use secret::{DatabaseUrl, Secret};
 
 /// The reference: every key with its comment and its default.
@@ -36,6 +38,7 @@ pub struct Config {
     pub cors: Cors,
     pub rooms: Rooms,
     pub limits: Limits,
+    pub privacy: Privacy,
     pub realtime: Realtime,
     pub mail: Mail,
     pub media: Media,
@@ -132,6 +135,10 @@ pub struct Limits {
     pub invites_per_minute: u32,
     pub invitations_per_minute: u32,
     pub uploads_per_minute: u32,
+    pub strangers_per_minute: u32,
+    pub strangers_per_day: u32,
+    pub groups_per_minute: u32,
+    pub groups_per_day: u32,
     pub typing_interval_ms: u64,
     pub sockets_per_user: usize,
     pub handshakes_per_address: usize,

@@ -26,13 +26,14 @@ use self::{
 };
 use crate::{
     bus::{Audience, Committed, Heard, Inlet, Notice},
-    chat::{self, Chat, room::Hearing},
-    connections::Connections,
+    chat::{self, Chat},
+    connections::{Connection, Connections},
     contract::{
         RoomId, Seq, Timestamp, UserId,
         command::RoomScope,
         event::{Encoded, Ephemeral},
     },
+    error::Result,
     feed::Feed,
     typing::Typing,
     watch::Watch,
@@ -227,12 +228,17 @@ impl Delivery {
             if connection.scope == RoomScope::All
                 && !connection.has_joined(room_id)
                 && connection.joined_count() < self.rooms_per_socket
-                && let Err(error) =
-                    self.feed.attach(&connection, room_id, Some(since), Hearing::since(since), usize::MAX).await
+                && let Err(error) = self.let_hear(&connection, room_id, since).await
             {
                 error.record();
             }
         }
+    }
+
+    /// Lets a socket hear a room of which its user is a member from the place `since` on.
+    async fn let_hear(&self, connection: &Arc<Connection>, room: RoomId, since: Seq) -> Result<()> {
+        let hearing = chat::room::may_hear(&self.chat, connection.user.id, room).await?;
+        self.feed.attach(connection, room, Some(since), hearing, usize::MAX).await.map(drop)
     }
 }
 

@@ -5,6 +5,7 @@
 //! each node counts by itself, in memory. (How often typing is told is decided where
 //! it is remembered, in [`typing`](crate::typing); how many sockets a user has here, in [`connections`](crate::connections).)
 
+mod adding;
 mod attempt;
 mod handshake;
 mod shared;
@@ -28,6 +29,7 @@ use governor::{
     state::keyed::DefaultKeyedStateStore,
 };
 
+use adding::Adding;
 pub use handshake::HandshakeTicket;
 use handshake::Handshakes;
 use shared::Shared;
@@ -62,6 +64,7 @@ struct Rates {
     invites: Window<UserId>,
     invitations: Window<UserId>,
     uploads: Window<UserId>,
+    adding: Adding,
     handshakes: Handshakes,
 }
 
@@ -251,6 +254,7 @@ impl Limits {
         rates.invites.sweep(now);
         rates.invitations.sweep(now);
         rates.uploads.sweep(now);
+        rates.adding.sweep();
         rates.handshakes.sweep(now);
         for buckets in [&rates.messages, &rates.missed] {
             buckets.buckets.retain_recent();
@@ -275,6 +279,7 @@ impl Rates {
             invites: Window::new(config.invites_per_minute, MINUTE),
             invitations: Window::new(config.invitations_per_minute, MINUTE),
             uploads: Window::new(config.uploads_per_minute, MINUTE),
+            adding: Adding::new(config),
             handshakes: Handshakes::new(config.handshakes_per_address, connect_timeout),
         }
     }

@@ -49,9 +49,6 @@ const ATTEMPTS: usize = 3;
 /// How long noting them may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Rooms of one user whose people are told.
-const ROOMS: usize = 1_000;
-
 /// The presence of users.
 #[derive(Debug)]
 pub struct Presences {
@@ -165,7 +162,7 @@ impl Presences {
         Ok(seen.iter().map(presence).collect())
     }
 
-    /// Tells those in the same rooms of people who appear now, or do so no longer.
+    /// Tells those whose contacts they are of people who appear now, or do so no longer.
     async fn announce(&self, shifts: Vec<Shift>) {
         let mut news: Vec<Shift> = shifts.into_iter().filter(Shift::is_news).collect();
         for attempt in 1..=ATTEMPTS {
@@ -191,7 +188,9 @@ impl Presences {
         news.retain(|shift| change::shows(now.get(&shift.user).copied()) == change::shows(shift.after));
         for Shift { user, after, left_at, .. } in news.drain(..) {
             let places = places.remove(&user).unwrap_or_default();
-            let rooms: Vec<RoomId> = places.iter().map(|place| place.room_id).take(ROOMS).collect();
+            // Whoever was put into a room shows themselves to nobody there.
+            let known = places.iter().filter(|place| place.is_contact);
+            let rooms: Vec<RoomId> = known.map(|place| place.room_id).collect();
             let is_online = change::shows(after);
             let last_seen_at = if is_online { None } else { Some(left_at.unwrap_or_else(|| self.clock.now())) };
             self.bus.publish(Notice::Presence { user_id: user, is_online, last_seen_at, rooms: rooms.into() }).await;

@@ -23,15 +23,12 @@ use crate::{
     app::App,
     bus::interest::Topic,
     chat,
-    contract::{RoomId, Seq, SessionId, Timestamp, UserId, event::Ephemeral},
+    contract::{RoomId, Seq, SessionId, UserId, event::Ephemeral},
     error::Result,
 };
 
 /// People looked at together.
 const PEOPLE: usize = 500;
-
-/// How long before the last look somebody may have been added without this node knowing.
-const MARGIN: Duration = Duration::from_secs(60);
 
 /// What is to be looked at.
 #[derive(Debug, Default)]
@@ -87,7 +84,6 @@ impl Watch {
 
 /// Looks when asked to, and at everything every `realtime.recheck_interval_ms`, until the server is gone.
 pub async fn run(app: Weak<App>) {
-    let mut last = None;
     let mut next = Instant::now();
     loop {
         let Some(watch) = app.upgrade().map(|app| Arc::clone(&app.watch)) else { return };
@@ -95,16 +91,14 @@ pub async fn run(app: Weak<App>) {
         let is_due = timeout_at(next, watch.wake.notified()).await.is_err() || Instant::now() >= next;
         let Some(app) = app.upgrade() else { return };
         let wanted = std::mem::take(&mut *watch.wanted.lock());
-        let began = app.clock.now();
         let is_whole = is_due || wanted.everything;
         let looked = if is_whole {
             next = Instant::now() + app.config.realtime.recheck_interval();
-            look_at_everything(&app, last.unwrap_or(began)).await
+            look_at_everything(&app).await
         } else {
-            look_at(&app, wanted, last.unwrap_or(began)).await
+            look_at(&app, wanted).await
         };
         match looked {
-            Ok(()) if is_whole => last = Some(last.map_or(began, |last: Timestamp| last.max(began))),
             Ok(()) => {}
             // What was asked for is not forgotten: the next look is one at everything.
             Err(error) => {
@@ -151,23 +145,23 @@ async fn look_at_rooms(app: &App, rooms: Vec<RoomId>, all: bool) -> Result<()> {
     Ok(())
 }
 
-async fn look_at_everything(app: &App, last: Timestamp) -> Result<()> {
+async fn look_at_everything(app: &App) -> Result<()> {
     app.feed.sweep().await?;
     look_for_news(app).await?;
-    look_at_people(app, app.connections.logins().into_iter().collect(), last).await
+    look_at_people(app, app.connections.logins().into_iter().collect()).await
 }
 
-async fn look_at(app: &App, wanted: Wanted, last: Timestamp) -> Result<()> {
+async fn look_at(app: &App, wanted: Wanted) -> Result<()> {
     let looked_at = wanted.rooms.iter().copied().filter(|room| app.connections.is_looked_at(*room)).collect();
     app.feed.look(wanted.rooms).await?;
     look_at_rooms(app, looked_at, false).await?;
     let mut logins = app.connections.logins();
     let people = wanted.users.into_iter().filter_map(|user| logins.remove_entry(&user)).collect();
-    look_at_people(app, people, last).await
+    look_at_people(app, people).await
 }
 
 /// Ends sockets whose logins do not hold, and brings what is known of their users' rooms up to date.
-async fn look_at_people(app: &App, people: Vec<(UserId, HashSet<SessionId>)>, last: Timestamp) -> Result<()> {
+async fn look_at_people(app: &App, people: Vec<(UserId, HashSet<SessionId>)>) -> Result<()> {
     for some in people.chunks(PEOPLE) {
         let logins: Vec<SessionId> = some.iter().flat_map(|(_, logins)| logins).copied().collect();
         for (session, code) in app.auth.ended(&logins).await? {
@@ -180,14 +174,14 @@ async fn look_at_people(app: &App, people: Vec<(UserId, HashSet<SessionId>)>, la
         let known: HashMap<UserId, HashSet<RoomId>> = some.iter().filter_map(rooms_of).collect();
         let mut places = chat::room::all_places(&app.chat, known.keys().copied().collect()).await?;
         for (user, known) in known {
-            settle(app, user, &known, &places.remove(&user).unwrap_or_default(), last);
+            settle(app, user, &known, &places.remove(&user).unwrap_or_default());
         }
     }
     Ok(())
 }
 
 /// Brings what is known of somebody's rooms in line with the places they have.
-fn settle(app: &App, user: UserId, known: &HashSet<RoomId>, places: &[chat::room::Place], last: Timestamp) {
+fn settle(app: &App, user: UserId, known: &HashSet<RoomId>, places: &[chat::room::Place]) {
     let now: HashSet<RoomId> = places.iter().map(|place| place.room_id).collect();
     for room_id in known.difference(&now).copied() {
         app.connections.forget_room(user, room_id);
@@ -195,13 +189,8 @@ fn settle(app: &App, user: UserId, known: &HashSet<RoomId>, places: &[chat::room
             connection.tell(&Ephemeral::RoomLeft { room_id, user_id: user });
         }
     }
-    // Of the rooms of somebody who is in very many only the newest are known; the others are no news. All others are known by
-    // what they are, and not by when somebody joined them.
-    let all_are_known = places.len() <= chat::room::KNOWN;
-    let is_new = |place: &chat::room::Place| all_are_known || place.joined_at.plus(MARGIN) >= last;
-    let is_news = |place: &&chat::room::Place| !known.contains(&place.room_id) && is_new(place);
     let delivery = app.delivery();
-    for place in places.iter().filter(is_news) {
+    for place in places.iter().filter(|place| !known.contains(&place.room_id)) {
         if app.connections.rooms_of(user).is_some_and(|known| !known.contains(&place.room_id)) {
             delivery.gain(user, place.room_id, place.joined_seq);
         }

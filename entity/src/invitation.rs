@@ -23,6 +23,8 @@ pub struct Model {
     pub expires_at: Timestamp,
     /// When somebody joined by it.
     pub used_at: Option<Timestamp>,
+    /// Whether it stands for an addition that waits for consent: then it is good whatever the room's visibility.
+    pub is_addition: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

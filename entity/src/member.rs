@@ -22,6 +22,11 @@ pub struct Model {
     /// When they last sent to the room while it was in slow mode.
     pub last_sent_at: Option<Timestamp>,
     pub left_at: Option<Timestamp>,
+    /// Whether they created the room, joined it by themselves or have written in it: then they are a contact of its other
+    /// members, unless it is public.
+    pub participates: bool,
+    /// How often they left by themselves.
+    pub times_left: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

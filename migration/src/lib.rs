@@ -22,6 +22,8 @@ mod m20260101_000020_search_keys;
 mod m20260101_000021_emoji_forms;
 mod m20260101_000026_spent_tokens;
 mod m20260101_000027_known_addresses;
+mod m20260101_000029_contacts;
+mod m20260101_000030_additions;
 mod m20260101_000032_profiles;
 
 /// Every change, oldest first.
@@ -49,6 +51,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000021_emoji_forms::Migration),
             Box::new(m20260101_000026_spent_tokens::Migration),
             Box::new(m20260101_000027_known_addresses::Migration),
+            Box::new(m20260101_000029_contacts::Migration),
+            Box::new(m20260101_000030_additions::Migration),
             Box::new(m20260101_000032_profiles::Migration),
         ]
     }

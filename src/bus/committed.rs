@@ -27,6 +27,9 @@ pub struct Committed {
     data: Encoded,
     /// What it is for those who may not: each with the newest place that it leaves out, the latest of them first.
     narrowed: Vec<(Seq, Encoded)>,
+    /// What it is for the one whom it is about, who sees all of themselves.
+    #[serde(default)]
+    own: Option<(UserId, Encoded)>,
     /// What it means for who may hear the room.
     pub audience: Audience,
     /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left;
@@ -87,14 +90,16 @@ impl Committed {
             }
         };
         let name = change.name();
-        Self { room_id, seq, name, data: encode(change), narrowed, audience, rewrites, has_links }
+        let own = change.own().map(|(user, change)| (user, encode(change)));
+        Self { room_id, seq, name, data: encode(change), narrowed, own, audience, rewrites, has_links }
     }
 
     /// The event's data for `reader`, who joined the room in that place of its log.
     #[must_use]
     pub fn data_for(&self, reader: UserId, joined: Seq, links: &Links) -> Cow<'_, Encoded> {
         let narrowed = self.narrowed.iter().find(|(left_out, _)| *left_out < joined);
-        let data = narrowed.map_or(&self.data, |(_, data)| data);
+        let own = self.own.iter().find(|(user, _)| *user == reader).map_or(&self.data, |(_, data)| data);
+        let data = narrowed.map_or(own, |(_, data)| data);
         if self.has_links { links.address(data, reader) } else { Cow::Borrowed(data) }
     }
 }

@@ -7,10 +7,12 @@ use sea_orm::{
 
 use super::{
     Chat,
+    privacy::{self, Addresses},
     user::{self as people, DirectRoom},
 };
 use crate::{
     auth::{Actor, account},
+    config::Emails,
     contract::{
         User, UserId,
         list::{Page, SearchQuery, UserList},
@@ -43,7 +45,7 @@ async fn matches(chat: &Chat, db: &Pool, actor: &Actor, page: Page, search: &str
     let found = user::Entity::find()
         .filter(user::Column::IsActive.eq(true))
         .filter(user::Column::Id.ne(actor.user_id))
-        .filter(matching(actor.user_id, search));
+        .filter(matching(actor.user_id, chat.privacy.emails, search));
     let total = found.clone().count(db).await?;
     let models = found
         .order_by_asc(Func::coalesce([
@@ -75,19 +77,27 @@ pub async fn get(chat: &Chat, actor: &Actor, id: UserId) -> Result<User> {
 
 /// Part of a name, or the start of an e-mail address. An address that is masked is found only by who knows it whole:
 /// otherwise it could be guessed letter by letter.
-fn matching(viewer: UserId, search: &str) -> Condition {
+fn matching(viewer: UserId, emails: Emails, search: &str) -> Condition {
     if search.is_empty() {
         return Condition::all();
     }
     let address = search.to_lowercase();
     let part = || LikeExpr::new(format!("%{}%", escaped(&fold(search)))).escape('\\');
-    let near = people::places_near(viewer).select_only().column(member::Column::UserId).into_query();
     let start = LikeExpr::new(format!("{}%", escaped(&address))).escape('\\');
+    let begins = Condition::all().add(user::Column::Email.like(start));
+    let begins = match emails {
+        Emails::Hidden => None,
+        Emails::Contacts => {
+            let contacts = privacy::contacts_of(viewer).select_only().column(member::Column::UserId);
+            Some(begins.add(user::Column::Id.in_subquery(contacts.into_query())))
+        }
+        Emails::Everyone => Some(begins),
+    };
     Condition::any()
         .add(user::Column::UsernameKey.like(part()))
         .add(user::Column::NameKey.like(part()))
         .add(user::Column::Email.eq(&address))
-        .add(Condition::all().add(user::Column::Email.like(start)).add(user::Column::Id.in_subquery(near)))
+        .add_option(begins)
 }
 
 /// Text that means itself in a LIKE pattern.
@@ -95,13 +105,13 @@ pub(super) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-/// Users as the asker sees them: e-mail addresses whole of those they share a room with, and of themselves.
+/// Users as the asker sees them.
 async fn seen_by(chat: &Chat, actor: &Actor, models: Vec<user::Model>) -> Result<Vec<User>> {
-    let ids: Vec<UserId> = models.iter().map(|model| model.id).collect();
-    let near = people::sharing_a_room(chat, actor, &ids).await?;
+    let ids = models.iter().map(|model| model.id);
+    let addresses = Addresses::of(chat.db.read(), chat.reader(actor.user_id), ids).await?;
     let seen = |model: user::Model| {
         let mut user = account::profile(model, &chat.files.links);
-        if !near.contains(&user.id) {
+        if !addresses.are_whole(user.id, false) {
             user = user.masked();
         }
         if user.id != actor.user_id {

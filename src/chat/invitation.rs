@@ -12,12 +12,13 @@ use super::{
     Chat,
     audit::{self, Deed},
     ban, find, invite,
-    permission::Capability,
+    permission::{Capability, Permit},
+    privacy,
 };
 use crate::{
     auth::Actor,
     contract::{
-        AuditAction, ErrorCode, FieldError, InvitationId, RoomId, Visibility,
+        AuditAction, ErrorCode, FieldError, InvitationId, RoomId, Timestamp, UserId, Visibility,
         invite::{CreateInvitation, Invitation},
         list::{InvitationList, PageQuery},
         text,
@@ -63,6 +64,7 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
         created_at: now,
         expires_at: now.plus(GOOD_FOR),
         used_at: None,
+        is_addition: false,
     };
     // One that is open still gives way: nobody holds two to the same room.
     let same = Condition::any()
@@ -82,6 +84,21 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
         chat.mail.send(Letter { to, room: room.name.unwrap_or_default(), code: row.code.clone() });
     }
     Ok(shown(row))
+}
+
+/// How many strangers somebody is about to invite: none, or one. Whoever reads an e-mail address is a stranger.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &CreateInvitation) -> Result<usize> {
+    check(request)?;
+    let db = chat.db.read();
+    let (room, _, standing) = find::room(db, actor.user_id, room_id).await?;
+    invite::may_invite(&room, &standing)?;
+    match invited(db, request).await? {
+        Some(user) => privacy::strangers(db, actor.user_id, [user.id].into()).await,
+        None => Ok(1),
+    }
 }
 
 /// The invitations of a room, the latest first.
@@ -112,13 +129,67 @@ pub async fn mine(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<Invitat
     let good = invitation::Entity::find()
         .join(JoinType::InnerJoin, room_of)
         .filter(room::Column::DeletedAt.is_null())
-        .filter(room::Column::Visibility.ne(Visibility::Private))
+        .filter(
+            Condition::any()
+                .add(room::Column::Visibility.ne(Visibility::Private))
+                .add(invitation::Column::IsAddition.eq(true)),
+        )
         .filter(invitation::Column::UserId.eq(actor.user_id))
         .filter(invitation::Column::UsedAt.is_null())
         .filter(invitation::Column::ExpiresAt.gt(chat.clock.now()));
     let total = good.clone().count(db).await?;
     let rows = good.order_by_desc(invitation::Column::Id).offset(page.offset()).limit(page.size()).all(db).await?;
     Ok(InvitationList { invitations: rows.into_iter().map(shown).collect(), info: page.info(total) })
+}
+
+/// Invites people who were to be added, each of whom is asked first. No letter is sent: they are told here.
+pub(super) async fn invite_all(tx: &Transaction, permit: &Permit, people: &[UserId], now: Timestamp) -> Result<()> {
+    let mut deeds = Vec::with_capacity(people.len());
+    for user in people.iter().copied() {
+        end_for(tx, permit.room_id, user).await?;
+        let code = format!("inv_{}", invite::new_code());
+        let row = invitation::Model {
+            id: InvitationId::new(),
+            room_id: permit.room_id,
+            invited_by: permit.user_id,
+            user_id: Some(user),
+            email: None,
+            code_hash: invite::hash(&code),
+            code,
+            created_at: now,
+            expires_at: now.plus(GOOD_FOR),
+            used_at: None,
+            is_addition: true,
+        };
+        insert(tx, &row).await?;
+        deeds.push(Deed::new(AuditAction::InvitationCreated).to(user).after(json!({"invitation_id": row.id})));
+    }
+    audit::enter(tx, permit, deeds, now).await
+}
+
+/// Ends the open invitations of somebody to a room.
+pub(super) async fn end_for(tx: &Transaction, room: RoomId, user: UserId) -> Result<()> {
+    let open = Condition::all()
+        .add(invitation::Column::RoomId.eq(room))
+        .add(invitation::Column::UserId.eq(user))
+        .add(invitation::Column::UsedAt.is_null());
+    end(tx, open).await.map(drop)
+}
+
+/// Declines an invitation of the asker.
+///
+/// # Errors
+/// `INVITE_NOT_FOUND`.
+pub async fn decline(chat: &Chat, actor: &Actor, id: InvitationId) -> Result<()> {
+    let tx = chat.begin(actor).await?;
+    let own = Condition::all()
+        .add(invitation::Column::Id.eq(id))
+        .add(invitation::Column::UserId.eq(actor.user_id))
+        .add(invitation::Column::UsedAt.is_null());
+    if end(&tx, own).await?.is_empty() {
+        return Err(invite::INVITE_NOT_FOUND);
+    }
+    tx.commit().await
 }
 
 /// Takes an invitation back.
@@ -184,6 +255,7 @@ async fn insert(db: &impl ConnectionTrait, row: &invitation::Model) -> Result<()
         created_at: Set(row.created_at),
         expires_at: Set(row.expires_at),
         used_at: Set(row.used_at),
+        is_addition: Set(row.is_addition),
     };
     invitation::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())

@@ -4,8 +4,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::Rng;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter,
-    sea_query::{Expr, OnConflict},
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, LockType, OnConflict},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -118,7 +118,7 @@ pub async fn join(chat: &Chat, actor: &Actor, code: &str) -> Result<Room> {
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
     let room_id = Key::find(&tx, code).await?.ok_or(INVITE_NOT_FOUND)?.room_id();
-    let room = join::open_room(&tx, room_id).await?.ok_or(INVITE_NOT_FOUND)?;
+    let room = room::Entity::find_by_id(room_id).lock(LockType::NoKeyUpdate).one(&tx).await?.ok_or(INVITE_NOT_FOUND)?;
     if find::member(&tx, room_id, actor.user_id).await?.is_some() {
         return Err(join::ALREADY_MEMBER);
     }
@@ -162,6 +162,11 @@ impl Key {
         }
     }
 
+    /// Whether it stands for an addition: then the room need not be one that people are invited to.
+    fn is_addition(&self) -> bool {
+        matches!(self, Self::Invitation(one) if one.is_addition)
+    }
+
     /// Refuses what is good no longer, or not for this person.
     fn check(&self, room: &room::Model, user: UserId, now: Timestamp) -> Result<()> {
         let is_good = match self {
@@ -172,11 +177,8 @@ impl Key {
                 one.expires_at > now && one.used_at.is_none() && one.user_id.is_none_or(|invited| invited == user)
             }
         };
-        if is_good && room.deleted_at.is_none() && room.visibility != Visibility::Private {
-            Ok(())
-        } else {
-            Err(INVITE_NOT_FOUND)
-        }
+        let is_open = room.visibility != Visibility::Private || self.is_addition();
+        if is_good && room.deleted_at.is_none() && is_open { Ok(()) } else { Err(INVITE_NOT_FOUND) }
     }
 
     async fn spend(&self, tx: &Transaction, now: Timestamp) -> Result<()> {
@@ -221,10 +223,14 @@ pub(super) fn hash(code: &str) -> Vec<u8> {
     Sha256::digest(code.as_bytes()).to_vec()
 }
 
-/// Takes back the link and the open invitations of a room that nobody is to enter by them any more; answers what that was.
-pub(super) async fn close(tx: &Transaction, room: RoomId) -> Result<Vec<Deed>> {
-    let had_link = invite::Entity::delete_by_id(room).exec(tx).await?.rows_affected > 0;
-    let open = Condition::all().add(invitation::Column::RoomId.eq(room)).add(invitation::Column::UsedAt.is_null());
+/// Takes back the link and the open invitations of a room that nobody is to enter by them any more; answers what that was. Whoever
+/// was to be added may still come to a room that is there.
+pub(super) async fn close(tx: &Transaction, room: &room::Model) -> Result<Vec<Deed>> {
+    let had_link = invite::Entity::delete_by_id(room.id).exec(tx).await?.rows_affected > 0;
+    let open = Condition::all()
+        .add(invitation::Column::RoomId.eq(room.id))
+        .add(invitation::Column::UsedAt.is_null())
+        .add_option(room.deleted_at.is_none().then(|| invitation::Column::IsAddition.eq(false)));
     let link = had_link.then(|| Deed::new(AuditAction::InviteRevoked));
     Ok(link.into_iter().chain(invitations::end(tx, open).await?.into_iter().map(invitations::revoked)).collect())
 }

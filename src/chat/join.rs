@@ -75,7 +75,7 @@ async fn returning(tx: &Transaction, room: RoomId, user: UserId, role: Role) -> 
         .filter(member::Column::UserId.eq(user))
         .one(tx)
         .await?;
-    let newcomer = NewMember::new(user, role);
+    let newcomer = NewMember::by_choice(user, role);
     Ok(match before {
         Some(before) => NewMember { role: lower(before.role, role), muted_until: before.muted_until, ..newcomer },
         None => newcomer,

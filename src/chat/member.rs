@@ -1,4 +1,4 @@
-//! Members: list, add, change, remove, leave.
+//! Members: list, change, remove, leave.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,16 @@ use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, LockType, OnConflict},
+    sea_query::{Alias, Expr, LockType, OnConflict},
 };
 use serde_json::json;
 
 use super::{
     Chat,
     audit::{self, Deed},
-    ban, find,
+    find,
     log::{self, Change},
     permission::Capability,
-    room::{ROOM_FULL, is_over},
     view,
 };
 use crate::{
@@ -25,7 +24,7 @@ use crate::{
     contract::{
         AuditAction, ErrorCode, EventKind, FieldError, Member, MemberId, Role, RoomId, Seq, Timestamp, UserId,
         list::{MemberList, PageQuery},
-        member::{AddMembers, UpdateMember},
+        member::UpdateMember,
         names_nothing,
     },
     db::Transaction,
@@ -43,12 +42,19 @@ pub(super) struct NewMember {
     pub(super) role: Role,
     /// They may not send before this.
     pub(super) muted_until: Option<Timestamp>,
+    /// Whether they are there by their own doing: others may then know more of them.
+    pub(super) participates: bool,
 }
 
 impl NewMember {
-    /// Somebody who may speak at once.
-    pub(super) fn new(user_id: UserId, role: Role) -> Self {
-        Self { user_id, role, muted_until: None }
+    /// Somebody whom others add.
+    pub(super) fn added(user_id: UserId) -> Self {
+        Self { user_id, role: Role::Member, muted_until: None, participates: false }
+    }
+
+    /// Somebody who comes by themselves.
+    pub(super) fn by_choice(user_id: UserId, role: Role) -> Self {
+        Self { user_id, role, muted_until: None, participates: true }
     }
 }
 
@@ -71,58 +77,6 @@ pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) 
         .all(db)
         .await?;
     Ok(MemberList { members: view::members(db, chat.reader(actor.user_id), members).await?, info: page.info(total) })
-}
-
-/// Adds people to a group, as members. Those who are in it already stay as they are; a ban of somebody who is added is
-/// lifted by that.
-///
-/// # Errors
-/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND`, `ROOM_FULL`, and `ALREADY_MEMBER` when
-/// nobody new is named.
-pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<Vec<Member>> {
-    Error::check([
-        at_most(&request.user_ids, "user_ids"),
-        if request.user_ids.is_empty() {
-            Err(FieldError::new("user_ids", "missing", "must name somebody"))
-        } else {
-            Ok(())
-        },
-    ])?;
-    let now = chat.clock.now();
-    let tx = chat.begin(actor).await?;
-    let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let permit = standing.permit(Capability::ManageMembers)?;
-    let named: BTreeSet<UserId> = request.user_ids.into_iter().collect();
-    all_exist(&tx, &named).await?;
-    let here = present(&tx, room_id, named.iter().copied()).await?;
-    let new: Vec<NewMember> =
-        named.iter().filter(|id| !here.contains(id)).map(|id| NewMember::new(*id, Role::Member)).collect();
-    if new.is_empty() {
-        return Err(Error::Refused(ErrorCode::AlreadyMember, "they are in the room already"));
-    }
-    let count = i32::try_from(new.len()).map_err(Error::internal)?;
-    if is_over(chat, room.max_members, room.member_count + count) {
-        return Err(ROOM_FULL);
-    }
-    let banned = ban::among(&tx, room_id, new.iter().map(|member| member.user_id), now).await?;
-    ban::lift(&tx, room_id, &banned).await?;
-    let unbanned = banned.iter().map(|user| Deed::new(AuditAction::MemberUnbanned).to(*user));
-    let added = new
-        .iter()
-        .map(|member| Deed::new(AuditAction::MemberAdded).to(member.user_id).after(json!({"role": member.role})));
-    audit::enter(&tx, &permit, unbanned.chain(added), now).await?;
-    let changes = insert(&tx, &room, room.last_seq, &new, now).await?;
-    self::count(&tx, room_id, count).await?;
-    let room = log::append(&tx, &permit, &changes, now).await?;
-    let added = member::Entity::find()
-        .filter(member::Column::RoomId.eq(room_id))
-        .filter(member::Column::UserId.is_in(new.iter().map(|member| member.user_id)))
-        .order_by_asc(member::Column::JoinedSeq)
-        .all(&tx)
-        .await?;
-    let added = view::members(&tx, chat.reader(actor.user_id), added).await?;
-    log::commit(chat, tx, &room, changes.len()).await?;
-    Ok(added)
 }
 
 /// Changes a member's role, or mutes them for a while.
@@ -226,6 +180,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
     let tx = chat.begin(actor).await?;
     let (_, place, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let (permit, target, reason) = if user_id == actor.user_id {
+        let place = member::Model { times_left: place.times_left + 1, ..place };
         (standing.permit(Capability::Leave)?, place, "left")
     } else {
         let permit = standing.permit(Capability::ManageMembers)?;
@@ -266,7 +221,12 @@ pub(super) async fn insert(
         muted_until: Set(person.muted_until),
         last_sent_at: Set(None),
         left_at: Set(None),
+        participates: Set(person.participates),
+        times_left: Set(0),
     });
+    // Who has written here before stays a contact.
+    let participates = Expr::col((member::Entity, member::Column::Participates))
+        .or(Expr::col((Alias::new("excluded"), member::Column::Participates)));
     let again = OnConflict::columns([member::Column::RoomId, member::Column::UserId])
         .update_columns([
             member::Column::Role,
@@ -277,6 +237,7 @@ pub(super) async fn insert(
             member::Column::MutedUntil,
             member::Column::LeftAt,
         ])
+        .value(member::Column::Participates, participates)
         .to_owned();
     member::Entity::insert_many(rows).on_conflict(again).exec_without_returning(tx).await?;
     Ok(people.iter().map(|person| Change::of_member(EventKind::MemberAdded, person.user_id)).collect())
@@ -284,9 +245,10 @@ pub(super) async fn insert(
 
 /// Takes somebody out of a room. The change has yet to be entered into its log.
 pub(super) async fn part(tx: &Transaction, place: member::Model, now: Timestamp) -> Result<()> {
-    let room_id = place.room_id;
+    let (room_id, times_left) = (place.room_id, place.times_left);
     let mut row = place.into_active_model();
     row.left_at = Set(Some(now));
+    row.times_left = Set(times_left);
     row.update(tx).await?;
     count(tx, room_id, -1).await
 }

@@ -3,6 +3,7 @@
 //! Every function here takes who is asking and what they ask, and reads the same way: check, change, commit, tell. Both
 //! transports call these and nothing below them.
 
+pub mod addition;
 pub mod audit;
 pub mod ban;
 pub mod contact;
@@ -31,6 +32,7 @@ pub(crate) mod avatar;
 mod find;
 mod mention;
 mod notes;
+mod privacy;
 mod view;
 
 use std::sync::Arc;
@@ -41,7 +43,7 @@ use crate::{
     auth::{Actor, standing},
     bus::Bus,
     clock::Clock,
-    config::{self, Config},
+    config::{self, Config, Emails, Privacy},
     contract::{RoomId, UserId},
     db::{Db, Transaction},
     error::Result,
@@ -74,13 +76,14 @@ pub struct Chat {
     exports: Arc<Semaphore>,
     files: Files,
     sweeper: Sweeper,
+    privacy: Privacy,
 }
 
 impl Chat {
     /// Starts the log's writer and opens for business.
     #[must_use]
     pub fn new(config: &Config, db: Db, clock: Clock, bus: Bus, mail: Mail, files: Files) -> Self {
-        let log = Log::start(db.clone(), clock, bus.clone(), files.links.clone());
+        let log = Log::start(db.clone(), clock, bus.clone(), files.links.clone(), config.privacy.emails);
         let indexer = Indexer::start(db.clone(), log.clone());
         let sweeper = Sweeper::start(db.clone(), clock, files.clone());
         Self {
@@ -95,6 +98,7 @@ impl Chat {
             exports: Arc::new(Semaphore::new(EXPORTS)),
             files,
             sweeper,
+            privacy: config.privacy,
         }
     }
 
@@ -114,12 +118,18 @@ impl Chat {
 
     /// For one person.
     fn reader(&self, user: UserId) -> Reader<'_> {
-        Reader { user: Some(user), links: &self.files.links }
+        self.everyone().one(user)
     }
 
     /// For all who hear a room.
     fn everyone(&self) -> Reader<'_> {
-        Reader { user: None, links: &self.files.links }
+        Reader::everyone(&self.files.links, self.privacy.emails)
+    }
+
+    /// Who sees e-mail addresses.
+    #[must_use]
+    pub fn emails(&self) -> Emails {
+        self.privacy.emails
     }
 
     /// Where files lie.

@@ -1,5 +1,7 @@
 //! Changes of profiles: noted, so that who was away hears of them, and told to people who share a room.
 
+use std::collections::HashSet;
+
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
@@ -21,6 +23,8 @@ const CHANGES: u64 = 5_000;
 pub struct Changed {
     pub user: User,
     pub at: Timestamp,
+    /// The rooms in which their members see the e-mail address.
+    pub known_in: HashSet<RoomId>,
 }
 
 /// Notes that a profile changes in this transaction; answers what is to be told once that is committed.
@@ -68,12 +72,14 @@ pub async fn changed_since(chat: &Chat, time: Timestamp) -> Result<Vec<(UserId, 
         .await?)
 }
 
-/// A profile as people see it who share a room with that person.
+/// A profile as those see it of whom that person is a contact.
 ///
 /// # Errors
 /// `USER_NOT_FOUND`.
 pub async fn changed(chat: &Chat, id: UserId) -> Result<Changed> {
     let model = user::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(Error::USER_NOT_FOUND)?;
     let at = model.profile_changed_at.unwrap_or(model.created_at);
-    Ok(Changed { user: view::person(model, &chat.files.links), at })
+    let places = rooms::all_places(chat, vec![id]).await?.remove(&id).unwrap_or_default();
+    let known_in = places.into_iter().filter(|place| place.is_contact).map(|place| place.room_id).collect();
+    Ok(Changed { user: view::person(model, &chat.files.links), at, known_in })
 }

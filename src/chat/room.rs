@@ -1,6 +1,7 @@
 //! Rooms: open, list, look at, change, delete.
 
 mod activity;
+mod direct;
 mod discovery;
 mod hearing;
 mod rules;
@@ -14,13 +15,14 @@ use sea_orm::{
 };
 
 use super::{
-    Chat,
+    Chat, addition,
     audit::{self, Deed},
     avatar::Avatar,
-    find, invite,
+    find, invitation as invitations, invite,
     log::{self, Change},
     member::{self as people, NewMember},
     permission::{Capability, Permit},
+    privacy,
     view::{self, Reader},
 };
 use crate::{
@@ -37,9 +39,10 @@ use crate::{
 use entity::{member, room};
 
 pub use activity::{Activity, Badge, activity};
+pub(super) use direct::direct_key;
 pub use discovery::public;
-pub(super) use hearing::places;
-pub use hearing::{Hearing, KNOWN, Place, all_places, may_hear, may_type, newest};
+pub(super) use hearing::hearings;
+pub use hearing::{Hearing, Place, all_places, every, may_hear, may_type};
 pub(super) use rules::is_over;
 use summary::summary;
 pub(super) use summary::{last_messages, summaries};
@@ -55,27 +58,36 @@ pub struct Created {
     pub is_new: bool,
 }
 
-/// Opens a room with the asker as its owner, or finds the direct room that two people have.
+/// Opens a room with the asker as its owner, or finds the direct room that two people have. Who has to be asked first is invited
+/// instead of added.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `USER_NOT_FOUND`, `ROOM_FULL`.
 pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<Created> {
     rules::check_new(chat, actor, &request)?;
-    let others: BTreeSet<UserId> = request.member_ids.iter().copied().filter(|id| *id != actor.user_id).collect();
+    let mut others: BTreeSet<UserId> = request.member_ids.iter().copied().filter(|id| *id != actor.user_id).collect();
     let is_direct = request.room_type == RoomType::Direct;
-    let direct_key = others.first().filter(|_| is_direct).map(|other| direct_key(actor.user_id, *other));
+    let other = others.first().copied().filter(|_| is_direct);
+    let direct_key = other.map(|other| direct_key(actor.user_id, other));
+    let reopen = async |id, other| {
+        let room = direct::reopen(chat, actor, id, other).await?;
+        Ok(Created { room, is_new: false })
+    };
     if is_over(chat, request.max_members, i32::try_from(others.len() + 1).unwrap_or(i32::MAX)) {
         return Err(ROOM_FULL);
     }
 
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    if let Some(key) = &direct_key
-        && let Some(existing) = direct(&tx, key).await?
+    if let (Some(key), Some(other)) = (&direct_key, other)
+        && let Some(existing) = direct::find(&tx, key).await?
     {
-        return Ok(Created { room: details(&tx, chat.reader(actor.user_id), existing).await?, is_new: false });
+        drop(tx);
+        return reopen(existing.id, other).await;
     }
     people::all_exist(&tx, &others).await?;
+    let invited: Vec<UserId> = addition::asks_first(chat, &tx, actor.user_id, &others).await?.into_iter().collect();
+    others.retain(|user| !invited.contains(user));
     let avatar = Avatar::named(&tx, &chat.files.links, actor.user_id, request.avatar_url.clone(), None).await?;
     let room = new_row(actor, request, avatar, direct_key.clone(), others.len() + 1, now)?;
     let row = room.clone().into_active_model().reset_all();
@@ -86,23 +98,40 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
     if !matches!(inserted, TryInsertResult::Inserted(1)) {
         // Another node made it since we looked.
         drop(tx);
-        let db = chat.db.read();
-        let existing = direct(db, &direct_key.unwrap_or_default()).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-        return Ok(Created { room: details(db, chat.reader(actor.user_id), existing).await?, is_new: false });
+        let existing = direct::find(chat.db.read(), &direct_key.unwrap_or_default()).await?;
+        let (existing, other) = existing.zip(other).ok_or(Error::ROOM_NOT_FOUND)?;
+        return reopen(existing.id, other).await;
     }
     let role = if is_direct { Role::Member } else { Role::Owner };
-    let everybody: Vec<NewMember> = std::iter::once(NewMember::new(actor.user_id, role))
-        .chain(others.into_iter().map(|user_id| NewMember::new(user_id, Role::Member)))
+    let everybody: Vec<NewMember> = std::iter::once(NewMember::by_choice(actor.user_id, role))
+        .chain(others.into_iter().map(NewMember::added))
         .collect();
     let changes = people::insert(&tx, &room, Seq::ZERO, &everybody, now).await?;
     log::insert(&tx, &room, actor.user_id, &changes, now).await?;
+    let permit = Permit { room_id: room.id, user_id: actor.user_id };
     if !is_direct {
-        let permit = Permit { room_id: room.id, user_id: actor.user_id };
         audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomCreated).after(rules::settings(&room))], now).await?;
     }
+    invitations::invite_all(&tx, &permit, &invited, now).await?;
     let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
     log::commit(chat, tx, &room, changes.len()).await?;
-    Ok(Created { room: answer, is_new: true })
+    let invited = Some(invited).filter(|invited| !invited.is_empty());
+    Ok(Created { room: Room { invited, ..answer }, is_new: true })
+}
+
+/// How many of those whom somebody is about to open a room with are no contacts of theirs.
+///
+/// # Errors
+/// `VALIDATION_ERROR`.
+pub async fn strangers(chat: &Chat, actor: &Actor, request: &CreateRoom) -> Result<usize> {
+    rules::check_new(chat, actor, request)?;
+    let db = chat.db.read();
+    if let (RoomType::Direct, Some(other)) = (request.room_type, request.member_ids.first())
+        && direct::find(db, &direct_key(actor.user_id, *other)).await?.is_some()
+    {
+        return Ok(0);
+    }
+    privacy::strangers(db, actor.user_id, request.member_ids.iter().copied().collect()).await
 }
 
 /// The rooms the asker is in, the newest activity first.
@@ -212,7 +241,8 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
         row.ai_model = Set(ai_model);
     }
     row.updated_at = Set(now);
-    let after = rules::settings(&row.update(&tx).await?);
+    let changed = row.update(&tx).await?;
+    let after = rules::settings(&changed);
     if after == before {
         return details(&tx, chat.reader(actor.user_id), model).await;
     }
@@ -223,7 +253,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     let mut deeds = vec![Deed::new(AuditAction::RoomUpdated).before(before).after(after)];
     // Or a code from before would let people in once the room has a link again.
     if request.visibility == Some(Visibility::Private) {
-        deeds.extend(invite::close(&tx, id).await?);
+        deeds.extend(invite::close(&tx, &changed).await?);
     }
     audit::enter(&tx, &permit, deeds, now).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
@@ -257,8 +287,8 @@ pub(super) async fn close(
     let mut row = model.into_active_model();
     row.deleted_at = Set(Some(now));
     row.updated_at = Set(now);
-    row.update(tx).await?;
-    invite::close(tx, permit.room_id).await?;
+    let closed = row.update(tx).await?;
+    invite::close(tx, &closed).await?;
     audit::enter(tx, permit, [Deed::new(AuditAction::RoomDeleted)], now).await?;
     log::append(tx, permit, &[Change::of_room(EventKind::RoomDeleted)], now).await
 }
@@ -276,15 +306,6 @@ pub(super) fn of_user(user: UserId) -> Condition {
         .filter(member::Column::LeftAt.is_null())
         .into_query();
     Condition::all().add(room::Column::Id.in_subquery(places)).add(room::Column::DeletedAt.is_null())
-}
-
-/// Both people of a direct room, in one order.
-pub(super) fn direct_key(one: UserId, other: UserId) -> String {
-    format!("{}:{}", one.min(other), one.max(other))
-}
-
-async fn direct(db: &impl ConnectionTrait, key: &str) -> Result<Option<room::Model>> {
-    Ok(room::Entity::find().filter(room::Column::DirectKey.eq(key)).one(db).await?)
 }
 
 fn new_row(

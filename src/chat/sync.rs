@@ -2,18 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::{
-    Chat,
-    log::read,
-    room::{self as rooms, Hearing},
-};
+use super::{Chat, log::read, room as rooms};
 use crate::{
     auth::Actor,
     bus::Committed,
     contract::{
-        ErrorCode, FieldError, RoomId, Seq,
+        ErrorCode, FieldError, Room, RoomId, Seq,
         command::{Sync, Synced, SyncedEvent, SyncedRoom},
     },
     error::{Error, Result},
@@ -26,6 +22,9 @@ const ROOMS: usize = 1_000;
 /// Bytes of events in one answer, over all rooms, after which rooms say `has_more`. An answer is one packet, and waits in
 /// memory until its client has read it.
 const BYTES: usize = 1024 * 1024;
+
+/// What new rooms may take of an answer that is full of events.
+const LEAST_BYTES: usize = BYTES / 4;
 
 /// Entries read at a time.
 const PAGE: usize = 200;
@@ -46,43 +45,57 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
     ])?;
     let limit = usize::try_from(limit).map_err(Error::internal)?;
     let db = chat.db.read();
-    let mine = room::Entity::find()
-        .filter(rooms::of_user(actor.user_id))
-        .order_by_desc(room::Column::ActiveAt)
-        .all(db)
-        .await?;
-
-    let places = rooms::places(db, actor.user_id).await?;
-    let ids: HashSet<RoomId> = mine.iter().map(|room| room.id).collect();
+    let mine = rooms::hearings(db, actor.user_id).await?;
+    let ids: HashSet<RoomId> = mine.iter().map(|(id, _)| *id).collect();
     let left = request.cursors.keys().filter(|id| !ids.contains(id)).copied().collect();
-    let (known, new): (Vec<_>, Vec<_>) = mine.into_iter().partition(|room| request.cursors.contains_key(&room.id));
+    let (known, new): (Vec<_>, Vec<_>) = mine.into_iter().partition(|(id, _)| request.cursors.contains_key(id));
     let mut budget = BYTES;
     let mut synced = Vec::with_capacity(known.len());
-    for room in known {
-        let after = Seq(request.cursors.get(&room.id).copied().unwrap_or_default());
-        if after > room.last_seq {
+    for (room_id, hearing) in known {
+        let (after, last_seq) = (Seq(request.cursors.get(&room_id).copied().unwrap_or_default()), hearing.end);
+        if after > last_seq {
             return Err(AHEAD);
         }
-        let Some(place) = places.get(&room.id) else { continue };
         let mut events = Vec::new();
-        let mut reached = Hearing::of(&room, place).after(after);
-        while reached < room.last_seq && events.len() < limit && budget > 0 {
+        let mut reached = hearing.after(after);
+        while reached < last_seq && events.len() < limit && budget > 0 {
             let page = PAGE.min(limit - events.len());
-            for entry in read::entries(db, chat.everyone(), room.id, reached, room.last_seq, page).await? {
+            for entry in read::entries(db, chat.everyone(), room_id, reached, last_seq, page).await? {
                 if budget == 0 {
                     break;
                 }
-                let data = entry.data_for(actor.user_id, place.joined_seq, &chat.files.links);
+                let data = entry.data_for(actor.user_id, hearing.joined, &chat.files.links);
                 budget = budget.saturating_sub(data.as_str().len());
                 reached = entry.seq;
                 events.push(SyncedEvent { event: entry.name, data: data.into_owned() });
             }
         }
-        let has_more = reached < room.last_seq;
-        synced.push(SyncedRoom { room_id: room.id, events, last_seq: room.last_seq, has_more });
+        let has_more = reached < last_seq;
+        synced.push(SyncedRoom { room_id, events, last_seq, has_more });
     }
-    let new = new.into_iter().take(ROOMS).collect();
-    Ok(Synced { rooms: synced, joined: rooms::summaries(db, chat.reader(actor.user_id), new).await?, left })
+    let new: Vec<RoomId> = new.into_iter().map(|(id, _)| id).collect();
+    let joined = overviews(chat, actor, &new, budget.max(LEAST_BYTES)).await?;
+    Ok(Synced { rooms: synced, has_more: joined.len() < new.len(), joined, left })
+}
+
+/// The first of some rooms as their lists show them to a member: as many as one answer takes.
+async fn overviews(chat: &Chat, actor: &Actor, ids: &[RoomId], mut budget: usize) -> Result<Vec<Room>> {
+    let db = chat.db.read();
+    let mut shown = Vec::new();
+    for some in ids[..ids.len().min(ROOMS)].chunks(100) {
+        let models = room::Entity::find().filter(room::Column::Id.is_in(some.iter().copied())).all(db).await?;
+        let rooms = rooms::summaries(db, chat.reader(actor.user_id), models).await?;
+        let mut rooms: HashMap<RoomId, Room> = rooms.into_iter().map(|room| (room.id, room)).collect();
+        for room in some.iter().filter_map(|id| rooms.remove(id)) {
+            let bytes = serde_json::to_string(&room).map_err(Error::internal)?.len();
+            if bytes > budget && !shown.is_empty() {
+                return Ok(shown);
+            }
+            budget = budget.saturating_sub(bytes);
+            shown.push(room);
+        }
+    }
+    Ok(shown)
 }
 
 /// Refuses cursors that cannot be.
@@ -129,7 +142,6 @@ pub async fn ends(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId, Seq)>> {
 }
 
 async fn places(chat: &Chat, ids: Vec<RoomId>, which: room::Column) -> Result<Vec<(RoomId, Seq)>> {
-    use sea_orm::ColumnTrait;
     let rows = room::Entity::find()
         .select_only()
         .columns([room::Column::Id, which])

@@ -1,17 +1,17 @@
 //! People as the rooms connect them: who may know what of whom.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
-use super::{Chat, receipt, room as rooms, view};
+use super::{Chat, privacy, receipt, room as rooms, view};
 use crate::{
     auth::Actor,
     contract::{FieldError, Message, RoomId, Timestamp, User, UserId},
     db::Db,
     error::{Error, Result},
 };
-use entity::{member, room, user};
+use entity::{room, user};
 
 /// The direct room that the asker has with somebody.
 #[derive(Debug)]
@@ -46,31 +46,7 @@ pub async fn direct_rooms(chat: &Chat, actor: &Actor, others: &[UserId]) -> Resu
         .collect())
 }
 
-/// Which of some people share a room with the asker; the asker always does.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn sharing_a_room(chat: &Chat, actor: &Actor, people: &[UserId]) -> Result<HashSet<UserId>> {
-    let near = places_near(actor.user_id)
-        .filter(member::Column::UserId.is_in(people.iter().copied()))
-        .select_only()
-        .column(member::Column::UserId)
-        .distinct()
-        .into_tuple::<UserId>()
-        .all(chat.db.read())
-        .await?;
-    Ok(near.into_iter().chain(people.iter().copied().filter(|id| *id == actor.user_id)).collect())
-}
-
-/// The places of everybody in the rooms that a user is in.
-pub(super) fn places_near(user: UserId) -> Select<member::Entity> {
-    let mine = room::Entity::find().select_only().column(room::Column::Id).filter(rooms::of_user(user));
-    member::Entity::find()
-        .filter(member::Column::LeftAt.is_null())
-        .filter(member::Column::RoomId.in_subquery(mine.into_query()))
-}
-
-/// When each of some people was last connected; only of those who share a room with the asker.
+/// When each of some people was last connected; only of the asker and their contacts.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`.
@@ -79,8 +55,9 @@ pub async fn last_seen(chat: &Chat, actor: &Actor, people: &[UserId]) -> Result<
         super::member::at_most(people, "user_ids"),
         if people.is_empty() { Err(FieldError::new("user_ids", "missing", "must name somebody")) } else { Ok(()) },
     ])?;
-    let near = sharing_a_room(chat, actor, people).await?;
-    let models = user::Entity::find().filter(user::Column::Id.is_in(near)).all(chat.db.read()).await?;
+    let mut known = privacy::contacts(chat.db.read(), actor.user_id, people.iter().copied().collect()).await?;
+    known.extend(people.iter().copied().filter(|id| *id == actor.user_id));
+    let models = user::Entity::find().filter(user::Column::Id.is_in(known)).all(chat.db.read()).await?;
     Ok(models.into_iter().map(|model| (model.id, model.last_seen_at)).collect())
 }
 
@@ -97,11 +74,11 @@ pub async fn seen(db: &Db, user: UserId, at: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Somebody as people who share a room with them see them.
+/// Somebody as those see them of whom they are a contact.
 ///
 /// # Errors
 /// `USER_NOT_FOUND`.
-pub async fn seen_by_friends(chat: &Chat, id: UserId) -> Result<User> {
+pub async fn seen_by_contacts(chat: &Chat, id: UserId) -> Result<User> {
     let model = user::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(Error::USER_NOT_FOUND)?;
     Ok(view::person(model, &chat.files.links))
 }

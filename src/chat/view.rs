@@ -5,16 +5,19 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
 
 use super::{
     attachment,
     notes::{self, Notes},
+    privacy::Addresses,
 };
 use crate::{
     auth::account,
+    config::Emails,
     contract::{
-        HistoryAccess, Media, Member, Message, MessageId, Role, Room, RoomId, Seq, User, UserId, message::ReplyPreview,
+        HistoryAccess, Media, Member, Message, MessageId, Role, Room, RoomId, Seq, User, UserId, Visibility,
+        message::ReplyPreview,
     },
     error::Result,
     media::link::Links,
@@ -24,7 +27,7 @@ use entity::{member, message, room, user};
 /// People by their id.
 pub(super) type People = HashMap<UserId, Arc<User>>;
 
-/// A user as people who share a room with them see them.
+/// A user as those see them of whom they are a contact.
 pub(super) fn person(model: user::Model, links: &Links) -> User {
     User { last_login: None, shares_receipts: None, ..account::profile(model, links) }
 }
@@ -64,6 +67,7 @@ pub(super) fn room(model: room::Model, links: &Links) -> Room {
         unread_count: None,
         mention_count: None,
         my_role: None,
+        invited: None,
     }
 }
 
@@ -73,6 +77,19 @@ pub(super) struct Reader<'a> {
     /// One person; or all who hear a room: what they see is an entry of its log.
     pub(super) user: Option<UserId>,
     pub(super) links: &'a Links,
+    pub(super) emails: Emails,
+}
+
+impl<'a> Reader<'a> {
+    /// All who hear a room.
+    pub(super) fn everyone(links: &'a Links, emails: Emails) -> Self {
+        Self { user: None, links, emails }
+    }
+
+    /// One person.
+    pub(super) fn one(self, user: UserId) -> Self {
+        Self { user: Some(user), ..self }
+    }
 }
 
 /// Members with their users. How far somebody has read who does not share that, they alone see.
@@ -87,16 +104,36 @@ pub(super) async fn members(
     }
     let users = user::Entity::find().filter(user::Column::Id.is_in(padded(ids))).all(db).await?;
     let users: HashMap<UserId, user::Model> = users.into_iter().map(|user| (user.id, user)).collect();
-    Ok(models
-        .into_iter()
-        .filter_map(|model| Some(member(&model, reader, users.get(&model.user_id)?.clone())))
-        .collect())
+    let public = public(db, models.iter().map(|model| model.room_id).collect()).await?;
+    let is_contact =
+        |model: &member::Model| model.left_at.is_none() && model.participates && !public.contains(&model.room_id);
+    let others = models.iter().filter(|model| !is_contact(model)).map(|model| model.user_id);
+    let addresses = Addresses::of(db, reader, others).await?;
+    let shown = |model: member::Model| {
+        let is_whole = addresses.are_whole(model.user_id, is_contact(&model));
+        Some(member(&model, reader, users.get(&model.user_id)?.clone(), is_whole))
+    };
+    Ok(models.into_iter().filter_map(shown).collect())
 }
 
-fn member(model: &member::Model, reader: Reader<'_>, user: user::Model) -> Member {
-    let is_active = model.left_at.is_none();
+/// Which of some rooms are public.
+async fn public(db: &impl ConnectionTrait, rooms: HashSet<RoomId>) -> Result<HashSet<RoomId>> {
+    let public = room::Entity::find()
+        .select_only()
+        .column(room::Column::Id)
+        .filter(room::Column::Id.is_in(padded(rooms)))
+        .filter(room::Column::Visibility.eq(Visibility::Public))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(public.into_iter().collect())
+}
+
+fn member(model: &member::Model, reader: Reader<'_>, user: user::Model, is_whole: bool) -> Member {
     let tells = user.shares_receipts || reader.user == Some(user.id);
-    let user = person(user, reader.links);
+    let whole = person(user, reader.links);
+    let (user, own_user) =
+        if is_whole { (whole, None) } else { (whole.clone().masked(), reader.user.is_none().then(|| Box::new(whole))) };
     Member {
         id: model.id,
         room_id: model.room_id,
@@ -107,15 +144,33 @@ fn member(model: &member::Model, reader: Reader<'_>, user: user::Model) -> Membe
         last_read_seq: if tells { model.last_read_seq } else { model.joined_seq },
         last_read_at: model.last_read_at.filter(|_| tells),
         muted_until: model.muted_until,
-        is_active,
-        user: if is_active { user } else { user.masked() },
+        is_active: model.left_at.is_none(),
+        user,
+        own_user,
+    }
+}
+
+/// Who sent something, as a reader sees them.
+pub(super) struct Sender {
+    shown: Arc<User>,
+    /// As they see themselves, where that is more.
+    own: Option<Arc<User>>,
+}
+
+impl Sender {
+    /// Somebody whose address is shown whole or masked.
+    pub(super) fn new(user: &Arc<User>, is_whole: bool) -> Self {
+        if is_whole {
+            return Self { shown: Arc::clone(user), own: None };
+        }
+        Self { shown: Arc::new(User::clone(user).masked()), own: Some(Arc::clone(user)) }
     }
 }
 
 /// A message with its sender; a deleted one loses what it said here, whatever its row holds.
 pub(super) fn message(
     model: message::Model,
-    sender: Arc<User>,
+    Sender { shown: sender, own: own_sender }: Sender,
     reply_to: Option<ReplyPreview>,
     notes: Notes,
     attachments: Vec<Media>,
@@ -131,6 +186,7 @@ pub(super) fn message(
         sender_id: model.sender_id,
         is_bot: sender.is_bot,
         sender,
+        own_sender,
         message_type: model.message_type,
         content: model.content.filter(|_| !is_deleted),
         media_id: first.map(|media| media.id),
@@ -175,8 +231,7 @@ pub(super) fn preview(model: &message::Model, sender: &User) -> ReplyPreview {
     }
 }
 
-/// Messages with their senders, what they reply to and what hangs on them, in the given order. Who has left the room is
-/// shown as to strangers.
+/// Messages with their senders, what they reply to and what hangs on them, in the given order.
 ///
 /// To everyone, they are shown as when they were sent: what hung itself on them since has its own entries in the log.
 pub(super) async fn messages(
@@ -196,13 +251,18 @@ pub(super) async fn messages(
             .await?;
     let here = present(db, reader, &models).await?;
     let unreadable = unreadable(db, reader, &here, &originals).await?;
+    // Who wrote a message has written in its room.
+    let is_contact = |model: &message::Model| {
+        here.get(&(model.room_id, model.sender_id)).is_some_and(|place| place.visibility != Visibility::Public)
+    };
+    let others = models.iter().filter(|model| !is_contact(model)).map(|model| model.sender_id);
+    let addresses = Addresses::of(db, reader, others).await?;
     Ok(models
         .into_iter()
         .filter_map(|model| {
-            let mut sender = Arc::clone(people.get(&model.sender_id)?);
-            if !here.contains_key(&(model.room_id, model.sender_id)) {
-                sender = Arc::new(User::clone(&sender).masked());
-            }
+            let is_whole = addresses.are_whole(model.sender_id, is_contact(&model));
+            let mut sender = Sender::new(people.get(&model.sender_id)?, is_whole);
+            sender.own = sender.own.filter(|_| reader.user.is_none());
             let original = model.reply_to_id.filter(|id| !unreadable.contains(id)).and_then(|id| originals.get(&id));
             let reply_to =
                 original.and_then(|original| Some(preview(original, people.get(&original.sender_id)?.as_ref())));
@@ -213,12 +273,18 @@ pub(super) async fn messages(
         .collect())
 }
 
+/// Somebody's place in a room.
+struct Present {
+    joined: Seq,
+    visibility: Visibility,
+}
+
 /// Where the senders of some messages, and their reader, joined the rooms of these messages. Who has left is left out.
 async fn present(
     db: &impl ConnectionTrait,
     reader: Reader<'_>,
     models: &[message::Model],
-) -> Result<HashMap<(RoomId, UserId), Seq>> {
+) -> Result<HashMap<(RoomId, UserId), Present>> {
     let rooms: HashSet<RoomId> = models.iter().map(|model| model.room_id).collect();
     let mut people: HashSet<UserId> = models.iter().map(|model| model.sender_id).collect();
     if models.is_empty() {
@@ -227,16 +293,20 @@ async fn present(
     if let Some(user) = reader.user {
         people.insert(user);
     }
+    let home = member::Entity::belongs_to(room::Entity).from(member::Column::RoomId).to(room::Column::Id).into();
     let here = member::Entity::find()
         .select_only()
         .columns([member::Column::RoomId, member::Column::UserId, member::Column::JoinedSeq])
+        .column(room::Column::Visibility)
+        .join(JoinType::InnerJoin, home)
         .filter(member::Column::RoomId.is_in(padded(rooms)))
         .filter(member::Column::UserId.is_in(padded(people)))
         .filter(member::Column::LeftAt.is_null())
         .into_tuple()
         .all(db)
         .await?;
-    Ok(here.into_iter().map(|(room, user, joined)| ((room, user), joined)).collect())
+    let present = |(room, user, joined, visibility)| ((room, user), Present { joined, visibility });
+    Ok(here.into_iter().map(present).collect())
 }
 
 /// Which of some messages that are quoted their reader may not read: those from before their time, where newcomers do not
@@ -244,13 +314,13 @@ async fn present(
 async fn unreadable(
     db: &impl ConnectionTrait,
     reader: Reader<'_>,
-    here: &HashMap<(RoomId, UserId), Seq>,
+    here: &HashMap<(RoomId, UserId), Present>,
     originals: &HashMap<MessageId, message::Model>,
 ) -> Result<HashSet<MessageId>> {
     let Some(user) = reader.user else { return Ok(HashSet::new()) };
     let older: Vec<&message::Model> = originals
         .values()
-        .filter(|original| here.get(&(original.room_id, user)).is_some_and(|joined| original.seq < *joined))
+        .filter(|original| here.get(&(original.room_id, user)).is_some_and(|place| original.seq < place.joined))
         .collect();
     if older.is_empty() {
         return Ok(HashSet::new());

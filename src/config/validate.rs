@@ -184,6 +184,10 @@ impl Limits {
         check.range("limits.invites_per_minute", self.invites_per_minute, &(1..=1_000_000));
         check.range("limits.invitations_per_minute", self.invitations_per_minute, &(1..=1_000_000));
         check.range("limits.uploads_per_minute", self.uploads_per_minute, &(1..=1_000_000));
+        check.range("limits.strangers_per_minute", self.strangers_per_minute, &(1..=1_000_000));
+        check.range("limits.strangers_per_day", self.strangers_per_day, &(1..=1_000_000_000));
+        check.range("limits.groups_per_minute", self.groups_per_minute, &(1..=1_000_000));
+        check.range("limits.groups_per_day", self.groups_per_day, &(1..=1_000_000_000));
         check.range("limits.typing_interval_ms", self.typing_interval_ms, &(1..=60_000));
         check.range("limits.sockets_per_user", self.sockets_per_user, &(1..=1_000_000));
         check.range("limits.handshakes_per_address", self.handshakes_per_address, &(1..=1_000_000));

@@ -155,8 +155,11 @@ pub struct Sync {
 #[derive(Debug, Serialize)]
 pub struct Synced {
     pub rooms: Vec<SyncedRoom>,
-    /// Rooms of yours without a cursor.
+    /// Rooms of yours without a cursor, those that you take part in first.
     pub joined: Vec<Room>,
+    /// Whether `joined` leaves rooms out: sync again with cursors for these, or page through your rooms. Absent where it does not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_more: bool,
     /// Rooms with a cursor that are no longer yours.
     pub left: Vec<RoomId>,
 }

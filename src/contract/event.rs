@@ -61,7 +61,7 @@ pub enum Durable {
         member: Member,
     },
     RoomUpdated {
-        room: Room,
+        room: Box<Room>,
     },
     RoomDeleted {},
 }
@@ -89,6 +89,31 @@ impl Durable {
                 std::iter::once((message.seq, silent)).chain(unquoted).collect()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// What this is for the one whom it is about, where others see less of them.
+    #[must_use]
+    pub fn own(&self) -> Option<(UserId, Self)> {
+        let own = |message: &Message| message.own_sender.as_ref().map(|_| message.clone().for_sender());
+        match self {
+            Self::NewMessage { message } => {
+                own(message).map(|message| (message.sender_id, Self::NewMessage { message }))
+            }
+            Self::MessageEdited { message_id, content, edited_at, message } => {
+                let (message_id, edited_at) = (*message_id, *edited_at);
+                let edited = |message| Self::MessageEdited { message_id, content: content.clone(), edited_at, message };
+                own(message).map(|message| (message.sender_id, edited(message)))
+            }
+            Self::MemberAdded { member } => {
+                let own = member.own_user.is_some().then(|| member.clone().for_member());
+                own.map(|member| (member.user_id, Self::MemberAdded { member }))
+            }
+            Self::MemberUpdated { member } => {
+                let own = member.own_user.is_some().then(|| member.clone().for_member());
+                own.map(|member| (member.user_id, Self::MemberUpdated { member }))
+            }
+            _ => None,
         }
     }
 

@@ -23,6 +23,20 @@ pub struct Member {
     /// False after they left.
     pub is_active: bool,
     pub user: User,
+    /// The user as they see themselves, where others see less of them.
+    #[serde(skip)]
+    pub own_user: Option<Box<User>>,
+}
+
+impl Member {
+    /// The same as the member sees it.
+    #[must_use]
+    pub fn for_member(mut self) -> Self {
+        if let Some(own) = self.own_user.take() {
+            self.user = *own;
+        }
+        self
+    }
 }
 
 /// Add people to a room, as members.
@@ -40,10 +54,19 @@ pub struct TransferOwnership {
     pub user_id: UserId,
 }
 
-/// Members that a request added or changed.
+/// Members that a request changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Members {
     pub members: Vec<Member>,
+}
+
+/// What became of people whom a request adds.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Additions {
+    /// Who is in the room now.
+    pub members: Vec<Member>,
+    /// Who was invited instead, and is no member before they accept.
+    pub invited: Vec<UserId>,
 }
 
 /// Change what a member may do.

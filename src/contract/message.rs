@@ -19,6 +19,9 @@ pub struct Message {
     pub seq: Seq,
     pub sender_id: UserId,
     pub sender: Arc<User>,
+    /// The sender as they see themselves, where others see less of them.
+    #[serde(skip)]
+    pub own_sender: Option<Arc<User>>,
     pub message_type: MessageType,
     pub content: Option<String>,
     pub media_id: Option<MediaId>,
@@ -58,6 +61,15 @@ pub struct Message {
 }
 
 impl Message {
+    /// The same as its sender sees it.
+    #[must_use]
+    pub fn for_sender(mut self) -> Self {
+        if let Some(own) = self.own_sender.take() {
+            self.sender = own;
+        }
+        self
+    }
+
     /// The same without what it replies to, for people who may not read that.
     #[must_use]
     pub fn unquoted(self) -> Self {

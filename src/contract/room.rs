@@ -49,6 +49,9 @@ pub struct Room {
     /// In lists and details.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub my_role: Option<Role>,
+    /// Who was invited instead of added, and is no member before they accept. In the answer to who opens a room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invited: Option<Vec<UserId>>,
 }
 
 /// Open a room. A direct room takes exactly one other person, and is the same room for both, always.

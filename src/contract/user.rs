@@ -9,7 +9,8 @@ use super::{Message, RoomId, Timestamp, UserId, absent_or_empty};
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct User {
     pub id: UserId,
-    /// Whole for yourself and for people you share a room with, otherwise masked: `a***@example.com`.
+    /// Whole in your own and in those of your contacts, otherwise masked: `a***@example.com`. Somebody is your contact while
+    /// you share a room that is not public and that they created, joined by themselves or have written in.
     pub email: String,
     pub username: Option<String>,
     pub full_name: Option<String>,
@@ -35,7 +36,7 @@ impl User {
         name.cloned().unwrap_or_else(|| format!("{}***", initial(&self.email)))
     }
 
-    /// The same user as people see them who share no room with them.
+    /// The same user as people see them whose contact they are not.
     #[must_use]
     pub fn masked(mut self) -> Self {
         let domain = self.email.split_once('@').map_or("", |(_, domain)| domain);

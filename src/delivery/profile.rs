@@ -13,7 +13,7 @@ use super::Delivery;
 use crate::{
     chat,
     contract::{
-        ErrorCode, RoomId, Timestamp, UserId,
+        ErrorCode, RoomId, Timestamp, User, UserId,
         event::{Encoded, Ephemeral},
     },
     error::Result,
@@ -87,14 +87,17 @@ impl Delivery {
             return Ok(());
         }
         let user = Arc::new(changed.user);
+        let masked = Ephemeral::UserUpdated { user: Arc::new(User::clone(&user).masked()) };
         let event = Ephemeral::UserUpdated { user: Arc::clone(&user) };
-        let data = Encoded::new(&event);
-        for (_, sockets) in self.connections.near(user_id, rooms) {
+        let (whole, masked) = (Encoded::new(&event), Encoded::new(&masked));
+        let contacts = self.connections.near(user_id, &changed.known_in);
+        for (viewer, sockets) in self.connections.near(user_id, rooms) {
+            let is_whole = viewer == user_id || self.chat.emails().are_whole(contacts.contains_key(&viewer));
             for socket in sockets {
-                if socket.user.id == user_id {
+                if viewer == user_id {
                     socket.user.changed(&user);
                 }
-                socket.tell_encoded(event.name(), &data);
+                socket.tell_encoded(event.name(), if is_whole { &whole } else { &masked });
             }
         }
         Ok(())

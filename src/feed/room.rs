@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use super::{Attach, Attached, Command, Noted, Owner, Shared};
 use crate::{
     bus::{Audience, Committed},
-    chat,
+    chat::{self, room::Hearing},
     connections::{Connection, ConnectionId},
     contract::{
-        RoomId, Seq, UserId,
+        RoomId, Seq, User, UserId,
         event::{Encoded, Ephemeral},
     },
     error::{Error, Result},
@@ -216,7 +216,7 @@ impl Room {
         if !connection.deliver_all(&missed, hearing.joined, shared.links()) {
             return Ok(Attached { last_seq: self.delivered, replayed: missed.len() });
         }
-        self.add(shared, connection, hearing.joined);
+        self.add(shared, connection, hearing);
         connection.tell(&Ephemeral::RoomJoined {
             room_id: self.id,
             user_id: connection.user.id,
@@ -238,11 +238,13 @@ impl Room {
         chat::sync::entries(&shared.chat, self.id, after, self.delivered).await
     }
 
-    fn add(&mut self, shared: &Shared, connection: &Arc<Connection>, joined: Seq) {
+    fn add(&mut self, shared: &Shared, connection: &Arc<Connection>, hearing: Hearing) {
         let Some(first) = shared.connections.join(self.id, connection) else { return };
-        let reader = Reader { connection: Arc::clone(connection), joined };
+        let reader = Reader { connection: Arc::clone(connection), joined: hearing.joined };
         if self.readers.insert(connection.id, reader).is_none() && first {
             let user = connection.user.now();
+            let is_whole = shared.chat.emails().are_whole(hearing.is_contact);
+            let user = if is_whole { user } else { Arc::new(User::clone(&user).masked()) };
             self.tell_others(user.id, &Ephemeral::UserJoined { room_id: self.id, user_id: user.id, user });
         }
     }

@@ -41,6 +41,8 @@ pub(super) async fn create(
     Body(request): Body<CreateInvitation>,
 ) -> Result<(StatusCode, Json<Invitation>)> {
     app.limits.invitation(actor.user_id).await?;
+    let strangers = chat::invitation::strangers(&app.chat, &actor, room_id, &request).await?;
+    app.limits.strangers(actor.user_id, strangers).await?;
     let invitation = chat::invitation::create(&app.chat, &actor, room_id, request).await?;
     Ok((StatusCode::CREATED, Json(invitation)))
 }
@@ -106,4 +108,21 @@ pub(super) async fn mine(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<InvitationList>> {
     chat::invitation::mine(&app.chat, &actor, page).await.map(Json)
+}
+
+/// Decline an invitation of yours
+#[utoipa::path(
+    delete,
+    path = "/api/chat/invitations/{id}",
+    operation_id = "decline_invitation",
+    tag = "invites",
+    params(("id" = InvitationId, Path, description = "Which invitation")),
+    responses(
+        (status = 204, description = "It works no longer"),
+        (status = 404, description = "INVITE_NOT_FOUND"),
+    )
+)]
+pub(super) async fn decline(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<InvitationId>) -> Result<StatusCode> {
+    chat::invitation::decline(&app.chat, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

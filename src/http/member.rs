@@ -12,7 +12,7 @@ use crate::{
     contract::{
         Member, RoomId, UserId,
         list::{MemberList, PageQuery},
-        member::{AddMembers, Members, TransferOwnership, UpdateMember},
+        member::{AddMembers, Additions, Members, TransferOwnership, UpdateMember},
     },
     error::Result,
 };
@@ -40,7 +40,7 @@ pub(super) async fn list(
 
 /// Add people to a room
 ///
-/// Those who are in it already stay as they are.
+/// Those who are in it already stay as they are. Who has to be asked first is invited, and becomes a member by accepting.
 #[utoipa::path(
     post,
     path = "/api/chat/rooms/{id}/members",
@@ -49,7 +49,7 @@ pub(super) async fn list(
     params(("id" = RoomId, Path, description = "Which room")),
     request_body = AddMembers,
     responses(
-        (status = 201, description = "The new members", body = Members),
+        (status = 201, description = "The new members, and who was invited instead", body = Additions),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
         (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
@@ -60,9 +60,20 @@ pub(super) async fn add(
     actor: Actor,
     Id(room_id): Id<RoomId>,
     Body(request): Body<AddMembers>,
-) -> Result<(StatusCode, Json<Members>)> {
-    let members = chat::member::add(&app.chat, &actor, room_id, request).await?;
-    Ok((StatusCode::CREATED, Json(Members { members })))
+) -> Result<(StatusCode, Json<Additions>)> {
+    add_all(&app, &actor, room_id, request).await
+}
+
+async fn add_all(
+    app: &App,
+    actor: &Actor,
+    room_id: RoomId,
+    request: AddMembers,
+) -> Result<(StatusCode, Json<Additions>)> {
+    let strangers = chat::addition::strangers(&app.chat, actor, room_id, &request).await?;
+    app.limits.strangers(actor.user_id, strangers).await?;
+    let additions = chat::addition::add(&app.chat, actor, room_id, request).await?;
+    Ok((StatusCode::CREATED, Json(additions)))
 }
 
 /// Add one person to a room
@@ -73,7 +84,7 @@ pub(super) async fn add(
     tag = "members",
     params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
     responses(
-        (status = 201, description = "The new member", body = Members),
+        (status = 201, description = "The new member, or who was invited instead", body = Additions),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
         (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
@@ -83,10 +94,9 @@ pub(super) async fn add_one(
     State(app): State<Arc<App>>,
     actor: Actor,
     Id((room_id, user_id)): Id<(RoomId, UserId)>,
-) -> Result<(StatusCode, Json<Members>)> {
+) -> Result<(StatusCode, Json<Additions>)> {
     let request = AddMembers { user_ids: vec![user_id] };
-    let members = chat::member::add(&app.chat, &actor, room_id, request).await?;
-    Ok((StatusCode::CREATED, Json(Members { members })))
+    add_all(&app, &actor, room_id, request).await
 }
 
 /// Change a member's role, or mute them

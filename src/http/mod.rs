@@ -70,6 +70,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(invitation::create, invitation::list))
         .routes(routes!(invitation::revoke))
         .routes(routes!(invitation::mine))
+        .routes(routes!(invitation::decline))
         .routes(routes!(message::send))
         .routes(routes!(message::get, message::edit, message::delete))
         .routes(routes!(message::history))

@@ -92,8 +92,8 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
     if let Some(ticket) = parts.extensions.get::<HandshakeTicket>() {
         ticket.release();
     }
-    let user = chat::user::seen_by_friends(&app.chat, actor.user_id).await?;
-    let rooms = chat::room::newest(&app.chat, actor.user_id, session::ALL_ROOMS).await?;
+    let user = chat::user::seen_by_contacts(&app.chat, actor.user_id).await?;
+    let rooms = chat::room::every(&app.chat, actor.user_id).await?;
     let rooms = rooms.into_iter().map(|(room, hearing)| (room, hearing.end)).collect();
 
     app.limits.socket(actor.user_id, app.connections.taken(actor.user_id)).await?;

@@ -41,7 +41,7 @@ const PIPELINE: usize = 1024;
 pub(super) const PATIENCE: Duration = Duration::from_secs(9);
 
 /// Rooms that a socket joins by itself when it asks for all.
-pub(super) const ALL_ROOMS: u64 = chat::room::KNOWN as u64;
+const ALL_ROOMS: usize = 1_000;
 
 /// The connection of a socket that is being served, for the socket's own handler. Weak, because the connection holds the
 /// socket.
@@ -148,7 +148,7 @@ impl Session {
         // Whatever was revoked between the door and the index found nobody to end: look once more.
         self.app.auth.authenticate(&guest.token).await?;
         let user = self.actor.user_id;
-        let rooms = chat::room::newest(&self.app.chat, user, ALL_ROOMS).await?;
+        let rooms = chat::room::every(&self.app.chat, user).await?;
         self.note_new_rooms(&rooms);
         self.app.presences.arrive(user).await;
 
@@ -165,7 +165,8 @@ impl Session {
             }
         }
         if guest.handshake.rooms == RoomScope::All {
-            for (room, hearing) in rooms.into_iter().filter(|(room, _)| !guest.handshake.cursors.contains_key(room)) {
+            let others = rooms.into_iter().filter(|(room, _)| !guest.handshake.cursors.contains_key(room));
+            for (room, hearing) in others.take(ALL_ROOMS) {
                 match self.attach(room, guest.rooms.get(&room).copied(), hearing, budget).await {
                     Ok(_) => {}
                     Err(error) if matches!(error.code(), ErrorCode::RoomNotFound | ErrorCode::TooManyRooms) => {}

@@ -156,6 +156,8 @@ async fn seed(db: &Db, messages: usize) -> [Actor; 2] {
             muted_until: Set(None),
             last_sent_at: Set(None),
             left_at: Set(None),
+            participates: Set(true),
+            times_left: Set(0),
         });
         member::Entity::insert_many(members).exec_without_returning(&tx).await.unwrap();
         let mut seq = 0;

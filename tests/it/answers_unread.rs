@@ -21,6 +21,7 @@ async fn answers_that_are_not_read_cost_bounded_memory() {
     let app = App::with(settings).await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("long", &[&bob]).await;
+    bob.says(&room, "hello").await;
     let writer = ada.enters(&room).await;
     let content = "x".repeat(4_000);
     let said: Vec<_> = (0..300)

@@ -18,6 +18,8 @@ async fn a_reader_that_stops_reading_is_gone_and_hurts_nobody() {
     let app = App::start().await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
     let room = ada.opens_a_group("flooded", &[&bob, &cyd]).await;
+    // so that the others see when bob is gone
+    bob.says(&room, "hello").await;
     let stalled = bob.enters(&room).await;
     let mut witness = cyd.enters(&room).await;
     let writer = ada.connects().await;

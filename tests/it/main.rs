@@ -5,6 +5,7 @@
 
 mod absent_values;
 mod accounts;
+mod adding;
 mod addresses;
 mod answers_unread;
 mod attempts;
@@ -13,6 +14,7 @@ mod bans;
 mod cancelled_requests;
 mod clocks;
 mod commands;
+mod contacts;
 mod deleted_content;
 mod discovery;
 mod early_refusals;
@@ -31,6 +33,7 @@ mod g_stalled_reader;
 mod gone_people;
 mod history_access;
 mod invites;
+mod many_rooms;
 mod matrix;
 mod media_attachments;
 mod media_direct;

@@ -255,6 +255,7 @@ async fn a_node_goes_on_by_itself_after_its_database_moved() {
     let there = App::with(Server::settings().with("DATABASE_URL", &by_line)).await;
     let [ada, bob] = here.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("moving", &[&bob]).await;
+    bob.says(&room, "hello").await;
     let (asks, mut hears) = (ada.connects().await, bob.at(&there).enters(&room).await);
     // Longer than the time between two looks, so that one of each kind is under way. Whether a connection works is asked before;
     // what is lost is the answer to a prepared statement.

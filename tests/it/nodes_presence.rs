@@ -34,6 +34,7 @@ async fn coming_and_going_is_told_on_every_node() {
     let [ada, bob] = here.users(["ada", "bob"]).await;
     let bob = bob.at(there);
     let room = ada.opens_a_group("hall", &[&bob]).await;
+    bob.says(&room, "hello").await;
     let mut witness = ada.enters(&room).await;
     let socket = bob.connects().await;
     assert_eq!(witness.expect("user_online").await["user_id"], bob.id.as_str());
@@ -58,6 +59,7 @@ async fn who_has_a_device_on_another_node_does_not_go() {
     let (here, there) = cluster.pair();
     let [ada, bob] = here.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("hall", &[&bob]).await;
+    bob.says(&room, "hello").await;
     let mut witness = ada.enters(&room).await;
     let phone = bob.connects().await;
     witness.expect("user_online").await;
@@ -81,6 +83,8 @@ async fn the_users_of_a_dead_node_are_gone_within_35_seconds() {
     let mut cluster = Cluster::start(2).await;
     let [ada, bob, cyd] = cluster.nodes[0].users(["ada", "bob", "cyd"]).await;
     let room = ada.opens_a_group("hall", &[&bob, &cyd]).await;
+    bob.says(&room, "hello").await;
+    cyd.says(&room, "hello").await;
     let mut witness = ada.enters(&room).await;
     let (bob, cyd_there) = (bob.at(&cluster.nodes[1]), cyd.at(&cluster.nodes[1]));
     let (typist, _both) = (bob.enters(&room).await, cyd_there.enters(&room).await);
@@ -119,6 +123,7 @@ async fn a_node_that_was_frozen_has_its_users_back() {
     let cluster = Cluster::start(2).await;
     let [ada, bob] = cluster.nodes[0].users(["ada", "bob"]).await;
     let room = ada.opens_a_group("hall", &[&bob]).await;
+    bob.says(&room, "hello").await;
     let mut witness = ada.enters(&room).await;
     let frozen: &App = &cluster.nodes[1];
     let socket = bob.at(frozen).connects().await;

@@ -22,6 +22,7 @@ async fn coming_and_going_is_told_to_those_in_the_same_room() {
     let app = quick().await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("hall", &[&bob]).await;
+    bob.says(&room, "hello").await;
     let mut witness = ada.enters(&room).await;
     assert_eq!(presence(&witness, &bob).await["status"], "offline");
     for transport in [Transport::WebSocket, Transport::Polling] {
@@ -44,6 +45,7 @@ async fn the_last_device_decides_and_a_short_absence_is_none() {
     let app = quick().await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("hall", &[&bob]).await;
+    bob.says(&room, "hello").await;
     let mut witness = ada.enters(&room).await;
     let phone = bob.hears_everything().await;
     witness.expect("user_online").await;
@@ -80,6 +82,7 @@ async fn one_appears_as_one_chooses() {
     let app = quick().await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("hall", &[&bob]).await;
+    bob.says(&room, "hello").await;
     let mut witness = ada.enters(&room).await;
     let socket = bob.enters(&room).await;
     for (chosen, shown) in [("away", "away"), ("invisible", "offline"), ("online", "online")] {

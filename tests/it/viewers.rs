@@ -19,7 +19,8 @@ async fn sockets_that_vanish_while_being_added_leave_no_ghost() {
     let mut rng = Seed::of("sockets_that_vanish_while_being_added_leave_no_ghost").rng();
     let app = App::with(Server::settings().with("PARLOUR__REALTIME__PRESENCE_GRACE_MS", "50")).await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
-    ada.opens_a_group("hall", &[&bob, &cyd]).await;
+    let hall = ada.opens_a_group("hall", &[&bob, &cyd]).await;
+    bob.says(&hall, "hello").await;
     let mut witness = cyd.hears_everything().await;
     let mut rooms = Vec::new();
     for number in 0..30 * AT_ONCE {

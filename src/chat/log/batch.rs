@@ -2,7 +2,7 @@
 //! takes the next places of its rooms.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
@@ -29,7 +29,6 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
-    media::link::Links,
 };
 use entity::{member, message, room};
 
@@ -64,21 +63,21 @@ pub(super) fn fingerprint(request: &SendMessage) -> Vec<u8> {
 /// Writes a batch, in whose transaction the read marks of `marked` are moved as well. The answers stand in the order of the jobs; the outer error is the database's and the whole batch's.
 pub(super) async fn write(
     tx: &Transaction,
-    links: &Links,
+    everyone: Reader<'_>,
     jobs: &[NewMessage],
     marked: &[MemberId],
     now: Timestamp,
 ) -> Result<Vec<Result<Outcome>>> {
-    let facts = Facts::gather(tx, links, jobs, now).await?;
+    let facts = Facts::gather(tx, everyone, jobs, now).await?;
     let mut draft = Draft::new(&facts, now);
     let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
-    let Draft { rooms, rows, mentions, files, slowed, .. } = draft;
+    let Draft { rooms, rows, mentions, files, slowed, newcomers, .. } = draft;
     rows::advance(tx, &rooms, now).await?;
     rows::insert(tx, &rows).await?;
     let named = rows.iter().zip(&mentions).flat_map(|(row, users)| mention::rows(row, users)).collect();
     mention::insert(tx, named).await?;
     attachment::insert(tx, &rows, &files).await?;
-    note_senders(tx, slowed.into_values().collect(), marked, now).await?;
+    note_senders(tx, slowed.into_values().collect(), newcomers, marked, now).await?;
 
     let stored: Vec<Stored> = rows
         .into_iter()
@@ -89,7 +88,7 @@ pub(super) async fn write(
             Ok(Stored { message: facts.show(row, mentions, &files)?, history })
         })
         .collect::<Result<_>>()?;
-    let repeated = repeated(tx, links, jobs, &decisions).await?;
+    let repeated = repeated(tx, everyone, jobs, &decisions).await?;
     Ok(decisions
         .into_iter()
         .map(|decision| {
@@ -127,6 +126,8 @@ struct Draft<'a> {
     files: Vec<Vec<MediaId>>,
     /// Who sent to a room in slow mode.
     slowed: HashMap<(RoomId, UserId), MemberId>,
+    /// Who writes in a room for the first time.
+    newcomers: BTreeSet<MemberId>,
 }
 
 impl<'a> Draft<'a> {
@@ -140,6 +141,7 @@ impl<'a> Draft<'a> {
             mentions: Vec::new(),
             files: Vec::new(),
             slowed: HashMap::new(),
+            newcomers: BTreeSet::new(),
         }
     }
 
@@ -181,10 +183,13 @@ impl<'a> Draft<'a> {
             edited_at: None,
             deleted_at: None,
         });
-        if slow_mode(room, &standing).is_some()
-            && let Some(place) = self.facts.member(room.id, job.sender)
-        {
-            self.slowed.insert((room.id, job.sender), place);
+        if let Some(place) = self.facts.member(room.id, job.sender) {
+            if slow_mode(room, &standing).is_some() {
+                self.slowed.insert((room.id, job.sender), place.id);
+            }
+            if !place.participates {
+                self.newcomers.insert(place.id);
+            }
         }
         if let Some(id) = &request.client_msg_id {
             self.fresh.insert((room.id, job.sender, id), index);
@@ -250,33 +255,44 @@ fn slow_mode(room: &room::Model, standing: &Membership) -> Option<Duration> {
     standing.waits_in_slow_mode().then(|| Duration::from_secs(seconds))
 }
 
-/// Remembers when members last sent to a room in slow mode.
-async fn note_senders(tx: &Transaction, places: Vec<MemberId>, marked: &[MemberId], now: Timestamp) -> Result<()> {
-    if places.is_empty() {
+/// Remembers when members last sent to a room in slow mode, and who has written for the first time.
+async fn note_senders(
+    tx: &Transaction,
+    slowed: Vec<MemberId>,
+    newcomers: BTreeSet<MemberId>,
+    marked: &[MemberId],
+    now: Timestamp,
+) -> Result<()> {
+    if slowed.is_empty() && newcomers.is_empty() {
         return Ok(());
     }
+    let changed = slowed.iter().chain(&newcomers).chain(marked).copied();
     // All that this transaction changes, in one order: two nodes never wait for each other.
     member::Entity::find()
         .select_only()
         .column(member::Column::Id)
-        .filter(member::Column::Id.is_in(view::padded(places.iter().chain(marked).copied())))
+        .filter(member::Column::Id.is_in(view::padded(changed)))
         .order_by_asc(member::Column::Id)
         .lock(LockType::NoKeyUpdate)
         .into_tuple::<MemberId>()
         .all(tx)
         .await?;
-    member::Entity::update_many()
-        .col_expr(member::Column::LastSentAt, Expr::value(now))
-        .filter(member::Column::Id.is_in(places))
-        .exec(tx)
-        .await?;
+    for (column, value, members) in [
+        (member::Column::LastSentAt, Expr::value(now), slowed),
+        (member::Column::Participates, Expr::value(true), newcomers.into_iter().collect()),
+    ] {
+        if !members.is_empty() {
+            let those = member::Column::Id.is_in(view::padded(members));
+            member::Entity::update_many().col_expr(column, value).filter(those).exec(tx).await?;
+        }
+    }
     Ok(())
 }
 
 /// Messages of earlier transactions that were sent again, as they are now, to who sent them.
 async fn repeated(
     tx: &Transaction,
-    links: &Links,
+    everyone: Reader<'_>,
     jobs: &[NewMessage],
     decisions: &[Result<Decision>],
 ) -> Result<HashMap<MessageId, Message>> {
@@ -289,7 +305,7 @@ async fn repeated(
     let mut repeated = HashMap::new();
     for (sender, ids) in by_sender {
         let models = view::by_id(tx, ids).await?.into_values().collect();
-        let messages = view::messages(tx, Reader { user: Some(sender), links }, models).await?;
+        let messages = view::messages(tx, everyone.one(sender), models).await?;
         repeated.extend(messages.into_iter().map(|message| (message.id, message)));
     }
     Ok(repeated)

@@ -1,9 +1,6 @@
 //! What a batch must know before it decides: read once for all of its messages, inside its transaction.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType};
 
@@ -14,15 +11,15 @@ use crate::{
         attachment, find, mention,
         notes::Notes,
         permission::{Capability, Membership},
-        view::{self, Reader},
+        view::{self, Reader, Sender},
     },
     contract::{
-        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, SessionId, Timestamp,
-        UserId,
+        ErrorCode, HistoryAccess, MediaId, Message, MessageId, MessageType, RoomId, SessionId, Timestamp, UserId,
+        Visibility,
     },
     db::Transaction,
     error::{Error, Result},
-    media::{kind, link::Links},
+    media::kind,
 };
 use entity::{media, member, message, room};
 
@@ -40,14 +37,14 @@ pub(super) struct Facts<'a> {
     files: HashMap<MediaId, media::Model>,
     /// Which of them those that are forwarded carry.
     carried: HashMap<MessageId, Vec<MediaId>>,
-    links: &'a Links,
+    everyone: Reader<'a>,
 }
 
 impl<'a> Facts<'a> {
     /// Reads them, and locks the rooms (in the order of their ids) until the transaction ends.
     pub(super) async fn gather(
         tx: &Transaction,
-        links: &'a Links,
+        everyone: Reader<'a>,
         jobs: &[NewMessage],
         now: Timestamp,
     ) -> Result<Self> {
@@ -64,7 +61,7 @@ impl<'a> Facts<'a> {
         let named = view::by_id(tx, named).await?;
         let senders = jobs.iter().map(|job| job.sender).chain(named.values().map(|original| original.sender_id));
         let others = jobs.iter().filter_map(|job| find::other_of(rooms.get(&job.request.room_id)?, job.sender));
-        let people = view::people(tx, links, senders.chain(others).collect()).await?;
+        let people = view::people(tx, everyone.links, senders.chain(others).collect()).await?;
         let logins: BTreeSet<SessionId> = jobs.iter().map(|job| job.session).collect();
         let logins = standing::standing(tx, view::padded(logins), now).await?;
         let mentionable = mentionable(tx, jobs).await?;
@@ -72,7 +69,7 @@ impl<'a> Facts<'a> {
         let carried = attachment::carried(tx, forwarded).await?;
         let own = jobs.iter().flat_map(|job| attachment::named_in(&job.request));
         let files = attachment::held(tx, own.chain(carried.values().flatten().copied()).collect()).await?;
-        Ok(Self { rooms, places, people, logins, stored, named, mentionable, files, carried, links })
+        Ok(Self { rooms, places, people, logins, stored, named, mentionable, files, carried, everyone })
     }
 
     /// Whether the sender's account and login stand still: a message may have waited for long.
@@ -101,8 +98,8 @@ impl<'a> Facts<'a> {
     }
 
     /// Somebody's place in a room.
-    pub(super) fn member(&self, room: RoomId, user: UserId) -> Option<MemberId> {
-        self.places.get(&(room, user)).map(|place| place.id)
+    pub(super) fn member(&self, room: RoomId, user: UserId) -> Option<&member::Model> {
+        self.places.get(&(room, user))
     }
 
     /// When somebody last sent to a room in slow mode.
@@ -172,17 +169,19 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// A new row as clients see it.
+    /// A new row as all see it who hear the room.
     pub(super) fn show(&self, row: message::Model, mentions: Vec<UserId>, files: &[MediaId]) -> Result<Message> {
-        let everyone = Reader { user: None, links: self.links };
         let files = files.iter().filter_map(|id| self.files.get(id));
-        let attachments = files.map(|file| attachment::show(file, everyone)).collect();
+        let attachments = files.map(|file| attachment::show(file, self.everyone)).collect();
         let sender = self.people.get(&row.sender_id).ok_or(Error::USER_NOT_FOUND)?;
+        let is_public = self.rooms.get(&row.room_id).is_none_or(|room| room.visibility == Visibility::Public);
+        // Who writes in a room that is not public is a contact of its other members.
+        let sender = Sender::new(sender, self.everyone.emails.are_whole(!is_public));
         let reply_to = row
             .reply_to_id
             .and_then(|id| self.named.get(&id))
             .and_then(|original| Some(view::preview(original, self.people.get(&original.sender_id)?)));
-        Ok(view::message(row, Arc::clone(sender), reply_to, Notes { mentions, ..Notes::default() }, attachments))
+        Ok(view::message(row, sender, reply_to, Notes { mentions, ..Notes::default() }, attachments))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     auth::Actor,
     bus::{Bus, Hears, Notice},
     clock::Clock,
+    config::Emails,
     contract::{
         EventKind, MemberId, MessageId, RoomId, Seq, SessionId, Timestamp, UserId, command::SentMessage,
         message::SendMessage,
@@ -79,9 +80,9 @@ pub type Answer = oneshot::Receiver<Result<SentMessage>>;
 
 impl Log {
     /// Starts the writer. It stops when the last handle is gone.
-    pub(super) fn start(db: Db, clock: Clock, bus: Bus, links: Links) -> Self {
+    pub(super) fn start(db: Db, clock: Clock, bus: Bus, links: Links, emails: Emails) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::run(jobs, db, clock, bus, links));
+        tokio::spawn(writer::run(jobs, db, clock, bus, links, emails));
         Self { queue }
     }
 

@@ -170,10 +170,10 @@ impl<'a> Subjects<'a> {
                 Durable::MemberRemoved { user_id: member()?.user_id, reason: event.reason.clone().unwrap_or_default() }
             }
             EventKind::RoomUpdated => Durable::RoomUpdated {
-                room: view::room(
+                room: Box::new(view::room(
                     self.room.clone().ok_or_else(|| Error::internal("a log entry names a room that is not there"))?,
                     self.reader.links,
-                ),
+                )),
             },
             EventKind::RoomDeleted => Durable::RoomDeleted {},
         })

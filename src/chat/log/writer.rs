@@ -26,8 +26,12 @@ use super::{
 use crate::{
     auth::standing,
     bus::{Bus, Committed, Notice},
-    chat::{attachment, view::padded},
+    chat::{
+        attachment,
+        view::{Reader, padded},
+    },
     clock::Clock,
+    config::Emails,
     contract::{MemberId, Seq, SessionId, Timestamp, command::SentMessage, event::Durable},
     db::{Db, Transaction},
     error::{Error, Result},
@@ -68,7 +72,7 @@ enum Failure {
 }
 
 /// Stores what comes through `jobs` until it is closed.
-pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus: Bus, links: Links) {
+pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus: Bus, links: Links, emails: Emails) {
     let (told, results) = mpsc::channel(4);
     tokio::spawn(tell(results, bus, links.clone()));
     let mut queued = Vec::with_capacity(BATCH);
@@ -84,7 +88,7 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus
                 }
             }
         }
-        let results = store(&db, &links, clock, &batch).await;
+        let results = store(&db, Reader::everyone(&links, emails), clock, &batch).await;
         if told.send((batch, results)).await.is_err() {
             return;
         }
@@ -93,8 +97,8 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus
 
 /// Stores a batch in one transaction. Should the database refuse it, each message is tried alone: one that it can't take
 /// fails alone, not its batch.
-async fn store(db: &Db, links: &Links, clock: Clock, batch: &Batch) -> Results {
-    let error = match commit(db, links, clock, &batch.messages, &batch.marks).await {
+async fn store(db: &Db, everyone: Reader<'_>, clock: Clock, batch: &Batch) -> Results {
+    let error = match commit(db, everyone, clock, &batch.messages, &batch.marks).await {
         Ok(results) => return results,
         Err(Failure::Before(error @ Error::Internal(_))) if batch.messages.len() + batch.marks.len() > 1 => error,
         Err(Failure::Before(error) | Failure::Commit(error)) => {
@@ -108,10 +112,10 @@ async fn store(db: &Db, links: &Links, clock: Clock, batch: &Batch) -> Results {
     tracing::warn!(%error, "a batch was refused; trying its messages one by one");
     let mut results = Results { messages: Vec::new(), marks: Vec::new() };
     for message in batch.messages.chunks(1) {
-        results.messages.extend(alone(commit(db, links, clock, message, &[]).await.map(|results| results.messages)));
+        results.messages.extend(alone(commit(db, everyone, clock, message, &[]).await.map(|results| results.messages)));
     }
     for mark in batch.marks.chunks(1) {
-        results.marks.extend(alone(commit(db, links, clock, &[], mark).await.map(|results| results.marks)));
+        results.marks.extend(alone(commit(db, everyone, clock, &[], mark).await.map(|results| results.marks)));
     }
     results
 }
@@ -128,7 +132,7 @@ fn alone<T>(result: Result<Vec<Result<T>>, Failure>) -> Vec<Result<T>> {
 
 async fn commit(
     db: &Db,
-    links: &Links,
+    everyone: Reader<'_>,
     clock: Clock,
     messages: &[NewMessage],
     marks: &[NewMark],
@@ -139,7 +143,7 @@ async fn commit(
         let messages = if messages.is_empty() {
             Vec::new()
         } else {
-            batch::write(&tx, links, messages, &marked, clock.now()).await?
+            batch::write(&tx, everyone, messages, &marked, clock.now()).await?
         };
         let marks = move_marks(&tx, marks, clock.now()).await?;
         Ok((tx, Results { messages, marks }))
@@ -212,9 +216,12 @@ async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus, links: Li
                     let Stored { message, history } = *stored;
                     let change = Durable::NewMessage { message: message.clone() };
                     entries.push(Committed::new(message.room_id, message.seq, change, history));
-                    SentMessage { message: attachment::addressed(message, job.sender, &links), duplicate: false }
+                    SentMessage {
+                        message: attachment::addressed(message.for_sender(), job.sender, &links),
+                        duplicate: false,
+                    }
                 }
-                Outcome::Repeated(message) => SentMessage { message: *message, duplicate: true },
+                Outcome::Repeated(message) => SentMessage { message: message.for_sender(), duplicate: true },
             });
             let _ = job.reply.send(answer);
         }

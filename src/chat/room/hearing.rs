@@ -4,50 +4,53 @@ use std::collections::HashMap;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect};
 
-use super::of_user;
 use crate::{
     chat::{Chat, find, permission::Capability},
-    contract::{RoomId, Seq, Timestamp, UserId},
+    contract::{HistoryAccess, RoomId, Seq, UserId, Visibility},
     error::Result,
 };
 use entity::{member, room};
 
-/// Rooms of a user that a node knows when their first socket comes: the newest.
-pub const KNOWN: usize = 1_000;
-
-/// The newest rooms of a user, for those who want them all at once.
+/// Every room of a user: first those that they take part in, then those that they were put into, and of each kind the most
+/// recently active first. However many rooms others put them into, theirs are at the front.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn newest(chat: &Chat, user: UserId, limit: u64) -> Result<Vec<(RoomId, Hearing)>> {
-    let places = places(chat.db.read(), user).await?;
-    let rooms = room::Entity::find()
-        .filter(of_user(user))
-        .order_by_desc(room::Column::ActiveAt)
-        .limit(limit)
-        .all(chat.db.read())
-        .await?;
-    let heard = |room: room::Model| Some((room.id, Hearing::of(&room, places.get(&room.id)?)));
-    Ok(rooms.into_iter().filter_map(heard).collect())
+pub async fn every(chat: &Chat, user: UserId) -> Result<Vec<(RoomId, Hearing)>> {
+    hearings(chat.db.read(), user).await
 }
 
-/// The places of a user in all their rooms.
-pub(in crate::chat) async fn places(db: &impl ConnectionTrait, user: UserId) -> Result<HashMap<RoomId, member::Model>> {
-    let places = member::Entity::find()
+/// The same, on any connection.
+pub(in crate::chat) async fn hearings(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<(RoomId, Hearing)>> {
+    let home = member::Entity::belongs_to(room::Entity).from(member::Column::RoomId).to(room::Column::Id).into();
+    let rows: Vec<(RoomId, Seq, HistoryAccess, Visibility, Seq, bool)> = member::Entity::find()
+        .select_only()
+        .columns([room::Column::Id, room::Column::LastSeq, room::Column::History, room::Column::Visibility])
+        .columns([member::Column::JoinedSeq, member::Column::Participates])
+        .join(JoinType::InnerJoin, home)
         .filter(member::Column::UserId.eq(user))
         .filter(member::Column::LeftAt.is_null())
+        .filter(room::Column::DeletedAt.is_null())
+        .order_by_desc(member::Column::Participates)
+        .order_by_desc(room::Column::ActiveAt)
+        .into_tuple()
         .all(db)
         .await?;
-    Ok(places.into_iter().map(|place| (place.room_id, place)).collect())
+    let hearing = |(id, end, history, visibility, joined, participates)| {
+        let is_contact = participates && visibility != Visibility::Public;
+        (id, Hearing { end, joined, reads_from: find::reads_from(history, joined), is_contact })
+    };
+    Ok(rows.into_iter().map(hearing).collect())
 }
 
 /// Somebody's place in a room.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     pub room_id: RoomId,
-    /// Where in the log, and when, they joined, the last time.
+    /// Where in the log they joined, the last time.
     pub joined_seq: Seq,
-    pub joined_at: Timestamp,
+    /// Whether it makes them a contact of the other members.
+    pub is_contact: bool,
 }
 
 /// The places of some users in all their rooms.
@@ -56,10 +59,11 @@ pub struct Place {
 /// When the database does not answer.
 pub async fn all_places(chat: &Chat, users: Vec<UserId>) -> Result<HashMap<UserId, Vec<Place>>> {
     let home = member::Entity::belongs_to(room::Entity).from(member::Column::RoomId).to(room::Column::Id).into();
-    let rows: Vec<(UserId, RoomId, Seq, Timestamp)> = member::Entity::find()
+    let rows: Vec<(UserId, RoomId, Seq, bool, Visibility)> = member::Entity::find()
         .select_only()
         .columns([member::Column::UserId, member::Column::RoomId])
-        .columns([member::Column::JoinedSeq, member::Column::JoinedAt])
+        .columns([member::Column::JoinedSeq, member::Column::Participates])
+        .column(room::Column::Visibility)
         .filter(member::Column::UserId.is_in(users))
         .filter(member::Column::LeftAt.is_null())
         .join(JoinType::InnerJoin, home)
@@ -68,8 +72,9 @@ pub async fn all_places(chat: &Chat, users: Vec<UserId>) -> Result<HashMap<UserI
         .all(chat.db.read())
         .await?;
     let mut places: HashMap<UserId, Vec<Place>> = HashMap::new();
-    for (user, room_id, joined_seq, joined_at) in rows {
-        places.entry(user).or_default().push(Place { room_id, joined_seq, joined_at });
+    for (user, room_id, joined_seq, participates, visibility) in rows {
+        let is_contact = participates && visibility != Visibility::Public;
+        places.entry(user).or_default().push(Place { room_id, joined_seq, is_contact });
     }
     Ok(places)
 }
@@ -83,18 +88,15 @@ pub struct Hearing {
     pub joined: Seq,
     /// The first place they may read.
     pub reads_from: Seq,
+    /// Whether they are a contact of the other members.
+    pub is_contact: bool,
 }
 
 impl Hearing {
-    pub(in crate::chat) fn of(room: &room::Model, place: &member::Model) -> Self {
+    fn of(room: &room::Model, place: &member::Model) -> Self {
         let reads_from = find::standing(room, place).reads_from;
-        Self { end: room.last_seq, joined: place.joined_seq, reads_from }
-    }
-
-    /// As somebody hears it who joined just now, in the place `joined`.
-    #[must_use]
-    pub fn since(joined: Seq) -> Self {
-        Self { end: joined, joined, reads_from: joined }
+        let is_contact = place.participates && room.visibility != Visibility::Public;
+        Self { end: room.last_seq, joined: place.joined_seq, reads_from, is_contact }
     }
 
     /// What follows `after` and may be read follows this.

@@ -23,7 +23,7 @@ fn pair(name: &str, email: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn an_address_is_masked_until_a_room_is_shared() {
+async fn an_address_is_masked_until_its_owner_takes_part_in_a_shared_room() {
     let server = Server::start().await;
     let ((_, ada), (grace_id, grace)) = (server.person("ada").await, server.person("grace").await);
     server.person("linus").await;
@@ -39,14 +39,16 @@ async fn an_address_is_masked_until_a_room_is_shared() {
     let room = json!({"room_type": "direct", "member_ids": [grace_id]});
     let (status, room) = server.send("POST", "/api/chat/rooms", &ada, Some(room)).await;
     assert_eq!(status, StatusCode::CREATED, "{room}");
+    assert_eq!(server.found(&ada, "grace@").await, [], "she has done nothing");
+    assert_eq!(server.found(&grace, "ada@").await, [pair("ada", "ada@example.com")], "who opened the room");
+    let message = json!({"room_id": room["id"], "content": "Hello"});
+    server.send("POST", "/api/chat/messages", &grace, Some(message)).await;
     assert_eq!(server.found(&ada, "grace@").await, [pair("grace", "grace@example.com")]);
     let (_, seen) = server.send("GET", &format!("/api/users/{grace_id}"), &ada, None).await;
     assert_eq!((&seen["email"], seen.get("last_login")), (&json!("grace@example.com"), None));
     let (_, own) = server.send("GET", &format!("/api/users/{grace_id}"), &grace, None).await;
     assert!(own["last_login"].is_string());
 
-    let message = json!({"room_id": room["id"], "content": "Hello"});
-    server.send("POST", "/api/chat/messages", &grace, Some(message)).await;
     let (_, list) = server.send("GET", "/api/users/users?page_size=1", &ada, None).await;
     let contact = &list["users"][0];
     assert_eq!((&contact["room_id"], &contact["unread_count"]), (&room["id"], &json!(1)), "{list}");

@@ -145,7 +145,7 @@ describe("accounts", { concurrency: 4 }, () => {
     assert.deepEqual(users, []);
   });
 
-  test("people are found by name, at both addresses, with an address only for acquaintances", async () => {
+  test("people are found by name, at both addresses, with an address only for contacts", async () => {
     const [ada, bob] = await people(here.server, "ada", "bob");
     const listed = await ada.call("GET", `/api/users?search=${bob.username}`, undefined, 200);
     assert.deepEqual(await ada.call("GET", `/api/users/users?search=${bob.username}`, undefined, 200), listed);
@@ -172,7 +172,7 @@ describe("accounts", { concurrency: 4 }, () => {
     assert.equal(users[0].room_id, room.id);
     assert.equal(users[0].last_message.id, last.id);
     assert.equal(users[0].unread_count, 2);
-    assert.equal(users[0].email, bob.email, "they share a room now");
+    assert.equal(users[0].email, bob.email, "he has written in a room that they share");
   });
 
   test("lists refuse pages that do not exist", async () => {

@@ -10,10 +10,11 @@ import { overEachTransport } from "./transports.mjs";
 const GRACE = 3_000;
 const here = serverForThisFile({ PARLOUR__REALTIME__PRESENCE_GRACE_MS: `${GRACE}` });
 
-/** Ada watches from a room that she shares with Bob. */
+/** Ada watches from a room that she shares with Bob, who has written there: so he is a contact of hers. */
 async function adaWatchesBob(transport) {
   const [ada, bob] = await people(here.server, "ada", "bob");
   const room = await ada.openGroup([bob]);
+  await bob.send(room.id, "hello");
   const adas = await ada.enter(transport, room);
   const ofBob = (event) => event.user_id === bob.id;
   const ask = async () => (await adas.ask("get_presence", { user_ids: [bob.id] })).users;

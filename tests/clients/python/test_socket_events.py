@@ -119,6 +119,7 @@ def test_sync_answers_what_was_missed(people, way):
 def test_presence_is_asked_for_chosen_and_seen(people, way):
     ada, bob = people("ada", "bob")
     room = ada.open_group(bob)
+    bob.send(room, "hello")
     adas = ada.enter(way, room)
 
     def status():

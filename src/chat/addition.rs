@@ -1,0 +1,144 @@
+//! Adding people to a group.
+
+use std::collections::{BTreeSet, HashSet};
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::json;
+
+use super::{
+    Chat,
+    audit::{self, Deed},
+    ban, find, invitation, log,
+    member::{self as people, NewMember},
+    permission::Capability,
+    privacy,
+    room::{ROOM_FULL, is_over},
+    view,
+};
+use crate::{
+    auth::Actor,
+    config::Adding,
+    contract::{
+        AuditAction, ErrorCode, FieldError, RoomId, UserId,
+        member::{AddMembers, Additions},
+    },
+    error::{Error, Result},
+};
+use entity::member;
+
+/// How often somebody may leave a room by themselves and be put back by others. Once may be a mistake.
+const PUT_BACK: i32 = 1;
+
+/// Adds people to a group, as members. Those who are in it already stay as they are, and who has to be asked first is invited; a ban
+/// of somebody who is added or invited is lifted by that.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND`, `ROOM_FULL`, and `ALREADY_MEMBER` when
+/// nobody new is named.
+pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<Additions> {
+    check_added(&request)?;
+    let now = chat.clock.now();
+    let tx = chat.begin(actor).await?;
+    let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = standing.permit(Capability::ManageMembers)?;
+    let named: BTreeSet<UserId> = request.user_ids.into_iter().collect();
+    people::all_exist(&tx, &named).await?;
+    let here = people::present(&tx, room_id, named.iter().copied()).await?;
+    let absent: BTreeSet<UserId> = named.difference(&here).copied().collect();
+    if absent.is_empty() {
+        return Err(Error::Refused(ErrorCode::AlreadyMember, "they are in the room already"));
+    }
+    let mut invited = asks_first(chat, &tx, actor.user_id, &absent).await?;
+    invited.extend(stays_away(&tx, room_id, actor.user_id, &absent).await?);
+    let new: Vec<NewMember> = absent.difference(&invited).copied().map(NewMember::added).collect();
+    let invited: Vec<UserId> = invited.into_iter().collect();
+    let count = i32::try_from(new.len()).map_err(Error::internal)?;
+    if is_over(chat, room.max_members, room.member_count + count) {
+        return Err(ROOM_FULL);
+    }
+    let banned = ban::among(&tx, room_id, absent, now).await?;
+    ban::lift(&tx, room_id, &banned).await?;
+    let unbanned = banned.iter().map(|user| Deed::new(AuditAction::MemberUnbanned).to(*user));
+    let added = new
+        .iter()
+        .map(|member| Deed::new(AuditAction::MemberAdded).to(member.user_id).after(json!({"role": member.role})));
+    audit::enter(&tx, &permit, unbanned.chain(added), now).await?;
+    invitation::invite_all(&tx, &permit, &invited, now).await?;
+    if new.is_empty() {
+        tx.commit().await?;
+        return Ok(Additions { members: Vec::new(), invited });
+    }
+    let changes = people::insert(&tx, &room, room.last_seq, &new, now).await?;
+    people::count(&tx, room_id, count).await?;
+    let room = log::append(&tx, &permit, &changes, now).await?;
+    let added = member::Entity::find()
+        .filter(member::Column::RoomId.eq(room_id))
+        .filter(member::Column::UserId.is_in(new.iter().map(|member| member.user_id)))
+        .order_by_asc(member::Column::JoinedSeq)
+        .all(&tx)
+        .await?;
+    let added = view::members(&tx, chat.reader(actor.user_id), added).await?;
+    log::commit(chat, tx, &room, changes.len()).await?;
+    Ok(Additions { members: added, invited })
+}
+
+/// Which of some people `user` cannot put into a room at once.
+pub(super) async fn asks_first(
+    chat: &Chat,
+    db: &impl ConnectionTrait,
+    user: UserId,
+    people: &BTreeSet<UserId>,
+) -> Result<BTreeSet<UserId>> {
+    if chat.privacy.adding == Adding::Anyone {
+        return Ok(BTreeSet::new());
+    }
+    let known = privacy::contacts(db, user, people.iter().copied().collect()).await?;
+    Ok(people.iter().copied().filter(|other| !known.contains(other)).collect())
+}
+
+/// Which of some people have left a room by themselves again and again, and are no contacts of `user`.
+async fn stays_away(
+    db: &impl ConnectionTrait,
+    room: RoomId,
+    user: UserId,
+    people: &BTreeSet<UserId>,
+) -> Result<BTreeSet<UserId>> {
+    let left: HashSet<UserId> = member::Entity::find()
+        .select_only()
+        .column(member::Column::UserId)
+        .filter(member::Column::RoomId.eq(room))
+        .filter(member::Column::UserId.is_in(people.iter().copied()))
+        .filter(member::Column::TimesLeft.gt(PUT_BACK))
+        .into_tuple()
+        .all(db)
+        .await?
+        .into_iter()
+        .collect();
+    let known = privacy::contacts(db, user, left.clone()).await?;
+    Ok(left.difference(&known).copied().collect())
+}
+
+/// How many of those whom somebody is about to add are neither in the room nor contacts of theirs.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &AddMembers) -> Result<usize> {
+    check_added(request)?;
+    let db = chat.db.read();
+    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
+    standing.permit(Capability::ManageMembers)?;
+    let here = people::present(db, room_id, request.user_ids.iter().copied()).await?;
+    let new = request.user_ids.iter().filter(|id| !here.contains(id)).copied().collect();
+    privacy::strangers(db, actor.user_id, new).await
+}
+
+fn check_added(request: &AddMembers) -> Result<()> {
+    Error::check([
+        people::at_most(&request.user_ids, "user_ids"),
+        if request.user_ids.is_empty() {
+            Err(FieldError::new("user_ids", "missing", "must name somebody"))
+        } else {
+            Ok(())
+        },
+    ])
+}

@@ -1,0 +1,69 @@
+//! The room of two people: the same one for both, always.
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
+
+use super::details;
+use crate::{
+    auth::Actor,
+    chat::{
+        Chat, addition, invitation, log,
+        member::{self as people, NewMember},
+        permission::Permit,
+    },
+    contract::{Role, Room, RoomId, UserId},
+    error::{Error, Result},
+};
+use entity::room;
+
+/// Both people of a direct room, in one order.
+pub(in crate::chat) fn direct_key(one: UserId, other: UserId) -> String {
+    format!("{}:{}", one.min(other), one.max(other))
+}
+
+/// The room of this key.
+pub(super) async fn find(db: &impl ConnectionTrait, key: &str) -> Result<Option<room::Model>> {
+    Ok(room::Entity::find().filter(room::Column::DirectKey.eq(key)).one(db).await?)
+}
+
+/// The room that two people have, for one of them who asks for it. Whoever was invited to it accepts by asking; whoever waits for
+/// the other one invites them again, unless an invitation is open.
+pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId) -> Result<Room> {
+    let db = chat.db.read();
+    let both = [actor.user_id, other];
+    if people::present(db, id, both.into_iter()).await?.len() == both.len() {
+        let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+        return details(db, chat.reader(actor.user_id), room).await;
+    }
+    let now = chat.clock.now();
+    let tx = chat.begin(actor).await?;
+    let room = room::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(&tx).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+    // Two people have one room: it lets both of them in.
+    let permit = Permit { room_id: id, user_id: actor.user_id };
+    let here = people::present(&tx, id, both.into_iter()).await?;
+    let mut new = Vec::new();
+    if !here.contains(&actor.user_id) {
+        invitation::end_for(&tx, id, actor.user_id).await?;
+        new.push(NewMember::by_choice(actor.user_id, Role::Member));
+    }
+    let mut invited = None;
+    if !here.contains(&other) {
+        people::all_exist(&tx, &[other].into()).await?;
+        if addition::asks_first(chat, &tx, actor.user_id, &[other].into()).await?.is_empty() {
+            new.push(NewMember::added(other));
+        } else {
+            invitation::invite_all(&tx, &permit, &[other], now).await?;
+            invited = Some(vec![other]);
+        }
+    }
+    if new.is_empty() {
+        let answer = details(&tx, chat.reader(actor.user_id), room).await?;
+        tx.commit().await?;
+        return Ok(Room { invited, ..answer });
+    }
+    let changes = people::insert(&tx, &room, room.last_seq, &new, now).await?;
+    people::count(&tx, id, i32::try_from(new.len()).map_err(Error::internal)?).await?;
+    let room = log::append(&tx, &permit, &changes, now).await?;
+    let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
+    log::commit(chat, tx, &room, changes.len()).await?;
+    Ok(Room { invited, ..answer })
+}
