@@ -10,14 +10,22 @@ use super::{User, unless_empty};
 #[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery", "username": "ada"}))]
 pub struct Register {
     /// At most 254 characters; unique without regard to case.
+    #[schema(
+        min_length = 6,
+        max_length = 254,
+        pattern = r"^[!#-'*+./0-9=?A-Z^-~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"
+    )]
     pub email: String,
     /// 8 to 128 characters.
+    #[schema(min_length = 8, max_length = 128)]
     pub password: String,
     /// 3 to 32 letters, digits, `_`, `-` or `.`; unique without regard to case.
     #[serde(default, deserialize_with = "unless_empty")]
+    #[schema(min_length = 3, max_length = 32, pattern = r"^[A-Za-z0-9_.-]{3,32}$")]
     pub username: Option<String>,
     /// 1 to 100 characters.
     #[serde(default, deserialize_with = "unless_empty")]
+    #[schema(min_length = 1, max_length = 100)]
     pub full_name: Option<String>,
 }
 
@@ -25,8 +33,11 @@ pub struct Register {
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery"}))]
 pub struct Login {
+    #[schema(max_length = 254)]
     pub email: Option<String>,
+    #[schema(max_length = 254)]
     pub username: Option<String>,
+    #[schema(max_length = 128)]
     pub password: String,
 }
 
@@ -43,6 +54,7 @@ impl Login {
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2lnbmF0dXJl"}))]
 pub struct Refresh {
+    #[schema(min_length = 1, max_length = 4096)]
     pub refresh_token: String,
 }
 

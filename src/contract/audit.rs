@@ -15,14 +15,16 @@ pub struct AuditEntry {
     /// What.
     pub action: AuditAction,
     /// To whom.
+    #[schema(required)]
     pub user_id: Option<UserId>,
     /// To which message.
+    #[schema(required)]
     pub message_id: Option<MessageId>,
     /// What was, of what changed.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, required)]
     pub before: Option<Value>,
     /// What is since.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, required)]
     pub after: Option<Value>,
     pub created_at: Timestamp,
 }

@@ -11,9 +11,11 @@ pub struct Ban {
     pub room_id: RoomId,
     pub user_id: UserId,
     pub banned_by: UserId,
+    #[schema(required)]
     pub reason: Option<String>,
     pub created_at: Timestamp,
     /// `null` for ever.
+    #[schema(required)]
     pub expires_at: Option<Timestamp>,
 }
 
@@ -23,6 +25,7 @@ pub struct Ban {
 pub struct CreateBan {
     /// At most 500 characters.
     #[serde(default, deserialize_with = "unless_empty")]
+    #[schema(max_length = 500)]
     pub reason: Option<String>,
     /// In the future; for ever unless said otherwise.
     pub expires_at: Option<Timestamp>,

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 use super::Timestamp;
 
 macro_rules! codes {
-    ($(#[doc = $doc:literal] $variant:ident = $text:literal $status:literal),+ $(,)?) => {
+    // As `tt` the texts reach the derives as they are; a `literal` is a group to them, which utoipa does not look into.
+    ($(#[doc = $doc:tt] $variant:ident = $text:tt $status:literal),+ $(,)?) => {
         /// Why a request was refused. The list is closed; a client may match on it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum ErrorCode {

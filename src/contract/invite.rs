@@ -15,7 +15,9 @@ pub struct Invite {
     pub role: Role,
     /// How often it was used.
     pub uses: i32,
+    #[schema(required)]
     pub max_uses: Option<i32>,
+    #[schema(required)]
     pub expires_at: Option<Timestamp>,
     pub created_by: UserId,
     pub created_at: Timestamp,
@@ -26,8 +28,10 @@ pub struct Invite {
 #[schema(example = json!({"expires_in": 604_800, "max_uses": 10}))]
 pub struct CreateInvite {
     /// Seconds, 60 to 31,536,000; it never expires unless said otherwise.
+    #[schema(minimum = 60, maximum = 31_536_000)]
     pub expires_in: Option<i64>,
     /// 1 to 100,000; any number unless said otherwise.
+    #[schema(minimum = 1, maximum = 100_000)]
     pub max_uses: Option<i32>,
     /// `member` (unless said otherwise) or `viewer`; `admin` if you own the room.
     pub role: Option<Role>,
@@ -36,7 +40,9 @@ pub struct CreateInvite {
 /// What somebody sees who has a code and is not in the room.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InvitePreview {
+    #[schema(required)]
     pub name: Option<String>,
+    #[schema(required)]
     pub avatar_url: Option<String>,
     pub member_count: i32,
 }
@@ -47,8 +53,14 @@ pub struct InvitePreview {
 pub struct CreateInvitation {
     pub user_id: Option<UserId>,
     #[serde(default, deserialize_with = "unless_empty")]
+    #[schema(min_length = 3, max_length = 32, pattern = r"^[A-Za-z0-9_.-]{3,32}$")]
     pub username: Option<String>,
     #[serde(default, deserialize_with = "unless_empty")]
+    #[schema(
+        min_length = 6,
+        max_length = 254,
+        pattern = r"^[!#-'*+./0-9=?A-Z^-~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"
+    )]
     pub email: Option<String>,
 }
 
@@ -59,7 +71,9 @@ pub struct Invitation {
     pub room_id: RoomId,
     pub invited_by_id: UserId,
     /// Who may use it; for an e-mail address, whoever has the code.
+    #[schema(required)]
     pub user_id: Option<UserId>,
+    #[schema(required)]
     pub email: Option<String>,
     pub invitation_code: String,
     pub is_used: bool,

@@ -11,9 +11,11 @@ use crate::error::{Error, Result};
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// From 1.
+    #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
     pub page: Option<i64>,
     /// 1 to 100; 20 unless said otherwise.
     #[serde(alias = "size")]
+    #[param(minimum = 1, maximum = 100)]
     pub page_size: Option<i64>,
 }
 
@@ -22,11 +24,14 @@ pub struct PageQuery {
 #[into_params(parameter_in = Query)]
 pub struct SearchQuery {
     /// Part of a name; at most 100 characters.
+    #[param(max_length = 100)]
     pub search: Option<String>,
     /// From 1.
+    #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
     pub page: Option<i64>,
     /// 1 to 100; 20 unless said otherwise.
     #[serde(alias = "size")]
+    #[param(minimum = 1, maximum = 100)]
     pub page_size: Option<i64>,
 }
 

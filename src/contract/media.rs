@@ -62,11 +62,14 @@ pub struct MediaLink {
 #[into_params(parameter_in = Query)]
 pub struct DirectUploadQuery {
     /// 1 to 255 characters.
+    #[param(min_length = 1, max_length = 255)]
     pub filename: String,
     /// Such as `image/png`.
     #[serde(alias = "content_type")]
+    #[param(max_length = 255)]
     pub mime_type: String,
     /// Bytes, exactly.
+    #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
     pub size: i64,
     /// The room that it is for: refused at once where you may not send.
     pub room_id: Option<RoomId>,
@@ -93,5 +96,6 @@ pub struct UploadForm {
     #[schema(value_type = String, format = Binary)]
     pub file: Vec<u8>,
     /// The room that it is for: refused where you may not send.
+    #[schema(value_type = RoomId, required = false)]
     pub room_id: Option<RoomId>,
 }

@@ -17,8 +17,10 @@ pub struct Member {
     pub joined_at: Timestamp,
     /// They have read the room up to here.
     pub last_read_seq: Seq,
+    #[schema(required)]
     pub last_read_at: Option<Timestamp>,
     /// They may not send before this.
+    #[schema(required)]
     pub muted_until: Option<Timestamp>,
     /// False after they left.
     pub is_active: bool,
@@ -44,6 +46,7 @@ impl Member {
 #[schema(example = json!({"user_ids": ["0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11"]}))]
 pub struct AddMembers {
     /// 1 to 500 users.
+    #[schema(min_items = 1, max_items = 500)]
     pub user_ids: Vec<UserId>,
 }
 

@@ -23,23 +23,34 @@ pub struct Message {
     #[serde(skip)]
     pub own_sender: Option<Arc<User>>,
     pub message_type: MessageType,
+    #[schema(required)]
     pub content: Option<String>,
+    #[schema(required)]
     pub media_id: Option<MediaId>,
+    #[schema(required)]
     pub media_url: Option<String>,
+    #[schema(required)]
     pub media_filename: Option<String>,
     /// Bytes.
+    #[schema(required)]
     pub media_size: Option<i64>,
+    #[schema(required)]
     pub media_mime_type: Option<String>,
     /// Pixels.
+    #[schema(required)]
     pub media_width: Option<i32>,
     /// Pixels.
+    #[schema(required)]
     pub media_height: Option<i32>,
+    #[schema(required)]
     pub thumbnail_url: Option<String>,
     /// The files it carries; the `media_*` fields tell of the first.
     pub attachments: Vec<Media>,
+    #[schema(required)]
     pub reply_to_id: Option<MessageId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyPreview>,
+    #[schema(required)]
     pub forwarded_from_id: Option<MessageId>,
     /// Replies it ever got, deleted ones included.
     pub reply_count: i64,
@@ -48,15 +59,19 @@ pub struct Message {
     pub reactions: Vec<Reaction>,
     pub is_pinned: bool,
     pub is_edited: bool,
+    #[schema(required)]
     pub edited_at: Option<Timestamp>,
     pub is_deleted: bool,
+    #[schema(required)]
     pub deleted_at: Option<Timestamp>,
     pub created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<String>,
     pub is_bot: bool,
     pub is_ai_message: bool,
+    #[schema(required)]
     pub ai_model_used: Option<String>,
+    #[schema(required)]
     pub credits_used: Option<f64>,
 }
 
@@ -105,6 +120,7 @@ pub struct ReplyPreview {
     pub sender_name: String,
     pub message_type: MessageType,
     /// Gone with the message.
+    #[schema(required)]
     pub content: Option<String>,
     pub is_deleted: bool,
 }
@@ -119,15 +135,18 @@ pub struct SendMessage {
     pub message_type: Option<MessageType>,
     /// 1 to 4,000 characters; a message with files may leave it out, and so may a forward, which takes the original's.
     #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4000)]
     pub content: Option<String>,
     /// A file that you uploaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_id: Option<MediaId>,
     /// The `url` that an upload answered.
     #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
     pub media_url: Option<String>,
     /// Several files that you uploaded, at most 10, instead of one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 10)]
     pub attachments: Option<Vec<SendAttachment>>,
     /// A message of the same room.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,6 +156,7 @@ pub struct SendMessage {
     pub forwarded_from_id: Option<MessageId>,
     /// At most 64 characters: makes the send repeatable for ever. The same id with the same body answers what is stored.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 64)]
     pub client_msg_id: Option<String>,
 }
 
@@ -147,6 +167,7 @@ pub struct SendAttachment {
     pub media_id: Option<MediaId>,
     /// The `url` that an upload answered.
     #[serde(default, alias = "url", deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
     pub media_url: Option<String>,
 }
 
@@ -156,7 +177,7 @@ pub struct SendAttachment {
 pub struct EditMessage {
     /// 1 to 4,000 characters; of a message with files, `null` or a text without characters takes it away.
     #[serde(default, deserialize_with = "absent_or_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 4000)]
     pub content: Option<Option<String>>,
 }
 
@@ -165,17 +186,23 @@ pub struct EditMessage {
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
     /// Messages before this place, newest of them last.
+    #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     pub before_seq: Option<i64>,
     /// Messages after this place.
+    #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     pub after_seq: Option<i64>,
     /// Messages on both sides of this place.
+    #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     pub around_seq: Option<i64>,
     /// How many, 1 to 100; with a `seq`, 50 unless said otherwise. Alone, the newest.
+    #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i64>,
     /// Page 1 is the newest.
+    #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
     pub page: Option<i64>,
     /// 1 to 100; 20 unless said otherwise.
     #[serde(alias = "size")]
+    #[param(minimum = 1, maximum = 100)]
     pub page_size: Option<i64>,
 }
 
@@ -186,8 +213,10 @@ pub struct History {
     /// Whether there is more in the direction that was asked for.
     pub has_more: bool,
     /// The place of the first message here.
+    #[schema(required)]
     pub first_seq: Option<Seq>,
     /// The place of the last message here.
+    #[schema(required)]
     pub last_seq: Option<Seq>,
 }
 

@@ -53,5 +53,6 @@ pub struct Presence {
     pub user_id: UserId,
     pub status: Status,
     /// When they were last connected; absent while they are, or if they never were.
+    #[schema(required)]
     pub last_seen_at: Option<Timestamp>,
 }

@@ -19,6 +19,7 @@ pub struct Reaction {
 #[schema(example = json!({"emoji": "👍"}))]
 pub struct React {
     /// One emoji.
+    #[schema(min_length = 1, max_length = 64)]
     pub emoji: String,
 }
 

@@ -10,7 +10,9 @@ use super::{MessageId, Seq, Timestamp, UserId};
 #[schema(example = json!({"up_to_seq": 42}))]
 pub struct MarkRead {
     /// 1 to 500 messages of the room.
+    #[schema(min_items = 1, max_items = 500)]
     pub message_ids: Option<Vec<MessageId>>,
+    #[schema(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     pub up_to_seq: Option<i64>,
 }
 

@@ -14,10 +14,14 @@ pub struct Room {
     pub id: RoomId,
     pub room_type: RoomType,
     pub visibility: Visibility,
+    #[schema(required)]
     pub name: Option<String>,
+    #[schema(required)]
     pub description: Option<String>,
+    #[schema(required)]
     pub avatar_url: Option<String>,
     pub created_by: UserId,
+    #[schema(required)]
     pub max_members: Option<i32>,
     /// How far back newcomers read.
     pub history: HistoryAccess,
@@ -29,6 +33,7 @@ pub struct Room {
     /// The newest place in the room's log.
     pub last_seq: Seq,
     pub ai_enabled: bool,
+    #[schema(required)]
     pub ai_model: Option<String>,
     /// False once the room was deleted.
     pub is_active: bool,
@@ -61,27 +66,34 @@ pub struct CreateRoom {
     pub room_type: RoomType,
     /// 1 to 100 characters; a group must have one.
     #[serde(default, deserialize_with = "unless_empty")]
+    #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// At most 1,000 characters.
     #[serde(default, deserialize_with = "unless_empty")]
+    #[schema(max_length = 1000)]
     pub description: Option<String>,
     /// `https` address of a picture.
     #[serde(default, deserialize_with = "unless_empty")]
+    #[schema(max_length = 2048, pattern = r"^https?://[^\s]+$")]
     pub avatar_url: Option<String>,
     /// `private` unless said otherwise.
     pub visibility: Option<Visibility>,
     /// At most 500 users, besides yourself.
     #[serde(default, deserialize_with = "null_is_default")]
+    #[schema(max_items = 500)]
     pub member_ids: Vec<UserId>,
     /// 2 to 100,000; unlimited unless said otherwise.
+    #[schema(minimum = 2, maximum = 100_000)]
     pub max_members: Option<i32>,
     /// `all` unless said otherwise.
     pub history: Option<HistoryAccess>,
     /// 0 to 21,600; 0 unless said otherwise.
+    #[schema(minimum = 0, maximum = 21_600)]
     pub slow_mode_seconds: Option<i32>,
     pub ai_enabled: Option<bool>,
     /// At most 64 characters.
     #[serde(default, deserialize_with = "unless_empty")]
+    #[schema(min_length = 1, max_length = 64)]
     pub ai_model: Option<String>,
 }
 
@@ -90,23 +102,25 @@ pub struct CreateRoom {
 #[schema(example = json!({"name": "Engine room", "description": null}))]
 pub struct UpdateRoom {
     /// 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     #[serde(default, deserialize_with = "absent_or_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 1000)]
     pub description: Option<Option<String>>,
     #[serde(default, deserialize_with = "absent_or_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 2048, pattern = r"^(https?://[^\s]+)?$")]
     pub avatar_url: Option<Option<String>>,
     pub visibility: Option<Visibility>,
     #[serde(default, deserialize_with = "absent_or_null")]
-    #[schema(value_type = Option<i32>)]
+    #[schema(value_type = Option<i32>, minimum = 2, maximum = 100_000)]
     pub max_members: Option<Option<i32>>,
     pub history: Option<HistoryAccess>,
     /// 0 to 21,600.
+    #[schema(minimum = 0, maximum = 21_600)]
     pub slow_mode_seconds: Option<i32>,
     pub ai_enabled: Option<bool>,
     #[serde(default, deserialize_with = "absent_or_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 64)]
     pub ai_model: Option<Option<String>>,
 }
 

@@ -11,6 +11,7 @@ use super::{Message, RoomId, Timestamp, UserId};
 pub struct Search {
     /// Words or parts of words, all of which must occur; at most 10, of 200 characters together. Case, accents and width do
     /// not matter; messages that have the accents asked for come first. Of one or two letters alone, only your newest 5,000 messages are searched.
+    #[param(min_length = 1, max_length = 200)]
     pub q: String,
     /// In this room only.
     pub room_id: Option<RoomId>,
@@ -21,9 +22,11 @@ pub struct Search {
     /// Sent after this moment.
     pub after: Option<Timestamp>,
     /// From 1.
+    #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
     pub page: Option<i64>,
     /// 1 to 100; 20 unless said otherwise.
     #[serde(alias = "size")]
+    #[param(minimum = 1, maximum = 100)]
     pub page_size: Option<i64>,
 }
 

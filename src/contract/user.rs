@@ -12,8 +12,11 @@ pub struct User {
     /// Whole in your own and in those of your contacts, otherwise masked: `a***@example.com`. Somebody is your contact while
     /// you share a room that is not public and that they created, joined by themselves or have written in.
     pub email: String,
+    #[schema(required)]
     pub username: Option<String>,
+    #[schema(required)]
     pub full_name: Option<String>,
+    #[schema(required)]
     pub avatar_url: Option<String>,
     pub is_active: bool,
     pub is_verified: bool,
@@ -54,7 +57,9 @@ fn initial(email: &str) -> String {
 pub struct Contact {
     #[serde(flatten)]
     pub user: User,
+    #[schema(required)]
     pub room_id: Option<RoomId>,
+    #[schema(required)]
     pub last_message: Option<Message>,
     pub unread_count: i64,
 }
@@ -77,19 +82,22 @@ pub struct GiveUp {
 pub struct UpdateProfile {
     /// 1 to 100 characters.
     #[serde(default, deserialize_with = "absent_or_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 100)]
     pub full_name: Option<Option<String>>,
     /// 3 to 32 letters, digits, `_`, `-` or `.`; unique without regard to case.
+    #[schema(min_length = 3, max_length = 32, pattern = r"^[A-Za-z0-9_.-]{3,32}$")]
     pub username: Option<String>,
     /// `https` address of a picture.
     #[serde(default, deserialize_with = "absent_or_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 2048, pattern = r"^(https?://[^\s]+)?$")]
     pub avatar_url: Option<Option<String>>,
     /// Whether others see how far you have read.
     pub shares_receipts: Option<bool>,
     /// Needed to change the password.
+    #[schema(max_length = 128)]
     pub current_password: Option<String>,
     /// The new password, 8 to 128 characters; ends all other sessions.
+    #[schema(min_length = 8, max_length = 128)]
     pub password: Option<String>,
 }
 

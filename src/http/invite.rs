@@ -83,7 +83,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, actor: Actor, Id(room_id
     path = "/api/chat/invites/{code}",
     operation_id = "preview_invite",
     tag = "invites",
-    params(("code" = String, Path, description = "Of a link or an invitation")),
+    params(("code" = String, Path, max_length = 128, description = "Of a link or an invitation")),
     responses(
         (status = 200, description = "The room from outside", body = InvitePreview),
         (status = 403, description = "BANNED"),
@@ -105,7 +105,7 @@ pub(super) async fn preview(
     path = "/api/chat/invites/{code}/join",
     operation_id = "join_by_invite",
     tag = "invites",
-    params(("code" = String, Path, description = "Of a link or an invitation")),
+    params(("code" = String, Path, max_length = 128, description = "Of a link or an invitation")),
     responses(
         (status = 200, description = "The room", body = Room),
         (status = 403, description = "BANNED"),

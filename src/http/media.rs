@@ -26,7 +26,7 @@ use crate::{
         media::{Asker, Upload},
     },
     contract::{
-        ErrorCode, Media, MediaId, RoomId,
+        ErrorCode, Media, MediaId, Problem, RoomId,
         list::{MediaList, PageQuery},
         media::{DirectUpload, DirectUploadQuery, MediaLink, UploadForm},
     },
@@ -170,8 +170,8 @@ pub(super) async fn begin(
     tag = "media",
     params(
         ("id" = MediaId, Path, description = "Which file"),
-        ("expires" = i64, Query, description = "As it was given"),
-        ("signature" = String, Query, description = "As it was given"),
+        ("expires" = i64, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_i64, description = "As it was given"),
+        ("signature" = String, Query, max_length = 128, description = "As it was given"),
     ),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
@@ -259,21 +259,28 @@ impl FromRequestParts<Arc<App>> for FileAsker {
     tag = "media",
     params(
         ("id" = MediaId, Path, description = "Which file"),
-        ("variant" = Option<String>, Query, description = "`thumbnail` for the small picture; only in a signed address"),
-        ("user" = Option<String>, Query, description = "As it was given"),
-        ("expires" = Option<i64>, Query, description = "As it was given"),
-        ("signature" = Option<String>, Query, description = "As it was given"),
+        ("variant" = Option<String>, Query, max_length = 32, description = "`thumbnail` for the small picture; only in a signed address"),
+        ("user" = Option<String>, Query, max_length = 64, description = "As it was given"),
+        ("expires" = Option<i64>, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_i64, description = "As it was given"),
+        ("signature" = Option<String>, Query, max_length = 128, description = "As it was given"),
     ),
     responses(
-        (status = 200, description = "The bytes", body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, description = "A part of them"),
+        (status = 200, description = "The bytes", body = Vec<u8>, content_type = "*/*"),
+        (status = 206, description = "A part of them", body = Vec<u8>, content_type = "*/*"),
         (status = 304, description = "You have them"),
         (status = 307, description = "They are at another address"),
+        (status = 401, description = "UNAUTHORIZED, TOKEN_EXPIRED, WRONG_TOKEN_TYPE, ACCOUNT_DISABLED"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MEDIA_NOT_FOUND"),
-        (status = 416, description = "The file ends before that part: a problem with VALIDATION_ERROR"),
+        (
+            status = 416,
+            description = "The file ends before that part: a problem with VALIDATION_ERROR",
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
         (status = 503, description = "STORAGE_UNAVAILABLE"),
-    )
+    ),
+    security((), ("bearer" = []))
 )]
 pub(super) async fn load(
     State(app): State<Arc<App>>,

@@ -32,7 +32,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
     path = "/api/chat/messages",
     operation_id = "send_message",
     tag = "messages",
-    params(("idempotency-key" = Option<String>, Header, description = "The `client_msg_id`, if the body has none")),
+    params(("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 64, description = "The `client_msg_id`, if the body has none")),
     request_body = SendMessage,
     responses(
         (status = 201, description = "The message, stored", body = Message),

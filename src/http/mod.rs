@@ -42,7 +42,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(auth::register))
         .routes(routes!(auth::login))
-        .routes(also_at("/api/auth/jwt/login", routes!(auth::login)))
+        .routes(routes!(auth::login_by_form))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
         .routes(also_at("/api/auth/jwt/logout", routes!(auth::logout)))

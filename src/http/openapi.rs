@@ -17,9 +17,10 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{
     Modify, OpenApi as _,
     openapi::{
-        Components, Content, OpenApi, Ref, RefOr, Response,
+        Components, Content, HeaderBuilder, OpenApi, Ref, RefOr, Response,
         example::ExampleBuilder,
         path::{Operation, PathItem},
+        schema::{Object, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -47,6 +48,7 @@ use crate::{
         (name = "rooms", description = "Conversations"),
         (name = "members", description = "Who is in a room, and as what"),
         (name = "messages", description = "What is said"),
+        (name = "media", description = "Files"),
     ),
     components(schemas(Problem)),
     security(("bearer" = [])),
@@ -94,6 +96,11 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
             ids.insert(id.clone());
             operation.operation_id = Some(id);
             refuse(operation);
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response {
+                    describe_headers(status, response);
+                }
+            }
         }
     }
     api
@@ -169,6 +176,26 @@ fn refusal(codes: &[ErrorCode]) -> Response {
     let mut response = Response::new(meanings.join("\n\n"));
     response.content.insert("application/problem+json".to_owned(), RefOr::T(content));
     response
+}
+
+/// The headers that an answer has for its status alone.
+fn describe_headers(status: &str, response: &mut Response) {
+    let text = || Object::with_type(Type::String);
+    let mut add = |name: &str, schema: Object, description: &str| {
+        let header = HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build();
+        response.headers.insert(name.to_owned(), RefOr::T(header));
+    };
+    add("x-request-id", text(), "Names this request in the server's log");
+    match status {
+        "201" => add("location", text(), "Where the new resource is, if it has an address of its own"),
+        "307" => add("location", text(), "Where the bytes are"),
+        "401" => add("www-authenticate", text(), "`Bearer`"),
+        "405" => add("allow", text(), "The methods that this address takes"),
+        "429" | "503" => {
+            add("retry-after", Object::with_type(Type::Integer), "Seconds after which the same request may succeed");
+        }
+        _ => {}
+    }
 }
 
 fn example(code: ErrorCode) -> serde_json::Value {

@@ -47,7 +47,7 @@ pub(super) async fn react(
     tag = "messages",
     params(
         ("id" = MessageId, Path, description = "Which message"),
-        ("emoji" = String, Path, description = "One emoji, percent-encoded"),
+        ("emoji" = String, Path, min_length = 1, max_length = 64, description = "One emoji, percent-encoded"),
     ),
     responses(
         (status = 200, description = "What stands under the message", body = Reactions),
@@ -71,7 +71,7 @@ pub(super) async fn add(
     tag = "messages",
     params(
         ("id" = MessageId, Path, description = "Which message"),
-        ("emoji" = String, Path, description = "One emoji, percent-encoded"),
+        ("emoji" = String, Path, min_length = 1, max_length = 64, description = "One emoji, percent-encoded"),
     ),
     responses(
         (status = 200, description = "What stands under the message still", body = Reactions),

@@ -89,6 +89,61 @@ fn every_reference_of_the_document_leads_somewhere() {
     }
 }
 
+/// A text without a bound is a promise that nobody keeps: every one of a request says how long it may be, or which form it has,
+/// every number from where to where, every list how many it takes.
+#[test]
+fn every_field_of_a_request_has_its_bounds() {
+    fn unbounded(api: &Value, schema: &Value, place: &str, found: &mut Vec<String>) {
+        if let Some(reference) = schema["$ref"].as_str() {
+            return unbounded(api, api.pointer(&reference[1..]).unwrap(), place, found);
+        }
+        let has = |keys: &[&str]| keys.iter().any(|key| schema.get(key).is_some());
+        let is = |kind: &str| {
+            schema["type"] == kind || schema["type"].as_array().is_some_and(|all| all.iter().any(|one| one == kind))
+        };
+        let is_bounded = (!is("string") || has(&["maxLength", "enum", "format"]))
+            && (!is("integer") || (has(&["minimum"]) && has(&["maximum"])))
+            && (!is("array") || has(&["maxItems"]));
+        if !is_bounded {
+            found.push(format!("{place}: {schema}"));
+        }
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            unbounded(api, field, &format!("{place}.{name}"), found);
+        }
+        for part in ["oneOf", "anyOf", "allOf"].iter().filter_map(|key| schema[*key].as_array()).flatten() {
+            unbounded(api, part, place, found);
+        }
+        if schema["items"].is_object() {
+            unbounded(api, &schema["items"], &format!("{place}[]"), found);
+        }
+    }
+    let api = serde_json::to_value(document()).unwrap();
+    let mut found = Vec::new();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let place = format!("{method} {path}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                unbounded(&api, &parameter["schema"], &format!("{place} {}", text(&parameter["name"])), &mut found);
+            }
+            for (kind, body) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+                if kind != "application/octet-stream" {
+                    unbounded(&api, &body["schema"], &place, &mut found);
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn codes_have_the_names_of_the_wire() {
+    let api = serde_json::to_value(document()).unwrap();
+    let known: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(api["components"]["schemas"]["ErrorCode"]["enum"], serde_json::json!(known));
+    let too_many = &api["paths"]["/api/chat/messages"]["post"]["responses"]["429"];
+    assert_eq!(too_many["headers"]["retry-after"]["schema"]["type"], "integer");
+}
+
 #[tokio::test]
 async fn the_page_is_served_from_here_alone() {
     let server = Server::start().await;
