@@ -25,6 +25,9 @@ use entity::user;
 /// Characters of a full name.
 const FULL_NAME_CHARS: usize = 100;
 
+/// Characters of a password, at the most.
+const PASSWORD_CHARS: usize = 128;
+
 /// Opens an account.
 ///
 /// # Errors
@@ -229,6 +232,10 @@ fn check_update(request: &UpdateProfile) -> Result<()> {
         request.username.as_deref().map_or(Ok(()), |username| text::username("username", username)),
         name.and_then(Option::as_deref).map_or(Ok(()), |name| text::name("full_name", name, FULL_NAME_CHARS)),
         request.password.as_deref().map_or(Ok(()), |password| text::password("password", password)),
+        request
+            .current_password
+            .as_deref()
+            .map_or(Ok(()), |text| text::prose("current_password", text, PASSWORD_CHARS)),
         match (&request.password, &request.current_password) {
             (Some(_), None) => Err(text::required("current_password")),
             _ => Ok(()),

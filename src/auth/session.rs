@@ -25,7 +25,7 @@ use crate::{
 };
 use entity::{session, spent_token, user};
 
-/// Characters of a name that no account has, as attempts are counted by.
+/// Characters of an e-mail address, which is longer than any user name may be.
 const NAME_CHARS: usize = 254;
 
 pub(super) const INVALID_CREDENTIALS: Error =
@@ -67,10 +67,13 @@ impl Tried {
 /// # Errors
 /// `VALIDATION_ERROR` when it names none.
 pub async fn tried(auth: &Auth, request: &Login) -> Result<Tried> {
+    Error::check(
+        [("email", &request.email), ("username", &request.username)]
+            .map(|(field, text)| text.as_deref().map_or(Ok(()), |text| text::prose(field, text, NAME_CHARS))),
+    )?;
     let name = name(request)?;
     let user = account::find(auth.db.read(), name).await?.map(|account| account.id);
-    // What is too long for any account is one to the counters.
-    let unknown = || name.trim().to_lowercase().chars().take(NAME_CHARS).collect();
+    let unknown = || name.trim().to_lowercase();
     Ok(Tried { name: user.map_or_else(unknown, |user| user.to_string()), user })
 }
 

@@ -93,7 +93,7 @@ pub struct CreateRoom {
     pub ai_enabled: Option<bool>,
     /// At most 64 characters.
     #[serde(default, deserialize_with = "unless_empty")]
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(max_length = 64)]
     pub ai_model: Option<String>,
 }
 

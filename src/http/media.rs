@@ -250,20 +250,14 @@ impl FromRequestParts<Arc<App>> for FileAsker {
 
 /// Load a file
 ///
-/// With a token, or at a signed address as messages carry it, until its time is over. Answers a part where a `Range` asks for
-/// one.
+/// With a token, or without one at a signed address as messages carry it, until its time is over: the query of such an address is
+/// the server's own business. Answers a part where a `Range` asks for one.
 #[utoipa::path(
     get,
     path = "/api/chat/media/{id}",
     operation_id = "load_media",
     tag = "media",
-    params(
-        ("id" = MediaId, Path, description = "Which file"),
-        ("variant" = Option<String>, Query, max_length = 32, description = "`thumbnail` for the small picture; only in a signed address"),
-        ("user" = Option<String>, Query, max_length = 64, description = "As it was given"),
-        ("expires" = Option<i64>, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_i64, description = "As it was given"),
-        ("signature" = Option<String>, Query, max_length = 128, description = "As it was given"),
-    ),
+    params(("id" = MediaId, Path, description = "Which file")),
     responses(
         (status = 200, description = "The bytes", body = Vec<u8>, content_type = "*/*"),
         (status = 206, description = "A part of them", body = Vec<u8>, content_type = "*/*"),
