@@ -6,6 +6,7 @@
 pub mod addition;
 pub mod audit;
 pub mod ban;
+pub mod catch_up;
 pub mod contact;
 pub mod erasure;
 pub mod export;

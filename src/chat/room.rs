@@ -193,6 +193,20 @@ pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Overview>
     Ok(Overview { room: summary(db, chat.reader(user), model).await?, last_read_seq: place.last_read_seq })
 }
 
+/// Those of some rooms that a user is in, as their lists show them.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn overviews(chat: &Chat, user: UserId, ids: &[RoomId]) -> Result<Vec<Room>> {
+    let db = chat.db.read();
+    let mut shown = Vec::with_capacity(ids.len());
+    for some in ids.chunks(100) {
+        let mine = of_user(user).add(room::Column::Id.is_in(some.iter().copied()));
+        shown.extend(summaries(db, chat.reader(user), room::Entity::find().filter(mine).all(db).await?).await?);
+    }
+    Ok(shown)
+}
+
 /// Changes a room's settings.
 ///
 /// # Errors

@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::{Chat, log::read, room as rooms};
+use super::{Chat, catch_up, log::read, room as rooms};
 use crate::{
     auth::Actor,
     bus::Committed,
     contract::{
-        ErrorCode, FieldError, Room, RoomId, Seq,
+        ErrorCode, FieldError, Room, RoomId, Seq, Timestamp,
         command::{Sync, Synced, SyncedEvent, SyncedRoom},
+        event::{Encoded, Ephemeral, USER_UPDATED},
     },
     error::{Error, Result},
 };
@@ -49,6 +50,10 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
     let ids: HashSet<RoomId> = mine.iter().map(|(id, _)| *id).collect();
     let left = request.cursors.keys().filter(|id| !ids.contains(id)).copied().collect();
     let (known, new): (Vec<_>, Vec<_>) = mine.into_iter().partition(|(id, _)| request.cursors.contains_key(id));
+    let theirs = request.cursors.iter().filter(|(room, _)| ids.contains(room));
+    let times = catch_up::times(chat, &theirs.map(|(room, seq)| (*room, Seq(*seq))).collect()).await?;
+    let mut profiles = changed_profiles(chat, actor, &times).await?;
+    let mut marks = catch_up::marks(db, actor.user_id, known.iter().map(|(room, _)| *room).collect()).await?;
     let mut budget = BYTES;
     let mut synced = Vec::with_capacity(known.len());
     for (room_id, hearing) in known {
@@ -57,6 +62,7 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
             return Err(AHEAD);
         }
         let mut events = Vec::new();
+        let mut news = profiles.remove(&room_id).unwrap_or_default();
         let mut reached = hearing.after(after);
         while reached < last_seq && events.len() < limit && budget > 0 {
             let page = PAGE.min(limit - events.len());
@@ -70,8 +76,10 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
                 events.push(SyncedEvent { event: entry.name, data: data.into_owned() });
             }
         }
+        news.extend(events);
+        let read_marks = marks.remove(&room_id).unwrap_or_default();
         let has_more = reached < last_seq;
-        synced.push(SyncedRoom { room_id, events, last_seq, has_more });
+        synced.push(SyncedRoom { room_id, events: news, read_marks, last_seq, has_more });
     }
     let new: Vec<RoomId> = new.into_iter().map(|(id, _)| id).collect();
     let joined = overviews(chat, actor, &new, budget.max(LEAST_BYTES)).await?;
@@ -96,6 +104,20 @@ async fn overviews(chat: &Chat, actor: &Actor, ids: &[RoomId], mut budget: usize
         }
     }
     Ok(shown)
+}
+
+/// What is told of profiles that changed since the cursors' entries were made.
+async fn changed_profiles(
+    chat: &Chat,
+    actor: &Actor,
+    times: &HashMap<RoomId, Timestamp>,
+) -> Result<HashMap<RoomId, Vec<SyncedEvent>>> {
+    let mut told: HashMap<RoomId, Vec<SyncedEvent>> = HashMap::new();
+    for (room, user) in catch_up::profiles(chat, actor.user_id, times).await? {
+        let data = Encoded::new(&Ephemeral::UserUpdated { user: user.into() });
+        told.entry(room).or_default().push(SyncedEvent { event: USER_UPDATED, data });
+    }
+    Ok(told)
 }
 
 /// Refuses cursors that cannot be.

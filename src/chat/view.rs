@@ -41,6 +41,17 @@ pub(super) async fn people(db: &impl ConnectionTrait, links: &Links, ids: HashSe
     Ok(models.into_iter().map(|model| (model.id, Arc::new(person(model, links)))).collect())
 }
 
+/// The users of these ids as one person sees them.
+pub(super) async fn people_for(
+    db: &impl ConnectionTrait,
+    reader: Reader<'_>,
+    ids: HashSet<UserId>,
+) -> Result<Vec<User>> {
+    let addresses = Addresses::of(db, reader, ids.iter().copied()).await?;
+    let people = people(db, reader.links, ids).await?.into_values().map(Arc::unwrap_or_clone);
+    Ok(people.map(|user| if addresses.are_whole(user.id, false) { user } else { user.masked() }).collect())
+}
+
 /// A room, without what only its members' lists carry.
 pub(super) fn room(model: room::Model, links: &Links) -> Room {
     Room {

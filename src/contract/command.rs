@@ -24,7 +24,7 @@ use super::{
     event::Encoded,
     null_is_default,
     presence::{ChosenStatus, Presence},
-    receipt::MarkRead,
+    receipt::{Mark, MarkRead},
 };
 
 /// The `auth` object of the Socket.IO CONNECT packet, besides its `token`, an access token.
@@ -168,7 +168,12 @@ pub struct Synced {
 #[derive(Debug, Serialize)]
 pub struct SyncedRoom {
     pub room_id: RoomId,
+    /// What followed in the log; before that a `user_updated` for each member whose profile changed since the cursor's entry was
+    /// made, in one room each.
     pub events: Vec<SyncedEvent>,
+    /// How far its members have read, if they share that, in rooms of up to 200 members; in larger ones, and in an answer of more
+    /// than 5,000 members, only your own.
+    pub read_marks: Vec<Mark>,
     /// The end of the room's log.
     pub last_seq: Seq,
     /// Whether `events` stops before `last_seq`.

@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 
 use super::{AckError, Member, Message, MessageId, Room, RoomId, Seq, Timestamp, User, UserId};
 
+/// The name of the event that tells of a changed profile.
+pub const USER_UPDATED: &str = "user_updated";
+
 /// The name of the event that tells of a new message.
 pub const NEW_MESSAGE: &str = "new_message";
 
@@ -246,7 +249,7 @@ impl Ephemeral {
             Self::RoomActivity { .. } => "room_activity",
             Self::MessagesRead { .. } => "messages_read",
             Self::UserTyping { .. } => "user_typing",
-            Self::UserUpdated { .. } => "user_updated",
+            Self::UserUpdated { .. } => USER_UPDATED,
             Self::UserOnline { .. } => "user_online",
             Self::UserOffline { .. } => "user_offline",
             Self::SessionExpiring { .. } => "session_expiring",

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MessageId, Seq, Timestamp, UserId};
+use super::{MessageId, RoomId, Seq, Timestamp, UserId};
 
 /// Mark a room as read: up to a place in its log, or up to the newest of some messages.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -29,5 +29,23 @@ pub struct ReadMark {
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Receipt {
     pub user_id: UserId,
+    pub read_at: Timestamp,
+}
+
+/// How far somebody has read a room.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Mark {
+    pub user_id: UserId,
+    pub last_read_seq: Seq,
+    pub read_at: Timestamp,
+}
+
+/// A mark that moved, and the messages that it passed over: the newest, where there are many.
+#[derive(Clone, Debug)]
+pub struct MovedMark {
+    pub room_id: RoomId,
+    pub user_id: UserId,
+    pub message_ids: Vec<MessageId>,
+    pub last_read_seq: Seq,
     pub read_at: Timestamp,
 }

@@ -117,6 +117,11 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
     }
     let attached = app.feed.attach(&session.connection, room_id, after, hearing, limit).await?;
     app.typing.show_to(room_id, &session.connection);
+    if let Some(after) = after {
+        let cursors = HashMap::from([(room_id, after)]);
+        let times = chat::catch_up::times(&app.chat, &cursors).await?;
+        session.tell_missed(&cursors, &times).await?;
+    }
     Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
 }
 

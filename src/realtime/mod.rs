@@ -13,6 +13,7 @@
 mod dispatch;
 mod handshake;
 mod inbox;
+mod missed;
 mod packet;
 mod polling;
 mod session;

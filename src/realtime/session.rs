@@ -1,7 +1,7 @@
 //! A socket from `connected` to its end.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     panic::AssertUnwindSafe,
     sync::{
         Arc, Weak,
@@ -164,17 +164,26 @@ impl Session {
                 Err(error) => return Err(error),
             }
         }
+        let cursors: HashMap<RoomId, Seq> =
+            guest.handshake.cursors.iter().map(|(room, seq)| (*room, Seq(*seq))).collect();
+        let mut times = chat::catch_up::times(&self.app.chat, &cursors).await?;
         if guest.handshake.rooms == RoomScope::All {
-            let others = rooms.into_iter().filter(|(room, _)| !guest.handshake.cursors.contains_key(room));
-            for (room, hearing) in others.take(ALL_ROOMS) {
-                match self.attach(room, guest.rooms.get(&room).copied(), hearing, budget).await {
+            let others = rooms.into_iter().filter(|(room, _)| !cursors.contains_key(room)).take(ALL_ROOMS);
+            let others: Vec<(RoomId, Hearing)> = others.collect();
+            let new =
+                if cursors.is_empty() { HashSet::new() } else { self.show_new_rooms(guest, &others, &times).await? };
+            for (room, hearing) in others {
+                let after = if new.contains(&room) { Some(Seq::ZERO) } else { guest.rooms.get(&room).copied() };
+                match self.attach(room, after, hearing, budget).await {
+                    Ok(replayed) if new.contains(&room) => budget = budget.saturating_sub(replayed),
                     Ok(_) => {}
                     Err(error) if matches!(error.code(), ErrorCode::RoomNotFound | ErrorCode::TooManyRooms) => {}
                     Err(error) => return Err(error),
                 }
             }
         }
-        Ok(())
+        times.retain(|room, _| self.connection.has_joined(*room));
+        self.tell_missed(&cursors, &times).await
     }
 
     /// Shows the user rooms that they came into after they were let in and before their socket was known here.

@@ -334,3 +334,28 @@ async fn an_invitation_is_mailed_where_mail_is_set_up() {
     assert!(heard.contains("Engine room"), "{heard}");
     assert_eq!(app.server.count_in_final_log(&code) + app.server.count_in_final_log("grace@example.com"), 0);
 }
+
+/// Whoever came by a code may follow it again: it leads to the room, whatever became of the code. Fails on a build that looks at the
+/// code first. To others it is as absent as one that never was.
+#[tokio::test]
+async fn a_code_that_is_used_up_or_over_still_leads_its_members_to_the_room() {
+    let app = App::start().await;
+    let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
+    let room = ada.opens(json!({"visibility": "invite_only", "name": "club"}), &[]).await;
+    let single = ada.post(&room.path("/invite"), json!({"max_uses": 1})).await.with_status(201);
+    let invited = ada.post(&room.path("/invitations"), json!({"user_id": cyd.id})).await.with_status(201);
+    let (single, invited) = (text(&single, "code"), text(&invited, "invitation_code"));
+    bob.post(&by(&single, "/join"), json!({})).await.with_status(200);
+    cyd.post(&by(&invited, "/join"), json!({})).await.with_status(200);
+    for (member, code) in [(&bob, &single), (&cyd, &invited), (&ada, &single), (&cyd, &single)] {
+        member.post(&by(code, "/join"), json!({})).await.refused("ALREADY_MEMBER");
+        assert_eq!(member.get(&by(code, "")).await.with_status(200)["name"], "club");
+    }
+    assert_eq!(int(&ada.get(&room.path("/invite")).await.with_status(200), "uses"), 1);
+    ada.removes(&bob, &room).await;
+    bob.post(&by(&single, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
+    bob.get(&by(&single, "")).await.refused("INVITE_NOT_FOUND");
+    ada.delete(&room.path("")).await.ok();
+    cyd.get(&by(&invited, "")).await.refused("INVITE_NOT_FOUND");
+    cyd.post(&by(&invited, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
+}

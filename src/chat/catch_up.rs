@@ -1,0 +1,280 @@
+//! What somebody missed while they were away that is in no log: how far others have read, and how people look now.
+//!
+//! A client says which entry of each log it has. Whoever has an entry knows what was told before that entry was made, so what
+//! changed since its time is what they may have missed.
+
+use std::collections::{HashMap, HashSet};
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef,
+};
+
+use super::{Chat, receipt, view};
+use crate::{
+    contract::{
+        MessageId, RoomId, Seq, Timestamp, User, UserId,
+        receipt::{Mark, MovedMark},
+    },
+    error::Result,
+};
+use entity::{member, message, read_mark, room, room_event, user};
+
+/// Members of rooms whose marks one answer tells, over all its rooms; of the rooms after those it tells the reader's own.
+const MARKS: i64 = 5_000;
+
+/// Profiles that are told at once: those that changed last.
+const PROFILES: u64 = 500;
+
+/// Messages that a moved mark is told to have passed over, at the most.
+const TOLD_MESSAGES: u64 = 500;
+
+/// Places before a cursor in which a mark may have stood that moved since.
+const BEFORE: i64 = 1_000;
+
+/// Conditions, or rooms, of one statement.
+const AT_A_TIME: usize = 100;
+
+/// When the entries were made that stand at some cursors. A cursor that stands at none, as before the first, has no time.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn times(chat: &Chat, cursors: &HashMap<RoomId, Seq>) -> Result<HashMap<RoomId, Timestamp>> {
+    let db = chat.db.read();
+    let cursors: Vec<(RoomId, Seq)> = cursors.iter().map(|(room, seq)| (*room, *seq)).collect();
+    let mut times = HashMap::with_capacity(cursors.len());
+    for some in cursors.chunks(AT_A_TIME) {
+        let at_message = any_of(some, message::Column::RoomId, message::Column::Seq);
+        let messages: Vec<(RoomId, Timestamp)> = message::Entity::find()
+            .select_only()
+            .columns([message::Column::RoomId, message::Column::CreatedAt])
+            .filter(at_message)
+            .into_tuple()
+            .all(db)
+            .await?;
+        let at_event = any_of(some, room_event::Column::RoomId, room_event::Column::Seq);
+        let events: Vec<(RoomId, Timestamp)> = room_event::Entity::find()
+            .select_only()
+            .columns([room_event::Column::RoomId, room_event::Column::CreatedAt])
+            .filter(at_event)
+            .into_tuple()
+            .all(db)
+            .await?;
+        times.extend(messages.into_iter().chain(events));
+    }
+    Ok(times)
+}
+
+fn any_of<C: ColumnTrait>(cursors: &[(RoomId, Seq)], room: C, seq: C) -> Condition {
+    let at = |(id, at): (RoomId, Seq)| Condition::all().add(room.eq(id)).add(seq.eq(at));
+    view::padded(cursors.iter().copied()).into_iter().map(at).fold(Condition::any(), Condition::add)
+}
+
+/// Members of some rooms whose profiles changed since a time of each, as `reader` sees them; each once, with the first of these
+/// rooms that they are in.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn profiles(chat: &Chat, reader: UserId, since: &HashMap<RoomId, Timestamp>) -> Result<Vec<(RoomId, User)>> {
+    let Some(earliest) = since.values().min().copied() else { return Ok(Vec::new()) };
+    let db = chat.db.read();
+    let rooms: Vec<RoomId> = since.keys().copied().collect();
+    let mut changed: HashMap<UserId, RoomId> = HashMap::new();
+    for some in rooms.chunks(AT_A_TIME) {
+        let rows: Vec<(RoomId, UserId, Timestamp)> = member::Entity::find()
+            .select_only()
+            .columns([member::Column::RoomId, member::Column::UserId])
+            .column(user::Column::ProfileChangedAt)
+            .join(JoinType::InnerJoin, account_of_member())
+            .filter(member::Column::RoomId.is_in(view::padded(some.iter().copied())))
+            .filter(member::Column::LeftAt.is_null())
+            .filter(user::Column::ProfileChangedAt.gte(earliest))
+            .order_by_desc(user::Column::ProfileChangedAt)
+            .limit(PROFILES)
+            .into_tuple()
+            .all(db)
+            .await?;
+        let missed = rows.into_iter().filter(|(room, _, at)| since.get(room).is_some_and(|since| at >= since));
+        for (room, user, _) in missed {
+            changed.entry(user).or_insert(room);
+        }
+    }
+    let users = view::people_for(db, chat.reader(reader), changed.keys().copied().collect()).await?;
+    Ok(users.into_iter().filter_map(|user| Some((*changed.get(&user.id)?, user))).collect())
+}
+
+fn account_of_member() -> RelationDef {
+    member::Entity::belongs_to(user::Entity).from(member::Column::UserId).to(user::Column::Id).into()
+}
+
+/// The rooms that a user joined at this time or later and is in; without a time, all of theirs.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn joined_since(chat: &Chat, user: UserId, time: Option<Timestamp>) -> Result<HashSet<RoomId>> {
+    let rooms: Vec<RoomId> = member::Entity::find()
+        .select_only()
+        .column(member::Column::RoomId)
+        .filter(member::Column::UserId.eq(user))
+        .filter(member::Column::LeftAt.is_null())
+        .filter(Condition::all().add_option(time.map(|time| member::Column::JoinedAt.gte(time))))
+        .into_tuple()
+        .all(chat.db.read())
+        .await?;
+    Ok(rooms.into_iter().collect())
+}
+
+/// How far the members of some rooms have read, as far as `reader` may see it.
+pub(super) async fn marks(
+    db: &impl ConnectionTrait,
+    reader: UserId,
+    rooms: Vec<RoomId>,
+) -> Result<HashMap<RoomId, Vec<Mark>>> {
+    let mut left = MARKS;
+    let mut shared = shared(db, &rooms).await?;
+    shared.retain(|(_, members)| {
+        left -= i64::from(*members);
+        left >= 0
+    });
+    let shared: Vec<RoomId> = shared.into_iter().map(|(room, _)| room).collect();
+    let mut marks: HashMap<RoomId, Vec<Mark>> = HashMap::new();
+    for row in standing_marks(db, reader, &shared, &rooms).await? {
+        let Standing { room_id, user_id, last_read_seq, read_at } = row;
+        marks.entry(room_id).or_default().push(Mark { user_id, last_read_seq, read_at });
+    }
+    Ok(marks)
+}
+
+/// Those of some rooms whose members are told who has read what, with their numbers of members.
+async fn shared(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<Vec<(RoomId, i32)>> {
+    let mut shared = Vec::new();
+    for some in rooms.chunks(AT_A_TIME) {
+        let sizes: Vec<(RoomId, i32)> = room::Entity::find()
+            .select_only()
+            .columns([room::Column::Id, room::Column::MemberCount])
+            .filter(room::Column::Id.is_in(view::padded(some.iter().copied())))
+            .into_tuple()
+            .all(db)
+            .await?;
+        shared.extend(sizes.into_iter().filter(|(_, members)| receipt::tells_others(*members)));
+    }
+    Ok(shared)
+}
+
+/// Where a mark stands, and since when.
+struct Standing {
+    room_id: RoomId,
+    user_id: UserId,
+    last_read_seq: Seq,
+    read_at: Timestamp,
+}
+
+/// The marks of those members of the `shared` rooms who share them, and in all rooms the reader's own.
+async fn standing_marks(
+    db: &impl ConnectionTrait,
+    reader: UserId,
+    shared: &[RoomId],
+    all: &[RoomId],
+) -> Result<Vec<Standing>> {
+    let mut found = Vec::new();
+    let others = Condition::all().add(user::Column::SharesReceipts.eq(true)).add(member::Column::UserId.ne(reader));
+    let own = Condition::all().add(member::Column::UserId.eq(reader));
+    for (rooms, whose) in [(shared, others), (all, own)] {
+        for some in rooms.chunks(AT_A_TIME) {
+            let rows: Vec<(RoomId, UserId, Seq, Timestamp)> = member::Entity::find()
+                .select_only()
+                .columns([member::Column::RoomId, member::Column::UserId])
+                .columns([member::Column::LastReadSeq, member::Column::LastReadAt])
+                .join(JoinType::InnerJoin, account_of_member())
+                .filter(member::Column::RoomId.is_in(view::padded(some.iter().copied())))
+                .filter(member::Column::LeftAt.is_null())
+                .filter(member::Column::LastReadAt.is_not_null())
+                .filter(whose.clone())
+                .order_by_asc(member::Column::UserId)
+                .into_tuple()
+                .all(db)
+                .await?;
+            found.extend(rows.into_iter().map(|(room_id, user_id, last_read_seq, read_at)| Standing {
+                room_id,
+                user_id,
+                last_read_seq,
+                read_at,
+            }));
+        }
+    }
+    Ok(found)
+}
+
+/// The marks in some rooms that moved since a time of each, which is that of the cursor there, with what they passed over.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn moved_marks(
+    chat: &Chat,
+    reader: UserId,
+    cursors: &HashMap<RoomId, Seq>,
+    since: &HashMap<RoomId, Timestamp>,
+) -> Result<Vec<MovedMark>> {
+    let db = chat.db.read();
+    let all: Vec<RoomId> = since.keys().copied().collect();
+    let shared: Vec<RoomId> = shared(db, &all).await?.into_iter().map(|(room, _)| room).collect();
+    let mut by_room: HashMap<RoomId, Vec<Standing>> = HashMap::new();
+    for mark in standing_marks(db, reader, &shared, &all).await? {
+        if since.get(&mark.room_id).is_some_and(|since| mark.read_at >= *since) {
+            by_room.entry(mark.room_id).or_default().push(mark);
+        }
+    }
+    let mut moved = Vec::new();
+    for (room, marks) in by_room {
+        let (Some(cursor), Some(time)) = (cursors.get(&room), since.get(&room)) else { continue };
+        moved.extend(with_messages(db, room, marks, Seq(cursor.0 - BEFORE), *time).await?);
+    }
+    Ok(moved)
+}
+
+/// The marks of one room with the messages that they passed over since `time`, when they stood behind the place `after`.
+async fn with_messages(
+    db: &impl ConnectionTrait,
+    room: RoomId,
+    marks: Vec<Standing>,
+    after: Seq,
+    time: Timestamp,
+) -> Result<Vec<MovedMark>> {
+    let people: HashSet<UserId> = marks.iter().map(|mark| mark.user_id).collect();
+    let advances: Vec<(UserId, Option<Seq>)> = read_mark::Entity::find()
+        .select_only()
+        .column(read_mark::Column::UserId)
+        .column_as(read_mark::Column::FromSeq.min(), "from_seq")
+        .filter(read_mark::Column::RoomId.eq(room))
+        .filter(read_mark::Column::UserId.is_in(view::padded(people)))
+        .filter(read_mark::Column::Seq.gt(after))
+        .filter(read_mark::Column::ReadAt.gte(time))
+        .group_by(read_mark::Column::UserId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let from: HashMap<UserId, Seq> = advances.into_iter().filter_map(|(user, from)| Some((user, from?))).collect();
+    let first = from.values().min().copied().unwrap_or_default();
+    let last = marks.iter().map(|mark| mark.last_read_seq).max().unwrap_or_default();
+    let mut passed: Vec<(MessageId, Seq, UserId)> = message::Entity::find()
+        .select_only()
+        .columns([message::Column::Id, message::Column::Seq, message::Column::SenderId])
+        .filter(message::Column::RoomId.eq(room))
+        .filter(message::Column::Seq.gt(first))
+        .filter(message::Column::Seq.lte(last))
+        .filter(message::Column::DeletedAt.is_null())
+        .order_by_desc(message::Column::Seq)
+        .limit(TOLD_MESSAGES)
+        .into_tuple()
+        .all(db)
+        .await?;
+    passed.reverse();
+    let moved = |mark: Standing| {
+        let Standing { room_id, user_id, last_read_seq, read_at } = mark;
+        let from = from.get(&user_id).copied().unwrap_or(last_read_seq);
+        let is_passed =
+            |(_, seq, sender): &&(MessageId, Seq, UserId)| *seq > from && *seq <= last_read_seq && *sender != user_id;
+        let message_ids = passed.iter().filter(is_passed).map(|(id, _, _)| *id).collect();
+        MovedMark { room_id, user_id, message_ids, last_read_seq, read_at }
+    };
+    Ok(marks.into_iter().map(moved).collect())
+}

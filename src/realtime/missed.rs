@@ -1,0 +1,53 @@
+//! What a client missed that comes back, besides the entries of the logs that it knows.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{handshake::Guest, session::Session};
+use crate::{
+    chat::{self, room::Hearing},
+    contract::{RoomId, Seq, Timestamp, event::Ephemeral},
+    error::Result,
+};
+
+impl Session {
+    /// Tells of marks that moved, and of profiles that changed, since the entries at these cursors were made. The rooms are joined.
+    pub(super) async fn tell_missed(
+        &self,
+        cursors: &HashMap<RoomId, Seq>,
+        times: &HashMap<RoomId, Timestamp>,
+    ) -> Result<()> {
+        let user = self.actor.user_id;
+        for mark in chat::catch_up::moved_marks(&self.app.chat, user, cursors, times).await? {
+            self.connection.tell(&Ephemeral::MessagesRead {
+                room_id: mark.room_id,
+                user_id: mark.user_id,
+                message_ids: mark.message_ids,
+                last_read_seq: mark.last_read_seq,
+                read_at: mark.read_at,
+            });
+        }
+        for (_, user) in chat::catch_up::profiles(&self.app.chat, user, times).await? {
+            self.connection.tell(&Ephemeral::UserUpdated { user: user.into() });
+        }
+        Ok(())
+    }
+
+    /// Shows those of some rooms that the user joined since the client was last known to be connected: since the latest of the
+    /// times of its cursors. Answers which those are.
+    pub(super) async fn show_new_rooms(
+        &self,
+        guest: &Guest,
+        rooms: &[(RoomId, Hearing)],
+        times: &HashMap<RoomId, Timestamp>,
+    ) -> Result<HashSet<RoomId>> {
+        let (chat, user) = (&self.app.chat, self.actor.user_id);
+        let joined = chat::catch_up::joined_since(chat, user, times.values().max().copied()).await?;
+        // What they came into since they were let in is shown as it is to everybody who comes into a room.
+        let is_new = |room: &RoomId| joined.contains(room) && guest.rooms.contains_key(room);
+        let new: Vec<RoomId> = rooms.iter().map(|(room, _)| *room).filter(is_new).collect();
+        for room in chat::room::overviews(chat, user, &new).await? {
+            self.connection.tell(&Ephemeral::RoomCreated { room: Box::new(room) });
+        }
+        Ok(new.into_iter().collect())
+    }
+}
