@@ -235,6 +235,7 @@ pub(super) fn preview(model: &message::Model, sender: &User) -> ReplyPreview {
         id: model.id,
         seq: model.seq,
         sender_id: model.sender_id,
+        sender: Arc::new(sender.clone().masked()),
         sender_name: sender.display_name(),
         message_type: model.message_type,
         content: model.content.clone().filter(|_| !is_deleted),

@@ -117,6 +117,8 @@ pub struct ReplyPreview {
     pub id: MessageId,
     pub seq: Seq,
     pub sender_id: UserId,
+    /// With the e-mail address masked, whoever looks.
+    pub sender: Arc<User>,
     pub sender_name: String,
     pub message_type: MessageType,
     /// Gone with the message.

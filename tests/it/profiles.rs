@@ -93,7 +93,9 @@ async fn everything_shows_the_profile_as_it_is_now() {
     let mut back = bob.connects_with(json!({"cursors": {&room.id: start}})).await;
     let replayed = back.expect("new_message").await["message"].clone();
     assert_eq!(replayed["sender"]["username"], "countess");
-    assert_eq!(back.expect("new_message").await["message"]["reply_to"]["sender_name"], "countess");
+    let preview = back.expect("new_message").await["message"]["reply_to"].clone();
+    assert_eq!((&preview["sender_name"], &preview["sender"]["username"]), (&json!("countess"), &json!("countess")));
+    assert_eq!(preview["sender"]["email"], "a***@example.com");
     let answer = back.ask("sync", json!({"cursors": {&room.id: start}})).await;
     let events = list(&answer["rooms"][0], "events");
     let said = events.iter().find(|event| event["event"] == "new_message").expect("what she said");
