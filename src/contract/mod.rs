@@ -34,7 +34,9 @@ pub use message::Message;
 pub use room::Room;
 pub use user::User;
 
-use serde::{Deserialize, Deserializer};
+use std::{fmt::Display, str::FromStr};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Tells an absent field (keep what is there) from `null` (clear it), for partial updates.
 ///
@@ -62,6 +64,18 @@ pub(crate) fn absent_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Res
 /// When the value is neither text nor `null`.
 pub(crate) fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.filter(|text: &String| !text.is_empty()))
+}
+
+/// An id that may be left out, as [`unless_empty`].
+///
+/// # Errors
+/// When the value is neither an id nor empty nor `null`.
+pub(crate) fn id_unless_empty<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
+    unless_empty(deserializer)?.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
 
 /// A field that has a value of its own when it is left out: `null` leaves it out.
