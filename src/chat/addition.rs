@@ -21,10 +21,11 @@ use crate::{
     contract::{
         AuditAction, ErrorCode, FieldError, RoomId, UserId,
         member::{AddMembers, Additions},
+        text,
     },
     error::{Error, Result},
 };
-use entity::member;
+use entity::{member, user};
 
 /// How often somebody may leave a room by themselves and be put back by others. Once may be a mistake.
 const PUT_BACK: i32 = 1;
@@ -116,6 +117,38 @@ async fn stays_away(
         .collect();
     let known = privacy::contacts(db, user, left.clone()).await?;
     Ok(left.difference(&known).copied().collect())
+}
+
+/// Names all people of a request by their ids.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND`.
+pub async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<AddMembers> {
+    let AddMembers { mut user_ids, usernames } = request;
+    Error::check([
+        people::at_most(&usernames, "usernames"),
+        usernames.iter().try_for_each(|name| text::username("usernames", name)),
+    ])?;
+    let names: BTreeSet<String> = usernames.iter().map(|name| name.to_ascii_lowercase()).collect();
+    if names.is_empty() {
+        return Ok(AddMembers { user_ids, usernames });
+    }
+    let db = chat.db.read();
+    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
+    standing.permit(Capability::ManageMembers)?;
+    let count = names.len();
+    let named: Vec<UserId> = user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::Column::UsernameKey.is_in(names))
+        .into_tuple()
+        .all(db)
+        .await?;
+    if named.len() < count {
+        return Err(Error::USER_NOT_FOUND);
+    }
+    user_ids.extend(named);
+    Ok(AddMembers { user_ids, usernames: Vec::new() })
 }
 
 /// How many of those whom somebody is about to add are neither in the room nor contacts of theirs.

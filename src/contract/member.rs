@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MemberId, Role, RoomId, Seq, Timestamp, User, UserId, absent_or_null};
+use super::{MemberId, Role, RoomId, Seq, Timestamp, User, UserId, absent_or_null, null_is_default};
 
 /// A person's place in a room.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -42,12 +42,17 @@ impl Member {
 }
 
 /// Add people to a room, as members.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"user_ids": ["0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11"]}))]
 pub struct AddMembers {
-    /// 1 to 500 users.
-    #[schema(min_items = 1, max_items = 500)]
+    /// At most 500 users.
+    #[serde(default, deserialize_with = "null_is_default")]
+    #[schema(max_items = 500)]
     pub user_ids: Vec<UserId>,
+    /// At most 500 users by their names, instead of their ids or besides.
+    #[serde(default, deserialize_with = "null_is_default")]
+    #[schema(max_items = 500)]
+    pub usernames: Vec<String>,
 }
 
 /// Make somebody else the owner of a room, and yourself an admin of it.

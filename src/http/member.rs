@@ -70,6 +70,7 @@ async fn add_all(
     room_id: RoomId,
     request: AddMembers,
 ) -> Result<(StatusCode, Json<Additions>)> {
+    let request = chat::addition::by_id(&app.chat, actor, room_id, request).await?;
     let strangers = chat::addition::strangers(&app.chat, actor, room_id, &request).await?;
     app.limits.strangers(actor.user_id, strangers).await?;
     let additions = chat::addition::add(&app.chat, actor, room_id, request).await?;
@@ -95,7 +96,7 @@ pub(super) async fn add_one(
     actor: Actor,
     Id((room_id, user_id)): Id<(RoomId, UserId)>,
 ) -> Result<(StatusCode, Json<Additions>)> {
-    let request = AddMembers { user_ids: vec![user_id] };
+    let request = AddMembers { user_ids: vec![user_id], ..AddMembers::default() };
     add_all(&app, &actor, room_id, request).await
 }
 
