@@ -61,6 +61,8 @@ async fn names_have_joiners_where_they_join() {
     assert_eq!(uploaded["filename"], "exegpj.txt", "a file's name is cleaned");
     let long = "e\u{301}".repeat(100);
     ada.patch("/api/users/me", json!({"full_name": long})).await.ok();
+    ada.opens(json!({"name": long, "description": "o\u{308}".repeat(1_000), "ai_model": "e\u{301}".repeat(64)}), &[])
+        .await;
     ada.patch("/api/users/me", json!({"full_name": format!("{long}x")})).await.refused("VALIDATION_ERROR");
 }
 
