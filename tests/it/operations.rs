@@ -186,7 +186,7 @@ async fn what_is_not_there_is_answered_as_a_problem() {
         "/nothing",
         "/api",
         "/api/nothing",
-        "/api/chat/rooms/",
+        "/api/chat/rooms//",
         "/../etc/passwd",
         "/%2e%2e/etc/passwd",
         "/openapi.yaml",
