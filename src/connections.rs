@@ -3,20 +3,21 @@
 //! This is an index and nothing else. Order is the [`crate::feed`]'s business; here is what needs no order.
 
 mod connection;
+mod slots;
 
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, atomic::Ordering},
 };
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 pub use connection::{Badge, Connection, ConnectionId, Delivery, Owner, Transport};
+pub use slots::{Carrier, Slot, Slots, Sockets};
 
 use crate::{
     bus::interest::{Interest, Topic},
-    contract::{ErrorCode, RoomId, SessionId, UserId},
-    error::{Error, Result},
+    contract::{RoomId, SessionId, UserId},
 };
 
 /// All sockets of this node.
@@ -25,8 +26,8 @@ pub struct Connections {
     index: RwLock<Index>,
     /// What the other nodes are asked to tell: of users with a socket here, and of rooms that those are in.
     interest: Arc<Interest>,
-    /// Places taken by sockets, those that are still connecting included.
-    taken: Arc<Mutex<HashMap<UserId, usize>>>,
+    /// How many sockets each user has.
+    pub slots: Slots,
 }
 
 #[derive(Debug, Default)]
@@ -39,56 +40,11 @@ struct Index {
     members_of: HashMap<RoomId, HashSet<UserId>>,
 }
 
-/// A place among the sockets of a user, free again when dropped.
-#[derive(Debug)]
-pub struct Slot {
-    user: UserId,
-    taken: Arc<Mutex<HashMap<UserId, usize>>>,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut taken = self.taken.lock();
-        if let Some(count) = taken.get_mut(&self.user) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.user);
-            }
-        }
-    }
-}
-
 impl Connections {
     /// No sockets yet; `interest` follows what they need to hear of.
     #[must_use]
     pub fn new(interest: Arc<Interest>) -> Self {
         Self { interest, ..Self::default() }
-    }
-
-    /// Takes a place for one more socket of a user.
-    ///
-    /// # Errors
-    /// `CONNECTION_LIMIT` when they have `limit` already.
-    pub fn reserve(&self, user: UserId, limit: Option<usize>) -> Result<Slot> {
-        let mut taken = self.taken.lock();
-        let count = taken.entry(user).or_default();
-        if limit.is_some_and(|limit| *count >= limit) {
-            return Err(Error::Refused(ErrorCode::ConnectionLimit, "you have as many sockets as you may"));
-        }
-        *count += 1;
-        Ok(Slot { user, taken: Arc::clone(&self.taken) })
-    }
-
-    /// Places that a user has taken here.
-    #[must_use]
-    pub fn taken(&self, user: UserId) -> usize {
-        self.taken.lock().get(&user).copied().unwrap_or_default()
-    }
-
-    /// Places that each user has taken here.
-    #[must_use]
-    pub fn all_taken(&self) -> Vec<(UserId, usize)> {
-        self.taken.lock().iter().map(|(user, taken)| (*user, *taken)).collect()
     }
 
     /// Enters a socket whose user is in these rooms, and greets it: nothing reaches it before, and nothing that happens afterwards

@@ -142,6 +142,9 @@ impl Delivery {
                     connection.revoke(code);
                 }
             }
+            Notice::SocketTooMany { user_id } => {
+                self.connections.slots.evict(user_id, None);
+            }
             Notice::UserRevoked { user_id, except, code } => {
                 for connection in self.connections.of_user(user_id) {
                     if Some(connection.session_id()) != except {

@@ -38,7 +38,8 @@ use window::Window;
 use crate::{
     bus::redis::Redis,
     config::{self, Config},
-    contract::{ErrorCode, UserId},
+    connections::Sockets,
+    contract::UserId,
     error::{Error, Result},
 };
 
@@ -66,6 +67,16 @@ struct Rates {
     uploads: Window<UserId>,
     adding: Adding,
     handshakes: Handshakes,
+}
+
+/// What a socket more means for the others of its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowd {
+    Fits,
+    /// Some have to end: so many here, others on other nodes.
+    TooMany {
+        here: usize,
+    },
 }
 
 /// A token bucket for each user.
@@ -181,27 +192,22 @@ impl Limits {
         }
     }
 
-    /// How many sockets a user may have on one node; nothing when limits are off.
+    /// How many sockets a user may have; nothing when limits are off.
     #[must_use]
     pub fn sockets_per_user(&self) -> Option<usize> {
-        self.rates.as_ref().map(|rates| rates.sockets_per_user)
+        self.rates.as_ref().map(|rates| rates.sockets_per_user.max(1))
     }
 
-    /// A socket more of a user, who has that many here with it.
-    ///
-    /// # Errors
-    /// `CONNECTION_LIMIT` when there are too many on all nodes together.
-    pub async fn socket(&self, user: UserId, here: usize) -> Result<()> {
-        let (Some(limit), Some(shared)) = (self.sockets_per_user(), &self.shared) else { return Ok(()) };
-        match shared.sockets(user, here, limit).await {
-            Some(false) => Err(Error::Refused(ErrorCode::ConnectionLimit, "you have as many sockets as you may")),
-            Some(true) | None => Ok(()),
-        }
+    /// A socket more of a user, who has these here with it: whether some have to end on all nodes together. Those on other nodes
+    /// are told so.
+    pub async fn socket(&self, user: UserId, here: Sockets) -> Crowd {
+        let (Some(limit), Some(shared)) = (self.sockets_per_user(), &self.shared) else { return Crowd::Fits };
+        shared.socket(user, here, limit).await.unwrap_or(Crowd::Fits)
     }
 
     /// Tells the other nodes how many sockets some users have here. To be called when a socket went, and for all users more
     /// often than [`shared`] forgets them.
-    pub async fn note_sockets(&self, users: &[(UserId, usize)]) {
+    pub async fn note_sockets(&self, users: &[(UserId, Sockets)]) {
         if let Some(shared) = &self.shared {
             shared.note_sockets(users).await;
         }

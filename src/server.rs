@@ -49,6 +49,8 @@ const RENEW: Duration = Duration::from_secs(5);
 
 /// How often the clock is compared with the one that it follows.
 const COMPARE_CLOCKS: Duration = Duration::from_secs(5);
+/// How often they are told that some users have fewer.
+const CHANGES: Duration = Duration::from_millis(500);
 
 /// How long saying goodbye to the database may take.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -268,11 +270,17 @@ async fn keep_time(app: Weak<App>, follows_database: bool) {
 
 /// Tells other nodes what they forget when it is not told again.
 async fn keep_counts(app: Arc<App>) {
-    let mut renew = interval(RENEW);
-    renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut renew, mut changes) = (interval(RENEW), interval(CHANGES));
+    for interval in [&mut renew, &mut changes] {
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    let slots = &app.connections.slots;
     loop {
-        renew.tick().await;
-        app.limits.note_sockets(&app.connections.all_taken()).await;
+        let told = tokio::select! {
+            _ = renew.tick() => slots.all(),
+            _ = changes.tick() => slots.changed(),
+        };
+        app.limits.note_sockets(&told).await;
     }
 }
 

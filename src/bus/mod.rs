@@ -60,6 +60,8 @@ pub enum Notice {
     SessionRevoked { user_id: UserId, session_id: SessionId, code: ErrorCode },
     /// Sockets of a user end now, but for those of one login.
     UserRevoked { user_id: UserId, except: Option<SessionId>, code: ErrorCode },
+    /// A user has a socket too many: the one here ends that has been silent for longest.
+    SocketTooMany { user_id: UserId },
 }
 
 /// Who is told of a read mark.

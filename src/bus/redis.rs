@@ -23,6 +23,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
 use super::{Notice, Outlet, interest::Interest, wire};
+use crate::contract::UserId;
 
 /// How long Redis may take for anything before it counts as gone.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -103,6 +104,13 @@ impl Redis {
     #[must_use]
     pub fn node(&self) -> Uuid {
         self.node
+    }
+
+    /// What tells another node that a user has a socket too many: what its channel's name begins with, which ends with the node,
+    /// and the message.
+    #[must_use]
+    pub(crate) fn eviction(&self, user_id: UserId) -> (&'static str, String) {
+        (wire::NODE, wire::text(self.node, &Notice::SocketTooMany { user_id }))
     }
 
     /// For commands of other parts. They give up by themselves when Redis does not answer.

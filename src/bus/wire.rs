@@ -16,6 +16,9 @@ pub(super) const NODES: &str = "parlour:nodes";
 /// Followed by every node: who came and went, and who looks different now.
 pub(super) const PRESENCE: &str = "parlour:presence";
 
+/// Begins the name of the channel that one node follows, which ends with the node.
+pub(super) const NODE: &str = "parlour:node:";
+
 /// Says that some notices of its sender were lost.
 const MISSED: &str = "missed";
 
@@ -75,10 +78,16 @@ fn message(node: Uuid, notice: &Notice) -> Message {
         Notice::Presence { .. } | Notice::Profile { .. } => PRESENCE.to_owned(),
         Notice::Added { user_id, .. }
         | Notice::SessionRevoked { user_id, .. }
+        | Notice::SocketTooMany { user_id }
         | Notice::UserRevoked { user_id, .. } => channel(Topic::User(*user_id)),
     };
-    let text = serde_json::to_string(notice).expect("a notice serialises: its keys are strings");
-    (channel, format!("{node} {text}"))
+    (channel, text(node, notice))
+}
+
+/// The text of a message.
+pub(super) fn text(node: Uuid, notice: &Notice) -> String {
+    let notice = serde_json::to_string(notice).expect("a notice serialises: its keys are strings");
+    format!("{node} {notice}")
 }
 
 fn room(id: RoomId) -> String {

@@ -20,21 +20,17 @@ use entity::room;
 /// Rooms that one request may ask of, and the most that an answer tells of as joined.
 const ROOMS: usize = 1_000;
 
-/// Bytes of events in one answer, over all rooms, after which rooms say `has_more`. An answer is one packet, and waits in
-/// memory until its client has read it.
-const BYTES: usize = 1024 * 1024;
-
-/// What new rooms may take of an answer that is full of events.
-const LEAST_BYTES: usize = BYTES / 4;
-
 /// Entries read at a time.
 const PAGE: usize = 200;
 
 /// What followed the asker's cursors; which of their rooms have none; and which cursors are of rooms no longer theirs.
 ///
+/// After `bytes` of events, over all rooms, rooms say `has_more`: an answer is one packet, and waits in memory until its client
+/// has read it.
+///
 /// # Errors
 /// `VALIDATION_ERROR`, and `RESYNC_REQUIRED` for a cursor ahead of its room.
-pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
+pub async fn sync(chat: &Chat, actor: &Actor, request: Sync, bytes: usize) -> Result<Synced> {
     let limit = request.limit.unwrap_or(200);
     Error::check([
         if (1..=1_000).contains(&limit) {
@@ -54,7 +50,7 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
     let times = catch_up::times(chat, &theirs.map(|(room, seq)| (*room, Seq(*seq))).collect()).await?;
     let mut profiles = changed_profiles(chat, actor, &times).await?;
     let mut marks = catch_up::marks(db, actor.user_id, known.iter().map(|(room, _)| *room).collect()).await?;
-    let mut budget = BYTES;
+    let mut budget = bytes;
     let mut synced = Vec::with_capacity(known.len());
     for (room_id, hearing) in known {
         let (after, last_seq) = (Seq(request.cursors.get(&room_id).copied().unwrap_or_default()), hearing.end);
@@ -82,7 +78,8 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync) -> Result<Synced> {
         synced.push(SyncedRoom { room_id, events: news, read_marks, last_seq, has_more });
     }
     let new: Vec<RoomId> = new.into_iter().map(|(id, _)| id).collect();
-    let joined = overviews(chat, actor, &new, budget.max(LEAST_BYTES)).await?;
+    // Some new rooms are told of even when the answer is full of events.
+    let joined = overviews(chat, actor, &new, budget.max(bytes / 4)).await?;
     Ok(Synced { rooms: synced, has_more: joined.len() < new.len(), joined, left })
 }
 

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -45,6 +46,12 @@ pub trait Transport: Send + Sync {
     fn kill(&self);
     /// Counts bytes that are about to be queued; false when so many wait already that no more may.
     fn weigh(&self, bytes: usize) -> bool;
+    /// Whether so much waits that a replay should wait too.
+    fn is_behind(&self) -> bool;
+    /// Entries of a log that may be queued at once without asking that.
+    fn entries_at_once(&self) -> usize;
+    /// Bytes of events that one answer should have at the most.
+    fn answer_bytes(&self) -> usize;
 }
 
 /// Whose a socket is.
@@ -70,6 +77,8 @@ impl Owner {
 /// The state of a room that a socket was told of: the end of the log, and the user's read mark. What it was told follows from
 /// these two.
 pub type Badge = (Seq, Seq);
+/// How often a replay looks whether its client has fetched enough.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A socket and whose it is.
 pub struct Connection {
@@ -83,6 +92,7 @@ pub struct Connection {
     /// What it was told last of rooms that it has not joined.
     badges: Mutex<HashMap<RoomId, Badge>>,
     revoked: AtomicBool,
+    was_cut: AtomicBool,
     /// Set under the index's lock: from then on it joins nothing.
     pub(super) closed: AtomicBool,
 }
@@ -112,6 +122,7 @@ impl Connection {
             joined: Mutex::default(),
             badges: Mutex::default(),
             revoked: AtomicBool::new(false),
+            was_cut: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
     }
@@ -131,11 +142,18 @@ impl Connection {
     pub fn deliver(&self, event: &'static str, data: &Encoded) -> Delivery {
         let delivery = self.transport.emit(event, data);
         if delivery == Delivery::Full {
+            self.cut();
+        }
+        delivery
+    }
+
+    /// Ends it because too much waits for its client.
+    pub fn cut(&self) {
+        if !self.was_cut.swap(true, Ordering::Relaxed) {
             tracing::info!(connection = self.id.0, user = %self.user.id, "socket does not keep up; cutting it");
             metrics::counter!("parlour_sockets_cut_total").increment(1);
             self.transport.kill();
         }
-        delivery
     }
 
     /// Queues entries of the log of a room that its user joined in the place `joined`, back to back; answers whether it took
@@ -150,7 +168,36 @@ impl Connection {
         self.transport.emit(event.name(), &Encoded::new(event))
     }
 
-    /// The same, encoded before.
+    /// Queues news that the client has to hear: a socket that can't take it is cut.
+    pub fn tell_surely(&self, event: &Ephemeral) -> Delivery {
+        self.deliver(event.name(), &Encoded::new(event))
+    }
+
+    /// Waits until the client has fetched so much of what waits for it that a replay can go on. Answers false when it has not
+    /// by that time.
+    pub async fn keeps_up(&self, until: Option<Instant>) -> bool {
+        while self.transport.is_behind() {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return false;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        true
+    }
+
+    /// Entries of a log that may be queued at once, without waiting for what was queued before.
+    #[must_use]
+    pub fn entries_at_once(&self) -> usize {
+        self.transport.entries_at_once()
+    }
+
+    /// Bytes of events that one answer should have at the most.
+    #[must_use]
+    pub fn answer_bytes(&self) -> usize {
+        self.transport.answer_bytes()
+    }
+
+    /// Queues news of the moment that was encoded before.
     pub fn tell_encoded(&self, event: &'static str, data: &Encoded) -> Delivery {
         self.transport.emit(event, data)
     }

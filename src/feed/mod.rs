@@ -12,6 +12,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
+    time::Instant,
 };
 
 use parking_lot::Mutex;
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     bus::Committed,
     chat::{self, Chat, room::Hearing},
-    connections::{Connection, ConnectionId, Connections},
+    connections::{Connection, ConnectionId, Connections, Delivery},
     contract::{RoomId, Seq, event::Ephemeral},
     error::{Error, Result},
     media::link::Links,
@@ -85,6 +86,20 @@ pub struct Attached {
     pub replayed: usize,
 }
 
+/// How far a replay came.
+struct Replay {
+    reached: Seq,
+    end: ReplayEnd,
+}
+
+enum ReplayEnd {
+    Done,
+    /// The socket is gone, or does not keep up and is being cut.
+    Cut,
+    /// Its client was too slow.
+    Late,
+}
+
 /// The rooms that sockets of this node hear.
 #[derive(Clone, Debug)]
 pub struct Feed {
@@ -130,24 +145,47 @@ impl Feed {
         hearing: Hearing,
         limit: usize,
     ) -> Result<Attached> {
+        self.attach_by(connection, room, after, hearing, (limit, None)).await
+    }
+
+    /// The same, within `limit` events and, where there is one, until a time: a client that has not fetched by then what it
+    /// missed is told that it has to page through the rest.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub async fn attach_by(
+        &self,
+        connection: &Arc<Connection>,
+        room: RoomId,
+        after: Option<Seq>,
+        hearing: Hearing,
+        (limit, until): (usize, Option<Instant>),
+    ) -> Result<Attached> {
         let (mut after, mut replayed) = (after.map(|after| hearing.after(after)), 0);
         let checked_at = hearing.end;
         if let Some(from) = after {
             let missed = usize::try_from(checked_at.0 - from.0).unwrap_or(0);
             if missed > limit {
                 let (room_id, after_seq) = (room, from);
-                connection.tell(&Ephemeral::ResyncRequired { room_id, after_seq, last_seq: checked_at });
+                connection.tell_surely(&Ephemeral::ResyncRequired { room_id, after_seq, last_seq: checked_at });
                 after = None;
-            } else if missed > room::RING / 2 && !connection.has_joined(room) {
+            } else if missed > connection.entries_at_once() && !connection.has_joined(room) {
                 // What is long past needs no order with what is live, which this socket does not hear yet: it is read here,
-                // and keeps the room's task free.
-                let reached;
-                (reached, replayed) = self.replay(connection, room, from, hearing).await?;
-                if reached < checked_at {
-                    // It does not keep up and is being cut: what comes next would follow a hole.
-                    return Ok(Attached { last_seq: reached, replayed });
-                }
-                after = Some(checked_at);
+                // as fast as its client fetches it, and keeps the room's task free.
+                let replay = self.replay(connection, room, from, hearing, until).await?;
+                replayed = usize::try_from(replay.reached.0 - from.0).unwrap_or(0);
+                after = match replay.end {
+                    ReplayEnd::Done => Some(checked_at),
+                    // What comes next would follow a hole.
+                    ReplayEnd::Cut => return Ok(Attached { last_seq: replay.reached, replayed }),
+                    ReplayEnd::Late => {
+                        let (room_id, after_seq) = (room, replay.reached);
+                        connection.tell_surely(&Ephemeral::ResyncRequired { room_id, after_seq, last_seq: checked_at });
+                        None
+                    }
+                };
+            } else if missed > 0 {
+                connection.keeps_up(until).await;
             }
         }
         let (done, attached) = oneshot::channel();
@@ -157,25 +195,36 @@ impl Feed {
         Ok(Attached { replayed: attached.replayed + replayed, ..attached })
     }
 
-    /// Gives a socket what follows `after` in a room's log; answers the last place of what it took, and how many entries those
-    /// were.
+    /// Gives a socket what follows `after` in a room's log, as fast as its client fetches it.
     async fn replay(
         &self,
         connection: &Connection,
         room: RoomId,
         after: Seq,
         hearing: Hearing,
-    ) -> Result<(Seq, usize)> {
-        let (mut at, up_to) = (after, hearing.end);
-        while at < up_to {
-            let page = chat::sync::entries(&self.shared.chat, room, at, up_to.min(Seq(at.0 + room::PAGE))).await?;
-            let last = page.last().map(|entry| entry.seq).ok_or_else(|| Error::internal("the log has a gap"))?;
-            if !connection.deliver_all(&page, hearing.joined, self.shared.links()) {
-                break;
+        until: Option<Instant>,
+    ) -> Result<Replay> {
+        // What was read waits here while the client fetches what came before.
+        let page_size = i64::try_from(connection.entries_at_once() * 4).unwrap_or(room::PAGE).min(room::PAGE);
+        let (mut reached, up_to) = (after, hearing.end);
+        while reached < up_to {
+            let to = up_to.min(Seq(reached.0 + page_size));
+            let page = chat::sync::entries(&self.shared.chat, room, reached, to).await?;
+            if page.last().is_none_or(|last| last.seq != to) {
+                return Err(Error::internal("the log has a gap"));
             }
-            at = last;
+            for entry in page {
+                if !connection.keeps_up(until).await {
+                    return Ok(Replay { reached, end: ReplayEnd::Late });
+                }
+                let data = entry.data_for(connection.user.id, hearing.joined, self.shared.links());
+                if connection.deliver(entry.name, &data) != Delivery::Queued {
+                    return Ok(Replay { reached, end: ReplayEnd::Cut });
+                }
+                reached = entry.seq;
+            }
         }
-        Ok((at, usize::try_from(at.0 - after.0).unwrap_or(0)))
+        Ok(Replay { reached, end: ReplayEnd::Done })
     }
 
     /// Stops a socket from hearing a room.

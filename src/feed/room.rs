@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Recent entries kept for replay; what is older is read from the database.
-pub(super) const RING: usize = 256;
+const RING: usize = 256;
 
 /// Entries read from the database at a time.
 pub(super) const PAGE: i64 = 500;
@@ -217,7 +217,7 @@ impl Room {
             return Ok(Attached { last_seq: self.delivered, replayed: missed.len() });
         }
         self.add(shared, connection, hearing);
-        connection.tell(&Ephemeral::RoomJoined {
+        connection.tell_surely(&Ephemeral::RoomJoined {
             room_id: self.id,
             user_id: connection.user.id,
             last_seq: self.delivered,
@@ -254,7 +254,7 @@ impl Room {
             return;
         }
         let user_id = reader.user.id;
-        reader.tell(&Ephemeral::RoomLeft { room_id: self.id, user_id });
+        reader.tell_surely(&Ephemeral::RoomLeft { room_id: self.id, user_id });
         if shared.connections.part(self.id, reader) {
             self.tell_others(user_id, &Ephemeral::UserLeft { room_id: self.id, user_id });
         }

@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use redis::{Script, ScriptInvocation};
 use tokio::time::timeout;
 
-use super::Quota;
-use crate::{bus::redis::Redis, contract::UserId};
+use super::{Crowd, Quota};
+use crate::{bus::redis::Redis, connections::Sockets, contract::UserId};
 
 /// How long a request waits to hear what other nodes have counted.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -73,25 +73,55 @@ redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.ceil(full - n
 return 0
 ";
 
-/// The sockets of a user on each node, as `count:end`. Answers whether this node may have as many as it says.
+/// The sockets of a user on each node, as `count:end:since`: how many, until when that counts, and since when the one is silent
+/// that has been so for longest. With more than the limit (0: none) the node with the longest-silent one has to end it, and is
+/// told so on its own channel. A node that does not listen to its channel is dead: its sockets count no more. Answers how many
+/// have to end in all, and how many of them here.
 const SOCKETS: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local count, limit, life = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local total = count
+local me, count, limit, life = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local nodes, total = {}, count
+if count > 0 then nodes[me] = {count = count, since = now - tonumber(ARGV[5])} end
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
-  local other, ends = string.match(all[i + 1], '(%d+):(%d+)')
-  if tonumber(ends) <= now then redis.call('HDEL', KEYS[1], all[i])
-  elseif all[i] ~= ARGV[1] then total = total + other end
+  local other, ends, since = string.match(all[i + 1], '(%d+):(%d+):(%d+)')
+  if not other or tonumber(ends) <= now then redis.call('HDEL', KEYS[1], all[i])
+  elseif all[i] ~= me then
+    nodes[all[i]] = {count = tonumber(other), ends = ends, since = tonumber(since)}
+    total = total + other
+  end
 end
-if limit > 0 and total > limit then return 0 end
-if count == 0 then redis.call('HDEL', KEYS[1], ARGV[1])
+if limit > 0 and total > limit then
+  for name, node in pairs(nodes) do
+    if name ~= me and redis.call('PUBSUB', 'NUMSUB', ARGV[6] .. name)[2] == 0 then
+      total = total - node.count
+      nodes[name] = nil
+      redis.call('HDEL', KEYS[1], name)
+    end
+  end
+end
+local here, evicted = 0, 0
+while limit > 0 and total > limit do
+  local victim
+  for name, node in pairs(nodes) do
+    if node.count > 0 and (not victim or node.since < nodes[victim].since) then victim = name end
+  end
+  local node = nodes[victim]
+  total, evicted = total - 1, evicted + 1
+  node.count, node.since = node.count - 1, now
+  if victim == me then here = here + 1
+  else
+    redis.call('PUBLISH', ARGV[6] .. victim, ARGV[7])
+    redis.call('HSET', KEYS[1], victim, string.format('%d:%s:%d', node.count, node.ends, node.since))
+  end
+end
+if count == 0 then redis.call('HDEL', KEYS[1], me)
 else
-  redis.call('HSET', KEYS[1], ARGV[1], string.format('%d:%d', count, now + life))
+  redis.call('HSET', KEYS[1], me, string.format('%d:%d:%d', nodes[me].count, now + life, nodes[me].since))
   redis.call('PEXPIRE', KEYS[1], life)
 end
-return 1
+return {evicted, here}
 ";
 
 /// What the nodes count together.
@@ -159,22 +189,24 @@ impl Shared {
         Some(if wait == 0 { Ok(()) } else { Err(Duration::from_millis(wait)) })
     }
 
-    /// Whether a user may have that many sockets here, besides those on other nodes. Nothing when Redis does not answer.
-    pub(super) async fn sockets(&self, user: UserId, here: usize, limit: usize) -> Option<bool> {
+    /// Counts the sockets of a user here, besides those on other nodes. Nothing when Redis does not answer.
+    pub(super) async fn socket(&self, user: UserId, here: Sockets, limit: usize) -> Option<Crowd> {
+        let (channels, text) = self.redis.eviction(user);
         let mut question = self.sockets.prepare_invoke();
         question.key(sockets_key(user)).arg(self.redis.node().to_string());
-        question.arg(here).arg(limit).arg(millis(SOCKETS_LIFE));
-        let allowed: u8 = self.ask(&question).await?;
-        Some(allowed == 1)
+        question.arg(here.count).arg(limit).arg(millis(SOCKETS_LIFE)).arg(millis(here.silence)).arg(channels).arg(text);
+        let (evicted, here): (usize, usize) = self.ask(&question).await?;
+        Some(if evicted == 0 { Crowd::Fits } else { Crowd::TooMany { here } })
     }
 
     /// Tells how many sockets users have here.
-    pub(super) async fn note_sockets(&self, users: &[(UserId, usize)]) {
+    pub(super) async fn note_sockets(&self, users: &[(UserId, Sockets)]) {
         for some in users.chunks(BATCH) {
             let mut pipeline = redis::pipe();
             for (user, here) in some {
                 pipeline.cmd("EVAL").arg(SOCKETS).arg(1).arg(sockets_key(*user));
-                pipeline.arg(self.redis.node().to_string()).arg(*here).arg(0).arg(millis(SOCKETS_LIFE)).ignore();
+                pipeline.arg(self.redis.node().to_string()).arg(here.count).arg(0).arg(millis(SOCKETS_LIFE));
+                pipeline.arg(millis(here.silence)).arg("").arg("").ignore();
             }
             if pipeline.exec_async(&mut self.redis.commands()).await.is_err() {
                 // They are told of again soon.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::contract::ErrorCode;
 
 fn limits() -> Limits {
     Limits::new(&Config::defaults(), None)

@@ -40,6 +40,8 @@ pub struct KillSwitch(Arc<Switch>);
 #[derive(Default)]
 struct Switch {
     killed: AtomicBool,
+    /// Whether the connection is gone, however it ended.
+    gone: AtomicBool,
     /// Bytes that the kernel has taken.
     written: AtomicU64,
     /// When the peer last sent something, in milliseconds after [`START`].
@@ -79,7 +81,7 @@ impl KillSwitch {
     /// Whether the connection it ends is still there.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        !self.is_killed() && Arc::strong_count(&self.0) > 1
+        !self.is_killed() && !self.0.gone.load(Ordering::Acquire)
     }
 
     fn count(&self, bytes: usize) -> usize {
@@ -201,6 +203,7 @@ impl AsyncWrite for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.kill.0.gone.store(true, Ordering::Release);
         if self.kill.is_killed() {
             // Closing then discards what the peer has not read, and tells it by a reset (tcp(7), SO_LINGER).
             let _ = self.stream.set_zero_linger();

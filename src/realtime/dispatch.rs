@@ -1,6 +1,6 @@
 //! Every event that a client may emit, on one page.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use futures_util::future::BoxFuture;
 use serde::{
@@ -26,6 +26,9 @@ use crate::{
     },
     error::{Error, Result},
 };
+
+/// How long a joining may replay what was missed.
+const REPLAY: Duration = Duration::from_secs(6);
 
 /// What came of an event.
 pub(super) enum Handled {
@@ -71,7 +74,13 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
             now(chat::receipt::mark(&session.app.chat, &session.actor, room_id, mark).await?)
         }
         "sync" => {
-            let synced = chat::sync::sync(&session.app.chat, &session.actor, read(payload()?)?).await?;
+            let synced = chat::sync::sync(
+                &session.app.chat,
+                &session.actor,
+                read(payload()?)?,
+                session.connection.answer_bytes(),
+            )
+            .await?;
             let events = synced.rooms.iter().map(|room| room.events.len()).sum();
             session.app.limits.missed(session.actor.user_id, events).await?;
             now(synced)
@@ -115,7 +124,9 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
         let missed = usize::try_from(hearing.end.0 - after.0).unwrap_or(0).min(limit);
         app.limits.missed(session.actor.user_id, missed).await?;
     }
-    let attached = app.feed.attach(&session.connection, room_id, after, hearing, limit).await?;
+    // A client that fetches slowly is told to page through the rest before its event has taken too long.
+    let until = std::time::Instant::now() + REPLAY;
+    let attached = app.feed.attach_by(&session.connection, room_id, after, hearing, (limit, Some(until))).await?;
     app.typing.show_to(room_id, &session.connection);
     if let Some(after) = after {
         let cursors = HashMap::from([(room_id, after)]);

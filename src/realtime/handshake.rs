@@ -1,22 +1,25 @@
 //! Who may come in. Everything that can refuse a socket happens in the connect middleware, before CONNECT is answered.
 
-use std::{collections::HashMap, fmt, future::ready, sync::Arc};
-
-use axum::{
-    extract::ConnectInfo,
-    http::{header, request::Parts},
+use std::{
+    collections::HashMap,
+    fmt,
+    future::ready,
+    sync::{Arc, Weak},
 };
+
+use axum::http::{header, request::Parts};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use socketioxide::{
-    TransportType,
     extract::{AckSender, SocketRef},
+    socket::DisconnectReason,
 };
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Realtime,
+    engine_session::EngineSession,
     inbox::{self, Inbox, Item, Items},
     packet::{AuthObject, Packet, Reply},
     session,
@@ -25,11 +28,10 @@ use super::{
 use crate::{
     auth::Actor,
     chat,
-    connections::Slot,
+    connections::Carrier,
     contract::{ErrorCode, RoomId, Seq, User, command::Handshake},
     error::{Error, Result},
-    limits::HandshakeTicket,
-    listener::ConnInfo,
+    limits::{Crowd, HandshakeTicket},
 };
 
 /// A refusal as CONNECT_ERROR carries it: one string, the code.
@@ -57,7 +59,6 @@ pub(super) struct Guest {
     pub(super) items: Items,
     /// Cancelled when the socket is gone.
     pub(super) gone: CancellationToken,
-    pub(super) slot: Slot,
 }
 
 /// Lets a socket in, or says why not.
@@ -65,17 +66,25 @@ pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObjec
     let considered = timeout(session::PATIENCE, consider(&realtime, &socket, auth)).await;
     let Err(error) = considered.unwrap_or(Err(Error::IN_DOUBT)) else { return Ok(()) };
     error.record();
-    if error.code().status() == 503 {
-        // No client comes back after a refusal, every one does after a transport that ends; this one ends when nobody
-        // answers its CONNECT.
-        if let Some(ConnectInfo(connection)) = socket.req_parts().extensions.get::<ConnectInfo<ConnInfo>>()
-            && socket.transport_type() == TransportType::Websocket
-        {
-            connection.kill.kill();
+    if !is_final(error.code()) {
+        // No client comes back after a refusal, every one does after a transport that ends.
+        if let Some(session) = engine_session(&socket) {
+            session.close();
         }
-        sleep(realtime.app.config.realtime.connect_timeout() * 2).await;
+        // The refusal would still be heard if it came before the end.
+        sleep(realtime.app.config.realtime.connect_timeout()).await;
     }
     Err(Refused(error.code()))
+}
+
+/// Whether coming back would not help: the client has to change what it sends, or its user the token or the account.
+fn is_final(code: ErrorCode) -> bool {
+    matches!(code.status(), 401 | 403 | 422)
+}
+
+/// The Engine.IO session that carries a socket.
+fn engine_session(socket: &SocketRef) -> Option<&Arc<EngineSession>> {
+    socket.req_parts().extensions.get()
 }
 
 async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> Result<()> {
@@ -84,39 +93,57 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
         return Err(Error::DRAINING);
     }
     let parts = socket.req_parts();
+    let session = engine_session(socket).ok_or_else(|| Error::internal("a socket without its Engine.IO session"))?;
     let token = token(&auth, parts, app.config.auth.allow_query_token).ok_or(Error::UNAUTHORIZED)?;
     let actor = app.auth.authenticate(&token).await?;
     let handshake = auth.handshake()?;
     Error::check([chat::sync::check_cursors(&handshake.cursors)])?;
-    let slot = app.connections.reserve(actor.user_id, app.limits.sockets_per_user())?;
-    if let Some(ticket) = parts.extensions.get::<HandshakeTicket>() {
-        ticket.release();
-    }
     let user = chat::user::seen_by_contacts(&app.chat, actor.user_id).await?;
     let rooms = chat::room::every(&app.chat, actor.user_id).await?;
     let rooms = rooms.into_iter().map(|(room, hearing)| (room, hearing.end)).collect();
 
-    app.limits.socket(actor.user_id, app.connections.taken(actor.user_id)).await?;
-
+    // From here on nothing refuses: whoever makes room for this socket does so for one that comes in.
+    let (slots, user_id) = (&app.connections.slots, actor.user_id);
+    let carrier: Weak<dyn Carrier> = Arc::downgrade(&(Arc::clone(session) as Arc<dyn Carrier>));
+    let (slot, mut is_crowded) = slots.take(user_id, app.limits.sockets_per_user(), carrier);
+    match app.limits.socket(user_id, slots.of(user_id)).await {
+        Crowd::Fits => {}
+        Crowd::TooMany { here } => {
+            is_crowded = true;
+            for _ in 0..here {
+                slots.evict(user_id, Some(&slot));
+            }
+        }
+    }
+    // Who makes a new socket of each that ends is still slowed by the limit of handshakes.
+    if let Some(ticket) = parts.extensions.get::<HandshakeTicket>().filter(|_| !is_crowded) {
+        ticket.release();
+    }
     let (inbox, items) = inbox::open(app.config.realtime.inbox_events);
+    session.enter(slot, inbox.load());
     let gone = CancellationToken::new();
-    listen(socket, inbox, gone.clone());
-    let guest = Guest { actor, token, user, handshake, rooms, items, gone, slot };
+    listen(socket, inbox, gone.clone(), session);
+    let guest = Guest { actor, token, user, handshake, rooms, items, gone };
     socket.extensions.insert(Admitted(Arc::new(Mutex::new(Some(guest)))));
     Ok(())
 }
 
 /// Registers the handlers. Each does its work before it returns the future that the library spawns: the wire's order is
 /// the inbox's.
-fn listen(socket: &SocketRef, inbox: Inbox, gone: CancellationToken) {
+fn listen(socket: &SocketRef, inbox: Inbox, gone: CancellationToken, session: &Arc<EngineSession>) {
+    let session = Arc::downgrade(session);
     socket.on_fallback(move |socket: SocketRef, packet: Packet, ack: AckSender| {
         if let Err(Item { packet, ack, .. }) = inbox.push(Item { packet, ack, at: Instant::now() }) {
             overflow(&socket, &packet, ack);
         }
         ready(())
     });
-    socket.on_disconnect(move |_: SocketRef| {
+    socket.on_disconnect(move |_: SocketRef, reason: DisconnectReason| {
         gone.cancel();
+        let has_stayed = matches!(reason, DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect);
+        if has_stayed && let Some(session) = session.upgrade() {
+            session.leave();
+        }
         ready(())
     });
 }
@@ -136,10 +163,10 @@ fn overflow(socket: &SocketRef, packet: &Packet, ack: AckSender) {
 pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
     let guest = socket.extensions.remove::<Admitted>().and_then(|Admitted(guest)| guest.lock().take());
     let Some(guest) = guest else { return };
-    let first = socket.req_parts().extensions.get::<ConnectInfo<ConnInfo>>().map(|ConnectInfo(info)| info.kill.clone());
-    let limit = realtime.app.config.realtime.buffer_bytes;
-    let wire = Wire::new(socket.clone(), first, Arc::clone(&realtime.switches), limit);
+    let Some(session) = engine_session(socket) else { return };
+    let wire = Wire::new(socket.clone(), Arc::clone(session), realtime.app.config.realtime.buffer_bytes);
     let connection = session::introduce(&guest, Box::new(wire));
+    session.serves(&connection);
     socket.extensions.insert(session::Served(Arc::downgrade(&connection)));
     tokio::spawn(session::serve(Arc::clone(&realtime.app), guest, connection));
 }

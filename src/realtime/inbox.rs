@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use socketioxide::extract::AckSender;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 
 use super::packet::Packet;
 
@@ -21,38 +24,73 @@ pub(super) struct Item {
     pub(super) at: Instant,
 }
 
+/// How many bytes wait.
+#[derive(Default)]
+pub(super) struct Load {
+    bytes: AtomicUsize,
+    eased: Notify,
+}
+
+impl Load {
+    /// Waits until no more than so many bytes wait.
+    pub(super) async fn falls_to(&self, bytes: usize) {
+        loop {
+            let eased = self.eased.notified();
+            if self.bytes.load(Ordering::Relaxed) <= bytes {
+                return;
+            }
+            eased.await;
+        }
+    }
+
+    fn add(&self, bytes: usize) -> usize {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+
+    fn subtract(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        // One request waits at a time. It may have looked just before: then it finds the notice when it waits.
+        self.eased.notify_one();
+    }
+}
+
 /// The end that the socket's handler fills.
 #[derive(Clone)]
 pub(super) struct Inbox {
     items: mpsc::Sender<Item>,
-    bytes: Arc<AtomicUsize>,
+    load: Arc<Load>,
 }
 
 /// The end that the socket's session empties.
 pub(super) struct Items {
     items: mpsc::Receiver<Item>,
-    bytes: Arc<AtomicUsize>,
+    load: Arc<Load>,
 }
 
 /// An inbox for `capacity` events.
 pub(super) fn open(capacity: usize) -> (Inbox, Items) {
     let (sender, receiver) = mpsc::channel(capacity);
-    let bytes = Arc::new(AtomicUsize::new(0));
-    (Inbox { items: sender, bytes: Arc::clone(&bytes) }, Items { items: receiver, bytes })
+    let load = Arc::<Load>::default();
+    (Inbox { items: sender, load: Arc::clone(&load) }, Items { items: receiver, load })
 }
 
 impl Inbox {
     /// Adds an event, or gives it back when there is no room. Never waits: the caller is the socket's reader.
     pub(super) fn push(&self, item: Item) -> Result<(), Item> {
         let size = item.packet.bytes();
-        if self.bytes.fetch_add(size, Ordering::Relaxed) + size > BYTES {
-            self.bytes.fetch_sub(size, Ordering::Relaxed);
+        if self.load.add(size) > BYTES {
+            self.load.subtract(size);
             return Err(item);
         }
         self.items.try_send(item).map_err(|error| {
-            self.bytes.fetch_sub(size, Ordering::Relaxed);
+            self.load.subtract(size);
             error.into_inner()
         })
+    }
+
+    /// How much waits in it.
+    pub(super) fn load(&self) -> Arc<Load> {
+        Arc::clone(&self.load)
     }
 }
 
@@ -60,7 +98,7 @@ impl Items {
     /// The next event; none once the inbox is closed and empty.
     pub(super) async fn next(&mut self) -> Option<Item> {
         let item = self.items.recv().await?;
-        self.bytes.fetch_sub(item.packet.bytes(), Ordering::Relaxed);
+        self.load.subtract(item.packet.bytes());
         Some(item)
     }
 

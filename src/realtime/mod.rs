@@ -10,7 +10,10 @@
 //! the packet is taken raw; room broadcasts drop packets silently when a socket is behind, so none are used; a polling answer
 //! has all that waits, which is more than some clients take, so [`polling`] hands it out in portions.
 
+mod attend;
+mod backlog;
 mod dispatch;
+mod engine_session;
 mod handshake;
 mod inbox;
 mod missed;
@@ -21,17 +24,11 @@ mod transport;
 
 use std::{future::ready, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    extract::{ConnectInfo, Request, State},
-    http::header,
-    middleware::{Next, from_fn_with_state},
-    response::Response,
-};
+use axum::{Router, middleware::from_fn_with_state};
 use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler};
 
-use self::{packet::AuthObject, transport::Switches};
-use crate::{app::App, contract::event::Ephemeral, listener::ConnInfo};
+use self::{engine_session::EngineSessions, packet::AuthObject};
+use crate::{app::App, contract::event::Ephemeral};
 
 /// Binary attachments of one packet. No event takes any; a client library may still send some.
 const ATTACHMENTS: usize = 10;
@@ -46,7 +43,6 @@ const RETURN_JITTER_MS: u64 = 2_000;
 #[derive(Clone, Debug)]
 struct Realtime {
     app: Arc<App>,
-    switches: Arc<Switches>,
 }
 
 /// The sockets as a whole, for the end.
@@ -69,8 +65,10 @@ pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, Soc
             ParserConfig::common().max_incoming_binaries(ATTACHMENTS).max_incoming_binary_buf_size(config.packet_bytes),
         )
         .build_layer();
-    let realtime = Realtime { app: Arc::clone(app), switches: Arc::default() };
-    let (admitting, opening) = (realtime.clone(), realtime.clone());
+    let poll_timeout = millis(config.ping_interval_ms + config.ping_timeout_ms);
+    let sessions = EngineSessions::new(config.connect_timeout(), poll_timeout);
+    let realtime = Realtime { app: Arc::clone(app) };
+    let (admitting, opening) = (realtime.clone(), realtime);
     let admit = move |socket: SocketRef, handshake: AuthObject| handshake::admit(admitting.clone(), socket, handshake);
     let open = move |socket: SocketRef| {
         handshake::open(&opening, &socket);
@@ -79,20 +77,9 @@ pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, Soc
     io.ns("/", open.with(admit));
     let router = router
         .layer(layer)
-        .layer(from_fn_with_state(realtime, note_upgrade))
-        .layer(from_fn_with_state(Arc::<polling::Waiting>::default(), polling::portion));
+        .layer(from_fn_with_state(Arc::<polling::Waiting>::default(), polling::portion))
+        .layer(from_fn_with_state(sessions, attend::attend));
     (router, Sockets(io))
-}
-
-/// Remembers the connection by which a polling session becomes a WebSocket: the session knows only the one it began with.
-async fn note_upgrade(State(realtime): State<Realtime>, request: Request, next: Next) -> Response {
-    if request.headers().contains_key(header::UPGRADE)
-        && let Some(sid) = polling::session_of(&request)
-        && let Some(ConnectInfo(connection)) = request.extensions().get::<ConnectInfo<ConnInfo>>()
-    {
-        realtime.switches.note(sid, connection.kill.clone());
-    }
-    next.run(request).await
 }
 
 /// Word of the end, with a moment to come back after that differs from socket to socket.

@@ -12,7 +12,12 @@ use socketioxide::{
 use socketioxide_core::{Str, Value};
 
 use crate::{
-    contract::{AckError, command::Handshake, decode, event::Ephemeral},
+    contract::{
+        AckError,
+        command::Handshake,
+        decode,
+        event::{Encoded, Ephemeral},
+    },
     error::{Error, Result},
 };
 
@@ -120,14 +125,21 @@ impl Reply {
             self.ack(&refused);
         } else {
             let event = event.chars().take(64).collect();
-            self.connection.tell(&Ephemeral::Error { event, error: AckError::from(&error) });
+            self.connection.tell_surely(&Ephemeral::Error { event, error: AckError::from(&error) });
         }
     }
 
     fn ack<T: Serialize>(self, answer: &Ack<'_, T>) {
-        if let Err(SendError::Socket(SocketError::InternalChannelFull)) = self.ack.send(answer) {
-            // An answer that cannot be given must not be missed silently.
-            self.connection.kill();
+        if !self.wants_ack {
+            return;
+        }
+        let answer = Encoded::new(answer);
+        let is_full = !self.connection.weigh(&answer)
+            || matches!(self.ack.send(&answer), Err(SendError::Socket(SocketError::InternalChannelFull)));
+        if is_full {
+            // An answer that cannot be given must not be missed silently; and a client that does not read its answers is cut
+            // like one that does not read its events.
+            self.connection.cut();
         }
     }
 }

@@ -57,10 +57,14 @@ struct Session {
     sid: Option<String>,
 }
 
+/// Whether a request is one that the library answers.
+pub(super) fn is_engine_io(request: &Request) -> bool {
+    request.uri().path().starts_with("/socket.io")
+}
+
 /// The session that an Engine.IO request belongs to.
 pub(super) fn session_of(request: &Request) -> Option<String> {
-    let is_socket = request.uri().path().starts_with("/socket.io");
-    is_socket.then(|| Query::<Session>::try_from_uri(request.uri()).ok()?.0.sid).flatten()
+    is_engine_io(request).then(|| Query::<Session>::try_from_uri(request.uri()).ok()?.0.sid).flatten()
 }
 
 /// Hands out what a session is told in answers of no more than [`PACKETS`].

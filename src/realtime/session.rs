@@ -59,7 +59,8 @@ pub(super) fn introduce(guest: &Guest, transport: Box<dyn Transport>) -> Arc<Con
 /// Serves a socket until it is gone.
 pub(super) async fn serve(app: Arc<App>, guest: Guest, connection: Arc<Connection>) {
     let span = tracing::info_span!("socket", connection = connection.id.0, user = %connection.user.id);
-    let mut session = Session { app, actor: guest.actor.clone(), connection, notified: false };
+    let mut session =
+        Session { app, actor: guest.actor.clone(), connection, notified: false, ready_at: Instant::now() };
     async {
         tracing::debug!("connected");
         session.run(guest).await;
@@ -76,6 +77,8 @@ pub(super) struct Session {
     pub(super) connection: Arc<Connection>,
     /// Whether the end of the present token was announced.
     notified: bool,
+    /// When it began to handle events: what came during its replay waited for that.
+    ready_at: Instant,
 }
 
 impl Session {
@@ -88,7 +91,15 @@ impl Session {
             // The farewell may have gone round just before this socket was in the index.
             self.connection.tell(&super::farewell());
         }
-        if let Err(error) = self.settle_in(&guest).await {
+        // A long replay takes as long as its client, but it ends with the socket and with the token.
+        let settled = tokio::select! {
+            biased;
+            () = guest.gone.cancelled() => Ok(()),
+            () = tokio::time::sleep(self.token_left()) => Ok(()),
+            settled = self.settle_in(&guest) => settled,
+        };
+        self.ready_at = Instant::now();
+        if let Err(error) = settled {
             error.record();
             match error.code() {
                 code if code.status() == 401 => self.connection.revoke(code),
@@ -118,10 +129,6 @@ impl Session {
         }
         while underway.next().await.is_some() {}
         self.depart().await;
-        // Only now may another socket of the user take the place.
-        drop(guest.slot);
-        let user = self.actor.user_id;
-        self.app.limits.note_sockets(&[(user, self.app.connections.taken(user))]).await;
     }
 
     /// The first event.
@@ -159,7 +166,7 @@ impl Session {
                 Ok(replayed) => budget = budget.saturating_sub(replayed),
                 Err(error) if error.code() == ErrorCode::TooManyRooms => {}
                 Err(error) if error.code() == ErrorCode::RoomNotFound => {
-                    self.connection.tell(&Ephemeral::RoomLeft { room_id: *room, user_id: user });
+                    self.connection.tell_surely(&Ephemeral::RoomLeft { room_id: *room, user_id: user });
                 }
                 Err(error) => return Err(error),
             }
@@ -204,7 +211,7 @@ impl Session {
         };
         match self.attach(room, Some(after), hearing, budget).await {
             Err(error) if error.code() == ErrorCode::ResyncRequired => {
-                self.connection.tell(&Ephemeral::ResyncRequired {
+                self.connection.tell_surely(&Ephemeral::ResyncRequired {
                     room_id: room,
                     after_seq: after,
                     last_seq: hearing.end,
@@ -247,7 +254,7 @@ impl Session {
             }
         };
         let started = Instant::now();
-        let by = at + PATIENCE;
+        let by = at.max(self.ready_at) + PATIENCE;
         if started >= by {
             reply.send::<()>(&event, Err(Error::Unavailable("the events before it took too long".into())));
             return None;
@@ -260,24 +267,27 @@ impl Session {
         };
         metrics::histogram!("parlour_event_seconds").record(started.elapsed().as_secs_f64());
         match handled {
-            Ok(Handled::Now(data)) if self.connection.weigh(&data) => reply.send(&event, Ok(data)),
-            // A client that does not read its answers is cut like one that does not read its events.
-            Ok(Handled::Now(_)) => self.connection.kill(),
+            Ok(Handled::Now(data)) => reply.send(&event, Ok(data)),
             Ok(Handled::Later(answer)) => return Some(answer(event, reply, by)),
             Err(error) => reply.send::<()>(&event, Err(error)),
         }
         None
     }
 
+    /// How long its token still holds.
+    fn token_left(&self) -> Duration {
+        self.actor.expires_at.since(self.app.clock.now())
+    }
+
     /// When the client must be told of the end of its token, or that it has come.
     fn next_notice(&self) -> Instant {
-        let left = self.actor.expires_at.since(self.app.clock.now());
+        let left = self.token_left();
         let wait = if self.notified { left } else { left.saturating_sub(self.notice_before()) };
         Instant::now() + wait.min(Duration::from_secs(24 * 60 * 60))
     }
 
     fn notice(&mut self) {
-        let left = self.actor.expires_at.since(self.app.clock.now());
+        let left = self.token_left();
         if left.is_zero() {
             self.connection.revoke(ErrorCode::TokenExpired);
             // The socket's end is on its way; there is nothing more to announce.

@@ -1,17 +1,20 @@
 //! A socket as the rest of the server sees it: something that takes events, and can be ended.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use socketioxide::{SendError, SocketError, TransportType, extract::SocketRef};
 
+use super::{
+    backlog::{Bounds, PACKET, Taken},
+    engine_session::EngineSession,
+};
 use crate::{
     connections::{Delivery, Transport},
     contract::event::Encoded,
@@ -19,59 +22,47 @@ use crate::{
 };
 
 /// How long a socket that was told to go may take before its connection is ended.
-const PATIENCE: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(5);
 
-/// How often a polling socket without room for one more packet is asked to go.
-const RETRY: Duration = Duration::from_millis(100);
+/// Bytes that may wait for a WebSocket whose client takes nothing; the most is configured.
+const LEAST: u64 = 4 * 1024 * 1024;
 
-/// The connections by which polling sessions became WebSockets, by session id.
-#[derive(Debug, Default)]
-pub(super) struct Switches(Mutex<HashMap<String, KillSwitch>>);
-
-impl Switches {
-    /// Notes the connection of a session that is upgrading. Connections that ended are forgotten on the way.
-    pub(super) fn note(&self, session: String, switch: KillSwitch) {
-        let mut switches = self.0.lock();
-        if switches.len() == switches.capacity() {
-            switches.retain(|_, switch| switch.is_connected());
-        }
-        switches.insert(session, switch);
-    }
-
-    fn take(&self, session: &str) -> Option<KillSwitch> {
-        self.0.lock().remove(session)
-    }
-}
+/// After how many bytes it is noted again how many of them were taken.
+const STEP: u64 = 256 * 1024;
 
 /// A socket of socketioxide.
 pub(super) struct Wire {
     socket: SocketRef,
-    switches: Arc<Switches>,
+    session: Arc<EngineSession>,
     /// Of the WebSocket's connection, once there is one.
     connection: OnceLock<KillSwitch>,
     /// Bytes that were given to the socket for that connection.
     given: AtomicU64,
-    /// Bytes that may be given and not written.
-    limit: u64,
+    /// What that connection took of them lately.
+    taken: Mutex<Taken>,
+    /// What may be given and not taken.
+    bounds: Bounds,
 }
 
 impl Wire {
-    /// `first` is of the connection that the session began with.
-    pub(super) fn new(socket: SocketRef, first: Option<KillSwitch>, switches: Arc<Switches>, limit: usize) -> Self {
-        let connection = OnceLock::new();
-        if socket.transport_type() == TransportType::Websocket
-            && let Some(switch) = switches.take(socket.id.as_str()).or(first)
-        {
-            let _ = connection.set(switch);
+    pub(super) fn new(socket: SocketRef, session: Arc<EngineSession>, most: usize) -> Self {
+        let most = most as u64;
+        let bounds = Bounds { least: LEAST.min(most), most };
+        Self {
+            socket,
+            session,
+            connection: OnceLock::new(),
+            given: AtomicU64::new(0),
+            taken: Mutex::new(Taken::new()),
+            bounds,
         }
-        Self { socket, switches, connection, given: AtomicU64::new(0), limit: limit as u64 }
     }
 
     /// The switch of the WebSocket's connection; a polling session has none that is its own.
     fn connection(&self) -> Option<&KillSwitch> {
         if self.connection.get().is_none()
             && self.socket.transport_type() == TransportType::Websocket
-            && let Some(switch) = self.switches.take(self.socket.id.as_str())
+            && let Some(switch) = self.session.websocket()
         {
             self.given.store(switch.written(), Ordering::Relaxed);
             let _ = self.connection.set(switch);
@@ -79,20 +70,37 @@ impl Wire {
         self.connection.get()
     }
 
-    /// Asks a polling socket to go until it has room to hear it, or is gone.
-    fn insist(&self) {
-        let socket = self.socket.clone();
-        tokio::spawn(async move {
-            while socket.connected() && socket.clone().disconnect().is_err() {
-                tokio::time::sleep(RETRY).await;
+    /// Counts bytes for a WebSocket.
+    fn weigh_for(&self, connection: &KillSwitch, bytes: u64) -> bool {
+        // What else is written, such as frames and pings, makes the count run ahead: whenever all is written, it starts anew.
+        let written = connection.written();
+        let given = self.given.fetch_max(written, Ordering::Relaxed).max(written);
+        let (waiting, after) = (given - written, given + bytes);
+        if waiting > self.bounds.least {
+            let lately = self.taken.lock().lately(written, Instant::now());
+            if waiting > self.bounds.most.min(self.bounds.least + lately) {
+                return false;
             }
-        });
+        } else if given / STEP != after / STEP {
+            self.taken.lock().note(written, Instant::now());
+        }
+        self.given.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
+    /// Counts a packet: never more than is written of it, or what was counted would wait for ever.
+    fn count(&self, bytes: usize) -> bool {
+        match self.connection() {
+            Some(connection) => self.weigh_for(connection, bytes as u64),
+            None => self.session.weigh(bytes as u64 + PACKET),
+        }
     }
 }
 
 impl Transport for Wire {
     fn emit(&self, event: &'static str, data: &Encoded) -> Delivery {
-        if !self.weigh(data.as_str().len()) {
+        // As `42["event",data]`.
+        if !self.count(event.len() + data.as_str().len() + 7) {
             return Delivery::Full;
         }
         match self.socket.emit(event, data) {
@@ -109,34 +117,36 @@ impl Transport for Wire {
         // A client that ignores the packet keeps its connection; it is of no use to it any longer.
         if let Some(switch) = self.connection().cloned() {
             tokio::spawn(async move {
-                tokio::time::sleep(PATIENCE).await;
+                tokio::time::sleep(FAREWELL).await;
                 switch.kill();
             });
         }
     }
 
     fn kill(&self) {
-        match self.connection() {
-            Some(switch) => switch.kill(),
-            None => self.insist(),
-        }
+        self.session.close();
     }
 
     fn weigh(&self, bytes: usize) -> bool {
-        let Some(connection) = self.connection() else { return true };
-        // What else is written, such as frames and pings, makes the count run ahead: whenever all is written, it starts anew.
-        let written = connection.written();
-        let given = self.given.fetch_max(written, Ordering::Relaxed).max(written);
-        if given - written > self.limit {
-            return false;
-        }
-        self.given.fetch_add(bytes as u64, Ordering::Relaxed);
-        true
+        // As `43` with the number of the event that is answered, in brackets.
+        self.count(bytes + 4)
     }
-}
 
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.switches.take(self.socket.id.as_str());
+    fn is_behind(&self) -> bool {
+        let is_behind = match self.connection() {
+            Some(connection) => {
+                self.given.load(Ordering::Relaxed).saturating_sub(connection.written()) > self.bounds.low()
+            }
+            None => self.session.is_behind(),
+        };
+        is_behind && self.socket.connected()
+    }
+
+    fn entries_at_once(&self) -> usize {
+        if self.connection().is_some() { 128 } else { 16 }
+    }
+
+    fn answer_bytes(&self) -> usize {
+        if self.connection().is_some() { 1024 * 1024 } else { 256 * 1024 }
     }
 }

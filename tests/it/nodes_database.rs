@@ -126,13 +126,15 @@ async fn ask_for_everything(person: &Person, socket: &Socket, room: &Room, befor
         let ready = timed("/readyz", person.site.get("/readyz").send()).await.with_status(503);
         assert_ne!(ready["checks"]["database"], "ok", "{ready}");
     };
-    let (by_rest, answers, refused, ()) = tokio::join!(rest, emits, refused, probes);
+    let polling = timed("CONNECT by polling", person.tries_to_connect_by(Transport::Polling, json!({})));
+    let (by_rest, answers, refused, polling, ()) = tokio::join!(rest, emits, refused, polling, probes);
     for answer in &answers {
         assert_eq!(outcome_of(answer), "SERVICE_UNAVAILABLE", "{answer}");
     }
     sent.note("by-rest", Some(&by_rest));
     sent.note("by-socket", Some(&answers[0]));
     assert_eq!(refused.err().map(|why| why.0), Some("the connection ended".to_owned()), "who is refused never returns");
+    assert!(polling.err().is_some_and(|why| !why.is_final()), "who is refused never returns");
     sent
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Cluster, HEAVY, Person, SOON, Server, Socket, Transport, eventually, outcome_of, workload};
+use crate::support::{Cluster, HEAVY, Server, outcome_of, workload};
 
 /// Asks on two nodes in turn; answers how often it was let through.
 async fn in_turn(times: usize, mut ask: impl AsyncFnMut(usize) -> String) -> usize {
@@ -42,38 +42,6 @@ async fn a_limit_is_the_same_on_two_nodes_as_on_one() {
     .await;
     assert_eq!(logins, 4, "5 attempts a minute for an account, one of which let her in");
     println!("let through: {messages} messages of 30, {requests} requests of 100");
-}
-
-/// Catches a build whose nodes count sockets by themselves, and one that never counts a place as free again that was taken on
-/// another node. Both seen.
-#[tokio::test]
-async fn sockets_are_counted_over_all_nodes() {
-    let cluster = Cluster::with(2, Server::settings().with_limits()).await;
-    let (here, there) = cluster.pair();
-    let ada = here.user("ada").await;
-    let both = [ada.clone(), ada.at(there)];
-    let mut sockets: Vec<Socket> = Vec::new();
-    for number in 0..10 {
-        sockets.push(both[number % 2].connects().await);
-    }
-    for person in &both {
-        assert_eq!(refusal(person).await, "CONNECTION_LIMIT");
-    }
-    sockets.pop().expect("ten").leave().await;
-    let mut eleventh = None;
-    let is_free = async || {
-        eleventh = both[0].tries_to_connect_by(Transport::WebSocket, json!({})).await.ok();
-        eleventh.is_some()
-    };
-    eventually(SOON, "the place on the other node is free", is_free).await;
-    assert_eq!(refusal(&both[1]).await, "CONNECTION_LIMIT");
-}
-
-async fn refusal(person: &Person) -> String {
-    match person.tries_to_connect_by(Transport::WebSocket, json!({})).await {
-        Ok(_) => "OK".to_owned(),
-        Err(refusal) => refusal.0,
-    }
 }
 
 /// Catches a build that lets everything through when it cannot ask Redis, and one that lets nothing through. Both seen.

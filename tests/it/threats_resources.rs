@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::json;
 
-use crate::support::{App, HEAVY, SOON, Server, Transport, int, list, outcome_of, socket::Refusal, within, workload};
+use crate::support::{App, HEAVY, SOON, Server, int, list, outcome_of, within, workload};
 
 #[tokio::test]
 async fn the_thirty_first_message_of_a_minute_waits_and_is_not_stored() {
@@ -80,26 +80,6 @@ async fn typing_without_pause_is_told_once_in_two_seconds() {
     for pair in times.windows(2) {
         assert!(pair[1] - pair[0] >= Duration::from_millis(1_900), "E3: {:?} apart", pair[1] - pair[0]);
     }
-}
-
-#[tokio::test]
-async fn the_eleventh_socket_of_a_user_is_refused_until_one_leaves() {
-    let app = App::with_limits().await;
-    let [ada, bob] = app.users(["ada", "bob"]).await;
-    let mut sockets = Vec::new();
-    for _ in 0..10 {
-        sockets.push(ada.connects().await);
-    }
-    for transport in [Transport::WebSocket, Transport::Polling] {
-        let refusal = ada.tries_to_connect_by(transport, json!({})).await.err();
-        assert_eq!(refusal, Some(Refusal("CONNECTION_LIMIT".to_owned())), "E4");
-    }
-    bob.connects().await;
-    sockets.pop().unwrap().leave().await;
-    crate::support::eventually(SOON, "E4: room for another", async || {
-        ada.tries_to_connect_by(Transport::WebSocket, json!({})).await.is_ok()
-    })
-    .await;
 }
 
 #[tokio::test]

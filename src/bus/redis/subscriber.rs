@@ -55,7 +55,8 @@ impl Subscriber {
     async fn open(redis: &Redis, interest: &Interest) -> Result<Self, String> {
         let (sink, messages) = patiently(redis.client.get_async_pubsub()).await?.split();
         let mut subscriber = Self { node: redis.node, sink, messages, topics: HashSet::new() };
-        patiently(subscriber.sink.subscribe(&[wire::NODES, wire::PRESENCE])).await?;
+        let own = format!("{}{}", wire::NODE, redis.node);
+        patiently(subscriber.sink.subscribe(&[wire::NODES, wire::PRESENCE, &own])).await?;
         subscriber.begin(interest.all().into_iter().collect()).await?;
         Ok(subscriber)
     }
@@ -121,7 +122,12 @@ impl Subscriber {
         let must_arrive = matches!(
             news,
             Heard::Missed
-                | Heard::Notice(Notice::SessionRevoked { .. } | Notice::UserRevoked { .. } | Notice::Added { .. })
+                | Heard::Notice(
+                    Notice::SessionRevoked { .. }
+                        | Notice::UserRevoked { .. }
+                        | Notice::Added { .. }
+                        | Notice::SocketTooMany { .. }
+                )
         );
         if must_arrive {
             let _ = heard.send(news).await;

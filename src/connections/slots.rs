@@ -1,0 +1,198 @@
+//! How many sockets each user has here, and which of them goes when there are too many.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use crate::contract::{ErrorCode, UserId};
+
+/// What carries a socket.
+pub trait Carrier: Send + Sync {
+    /// When its client last sent something.
+    fn last_heard(&self) -> Instant;
+    /// Ends the socket, whose client is told why.
+    fn end(&self, code: ErrorCode);
+}
+
+/// The sockets of a user here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sockets {
+    pub count: usize,
+    /// How long the one has been silent that has been so for longest.
+    pub silence: Duration,
+}
+
+/// The places that sockets take, those that are still connecting included.
+#[derive(Clone, Debug, Default)]
+pub struct Slots(Arc<Mutex<Taken>>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    by_user: HashMap<UserId, Vec<Place>>,
+    last_id: u64,
+    /// Users who have others or fewer sockets than when somebody last looked.
+    changed: HashSet<UserId>,
+}
+
+#[derive(Clone)]
+struct Place {
+    id: u64,
+    carrier: Weak<dyn Carrier>,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Place").field(&self.id).finish()
+    }
+}
+
+/// A place among the sockets of a user, free again when dropped.
+#[derive(Debug)]
+pub struct Slot {
+    user: UserId,
+    id: u64,
+    slots: Slots,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.slots.forget(self.user, self.id);
+    }
+}
+
+impl Slots {
+    /// Takes a place for one more socket of a user. When they have `limit` already, the socket that has been silent for longest
+    /// ends; answers whether one did.
+    #[must_use]
+    pub fn take(&self, user: UserId, limit: Option<usize>, carrier: Weak<dyn Carrier>) -> (Slot, bool) {
+        let id = {
+            let mut taken = self.0.lock();
+            taken.last_id += 1;
+            let id = taken.last_id;
+            taken.by_user.entry(user).or_default().push(Place { id, carrier });
+            id
+        };
+        let slot = Slot { user, id, slots: self.clone() };
+        let mut evicted = false;
+        while limit.is_some_and(|limit| self.of(user).count > limit) && self.evict(user, Some(&slot)) {
+            evicted = true;
+        }
+        (slot, evicted)
+    }
+
+    /// Ends the socket of a user that has been silent for longest, but not the one with the place `but`; answers whether
+    /// there was one.
+    pub fn evict(&self, user: UserId, but: Option<&Slot>) -> bool {
+        loop {
+            // Whoever is looked at here may be the last to hold its carrier, whose end frees its place: not under the lock.
+            let places = self.0.lock().by_user.get(&user).cloned().unwrap_or_default();
+            let others = places.iter().filter(|place| but.is_none_or(|slot| slot.id != place.id));
+            let carriers = others.filter_map(|place| Some((place.id, place.carrier.upgrade()?)));
+            let Some((id, carrier)) = carriers.min_by_key(|(_, carrier)| carrier.last_heard()) else { return false };
+            if self.forget(user, id) {
+                metrics::counter!("parlour_sockets_evicted_total").increment(1);
+                carrier.end(ErrorCode::ConnectionLimit);
+                return true;
+            }
+        }
+    }
+
+    /// The sockets of a user.
+    #[must_use]
+    pub fn of(&self, user: UserId) -> Sockets {
+        let places = self.0.lock().by_user.get(&user).cloned().unwrap_or_default();
+        sockets(&places)
+    }
+
+    /// The sockets of every user.
+    #[must_use]
+    pub fn all(&self) -> Vec<(UserId, Sockets)> {
+        let all: Vec<_> = self.0.lock().by_user.iter().map(|(user, places)| (*user, places.clone())).collect();
+        all.iter().map(|(user, places)| (*user, sockets(places))).collect()
+    }
+
+    /// The sockets of users who lost some since this was asked last.
+    #[must_use]
+    pub fn changed(&self) -> Vec<(UserId, Sockets)> {
+        let changed = std::mem::take(&mut self.0.lock().changed);
+        changed.into_iter().map(|user| (user, self.of(user))).collect()
+    }
+
+    /// Frees a place; answers whether it was taken.
+    fn forget(&self, user: UserId, id: u64) -> bool {
+        let mut taken = self.0.lock();
+        let Some(places) = taken.by_user.get_mut(&user) else { return false };
+        let before = places.len();
+        places.retain(|place| place.id != id);
+        let was_taken = places.len() < before;
+        if places.is_empty() {
+            taken.by_user.remove(&user);
+        }
+        if was_taken {
+            taken.changed.insert(user);
+        }
+        was_taken
+    }
+}
+
+fn sockets(places: &[Place]) -> Sockets {
+    let carriers = places.iter().filter_map(|place| place.carrier.upgrade());
+    let silence = carriers.map(|carrier| carrier.last_heard().elapsed()).max().unwrap_or_default();
+    Sockets { count: places.len(), silence }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fake {
+        heard: Mutex<Instant>,
+        ended: Mutex<Option<ErrorCode>>,
+    }
+
+    impl Carrier for Fake {
+        fn last_heard(&self) -> Instant {
+            *self.heard.lock()
+        }
+
+        fn end(&self, code: ErrorCode) {
+            *self.ended.lock() = Some(code);
+        }
+    }
+
+    #[test]
+    fn the_one_that_was_silent_for_longest_makes_room() {
+        let (slots, user, start) = (Slots::default(), UserId::new(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let fakes: Vec<Arc<Fake>> =
+            (0..5).map(|number| Arc::new(Fake { heard: Mutex::new(at(number)), ended: Mutex::default() })).collect();
+        let take = |number: usize| {
+            let weak = Arc::downgrade(&fakes[number]);
+            let carrier: Weak<dyn Carrier> = weak;
+            slots.take(user, Some(3), carrier)
+        };
+        let ended = || fakes.iter().map(|fake| fake.ended.lock().is_some()).collect::<Vec<_>>();
+        let mut kept: Vec<_> = (0..3).map(take).collect();
+        assert!(kept.iter().all(|(_, evicted)| !evicted));
+        *fakes[0].heard.lock() = at(60);
+        let (fourth, evicted) = take(3);
+        assert!(evicted);
+        assert_eq!(ended(), [false, true, false, false, false]);
+        assert_eq!(slots.of(user).count, 3);
+        // the place of the evicted is free already
+        drop(kept.remove(1));
+        assert_eq!(slots.of(user).count, 3);
+        drop(kept.remove(0));
+        assert_eq!(slots.changed().len(), 1);
+        let (_fifth, evicted) = take(4);
+        assert!(!evicted);
+        assert!(slots.evict(user, Some(&fourth)));
+        assert_eq!(ended(), [false, true, true, false, false]);
+        assert!(slots.of(UserId::new()) == Sockets::default());
+    }
+}
