@@ -16,7 +16,7 @@ pub struct Model {
     pub filename: String,
     /// What its bytes are; as long as it is pending, what its owner says.
     pub mime_type: String,
-    /// Bytes.
+    /// Bytes. As long as it is pending, those that its owner says, or that it may have at most.
     pub size: i64,
     /// Of its bytes, once they are known.
     pub sha256: Option<Vec<u8>>,
@@ -31,6 +31,10 @@ pub struct Model {
     pub thumbnail_mime_type: Option<String>,
     /// Whether its owner sends the bytes to the store directly.
     pub is_direct: bool,
+    /// Whether its owner said its size before sending it.
+    pub has_exact_size: bool,
+    /// Whether its owner said its type before sending it.
+    pub has_exact_type: bool,
     pub created_at: Timestamp,
     /// When its owner took it back.
     pub withdrawn_at: Option<Timestamp>,

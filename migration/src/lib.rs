@@ -21,6 +21,7 @@ mod m20260101_000013_search_rows;
 mod m20260101_000020_search_keys;
 mod m20260101_000021_emoji_forms;
 mod m20260101_000022_counted_letters;
+mod m20260101_000023_announced_uploads;
 mod m20260101_000026_spent_tokens;
 mod m20260101_000027_known_addresses;
 mod m20260101_000029_contacts;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000020_search_keys::Migration),
             Box::new(m20260101_000021_emoji_forms::Migration),
             Box::new(m20260101_000022_counted_letters::Migration),
+            Box::new(m20260101_000023_announced_uploads::Migration),
             Box::new(m20260101_000026_spent_tokens::Migration),
             Box::new(m20260101_000027_known_addresses::Migration),
             Box::new(m20260101_000029_contacts::Migration),

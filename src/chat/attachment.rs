@@ -142,6 +142,19 @@ pub(super) async fn carried(
     Ok(carried)
 }
 
+/// The first file that a message still carries.
+pub(super) async fn first_of(tx: &Transaction, message: MessageId) -> Result<Option<media::Model>> {
+    let first = attachment::Entity::find()
+        .filter(attachment::Column::MessageId.eq(message))
+        .order_by_asc(attachment::Column::Position)
+        .one(tx)
+        .await?;
+    match first {
+        Some(first) => Ok(media::Entity::find_by_id(first.media_id).one(tx).await?),
+        None => Ok(None),
+    }
+}
+
 async fn files(db: &impl ConnectionTrait, ids: BTreeSet<MediaId>) -> Result<HashMap<MediaId, media::Model>> {
     if ids.is_empty() {
         return Ok(HashMap::new());

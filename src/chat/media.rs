@@ -18,14 +18,15 @@ use self::load::readable;
 use super::{
     Chat, attachment, find,
     log::{self, Change},
+    message as messages,
     permission::Permit,
 };
 use crate::{
     auth::Actor,
-    contract::{ErrorCode, EventKind, Media, MediaId, MediaStatus, RoomId, UserId, text},
+    contract::{ErrorCode, EventKind, Media, MediaId, MediaStatus, MessageType, RoomId, UserId, text},
     db::Transaction,
     error::{Error, Result},
-    media::{Found, kind, spool::Spool, store::Key},
+    media::{Found, kind, served::served, spool::Spool, store::Key},
 };
 use entity::{attachment as carried, media, message, room, user};
 
@@ -35,6 +36,9 @@ pub use sweep::Sweeper;
 
 /// Characters of a file's name.
 const NAME_CHARS: usize = 255;
+
+/// Characters behind the last dot of a name that say what kind of file it is.
+const ENDING_CHARS: usize = 16;
 
 const QUOTA_EXCEEDED: Error = Error::Refused(ErrorCode::QuotaExceeded, "your files would take more room than you have");
 
@@ -63,7 +67,9 @@ pub async fn upload(chat: &Chat, actor: &Actor, upload: Upload) -> Result<Media>
         let filename = data_name(&upload.filename);
         let (spool, found) = chat.files.examine(upload.spool, upload.declared.as_deref(), &filename).await?;
         let size = i64::try_from(spool.size()).map_err(Error::internal)?;
-        let model = begin(&chat, &actor, filename, found.mime_type.clone(), size, false).await?;
+        let announced =
+            Announced { filename, mime_type: found.mime_type.clone(), size: Size::Exact(size), direct: None };
+        let model = begin(&chat, &actor, announced).await?;
         let id = model.id;
         let kept = keep(&chat, &actor, &model, &spool, found).await;
         if kept.is_err() {
@@ -88,37 +94,62 @@ async fn may_upload(chat: &Chat, actor: &Actor, room: Option<RoomId>) -> Result<
     find::reaches_somebody(&tx, &room, actor.user_id).await
 }
 
-/// A name as mere data: without what shows nothing, and not too long to be shown.
+/// A name as mere data: without the folders that some clients send along, without what shows nothing, and not too long to be
+/// shown. Its ending stays.
 fn data_name(name: &str) -> String {
-    let shown: String = text::visible(name).chars().take(NAME_CHARS).collect();
-    // The cut may have left a joiner with nothing to join.
-    let name = text::visible(&shown);
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name = text::visible(name);
     let name = name.trim();
-    if name.is_empty() { "file".to_owned() } else { name.to_owned() }
+    if name.chars().all(|c| c == '.') {
+        return "file".to_owned();
+    }
+    let excess = name.chars().count().saturating_sub(NAME_CHARS);
+    let (stem, ending) = match name.rsplit_once('.') {
+        Some((stem, ending)) if ending.chars().count() <= ENDING_CHARS => (stem, format!(".{ending}")),
+        _ => (name, String::new()),
+    };
+    let kept = stem.chars().count().saturating_sub(excess);
+    stem.chars().take(kept).chain(ending.chars()).collect()
+}
+
+/// What is known of a file before its bytes are.
+struct Announced {
+    filename: String,
+    mime_type: String,
+    size: Size,
+    /// For one that goes to the store directly: whether its type was said.
+    direct: Option<TypeIsSaid>,
+}
+
+struct TypeIsSaid(bool);
+
+/// Bytes of a file.
+#[derive(Clone, Copy)]
+enum Size {
+    Exact(i64),
+    AtMost(i64),
 }
 
 /// Writes the row of a file whose bytes are on their way, if its owner has room for it.
-async fn begin(
-    chat: &Chat,
-    actor: &Actor,
-    filename: String,
-    mime_type: String,
-    size: i64,
-    is_direct: bool,
-) -> Result<media::Model> {
+async fn begin(chat: &Chat, actor: &Actor, announced: Announced) -> Result<media::Model> {
     let tx = chat.begin(actor).await?;
     // Two uploads of one user are counted one after the other.
     user::Entity::find_by_id(actor.user_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
-    let used = used_by(&tx, actor.user_id).await?;
-    if u64::try_from(used.saturating_add(size)).map_err(Error::internal)? > chat.files.rules().user_bytes {
+    let most = i64::try_from(chat.files.rules().user_bytes).unwrap_or(i64::MAX);
+    let free = most.saturating_sub(used_by(&tx, actor.user_id).await?);
+    let size = match announced.size {
+        Size::Exact(size) => size,
+        Size::AtMost(size) => size.min(free),
+    };
+    if size > free || size <= 0 {
         return Err(QUOTA_EXCEEDED);
     }
     let row = media::ActiveModel {
         id: Set(MediaId::new()),
         owner_id: Set(actor.user_id),
         status: Set(MediaStatus::Pending),
-        filename: Set(filename),
-        mime_type: Set(mime_type),
+        filename: Set(announced.filename),
+        mime_type: Set(announced.mime_type),
         size: Set(size),
         sha256: Set(None),
         width: Set(None),
@@ -126,7 +157,9 @@ async fn begin(
         duration_ms: Set(None),
         thumbhash: Set(None),
         thumbnail_mime_type: Set(None),
-        is_direct: Set(is_direct),
+        is_direct: Set(announced.direct.is_some()),
+        has_exact_size: Set(matches!(announced.size, Size::Exact(_))),
+        has_exact_type: Set(announced.direct.is_none_or(|said| said.0)),
         created_at: Set(chat.clock.now()),
         withdrawn_at: Set(None),
     };
@@ -151,11 +184,11 @@ async fn used_by(tx: &Transaction, user: UserId) -> Result<i64> {
 /// Stores the bytes of a file that was begun, and makes it ready.
 async fn keep(chat: &Chat, actor: &Actor, model: &media::Model, spool: &Spool, found: Found) -> Result<media::Model> {
     let id = model.id;
-    chat.files.store.put(Key::File(id), spool, &kind::served(&found.mime_type, &model.filename)).await?;
+    chat.files.store.put(Key::File(id), spool, &served(&found.mime_type, &model.filename)).await?;
     let thumbnail_mime_type = found.thumbnail.as_ref().map(|thumbnail| thumbnail.mime_type.to_owned());
     if let Some(thumbnail) = found.thumbnail {
-        let served = kind::served(thumbnail.mime_type, &model.filename);
-        chat.files.store.put_bytes(Key::Thumbnail(id), thumbnail.bytes, &served).await?;
+        let small = served(thumbnail.mime_type, &model.filename);
+        chat.files.store.put_bytes(Key::Thumbnail(id), thumbnail.bytes, &small).await?;
     }
     let pixels = |pixels: u32| i32::try_from(pixels).ok();
     let change = media::ActiveModel {
@@ -236,7 +269,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
     Ok(())
 }
 
-/// Takes a file from a message, if `owner` sent it; its room hears of an edit.
+/// Takes a file from a message, if `owner` sent it; its room hears of an edit, or that the message is gone with its only file.
 async fn detach(chat: &Chat, owner: UserId, carrier: &carried::Model) -> Result<()> {
     let now = chat.clock.now();
     let tx = chat.db.begin().await?;
@@ -256,11 +289,20 @@ async fn detach(chat: &Chat, owner: UserId, carrier: &carried::Model) -> Result<
         return tx.commit().await;
     }
     let id = message.id;
-    let mut row = message.into_active_model();
-    row.edited_at = Set(Some(now));
-    row.update(&tx).await?;
+    let left = attachment::first_of(&tx, id).await?;
+    let kind = if left.is_none() && message.content.is_none() {
+        // Nothing is left of it.
+        messages::empty(&tx, vec![message], now).await?;
+        EventKind::MessageDeleted
+    } else {
+        let mut row = message.into_active_model();
+        row.message_type = Set(left.map_or(MessageType::Text, |file| kind::message_type(&file.mime_type)));
+        row.edited_at = Set(Some(now));
+        row.update(&tx).await?;
+        EventKind::MessageEdited
+    };
     let permit = Permit { room_id: room.id, user_id: owner };
-    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageEdited, id)], now).await?;
+    let room = log::append(&tx, &permit, &[Change::of_message(kind, id)], now).await?;
     log::commit(chat, tx, &room, 1).await
 }
 
@@ -271,7 +313,11 @@ mod tests {
     #[test]
     fn a_name_is_data() {
         for (given, kept) in [
-            ("../../etc/passwd", "../../etc/passwd"),
+            ("../../etc/passwd", "passwd"),
+            ("C:\\fakepath\\me.png", "me.png"),
+            (".htaccess", ".htaccess"),
+            ("..", "file"),
+            ("/", "file"),
             ("a\u{202e}gpj.exe\0\n", "agpj.exe"),
             ("日本 🦀.png", "日本 🦀.png"),
             ("", "file"),
@@ -280,5 +326,8 @@ mod tests {
             assert_eq!(data_name(given), kept);
         }
         assert_eq!(data_name(&"x".repeat(300)).len(), NAME_CHARS);
+        let long = data_name(&format!("{}.tar.gz", "ü".repeat(300)));
+        assert_eq!(long.chars().count(), NAME_CHARS);
+        assert!(long.ends_with(".gz"));
     }
 }

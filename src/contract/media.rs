@@ -64,13 +64,14 @@ pub struct DirectUploadQuery {
     /// 1 to 255 characters.
     #[param(min_length = 1, max_length = 255)]
     pub filename: String,
-    /// Such as `image/png`.
+    /// Such as `image/png`, which the request that sends the bytes says as well. Without it the name tells, and that request says
+    /// what it likes.
     #[serde(alias = "content_type")]
     #[param(max_length = 255)]
-    pub mime_type: String,
-    /// Bytes, exactly.
+    pub mime_type: Option<String>,
+    /// Bytes, exactly. Without it, as many as a file may have.
     #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
-    pub size: i64,
+    pub size: Option<i64>,
     /// The room that it is for: refused at once where you may not send.
     pub room_id: Option<RoomId>,
 }
@@ -87,6 +88,12 @@ pub struct DirectUpload {
     pub headers: BTreeMap<&'static str, String>,
     /// When the address ends.
     pub expires_at: Timestamp,
+    /// The same as `upload_url`, for older clients.
+    pub signed_url: String,
+    /// Where the file will be in the store, for older clients.
+    pub path: String,
+    /// Seconds until the address ends, for older clients.
+    pub expires_in: u64,
 }
 
 /// Parts of an upload.

@@ -15,7 +15,7 @@ use axum::{
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{
-    bytes,
+    bytes, disposition,
     extract::{Id, Query, bearer},
 };
 use crate::{
@@ -44,8 +44,9 @@ const NO_FORM: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "the body
 
 /// Upload a file
 ///
-/// A form with a part `file`, and `room_id` for a room that you may send to. The answer comes when the bytes last. A file that
-/// is not what its type or its name says is not taken.
+/// A form with a part `file`, and `room_id` for a room that you may send to. The answer comes when the bytes last. They decide
+/// what the file is; its name and its type are hints. A page or a script that calls itself a picture, a sound or a film is not
+/// taken.
 #[utoipa::path(
     post,
     path = "/api/chat/upload",
@@ -72,7 +73,7 @@ pub(super) async fn upload(
     while let Some(part) = form.next_field().await.map_err(|error| refused(&error))? {
         match part.name() {
             Some("file") if file.is_none() => {
-                let filename = part.file_name().unwrap_or_default().to_owned();
+                let filename = disposition::filename(part.headers()).unwrap_or_default();
                 let declared = part.content_type().map(str::to_owned);
                 let spool = app.chat.files().spool(app.config.media.file_bytes)?;
                 file = Some((take(spool, part).await?, filename, declared));

@@ -12,6 +12,7 @@ mod audit;
 mod auth;
 mod ban;
 mod bytes;
+mod disposition;
 mod export;
 mod invitation;
 mod invite;

@@ -8,15 +8,18 @@ use symphonia::core::{
     meta::MetadataOptions,
 };
 
-use super::spool::Spool;
+use super::bounded::Bounded;
 
 /// Longer than anything that is sent in a chat: a container that says more is wrong.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// Bytes that are read to find it out. Tables of a long film take some hundred thousand; each byte of them may become many in
+/// memory.
+const BYTES: u64 = 4 * 1024 * 1024;
+
 /// The length that the file itself tells.
-pub(super) fn of(spool: &Spool, mime: &str) -> Option<Duration> {
-    let file = spool.reader().ok()?;
-    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+pub(super) fn of(file: Bounded, mime: &str) -> Option<Duration> {
+    let stream = MediaSourceStream::new(Box::new(file.with_budget(BYTES)), MediaSourceStreamOptions::default());
     let mut hint = Hint::new();
     hint.mime_type(mime);
     let probe = symphonia::default::get_probe();

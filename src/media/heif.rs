@@ -2,22 +2,48 @@
 //!
 //! They are overwritten in place: everything else in such a file is found by its distance from the beginning.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 /// Kinds of items that tell of something else than pixels: Exif, and what has a type or an address of its own, XMP for one.
 const NOTES: &[&[u8; 4]] = &[b"Exif", b"mime", b"uri "];
 
-/// Where the notes of a picture are; nothing when its parts cannot be told apart.
+/// Boxes that lie one after the other, and items of a picture. The largest pictures of cameras have some hundred tiles.
+const MOST: usize = 10_000;
+
+/// Pieces of all items together. A piece may take no byte of the list, so that the size of the file does not bound them.
+const PIECES: usize = 65_536;
+
+/// Where the notes of a picture are, in their order and apart from each other; nothing when its parts cannot be told apart, or
+/// are too many.
 pub(super) fn notes(file: &[u8]) -> Option<Vec<Range<usize>>> {
     let mut notes = Vec::new();
+    let mut has_items = false;
     for part in boxes(file, 0..file.len())? {
         match &part.kind {
-            b"meta" => notes.extend(items(file, &part.body)?),
+            // There is one (ISO/IEC 14496-12, 8.11.1).
+            b"meta" if has_items => return None,
+            b"meta" => {
+                has_items = true;
+                notes.extend(items(file, &part.body)?);
+            }
             b"uuid" => notes.push(part.body),
             _ => {}
         }
     }
-    Some(notes)
+    Some(apart(notes))
+}
+
+/// The same bytes, each of them once: notes may lie over each other.
+fn apart(mut notes: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    notes.sort_unstable_by_key(|note| note.start);
+    let mut apart: Vec<Range<usize>> = Vec::new();
+    for note in notes {
+        match apart.last_mut() {
+            Some(last) if note.start <= last.end => last.end = last.end.max(note.end),
+            _ => apart.push(note),
+        }
+    }
+    apart
 }
 
 struct Part {
@@ -40,6 +66,9 @@ fn boxes(file: &[u8], within: Range<usize>) -> Option<Vec<Part>> {
             size => size,
         };
         let end = at.checked_add(size).filter(|end| *end <= within.end && *end >= reader.at)?;
+        if parts.len() == MOST {
+            return None;
+        }
         parts.push(Part { kind, body: reader.at..end });
         at = end;
     }
@@ -56,11 +85,11 @@ fn items(file: &[u8], meta: &Range<usize>) -> Option<Vec<Range<usize>>> {
     places_of(file, places, part(b"idat").map_or(0, |body| body.start), &ids)
 }
 
-fn ids_of_notes(file: &[u8], infos: Range<usize>) -> Option<Vec<usize>> {
+fn ids_of_notes(file: &[u8], infos: Range<usize>) -> Option<HashSet<usize>> {
     let mut reader = Reader { bytes: file.get(..infos.end)?, at: infos.start };
     let version = reader.version()?;
     reader.number(if version == 0 { 2 } else { 4 })?;
-    let mut ids = Vec::new();
+    let mut ids = HashSet::new();
     for info in boxes(file, reader.at..infos.end)? {
         let mut reader = Reader { bytes: file.get(..info.body.end)?, at: info.body.start };
         let version = reader.version()?;
@@ -71,25 +100,31 @@ fn ids_of_notes(file: &[u8], infos: Range<usize>) -> Option<Vec<usize>> {
         reader.number(2)?;
         let kind = reader.take(4)?;
         if NOTES.iter().any(|note| note.as_slice() == kind) {
-            ids.push(id);
+            ids.insert(id);
         }
     }
     Some(ids)
 }
 
-fn places_of(file: &[u8], places: Range<usize>, inline: usize, ids: &[usize]) -> Option<Vec<Range<usize>>> {
+fn places_of(file: &[u8], places: Range<usize>, inline: usize, ids: &HashSet<usize>) -> Option<Vec<Range<usize>>> {
     let mut reader = Reader { bytes: file.get(..places.end)?, at: places.start };
     let version = reader.version()?;
     let sizes = reader.number(2)?;
     let [offset_bytes, length_bytes, base_bytes, index_bytes] = [12, 8, 4, 0].map(|shift| (sizes >> shift) & 0xf);
     let wide = if version < 2 { 2 } else { 4 };
-    let mut found = Vec::new();
-    for _ in 0..reader.number(wide)? {
+    let (mut found, mut pieces) = (Vec::new(), 0);
+    let count = reader.number(wide).filter(|count| *count <= MOST)?;
+    for _ in 0..count {
         let is_note = ids.contains(&reader.number(wide)?);
         let way = if version == 0 { 0 } else { reader.number(2)? & 0xf };
         reader.number(2)?;
         let base = reader.number(base_bytes)?;
-        for _ in 0..reader.number(2)? {
+        let more = reader.number(2)?;
+        pieces += more;
+        if pieces > PIECES {
+            return None;
+        }
+        for _ in 0..more {
             if version > 0 {
                 reader.number(index_bytes)?;
             }
@@ -167,6 +202,32 @@ mod tests {
         let notes = notes(&file).unwrap();
         assert_eq!(notes.len(), 1);
         assert_eq!(&file[notes[0].clone()], b"HOME");
+    }
+
+    /// Each of these took minutes, or would have.
+    #[test]
+    fn lists_are_bounded() {
+        let infos = |count: u32| {
+            [&[1, 0, 0, 0], count.to_be_bytes().as_slice(), &info(1, b"Exif").repeat(count as usize)].concat()
+        };
+        let file = |infos: &[u8], places: &[u8]| {
+            let lists = [b"\0\0\0\0".as_slice(), &part(b"iinf", infos), &part(b"iloc", places)].concat();
+            [part(b"ftyp", b"heicmif1"), part(b"meta", &lists), part(b"mdat", &[7; 100])].concat()
+        };
+        let places = |count: u32, item: &[u8]| {
+            [b"\x02\0\0\0\0\0".as_slice(), &count.to_be_bytes(), &item.repeat(count as usize)].concat()
+        };
+        let none = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        assert_eq!(notes(&file(&infos(20_000), &places(5, &none))), None, "many notes");
+        assert_eq!(notes(&file(&infos(5), &places(20_000, &none))), None, "many places");
+        let endless = [0, 0, 0, 1, 0, 0, 0, 0, 0xff, 0xff];
+        assert_eq!(notes(&file(&infos(5), &places(9_000, &endless))), None, "pieces that take no byte");
+        assert_eq!(notes(&part(b"free", b"").repeat(20_000)), None, "many boxes");
+        // Each is the whole file.
+        let whole = [0, 0, 0, 1, 0, 0, 0, 0, 0, 9];
+        let found = notes(&file(&infos(9), &places(7_000, &whole))).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(notes(&file(&infos(9_000), &places(9_000, &none))).unwrap(), Vec::<Range<usize>>::new());
     }
 
     #[test]

@@ -10,6 +10,38 @@ const APP14: u8 = 0xee;
 const APP15: u8 = 0xef;
 const COMMENT: u8 = 0xfe;
 
+/// Segments that a picture may have: tables, notes and scans. Decoders build something of each table.
+const MOST: usize = 1_000;
+
+/// How much work it is to decode a picture: how often its pixels are gone through, by all its scans together; nothing when its
+/// segments cannot be told apart, or are too many. A scan may be some bytes long and yet cost as much as the whole picture.
+pub(super) fn passes(file: &[u8]) -> Option<usize> {
+    let mut rest = file.strip_prefix(&START)?;
+    let (mut components, mut scanned) = (None, 0_usize);
+    for _ in 0..MOST {
+        let marker_at =
+            rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff | 0x01 | 0xd0..=0xd7));
+        let Some(marker_at) = marker_at else { return Some(scanned.div_ceil(components.unwrap_or(1))) };
+        let marker = rest[marker_at + 1];
+        rest = &rest[marker_at + 2..];
+        if marker == END {
+            return Some(scanned.div_ceil(components.unwrap_or(1)));
+        }
+        let length = usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?]));
+        let segment = rest.get(..length).filter(|_| length >= 2)?;
+        rest = &rest[length..];
+        match marker {
+            // The number of components stands behind the precision and both sides.
+            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) && components.is_none() => {
+                components = Some(usize::from(*segment.get(7)?).max(1));
+            }
+            SCAN => scanned += usize::from(*segment.get(2)?).max(1),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// The file with what is needed to show it and nothing else: no notes of cameras or programs, no other picture or film behind its
 /// end. `exif` is put into it. Nothing when its segments cannot be told apart.
 pub(super) fn without_notes(file: &[u8], exif: Option<&[u8]>) -> Option<Vec<u8>> {
@@ -107,6 +139,18 @@ mod tests {
         let turned = without_notes(&noted, Some(b"MM")).unwrap();
         let exif = segment(APP1, b"Exif\0\0MM");
         assert_eq!(turned, [START.as_slice(), &needed[0], &exif, &needed[1..].concat(), &scan, &second, &end].concat());
+    }
+
+    #[test]
+    fn the_work_of_decoding_is_counted() {
+        let frame = segment(0xc2, b"\x08\x00\x10\x00\x10\x03\x01\x11\x00\x02\x11\x01\x03\x11\x01");
+        let scan = |components: u8| [segment(SCAN, &[components, 1, 0]), b"data\xff\0\xff\xd0data".to_vec()].concat();
+        let file = |parts: &[Vec<u8>]| [&START, parts.concat().as_slice(), &[0xff, END]].concat();
+        assert_eq!(passes(&file(&[frame.clone(), scan(3)])), Some(1));
+        assert_eq!(passes(&file(&[frame.clone(), scan(3), scan(1), scan(1), scan(1), scan(1)])), Some(3));
+        assert_eq!(passes(&file(&[frame.clone(), scan(1).repeat(600)])), Some(200));
+        assert_eq!(passes(&file(&[frame, segment(0xc4, b"codes").repeat(2_000)])), None);
+        assert_eq!(passes(b"GIF89a"), None);
     }
 
     #[test]

@@ -1,119 +1,167 @@
-//! What bytes are, by their beginning; and whether that is what they are said to be.
-//!
-//! A type is a promise to whoever opens the file. Bytes that have a signature decide it; bytes that have none may be called any text,
-//! but no picture, sound or film.
+//! What a file is. Its bytes decide: they say what it is and so how it is handed out. Its name and the type that its sender
+//! declares are hints, which choose among what the bytes allow: a zip may be a letter or a program, an Ogg a sound or a film.
 
+mod signature;
+mod text;
+
+use self::text::Text;
 use crate::{
     contract::{ErrorCode, MessageType},
     error::{Error, Result},
 };
 
-/// Not what it is said to be.
-const LIE: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "the file is not what its type or its name says");
+/// A page or a script that says that it is a picture, a sound or a film.
+pub(super) const DISGUISED: Error = Error::Refused(
+    ErrorCode::UnsupportedMediaType,
+    "the file is a page or a script, not what its type or its name says",
+);
 
 /// Of a type that is not taken.
 const REFUSED_TYPE: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "files of this type are not taken");
 
-/// A picture that cannot be decoded.
-pub const UNREADABLE: Error =
-    Error::Refused(ErrorCode::UnsupportedMediaType, "the file cannot be read as what it says it is");
-
 /// Any bytes.
 pub const BINARY: &str = "application/octet-stream";
 
-/// Pictures whose decoders have a history of harm (CVE-2024-53863 is one) or whose notes of place and time nobody here can take
-/// out, and that browsers do not show.
-const REFUSED: &[&str] = &[
-    "application/postscript",
-    "image/jp2",
-    "image/jxl",
-    "image/tiff",
-    "image/vnd.adobe.photoshop",
-    "image/vnd.ms-photo",
-    "image/x-canon-cr2",
-];
+/// Pictures whose decoders have a history of harm (CVE-2024-53863 is one): whoever opens them is not safe.
+const REFUSED: &[&str] = &["application/postscript", "image/tiff", "image/vnd.adobe.photoshop", "image/x-canon-cr2"];
 
 /// Pictures that browsers show.
 const PICTURES: &[&str] = &["image/avif", "image/gif", "image/jpeg", "image/png", "image/webp"];
 
-/// Types that run in the page that opens them.
-const MARKUP: &[&str] = &["application/xhtml+xml", "application/xml", "image/svg+xml", "text/html", "text/xml"];
+/// What senders say who do not know what they send.
+const PLACEHOLDERS: &[&str] = &[
+    BINARY,
+    "application/binary",
+    "application/download",
+    "application/force-download",
+    "application/unknown",
+    "application/x-binary",
+    "application/x-download",
+    "application/x-unknown",
+    "application/x-www-form-urlencoded",
+    "binary/octet-stream",
+    "unknown/unknown",
+];
 
 /// What each of these is also called.
 const ALIASES: &[(&str, &str)] = &[
+    ("application/font-woff", "font/woff"),
+    ("application/font-woff2", "font/woff2"),
+    ("application/ogg", "audio/ogg"),
+    ("application/x-7z", "application/x-7z-compressed"),
+    ("application/x-bzip", "application/x-bzip2"),
+    ("application/x-deb", "application/vnd.debian.binary-package"),
+    ("application/x-debian-package", "application/vnd.debian.binary-package"),
+    ("application/x-font-otf", "font/otf"),
+    ("application/x-font-ttf", "font/ttf"),
     ("application/x-gzip", "application/gzip"),
+    ("application/x-javascript", "text/javascript"),
+    ("application/javascript", "text/javascript"),
+    ("application/x-midi", "audio/midi"),
     ("application/x-pdf", "application/pdf"),
+    ("application/x-rar", "application/vnd.rar"),
+    ("application/x-rar-compressed", "application/vnd.rar"),
+    ("application/x-rtf", "application/rtf"),
+    ("application/x-sqlite3", "application/vnd.sqlite3"),
     ("application/x-zip-compressed", "application/zip"),
+    ("application/x-zstd", "application/zstd"),
     ("audio/m4a", "audio/mp4"),
+    ("audio/mid", "audio/midi"),
     ("audio/mp3", "audio/mpeg"),
     ("audio/vnd.wave", "audio/wav"),
     ("audio/wave", "audio/wav"),
+    ("audio/x-aac", "audio/aac"),
+    ("audio/x-aiff", "audio/aiff"),
+    ("audio/x-caf", "audio/caf"),
     ("audio/x-flac", "audio/flac"),
     ("audio/x-m4a", "audio/mp4"),
+    ("audio/x-midi", "audio/midi"),
+    ("audio/x-mp3", "audio/mpeg"),
+    ("audio/x-mpeg", "audio/mpeg"),
     ("audio/x-wav", "audio/wav"),
     ("image/jpg", "image/jpeg"),
     ("image/pjpeg", "image/jpeg"),
+    ("image/x-icon", "image/vnd.microsoft.icon"),
+    ("image/x-ms-bmp", "image/bmp"),
     ("image/x-png", "image/png"),
+    ("text/rtf", "application/rtf"),
+    ("text/xml", "application/xml"),
+    ("video/avi", "video/x-msvideo"),
+    ("video/msvideo", "video/x-msvideo"),
     ("video/x-m4v", "video/mp4"),
 ];
 
-/// Containers: the same beginning, whatever is inside.
-const CONTAINERS: &[&[&str]] = &[
-    &["audio/webm", "audio/x-matroska", "video/webm", "video/x-matroska"],
-    &["audio/3gpp", "audio/mp4", "video/3gpp", "video/mp4", "video/quicktime"],
-    &["application/ogg", "audio/ogg", "audio/opus", "video/ogg"],
-    &["image/heic", "image/heif"],
+/// Types that have the same signature, the first of them being what it stands for: which of them a file is may be said by its name.
+const FAMILIES: &[&[&str]] = &[
+    &["video/webm", "audio/webm"],
+    &["video/x-matroska", "audio/x-matroska"],
+    &[
+        "video/mp4",
+        "audio/3gpp",
+        "audio/3gpp2",
+        "audio/mp4",
+        "audio/x-m4b",
+        "video/3gpp",
+        "video/3gpp2",
+        "video/quicktime",
+    ],
+    &["video/3gpp", "audio/3gpp"],
+    &["video/3gpp2", "audio/3gpp2"],
+    &["audio/mp4", "audio/x-m4b"],
+    &["audio/ogg", "audio/opus", "video/ogg"],
+    &["video/x-ms-asf", "audio/x-ms-wma", "video/x-ms-wmv"],
+    &["image/heif", "image/heic", "image/heic-sequence", "image/heif-sequence"],
+    &["image/heic", "image/heic-sequence"],
+    &["application/vnd.microsoft.portable-executable", "application/x-msdos-program", "application/x-msdownload"],
+    &["application/gzip", "application/x-compressed-tar", "application/x-gtar", "application/x-tgz"],
 ];
 
-/// What the beginning of some bytes says.
-enum Sniffed {
-    /// Bytes with a signature.
-    Known(String),
-    /// A text that browsers run.
-    Markup(&'static str),
-    Text,
-    Nothing,
-}
+/// Names whose ending means something else among those who write programs and lists than among those who film.
+const AMBIGUOUS_NAMES: &[&str] = &["cts", "m3u", "m3u8", "mod", "mts", "pls", "ts", "xm"];
 
 /// The type of a file, by its first bytes, by what its sender says, and by its name.
 ///
 /// # Errors
-/// `UNSUPPORTED_MEDIA_TYPE` when these contradict each other, or where the type is not taken.
+/// `UNSUPPORTED_MEDIA_TYPE` for a page or a script that calls itself a picture, a sound or a film, and for what is not taken.
 pub fn identify(head: &[u8], declared: Option<&str>, filename: &str) -> Result<String> {
-    let declared = declared.map(essence).filter(|declared| declared != BINARY && !declared.is_empty());
-    let named = mime_guess::from_path(filename).first_raw().map(essence);
-    let claims: Vec<String> = declared.into_iter().chain(named).collect();
-    let sniffed = sniff(head);
-    let refused = |mime: &str| REFUSED.contains(&mime);
-    if claims.iter().any(|claim| refused(claim)) || matches!(&sniffed, Sniffed::Known(mime) if refused(mime)) {
-        return Err(REFUSED_TYPE);
+    let claims: Vec<String> = self::declared(declared).into_iter().chain(named_type(filename)).collect();
+    let text = Text::read(head);
+    let signed = signature::of(head, text.is_some());
+    if let Some(mime) = signed {
+        return if REFUSED.contains(&mime) { Err(REFUSED_TYPE) } else { Ok(chosen(mime, head, &claims)) };
     }
-    if !claims.iter().all(|claim| agrees(claim, &sniffed)) {
-        return Err(LIE);
+    let Some(text) = text else { return Ok(unsigned(&claims)) };
+    let said = self::declared(declared);
+    let is_disguised = if is_ambiguous(filename) {
+        text.markup().is_some() && said.is_some_and(|said| is_medium(&said))
+    } else {
+        let is_script_in_name = claims.iter().any(|claim| runs(claim));
+        claims.iter().any(|claim| text.is_disguised_as(claim) || (is_script_in_name && is_medium(claim)))
+    };
+    if is_disguised {
+        return Err(DISGUISED);
     }
-    // The claim that is nearest to its sender says best what is inside.
-    let claim = claims.into_iter().next();
-    Ok(match sniffed {
-        Sniffed::Known(mime) => claim.unwrap_or(mime),
-        Sniffed::Markup(mime) => mime.to_owned(),
-        Sniffed::Text => claim.unwrap_or_else(|| "text/plain".to_owned()),
-        Sniffed::Nothing => claim.filter(|claim| !claim.starts_with("text/")).unwrap_or_else(|| BINARY.to_owned()),
+    let claimed = claims.into_iter().find(|claim| text::may_be(claim));
+    Ok(match text.markup() {
+        Some(markup) => {
+            claimed.filter(|claim| markup == text::XML && claim.ends_with("xml")).unwrap_or_else(|| markup.into())
+        }
+        None => claimed.unwrap_or_else(|| "text/plain".to_owned()),
     })
 }
 
-/// Whether a file may be what its sender says, before its bytes are seen.
+/// Whether the beginning of a file has what pages and scripts have, wherever in it.
+pub(super) fn hides_a_page(head: &[u8]) -> bool {
+    text::has_tags(&String::from_utf8_lossy(head))
+}
+
+/// The type that a file is expected to have, before its bytes are seen.
 ///
 /// # Errors
 /// `UNSUPPORTED_MEDIA_TYPE`.
-pub fn may_be(mime: &str, filename: &str) -> Result<()> {
-    let named = mime_guess::from_path(filename).first_raw().map(essence);
-    let named = named.as_deref().unwrap_or(mime);
-    if REFUSED.contains(&mime) || REFUSED.contains(&named) {
-        return Err(REFUSED_TYPE);
-    }
-    let shown = |mime: &str| has_signature(mime) && !mime.starts_with("application/");
-    let is_same = mime == named || mime == BINARY || one_container(mime, named);
-    if is_same || !(shown(mime) || shown(named)) { Ok(()) } else { Err(LIE) }
+pub fn expected(declared: Option<String>, filename: &str) -> Result<String> {
+    let expected = declared.or_else(|| named_type(filename)).unwrap_or_else(|| BINARY.to_owned());
+    if REFUSED.contains(&expected.as_str()) { Err(REFUSED_TYPE) } else { Ok(expected) }
 }
 
 /// A type without its parameters, by its usual name.
@@ -123,75 +171,81 @@ pub fn essence(mime: &str) -> String {
     ALIASES.iter().find(|(alias, _)| *alias == bare).map_or(bare, |(_, usual)| (*usual).to_owned())
 }
 
-fn sniff(head: &[u8]) -> Sniffed {
-    if head.starts_with(b"%!PS") {
-        return Sniffed::Known("application/postscript".to_owned());
-    }
-    let text = std::str::from_utf8(head).or_else(|error| match error.error_len() {
-        // Cut in the middle of a character.
-        None => Ok(std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()),
-        Some(_) => Err(error),
-    });
-    let text = text.ok().filter(|text| !text.contains('\0'));
-    if let Some(markup) = text.and_then(markup) {
-        return Sniffed::Markup(markup);
-    }
-    match infer::get(head).map(|kind| essence(kind.mime_type())) {
-        Some(mime) if !mime.starts_with("text/") => Sniffed::Known(mime),
-        _ if text.is_some() => Sniffed::Text,
-        _ => Sniffed::Nothing,
-    }
+/// What a sender says, unless it says nothing.
+#[must_use]
+pub fn declared(said: Option<&str>) -> Option<String> {
+    let declared = essence(said?);
+    let (kind, rest) = declared.split_once('/')?;
+    let is_placeholder = kind.is_empty()
+        || rest.is_empty()
+        || declared.contains('*')
+        || kind == "multipart"
+        || PLACEHOLDERS.contains(&declared.as_str());
+    (!is_placeholder).then_some(declared)
 }
 
-/// What browsers would make of a text (<https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type>),
-/// wherever in its beginning the first tag stands.
-fn markup(text: &str) -> Option<&'static str> {
-    let lower = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').to_ascii_lowercase();
-    let begins = |tags: &[&str]| tags.iter().any(|tag| lower.starts_with(tag));
-    let first = |tag: &str| lower.starts_with('<') && lower.contains(tag);
-    if first("<svg") {
-        Some("image/svg+xml")
-    } else if begins(&["<!doctype html", "<!--"])
-        || ["<html", "<head", "<body", "<script", "<iframe"].iter().any(|tag| first(tag))
-    {
-        Some("text/html")
-    } else if begins(&["<?xml", "<!doctype"]) {
-        Some("application/xml")
-    } else {
-        None
-    }
+fn named_type(filename: &str) -> Option<String> {
+    mime_guess::from_path(filename).first_raw().and_then(|named| declared(Some(named)))
 }
 
-fn agrees(claim: &str, sniffed: &Sniffed) -> bool {
-    match sniffed {
-        Sniffed::Known(mime) => {
-            claim == mime
-                || one_container(claim, mime)
-                || (mime == "application/zip" && !has_signature(claim))
-                || (is_office(claim) && (is_office(mime) || mime == "application/x-ole-storage"))
-        }
-        Sniffed::Markup(_) => MARKUP.contains(&claim) || claim.ends_with("+xml") || is_text(claim),
-        Sniffed::Text => is_text(claim) || !has_signature(claim),
-        Sniffed::Nothing => !has_signature(claim),
-    }
+fn is_ambiguous(filename: &str) -> bool {
+    let ending = filename.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    ending.is_some_and(|ending| AMBIGUOUS_NAMES.contains(&ending.as_str()))
 }
 
-fn one_container(one: &str, other: &str) -> bool {
-    CONTAINERS.iter().any(|family| family.contains(&one) && family.contains(&other))
+/// Which of the types that a signature stands for.
+fn chosen(mime: &str, head: &[u8], claims: &[String]) -> String {
+    let mime = signature::seen_inside(mime, head).unwrap_or(mime);
+    let fits = |claim: &&String| match mime {
+        "application/zip" => signature::may_be_zip(claim),
+        "application/x-ole-storage" => signature::may_be_ole(claim),
+        // What is seen inside is a film, whatever it is called.
+        _ if mime.starts_with("video/") && signature::shows_film(head) => is_one_family(mime, claim) && is_video(claim),
+        _ => is_one_family(mime, claim),
+    };
+    claims.iter().find(fits).cloned().unwrap_or_else(|| essence(mime))
 }
 
-fn is_text(mime: &str) -> bool {
-    mime.starts_with("text/")
+fn is_video(mime: &str) -> bool {
+    mime.starts_with("video/")
 }
 
-fn is_office(mime: &str) -> bool {
-    mime.starts_with("application/vnd.") || mime.starts_with("application/ms")
+/// Bytes without a signature are whatever program their sender says, but nothing that has one.
+fn unsigned(claims: &[String]) -> String {
+    let fits = |claim: &&String| {
+        claim.starts_with("application/") && !text::may_be(claim) && !runs(claim) && !signature::is_known(claim)
+    };
+    claims.iter().find(fits).cloned().unwrap_or_else(|| BINARY.to_owned())
 }
 
-/// Whether files of a type can be told by their first bytes.
-fn has_signature(mime: &str) -> bool {
-    let media = ["audio/", "image/", "video/", "font/"].iter().any(|kind| mime.starts_with(kind));
-    (media && mime != "image/svg+xml") || matches!(mime, "application/pdf" | "application/zip" | "application/gzip")
+fn is_one_family(mime: &str, claim: &str) -> bool {
+    FAMILIES.iter().any(|family| family[0] == mime && family.contains(&claim))
+}
+
+/// Whether a type is that of a picture, a sound or a film.
+fn is_medium(mime: &str) -> bool {
+    ["audio/", "image/", "video/"].iter().any(|kind| mime.starts_with(kind)) && mime != "image/svg+xml"
+}
+
+/// Whether a browser would run a file of a type, or style a page with it, if it came from our origin.
+#[must_use]
+pub fn runs(mime: &str) -> bool {
+    let (_, rest) = mime.split_once('/').unwrap_or_default();
+    rest.ends_with("xml")
+        || ["javascript", "ecmascript", "jscript", "livescript", "vbscript"].iter().any(|script| rest.contains(script))
+        || matches!(
+            mime,
+            "text/html"
+                | "text/css"
+                | "text/x-component"
+                | "text/cache-manifest"
+                | "application/wasm"
+                | "application/x-shockwave-flash"
+                | "application/vnd.adobe.flash.movie"
+                | "application/x-httpd-php"
+                | "application/x-mimearchive"
+                | "message/rfc822"
+        )
 }
 
 /// What kind of message carries a file of a type.
@@ -208,92 +262,108 @@ pub fn message_type(mime: &str) -> MessageType {
     }
 }
 
-/// How a file is handed out: what browsers may do with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
-    pub content_type: String,
-    /// As RFC 6266 writes it.
-    pub disposition: String,
-}
-
-/// Pictures, sounds and films are shown where they are asked for; everything else is saved, and markup as mere bytes.
-#[must_use]
-pub fn served(mime: &str, filename: &str) -> Served {
-    let is_shown = message_type(mime) != MessageType::File;
-    let content_type = if MARKUP.contains(&mime) || mime.ends_with("+xml") { BINARY } else { mime };
-    let way = if is_shown { "inline" } else { "attachment" };
-    let ascii: String =
-        filename.chars().map(|c| if (' '..='~').contains(&c) && !"\"\\%/".contains(c) { c } else { '_' }).collect();
-    let encoded: String = filename
-        .bytes()
-        .map(|byte| {
-            let is_plain = byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte);
-            if is_plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-        })
-        .collect();
-    Served {
-        content_type: content_type.to_owned(),
-        disposition: format!("{way}; filename=\"{ascii}\"; filename*=UTF-8''{encoded}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
-    const ZIP: &[u8] = b"PK\x03\x04\x14\0\0\0";
+    const PAGE: &[u8] = b"<html><script>alert(1)</script>";
+    const DRAWING: &[u8] = b"<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
 
     #[test]
-    fn bytes_are_what_they_are_and_nothing_else() {
-        let html = b"<html><script>alert(1)</script>".as_slice();
-        let webm = [b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm".as_slice(), &[0; 300]].concat();
-        let svg = b"<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\"/>".as_slice();
+    fn bytes_decide() {
         for (head, declared, name, found) in [
-            (PNG, Some("image/png"), "a.png", Ok("image/png")),
-            (PNG, None, "picture", Ok("image/png")),
-            (PNG, Some("application/octet-stream"), "a.png", Ok("image/png")),
-            (PNG, Some("image/jpeg"), "a.jpg", Err(())),
-            (PNG, Some("image/png"), "a.html", Err(())),
-            (html, Some("image/png"), "a.png", Err(())),
-            (html, None, "a.png", Err(())),
-            (html, Some("text/html"), "a.html", Ok("text/html")),
-            (html, Some("text/plain"), "a.txt", Ok("text/html")),
-            (svg, Some("image/svg+xml"), "a.svg", Ok("image/svg+xml")),
-            (svg, Some("image/png"), "a.svg", Err(())),
-            (b"hello", Some("text/plain; charset=utf-8"), "a.txt", Ok("text/plain")),
-            (b"hello", Some("application/json"), "a.json", Ok("application/json")),
-            (b"hello", Some("video/mp4"), "a.mp4", Err(())),
-            (b"hello", Some("application/pdf"), "a.pdf", Err(())),
-            (b"\xff\xfe\0\x01", None, "a.bin", Ok("application/octet-stream")),
-            (b"\xff\xfe\0\x01", Some("audio/mpeg"), "a.mp3", Err(())),
-            (b"II*\0\x08\0\0\0", Some("image/tiff"), "a.tiff", Err(())),
-            (b"8BPS\0\x01", None, "a.psd", Err(())),
-            (b"%!PS-Adobe-3.0 EPSF-3.0", None, "a.eps", Err(())),
-            (
-                ZIP,
-                Some("application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-                "a.docx",
-                Ok("application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-            ),
-            (&webm, Some("audio/webm;codecs=opus"), "voice.webm", Ok("audio/webm")),
+            (PNG, Some("image/png"), "a.png", "image/png"),
+            (PNG, None, "picture", "image/png"),
+            (PNG, Some("image/jpeg"), "a.jpg", "image/png"),
+            (PNG, Some("text/html"), "a.html", "image/png"),
+            (PAGE, Some("text/plain"), "a.txt", "text/html"),
+            (DRAWING, Some("image/svg+xml"), "a.svg", "image/svg+xml"),
+            (DRAWING, None, "a.txt", "image/svg+xml"),
+            (b"<!-- drawn by hand --><svg/>", Some("image/svg+xml"), "a.svg", "image/svg+xml"),
+            (b"hello", Some("text/plain; charset=utf-8"), "a.txt", "text/plain"),
+            (b"hello", Some("video/mp4"), "a.mp4", "text/plain"),
+            (b"hello", Some("application/pdf"), "a.pdf", "text/plain"),
+            (b"\xff\xfe\0\0\x01", None, "a.bin", BINARY),
+            (b"\x01\x02", Some("audio/mpeg"), "a.mp3", BINARY),
+            (b"\x01\x02", Some("image/svg+xml"), "a.js", BINARY),
+            (b"%PDF-1.7", Some("image/png"), "a.png", "application/pdf"),
         ] {
-            let identified = identify(head, declared, name);
-            assert_eq!(identified.as_deref().map_err(|_| ()), found, "{declared:?} {name}");
+            assert_eq!(identify(head, declared, name).ok().as_deref(), Some(found), "{declared:?} {name}");
         }
     }
 
     #[test]
-    fn what_could_run_is_saved_as_bytes() {
-        for mime in MARKUP {
-            let served = served(mime, "a\"b\r\n/ü.svg");
-            assert_eq!(served.content_type, BINARY);
-            assert_eq!(
-                served.disposition,
-                "attachment; filename=\"a_b____.svg\"; filename*=UTF-8''a%22b%0D%0A%2F%C3%BC.svg"
-            );
+    fn placeholders_say_nothing() {
+        for declared in PLACEHOLDERS.iter().chain(&["", "*/*", "image/*", "multipart/form-data", "image", "/", "a/"]) {
+            assert_eq!(super::declared(Some(declared)), None, "{declared}");
         }
-        assert!(served("image/png", "a.png").disposition.starts_with("inline"));
-        assert!(served("application/pdf", "a.pdf").disposition.starts_with("attachment"));
+        assert_eq!(super::declared(Some("Image/PJPEG; q=1")).as_deref(), Some("image/jpeg"));
+    }
+
+    #[test]
+    fn pages_and_scripts_are_no_pictures_sounds_or_films() {
+        let wide: Vec<u8> = "\u{feff}<html>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let heads: &[&[u8]] = &[
+            PAGE,
+            DRAWING,
+            &wide,
+            b"\xef\xbb\xbf \n<!DOCTYPE HTML>",
+            b"<!-- a page -->",
+            b"<?xml version=\"1.0\"?><x:script xmlns:x=\"http://www.w3.org/1999/xhtml\"/>",
+            b"#!/bin/sh\n",
+            b"<?php echo 1;",
+            b"alert(document.domain)",
+            b"GIF89a/*<script>alert(1)</script>*/",
+            b"Gr\xfc\xdfe <iframe>",
+        ];
+        for head in heads {
+            for (declared, name) in [("image/png", "a.png"), ("image/png", "a"), ("", "a.jpg"), ("text/html", "a.gif")]
+            {
+                for (declared, name) in [(declared, name), ("audio/mpeg", "a.txt"), ("video/mp4", name)] {
+                    let identified = identify(head, Some(declared), name);
+                    assert!(identified.is_err(), "{declared} {name}: {identified:?} {}", String::from_utf8_lossy(head));
+                }
+            }
+        }
+        assert!(identify(b"hello", Some("text/javascript"), "a.png").is_err());
+        assert!(identify(PAGE, Some("video/mp2t"), "a.ts").is_err());
+        assert!(identify(PAGE, Some("image/svg+xml"), "a.svg").is_err());
+    }
+
+    #[test]
+    fn what_harms_decoders_is_refused_by_its_bytes() {
+        for head in [
+            b"II*\0\x08\0\0\0".as_slice(),
+            b"MM\0*\0\0\0\x08",
+            b"II+\0",
+            b"8BPS\0\x01",
+            b"%!PS-Adobe",
+            b"\xc5\xd0\xd3\xc6",
+        ] {
+            assert!(identify(head, None, "a.bin").is_err() && identify(head, Some("image/png"), "a.png").is_err());
+        }
+        assert!(expected(declared(Some("image/tiff")), "a").is_err());
+        assert_eq!(expected(None, "a.png").ok().as_deref(), Some("image/png"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_something(
+            signature in proptest::sample::select(vec![&b""[..], b"<", b"RIFF", b"\0\0\0\x14ftyp", b"\x1a\x45\xdf\xa3", b"PK\x03\x04", b"G", b"\xff", b"BM", b"\xfe\xff"]),
+            rest in proptest::collection::vec(any::<u8>(), 0..600),
+            declared in "\\PC{0,30}",
+            name in "\\PC{0,30}",
+        ) {
+            let head = [signature, &rest].concat();
+            if let Ok(mime) = identify(&head, Some(&declared), &name) {
+                prop_assert!(!(PICTURES.contains(&mime.as_str()) && std::str::from_utf8(&head).is_ok_and(|text| text.starts_with('<'))));
+                let served = crate::media::served::served(&mime, &name);
+                prop_assert!(!runs(&served.content_type));
+                prop_assert!(served.disposition.is_ascii());
+            }
+        }
     }
 }

@@ -5,8 +5,7 @@ use bytes::Bytes;
 use image::metadata::Orientation;
 use img_parts::{ImageEXIF, png::Png, webp::WebP};
 
-use super::{heif, jpeg, kind::UNREADABLE, spool::Spool};
-use crate::error::Result;
+use super::{heif, jpeg};
 
 /// Parts of a PNG that tell of something else than its pixels (<https://www.w3.org/TR/png-3/#11Ancillary-chunks>).
 const PNG_NOTES: &[[u8; 4]] = &[*b"eXIf", *b"tEXt", *b"zTXt", *b"iTXt", *b"tIME"];
@@ -14,49 +13,48 @@ const PNG_NOTES: &[[u8; 4]] = &[*b"eXIf", *b"tEXt", *b"zTXt", *b"iTXt", *b"tIME"
 /// Parts of a WebP that do (<https://developers.google.com/speed/webp/docs/riff_container>).
 const WEBP_NOTES: &[[u8; 4]] = &[*b"EXIF", *b"XMP "];
 
-/// The bytes without notes; nothing where there are none.
-///
-/// # Errors
-/// `UNSUPPORTED_MEDIA_TYPE` when the parts of the file cannot be told apart.
-pub(super) fn without(spool: &Spool, mime: &str, orientation: Orientation) -> Result<Option<Bytes>> {
+/// The bytes without notes; the same where there are none, and nothing where the parts of the file cannot be told apart.
+pub(super) fn without(file: Bytes, mime: &str, orientation: Orientation) -> Option<Bytes> {
     let turned = turned(orientation);
     match mime {
         "image/jpeg" => {
-            let file = spool.read()?;
-            let cleaned = jpeg::without_notes(&file, turned.as_deref()).ok_or(UNREADABLE)?;
-            Ok((cleaned != file).then(|| cleaned.into()))
+            let cleaned = jpeg::without_notes(&file, turned.as_deref())?;
+            Some(if cleaned == file { file } else { cleaned.into() })
         }
         "image/png" => {
-            let mut png = Png::from_bytes(spool.read()?.into()).map_err(|_| UNREADABLE)?;
+            let mut png = Png::from_bytes(file.clone()).ok()?;
             if !png.chunks().iter().any(|chunk| PNG_NOTES.contains(&chunk.kind())) {
-                return Ok(None);
+                return Some(file);
             }
             for kind in PNG_NOTES {
                 png.remove_chunks_by_type(*kind);
             }
             png.set_exif(turned);
-            Ok(Some(png.encoder().bytes()))
+            Some(png.encoder().bytes())
         }
         "image/webp" => {
-            let mut webp = WebP::from_bytes(spool.read()?.into()).map_err(|_| UNREADABLE)?;
+            let mut webp = WebP::from_bytes(file.clone()).ok()?;
             if !WEBP_NOTES.iter().any(|id| webp.has_chunk(*id)) {
-                return Ok(None);
+                return Some(file);
             }
             for id in WEBP_NOTES {
                 webp.remove_chunks_by_id(*id);
             }
             webp.set_exif(turned);
-            Ok(Some(webp.encoder().bytes()))
+            Some(webp.encoder().bytes())
         }
         "image/avif" | "image/heic" | "image/heif" => {
-            let mut file = spool.read()?;
-            let notes = heif::notes(&file).ok_or(UNREADABLE)?;
-            for note in &notes {
-                file[note.clone()].fill(0);
+            let notes = heif::notes(&file)?;
+            if notes.is_empty() {
+                return Some(file);
             }
-            Ok((!notes.is_empty()).then(|| file.into()))
+            let mut file = Vec::from(file);
+            for note in notes {
+                file[note].fill(0);
+            }
+            Some(file.into())
         }
-        _ => Ok(None),
+        _ => Some(file),
     }
 }
 

@@ -8,14 +8,18 @@
 
 pub mod kind;
 pub mod link;
+pub mod served;
 pub mod spool;
 pub mod store;
 
+mod bounded;
 mod duration;
+mod examination;
 mod halves;
 mod heif;
 mod jpeg;
 mod metadata;
+mod parts;
 mod picture;
 mod s3;
 mod supabase;
@@ -23,7 +27,6 @@ mod turns;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use image::metadata::Orientation;
 use tokio::{
     sync::{Mutex, Semaphore},
     time::{Instant, timeout},
@@ -36,7 +39,7 @@ use crate::{
     error::{Error, Result},
 };
 
-pub use self::picture::Thumbnail;
+pub use self::examination::{Found, Thumbnail};
 use self::{
     link::Links,
     spool::Spool,
@@ -60,17 +63,6 @@ pub struct Files {
     rules: Arc<config::Media>,
     /// Whether the store was there, and when.
     probed: Arc<Mutex<Option<(Instant, bool)>>>,
-}
-
-/// What was found in the bytes of a file.
-#[derive(Debug)]
-pub struct Found {
-    pub mime_type: String,
-    /// Pixels, as it is to be looked at.
-    pub dimensions: Option<(u32, u32)>,
-    pub thumbhash: Option<String>,
-    pub thumbnail: Option<Thumbnail>,
-    pub duration: Option<Duration>,
 }
 
 impl Files {
@@ -131,32 +123,10 @@ impl Files {
     /// Looks at a file: finds out what it is, takes from a picture what cameras note, and makes the small one.
     ///
     /// # Errors
-    /// `UNSUPPORTED_MEDIA_TYPE` for what is not what it is said to be, `IMAGE_TOO_LARGE`.
+    /// `UNSUPPORTED_MEDIA_TYPE` for a page or a script that is called a picture, a sound or a film, and for what is not taken;
+    /// `IMAGE_TOO_LARGE`.
     pub async fn examine(&self, spool: Spool, declared: Option<&str>, filename: &str) -> Result<(Spool, Found)> {
         let mime_type = kind::identify(spool.head(), declared, filename)?;
-        let pixels = self.rules.image_pixels;
-        let turn = Arc::clone(&self.workers).acquire_owned().await.map_err(Error::internal)?;
-        // Decoders are given what strangers made: should one panic, it is this file that is refused.
-        let examined = tokio::task::spawn_blocking(move || {
-            let _until_done = turn;
-            look_at(spool, mime_type, pixels)
-        });
-        let examined = examined.await;
-        examined.unwrap_or(Err(kind::UNREADABLE))
+        examination::examine(spool, mime_type, Arc::clone(&self.workers), self.rules.image_pixels).await
     }
-}
-
-fn look_at(mut spool: Spool, mime_type: String, pixels: u64) -> Result<(Spool, Found)> {
-    let picture = picture::look_at(&spool, &mime_type, pixels)?;
-    let orientation = picture.as_ref().map_or(Orientation::NoTransforms, |picture| picture.orientation);
-    if let Some(cleaned) = metadata::without(&spool, &mime_type, orientation)? {
-        spool = spool.replaced_by(&cleaned)?;
-    }
-    let lasts = mime_type.starts_with("audio/") || mime_type.starts_with("video/");
-    let duration = if lasts { duration::of(&spool, &mime_type) } else { None };
-    let (dimensions, thumbhash, thumbnail) = match picture {
-        Some(picture) => (Some(picture.dimensions), Some(picture.thumbhash), Some(picture.thumbnail)),
-        None => (None, None, None),
-    };
-    Ok((spool, Found { mime_type, dimensions, thumbhash, thumbnail, duration }))
 }

@@ -1,6 +1,6 @@
 //! Pictures: their size, the small one, and the blur.
 
-use std::io::BufReader;
+use std::io::{BufReader, Seek};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use image::{
@@ -8,11 +8,7 @@ use image::{
     metadata::Orientation,
 };
 
-use super::{kind::UNREADABLE, spool::Spool};
-use crate::{
-    contract::ErrorCode,
-    error::{Error, Result},
-};
+use super::{bounded::Bounded, jpeg, parts};
 
 /// Pixels of the longer side of a small picture.
 const SMALL: u32 = 512;
@@ -29,10 +25,22 @@ const FRAMES: usize = 2000;
 /// Bytes of memory a pixel that decoding may take: four channels of 16 bits.
 const PIXEL_BYTES: u64 = 8;
 
-const TOO_LARGE: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has more pixels than are decoded here");
-const TOO_LONG: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has more frames than are taken here");
+/// How often the pixels of the largest picture may be gone through, by one of many scans that is smaller.
+const PASSES: u64 = 6;
+
+/// Why a picture is not shown.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It has more pixels than are decoded.
+    TooLarge,
+    /// It has more frames than are taken.
+    TooLong,
+    /// It is no whole picture, or it would take too long to find that out.
+    Unreadable,
+}
 
 /// What a picture is, and looks like.
+#[derive(Debug)]
 pub(super) struct Picture {
     /// Turned as it is to be looked at.
     pub(super) dimensions: (u32, u32),
@@ -52,26 +60,38 @@ pub struct Thumbnail {
 /// Looks at a picture of one of the types that are decoded; of other files there is none.
 ///
 /// # Errors
-/// `IMAGE_TOO_LARGE` before anything of that size is decoded, `UNSUPPORTED_MEDIA_TYPE` for what is no whole picture.
-pub(super) fn look_at(spool: &Spool, mime: &str, most_pixels: u64) -> Result<Option<Picture>> {
+/// Before anything too large is decoded.
+pub(super) fn look_at(
+    file: &[u8],
+    mut reader: Bounded,
+    mime: &str,
+    most_pixels: u64,
+) -> Result<Option<Picture>, Refusal> {
     let format = match mime {
         "image/gif" => ImageFormat::Gif,
         "image/jpeg" => ImageFormat::Jpeg,
-        "image/png" => ImageFormat::Png,
-        "image/webp" => ImageFormat::WebP,
+        "image/png" if parts::of_png_are_few(file) => ImageFormat::Png,
+        "image/webp" if parts::of_webp_are_few(file) => ImageFormat::WebP,
+        "image/png" | "image/webp" => return Err(Refusal::Unreadable),
         _ => return Ok(None),
     };
-    let mut reader = ImageReader::with_format(BufReader::new(spool.reader()?), format);
+    let passes = if format == ImageFormat::Jpeg { jpeg::passes(file).ok_or(Refusal::Unreadable)? } else { 1 };
+    if format == ImageFormat::Gif {
+        count_frames(&mut reader)?;
+        reader.rewind().map_err(|_| Refusal::Unreadable)?;
+    }
+    let mut reader = ImageReader::with_format(BufReader::new(reader), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(most_pixels.saturating_mul(PIXEL_BYTES));
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| refuse(&error))?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > most_pixels {
-        return Err(TOO_LARGE);
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > most_pixels {
+        return Err(Refusal::TooLarge);
     }
-    if format == ImageFormat::Gif {
-        count_frames(spool)?;
+    if pixels.saturating_mul(passes as u64) > most_pixels.saturating_mul(PASSES) {
+        return Err(Refusal::Unreadable);
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let whole = DynamicImage::from_decoder(decoder).map_err(|error| refuse(&error))?;
@@ -85,21 +105,21 @@ pub(super) fn look_at(spool: &Spool, mime: &str, most_pixels: u64) -> Result<Opt
         dimensions: if lies { (height, width) } else { (width, height) },
         orientation,
         thumbhash: blur(&small),
-        thumbnail: encode(&small)?,
+        thumbnail: encode(&small).ok_or(Refusal::Unreadable)?,
     }))
 }
 
 /// Walks through the frames without decoding them.
-fn count_frames(spool: &Spool) -> Result<()> {
+fn count_frames(reader: &mut Bounded) -> Result<(), Refusal> {
     let mut options = gif::DecodeOptions::new();
     options.skip_frame_decoding(true);
-    let mut decoder = options.read_info(BufReader::new(spool.reader()?)).map_err(|_| UNREADABLE)?;
+    let mut decoder = options.read_info(BufReader::new(reader)).map_err(|_| Refusal::Unreadable)?;
     for _ in 0..FRAMES {
-        if decoder.next_frame_info().map_err(|_| UNREADABLE)?.is_none() {
+        if decoder.next_frame_info().map_err(|_| Refusal::Unreadable)?.is_none() {
             return Ok(());
         }
     }
-    Err(TOO_LONG)
+    Err(Refusal::TooLong)
 }
 
 fn blur(small: &DynamicImage) -> String {
@@ -109,23 +129,23 @@ fn blur(small: &DynamicImage) -> String {
 }
 
 /// As JPEG, or where something shines through as WebP.
-fn encode(small: &DynamicImage) -> Result<Thumbnail> {
+fn encode(small: &DynamicImage) -> Option<Thumbnail> {
     let mut bytes = Vec::new();
     let mime_type = if small.color().has_alpha() {
         let rgba = DynamicImage::ImageRgba8(small.to_rgba8());
-        rgba.write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::WebP).map_err(Error::internal)?;
+        rgba.write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::WebP).ok()?;
         "image/webp"
     } else {
         let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
-        small.to_rgb8().write_with_encoder(encoder).map_err(Error::internal)?;
+        small.to_rgb8().write_with_encoder(encoder).ok()?;
         "image/jpeg"
     };
-    Ok(Thumbnail { mime_type, bytes })
+    Some(Thumbnail { mime_type, bytes })
 }
 
-fn refuse(error: &ImageError) -> Error {
+fn refuse(error: &ImageError) -> Refusal {
     match error {
-        ImageError::Limits(_) => TOO_LARGE,
-        _ => UNREADABLE,
+        ImageError::Limits(_) => Refusal::TooLarge,
+        _ => Refusal::Unreadable,
     }
 }

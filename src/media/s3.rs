@@ -11,7 +11,7 @@ use object_store::{
 use tokio::time::timeout;
 
 use super::{
-    kind::Served,
+    served::Served,
     spool::Spool,
     store::{failed, patiently},
     turns::Turns,

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Seek, SeekFrom, Write},
     path::Path,
 };
 
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 
+use super::bounded::{Bounded, Deadline};
 use crate::{
     contract::ErrorCode,
     error::{Error, Result},
@@ -104,20 +105,21 @@ impl Spool {
         Ok(file)
     }
 
-    /// All bytes at once.
-    pub(super) fn read(&self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
-        self.reader()?.read_to_end(&mut bytes).map_err(Error::internal)?;
-        Ok(bytes)
+    /// The bytes for whoever looks at them until then, with a place of its own to read from.
+    pub(super) fn bounded(&self, deadline: Deadline) -> Result<Bounded> {
+        Ok(Bounded::new(self.file.try_clone().map_err(Error::internal)?, self.size, deadline))
     }
 
     /// The same file with other bytes.
-    pub(super) fn replaced_by(mut self, bytes: &[u8]) -> Result<Self> {
-        self.file.set_len(0).map_err(Error::internal)?;
-        self.file.seek(SeekFrom::Start(0)).map_err(Error::internal)?;
-        let mut empty = Self { size: 0, head: Vec::new(), hash: Sha256::new(), ..self };
-        empty.append(bytes).map_err(Error::internal)?;
-        Ok(empty)
+    pub(super) async fn replaced_by(mut self, bytes: Bytes) -> Result<Self> {
+        let replaced = tokio::task::spawn_blocking(move || {
+            self.file.set_len(0)?;
+            self.file.seek(SeekFrom::Start(0))?;
+            let mut empty = Self { size: 0, head: Vec::new(), hash: Sha256::new(), ..self };
+            empty.append(&bytes)?;
+            Ok::<_, io::Error>(empty)
+        });
+        replaced.await.map_err(Error::internal)?.map_err(Error::internal)
     }
 
     /// The bytes in pieces of that size, the last one being smaller.

@@ -14,7 +14,7 @@ use object_store::{
 };
 use tokio::time::timeout;
 
-use super::{halves, kind::Served, s3::S3, spool::Spool, supabase::Supabase};
+use super::{halves, s3::S3, served::Served, spool::Spool, supabase::Supabase};
 use crate::{
     config::{Config, MediaStore, create_folder},
     contract::{MediaId, Timestamp},
@@ -304,7 +304,7 @@ impl Store {
     /// `STORAGE_UNAVAILABLE`, with the reason as its source.
     pub async fn check(&self) -> Result<()> {
         let key = Key::Trial(MediaId::new());
-        let served = super::kind::served("text/plain", "trial.txt");
+        let served = super::served::served("text/plain", "trial.txt");
         self.put_bytes(key, b"parlour".to_vec(), &served).await?;
         let read: Vec<Bytes> = self.get(key, None).await?.try_collect().await?;
         self.delete(key).await?;

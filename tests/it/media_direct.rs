@@ -183,7 +183,6 @@ async fn what_cannot_be_taken_is_refused_before_it_is_sent() {
         (("a.bin", "application/octet-stream", &beyond), "PAYLOAD_TOO_LARGE"),
         ((&long, "image/png", "9"), "VALIDATION_ERROR"),
         (("", "image/png", "9"), "VALIDATION_ERROR"),
-        (("a.png", "", "9"), "VALIDATION_ERROR"),
         (("a.png", "image", "9"), "VALIDATION_ERROR"),
         (("a.png", "image/png\r\nx: y", "9"), "VALIDATION_ERROR"),
         (("a.tiff", "image/tiff", "9"), "UNSUPPORTED_MEDIA_TYPE"),
@@ -194,7 +193,7 @@ async fn what_cannot_be_taken_is_refused_before_it_is_sent() {
         let reply = ada.tries_to_begin(name, mime_type, size).await;
         assert_eq!(reply.outcome(), expected, "{name} {mime_type} {size}: {reply}");
     }
-    for query in ["", "?filename=a.png&mime_type=image/png", "?filename=a.png&size=9", "?mime_type=image/png&size=9"] {
+    for query in ["", "?mime_type=image/png&size=9", "?filename=a.png&size=", "?filename=a.png&size=1.5"] {
         ada.get(&format!("/api/chat/upload/signed-url{query}")).await.refused("VALIDATION_ERROR");
     }
     assert_eq!(gallery.store.keys().await, Vec::<String>::new());

@@ -161,10 +161,27 @@ async fn a_file_can_be_taken_from_under_its_messages() {
     ada.takes_back(&his).await;
     bob.loads(&his["attachments"][0]).await.refused("MEDIA_NOT_FOUND");
 
+    let captioned = json!({"media_id": scene.uploaded["id"], "content": "with words"});
+    let captioned = ada.tries_to_send(room, captioned).await.with_status(201);
+    let paper = ada.uploads(&File::new("a.txt", "text/plain", "hello")).await;
+    let several = json!({"attachments": [{"media_id": scene.uploaded["id"]}, {"media_id": paper["id"]}]});
+    let several = ada.tries_to_send(room, several).await.with_status(201);
+    let mut hearing = bob.enters(room).await;
     ada.delete(&media_path(&scene.uploaded)).await.with_status(204);
     scene.is_gone().await;
+    // A message without anything left is gone, in every answer and every log.
+    let deleted = hearing.expect("message_deleted").await;
+    assert_eq!(deleted["message_id"], scene.message["id"]);
     let message = ada.get(&format!("/api/chat/messages/{}", text(&scene.message, "id"))).await.with_status(200);
     assert_eq!((&message["attachments"], &message["media_url"]), (&json!([]), &Value::Null), "{message}");
+    assert_eq!((&message["is_deleted"], &message["content"]), (&json!(true), &Value::Null), "{message}");
+    // Words are left, or another file: the message is what these are.
+    for (message, kind, files) in [(&captioned, "text", 0), (&several, "file", 1)] {
+        let left = ada.get(&format!("/api/chat/messages/{}", text(message, "id"))).await.with_status(200);
+        assert_eq!((&left["is_deleted"], &left["content"]), (&json!(false), &message["content"]), "{left}");
+        assert_eq!((&left["message_type"], list(&left, "attachments").len()), (&json!(kind), files), "{left}");
+    }
+    ada.takes_back(&several).await;
     let listed = bob.get(&room.path("/media")).await.with_status(200);
     assert_eq!(listed["media"], json!([]));
     gallery.becomes_empty().await;

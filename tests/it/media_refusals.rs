@@ -27,24 +27,27 @@ on_every_store!(
     a_quota_is_kept_even_by_uploads_at_once,
 );
 
-/// M3 and M6: files that are refused as `UNSUPPORTED_MEDIA_TYPE`.
+/// M3 and M6: files that are refused as `UNSUPPORTED_MEDIA_TYPE`: pages and scripts that call themselves a picture, a sound or a
+/// film, and what has harmed many who decoded it.
 fn lies() -> Vec<File> {
-    let png = || picture::png(8, 8);
+    let wide: Vec<u8> = "\u{feff}<html>".encode_utf16().flat_map(u16::to_le_bytes).collect();
     vec![
         File::new("page.png", "image/png", picture::HTML),
         File::new("page.png", "text/html", picture::HTML),
         File::new("page", "image/png", picture::HTML),
         File::new("drawing.svg", "image/png", picture::SVG),
         File::new("drawing.png", "image/svg+xml", picture::SVG),
-        File::new("drawing.html", "text/html", png()),
-        File::new("drawing.jpg", "image/jpeg", png()),
-        File::new("drawing.png", "image/jpeg", png()),
-        File::new("paper.pdf", "application/pdf", png()),
-        File::new("paper.png", "image/png", picture::PDF),
-        File::new("sound.wav", "audio/wav", "no sound at all"),
-        File::new("film.mp4", "video/mp4", png()),
-        File::new("drawing.png", "image/png", "not a picture"),
-        File::new("drawing.png", "image/png", &png()[..40]),
+        File::new("page.mp3", "audio/mpeg", picture::HTML),
+        File::new("page.mp4", "", picture::HTML),
+        File::new("page", "video/webm", picture::HTML),
+        File::new("page.gif", "*/*", wide),
+        File::new("page.jpg", "image/jpeg", picture::XML),
+        File::new("both.gif", "image/gif", "GIF89a/*<script>alert(1)</script>*/"),
+        File::new("both.png", "image/png", [b"\x89PNG\r\n\x1a\n\0\0\0\0".as_slice(), picture::HTML].concat()),
+        File::new("script.js", "image/png", "alert(document.domain)"),
+        File::new("script.png", "text/javascript", "const a = document.cookie"),
+        File::new("script.png", "image/png", "<?php system($_GET['c']); ?>"),
+        File::new("script.wav", "audio/wav", "#!/bin/sh\n"),
         File::new("drawing.tiff", "image/tiff", picture::tiff()),
         File::new("drawing.bin", "application/octet-stream", picture::tiff()),
         File::new("drawing.psd", "image/vnd.adobe.photoshop", picture::PSD),

@@ -153,7 +153,7 @@ impl<'a> Facts<'a> {
         carried.filter(|id| self.files.contains_key(id)).copied().collect()
     }
 
-    /// What a message with these files is: what was asked for, or what its first file is.
+    /// What a message with these files is: what its first file is by its bytes, whatever was asked for.
     pub(super) fn type_of(&self, sender: UserId, asked: Option<MessageType>, files: &[MediaId]) -> Result<MessageType> {
         let mut kinds = Vec::with_capacity(files.len());
         for id in files {
@@ -161,12 +161,12 @@ impl<'a> Facts<'a> {
             kinds.push(kind::message_type(&file.ok_or(attachment::INVALID_MEDIA)?.mime_type));
         }
         let first = kinds.first().copied();
-        match asked {
-            // A text with a file is what the file is.
-            None | Some(MessageType::Text) => Ok(first.unwrap_or(MessageType::Text)),
-            Some(asked) if first.is_none() || asked == MessageType::File || first == Some(asked) => Ok(asked),
-            Some(_) => Err(OTHER_KIND),
-        }
+        Ok(match (asked, first) {
+            // Any file may be sent as a mere file.
+            (Some(MessageType::File), _) => MessageType::File,
+            (_, Some(first)) => first,
+            (asked, None) => asked.unwrap_or(MessageType::Text),
+        })
     }
 
     /// A new row as all see it who hear the room.
@@ -186,7 +186,6 @@ impl<'a> Facts<'a> {
 }
 
 /// Refused: a picture that is announced as a film, or the like.
-const OTHER_KIND: Error = Error::Refused(ErrorCode::InvalidMedia, "the file is of another kind than message_type says");
 
 /// Members of the rooms of some messages whom these may mention.
 async fn mentionable(tx: &Transaction, jobs: &[NewMessage]) -> Result<mention::Named> {

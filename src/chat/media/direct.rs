@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, UpdateMany, sea_query::Expr};
 
-use super::{abandon, begin, data_name, keep, may_upload, to_the_end};
+use super::{Announced, Size, TypeIsSaid, abandon, begin, data_name, keep, may_upload, to_the_end};
 use crate::{
     auth::Actor,
     chat::{Chat, attachment},
@@ -20,6 +20,7 @@ use crate::{
     media::{
         kind::{self, essence},
         link::Signed,
+        served::served,
         spool::{Spool, TOO_LARGE},
         store::Key,
     },
@@ -35,6 +36,7 @@ const MIME_CHARS: usize = 127;
 const MISSING: &str = "nothing was uploaded yet";
 const IN_PROGRESS: Error = Error::Refused(ErrorCode::Conflict, "another request is completing this upload");
 const OTHER_SIZE: Error = Error::Refused(ErrorCode::InvalidMedia, "what was uploaded has another size than was said");
+const EMPTY: Error = Error::Refused(ErrorCode::InvalidMedia, "what was uploaded is empty");
 const NOT_AS_SAID: Error = Error::Refused(
     ErrorCode::PermissionDenied,
     "this address takes a file of the type and the size that it was made for",
@@ -46,26 +48,34 @@ const NOT_AS_SAID: Error = Error::Refused(
 /// `VALIDATION_ERROR`, `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `QUOTA_EXCEEDED`,
 /// `STORAGE_UNAVAILABLE`.
 pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Result<DirectUpload> {
-    let size = u64::try_from(query.size).ok().filter(|size| *size > 0);
-    let mime_type = essence(&query.mime_type);
-    let is_type = mime_type.len() <= MIME_CHARS
-        && mime_type.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
-        && mime_type.chars().all(|c| c.is_ascii_alphanumeric() || "/.+-_".contains(c));
+    let limit = chat.files.rules().file_bytes;
+    let declared = query.mime_type.as_deref().filter(|declared| !declared.trim().is_empty());
+    let is_type = declared.map(essence).is_none_or(|declared| {
+        declared.len() <= MIME_CHARS
+            && declared.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
+            && declared.chars().all(|c| c.is_ascii_alphanumeric() || "/.+-_*".contains(c))
+    });
+    let is_size = query.size.is_none_or(|size| size > 0);
     Error::check([
-        size.map(drop).ok_or_else(|| FieldError::new("size", "range", "must be 1 or more")),
+        if is_size { Ok(()) } else { Err(FieldError::new("size", "range", "must be 1 or more")) },
         if is_type { Ok(()) } else { Err(FieldError::new("mime_type", "invalid", "must be like image/png")) },
         if query.filename.is_empty() { Err(text::required("filename")) } else { Ok(()) },
         text::prose("filename", &query.filename, 255),
     ])?;
-    if size > Some(chat.files.rules().file_bytes) {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let size = query.size.map_or(Size::AtMost(limit), Size::Exact);
+    if matches!(size, Size::Exact(size) if size > limit) {
         return Err(TOO_LARGE);
     }
-    kind::may_be(&mime_type, &query.filename)?;
+    let filename = data_name(&query.filename);
+    let said = kind::declared(declared);
+    let is_said = TypeIsSaid(said.is_some());
+    let mime_type = kind::expected(said, &filename)?;
     may_upload(chat, actor, query.room_id).await?;
-    let model = begin(chat, actor, data_name(&query.filename), mime_type, query.size, true).await?;
+    let model = begin(chat, actor, Announced { filename, mime_type, size, direct: Some(is_said) }).await?;
 
     let expires_at = chat.clock.now().plus(LIFE);
-    let (id, mime_type) = (model.id, model.mime_type);
+    let (id, mime_type, size) = (model.id, model.mime_type, model.size);
     let direct = match chat.files.store.upload_link(Key::Incoming(id), &mime_type, LIFE).await {
         Ok(direct) => direct,
         Err(error) => {
@@ -79,9 +89,18 @@ pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Re
             headers.extend(direct.headers);
             direct.url
         }
-        None => chat.files.links.upload(id, &mime_type, query.size, expires_at),
+        None => chat.files.links.upload(id, &mime_type, size, expires_at),
     };
-    Ok(DirectUpload { media_id: id, upload_url, method: "PUT", headers, expires_at })
+    Ok(DirectUpload {
+        media_id: id,
+        signed_url: upload_url.clone(),
+        upload_url,
+        method: "PUT",
+        headers,
+        expires_at,
+        path: Key::File(id).to_string(),
+        expires_in: LIFE.as_secs(),
+    })
 }
 
 /// What an address of ours takes.
@@ -89,8 +108,9 @@ pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Re
 pub struct Expected {
     id: MediaId,
     mime_type: String,
-    /// Bytes.
+    /// Bytes, or the most that it takes.
     pub size: u64,
+    is_exact: bool,
 }
 
 /// What is expected at an address of ours, for a request that fits it.
@@ -101,14 +121,15 @@ pub struct Expected {
 pub async fn expected(chat: &Chat, id: MediaId, signed: &Signed, declared: Option<&str>) -> Result<Expected> {
     let model = media::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(NOT_AS_SAID)?;
     chat.files.links.check_upload(id, &model.mime_type, model.size, signed)?;
-    if declared.map(essence).as_deref() != Some(&model.mime_type) {
+    if model.has_exact_type && declared.map(essence).as_deref() != Some(&model.mime_type) {
         return Err(NOT_AS_SAID);
     }
     let owner = user::Entity::find_by_id(model.owner_id).one(chat.db.read()).await?;
     if model.status != MediaStatus::Pending || !owner.is_some_and(|owner| owner.is_active) {
         return Err(Error::MEDIA_NOT_FOUND);
     }
-    Ok(Expected { id, mime_type: model.mime_type, size: u64::try_from(model.size).map_err(Error::internal)? })
+    let size = u64::try_from(model.size).map_err(Error::internal)?;
+    Ok(Expected { id, mime_type: model.mime_type, size, is_exact: model.has_exact_size })
 }
 
 /// Stores the bytes that came for an address of ours.
@@ -116,10 +137,12 @@ pub async fn expected(chat: &Chat, id: MediaId, signed: &Signed, declared: Optio
 /// # Errors
 /// `PERMISSION_DENIED` when there are more or fewer than were announced, `STORAGE_UNAVAILABLE`.
 pub async fn receive(chat: &Chat, expected: Expected, spool: Spool) -> Result<()> {
-    if spool.size() != expected.size {
+    let is_as_said = if expected.is_exact { spool.size() == expected.size } else { spool.size() <= expected.size };
+    if !is_as_said {
         return Err(NOT_AS_SAID);
     }
-    chat.files.store.put(Key::Incoming(expected.id), &spool, &kind::served(&expected.mime_type, "incoming")).await
+    let incoming = served(&expected.mime_type, "incoming");
+    chat.files.store.put(Key::Incoming(expected.id), &spool, &incoming).await
 }
 
 /// Looks at what came, and makes the file ready; what is not as it was said to be is removed. A file that is ready stays so.
@@ -177,14 +200,21 @@ async fn take(chat: &Chat, actor: &Actor, model: &media::Model) -> Result<media:
     let (id, store) = (model.id, &chat.files.store);
     let said = u64::try_from(model.size).map_err(Error::internal)?;
     let size = store.size(Key::Incoming(id)).await?.ok_or(Error::Refused(ErrorCode::InvalidMedia, MISSING))?;
-    if size != said {
+    if model.has_exact_size && size != said {
         return Err(OTHER_SIZE);
     }
-    let spool = chat.files.spool(said)?.fill(store.get(Key::Incoming(id), None).await?).await?;
-    if spool.size() != said {
+    if size > said {
+        return Err(TOO_LARGE);
+    }
+    let spool = chat.files.spool(size)?.fill(store.get(Key::Incoming(id), None).await?).await?;
+    if spool.size() != size {
         return Err(Error::Storage("an object ended early".into()));
     }
-    let (spool, found) = chat.files.examine(spool, Some(&model.mime_type), &model.filename).await?;
+    if size == 0 {
+        return Err(EMPTY);
+    }
+    let declared = model.has_exact_type.then_some(model.mime_type.as_str());
+    let (spool, found) = chat.files.examine(spool, declared, &model.filename).await?;
     let kept = keep(chat, actor, model, &spool, found).await?;
     // Should this fail, the sweeper does it with the file.
     if let Err(error) = store.delete(Key::Incoming(id)).await {

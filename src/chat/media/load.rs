@@ -12,8 +12,8 @@ use crate::{
     },
     error::{Error, Result},
     media::{
-        kind::{self, Served},
         link::{Signed, Variant},
+        served::{Served, served},
         store::Key,
     },
 };
@@ -59,9 +59,9 @@ pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
     };
     let digest: String = model.sha256.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
     let (key, served, etag) = match (variant, &model.thumbnail_mime_type) {
-        (Variant::Original, _) => (Key::File(id), kind::served(&model.mime_type, &model.filename), digest),
+        (Variant::Original, _) => (Key::File(id), served(&model.mime_type, &model.filename), digest),
         (Variant::Thumbnail, Some(mime)) => {
-            (Key::Thumbnail(id), kind::served(mime, &model.filename), format!("{digest}-small"))
+            (Key::Thumbnail(id), served(mime, &model.filename), format!("{digest}-small"))
         }
         (Variant::Thumbnail, None) => return Err(Error::MEDIA_NOT_FOUND),
     };
