@@ -49,7 +49,7 @@ impl Bounded {
     }
 
     /// The same bytes once more.
-    pub(super) fn from_the_start(self) -> Self {
+    pub(super) fn rewound(self) -> Self {
         Self { at: 0, ..self }
     }
 

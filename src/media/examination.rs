@@ -96,7 +96,7 @@ fn look_at_picture(mut file: Bounded, mime: &str, pixels: u64) -> Result<Seen, R
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|_| Refusal::Unreadable)?;
     let bytes = Bytes::from(bytes);
-    let picture = picture::look_at(&bytes, file.from_the_start(), mime, pixels)?;
+    let picture = picture::look_at(&bytes, file.rewound(), mime, pixels)?;
     let orientation = picture.as_ref().map_or(Orientation::NoTransforms, |picture| picture.orientation);
     let cleaned = metadata::without(bytes.clone(), mime, orientation).ok_or(Refusal::Unreadable)?;
     Ok(Seen { picture, cleaned: (cleaned != bytes).then_some(cleaned), duration: None })

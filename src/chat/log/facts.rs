@@ -185,8 +185,6 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Refused: a picture that is announced as a film, or the like.
-
 /// Members of the rooms of some messages whom these may mention.
 async fn mentionable(tx: &Transaction, jobs: &[NewMessage]) -> Result<mention::Named> {
     let (mut rooms, mut names) = (BTreeSet::new(), BTreeSet::new());
