@@ -126,7 +126,7 @@ const AMBIGUOUS_NAMES: &[&str] = &["cts", "m3u", "m3u8", "mod", "mts", "pls", "t
 pub fn identify(head: &[u8], declared: Option<&str>, filename: &str) -> Result<String> {
     let claims: Vec<String> = self::declared(declared).into_iter().chain(named_type(filename)).collect();
     let text = Text::read(head);
-    let signed = signature::of(head, text.is_some());
+    let signed = signature::of(head, text.as_ref().is_some_and(Text::is_unicode));
     if let Some(mime) = signed {
         return if REFUSED.contains(&mime) { Err(REFUSED_TYPE) } else { Ok(chosen(mime, head, &claims)) };
     }

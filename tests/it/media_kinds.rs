@@ -40,7 +40,7 @@ async fn honest_files_are_taken_for_what_they_are() {
 /// Nothing of a stranger's runs from our origin: pictures, sounds and films are shown, everything else is saved.
 fn check_served(loaded: &Loaded, name: &str, message_type: &str) {
     let content_type = loaded.header("content-type");
-    for running in ["html", "xml", "svg", "script", "wasm", "css", "php", "rfc822"] {
+    for running in ["html", "+xml", "/xml", "svg", "script", "wasm", "css", "php", "rfc822"] {
         assert!(!content_type.contains(running), "{name} is served as {content_type}");
     }
     assert_eq!(loaded.header("x-content-type-options"), "nosniff", "{name}");

@@ -71,29 +71,40 @@ const TEXTS: &[&str] = &[
     "message/rfc822",
 ];
 
-/// The beginning of a text, in small letters.
-pub(super) struct Text(String);
+/// The beginning of a text.
+pub(super) struct Text {
+    /// In small letters.
+    text: String,
+    is_unicode: bool,
+}
 
 impl Text {
     /// Nothing where the bytes are no text: it has no control characters but those that lay it out.
     pub(super) fn read(head: &[u8]) -> Option<Self> {
-        let text = match head {
-            [0xff, 0xfe, rest @ ..] => Cow::Owned(utf_16(rest, u16::from_le_bytes)),
-            [0xfe, 0xff, rest @ ..] => Cow::Owned(utf_16(rest, u16::from_be_bytes)),
+        let (text, is_unicode) = match head {
+            [0xff, 0xfe, rest @ ..] => (Cow::Owned(utf_16(rest, u16::from_le_bytes)), true),
+            [0xfe, 0xff, rest @ ..] => (Cow::Owned(utf_16(rest, u16::from_be_bytes)), true),
             _ => match std::str::from_utf8(head) {
-                Ok(text) => Cow::Borrowed(text),
+                Ok(text) => (Cow::Borrowed(text), true),
                 // Cut in the middle of a character.
-                Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => String::from_utf8_lossy(head),
+                Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
+                    (String::from_utf8_lossy(head), true)
+                }
                 // ISO 8859-1, or any other with a byte a letter: what matters here is the same in all of them.
-                Err(_) => Cow::Owned(head.iter().map(|byte| char::from(*byte)).collect()),
+                Err(_) => (Cow::Owned(head.iter().map(|byte| char::from(*byte)).collect()), false),
             },
         };
         let is_binary = |c: char| matches!(c, '\0'..='\x08' | '\x0b' | '\x0e'..='\x1a' | '\x1c'..='\x1f');
-        (!text.contains(is_binary)).then(|| Self(text.to_ascii_lowercase()))
+        (!text.contains(is_binary)).then(|| Self { text: text.to_ascii_lowercase(), is_unicode })
+    }
+
+    /// Whether these bytes are hardly anything else.
+    pub(super) fn is_unicode(&self) -> bool {
+        self.is_unicode
     }
 
     fn start(&self) -> &str {
-        self.0.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\u{ef}' || c == '\u{bb}')
+        self.text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\u{ef}' || c == '\u{bb}')
     }
 
     /// The type of a text that browsers would run or parse.
@@ -121,11 +132,11 @@ impl Text {
     pub(super) fn is_disguised_as(&self, claim: &str) -> bool {
         match self.markup() {
             // Comments may come before a drawing.
-            Some(markup) if claim == SVG => markup == HTML && PAGE_TAGS.iter().any(|tag| self.0.contains(tag)),
+            Some(markup) if claim == SVG => markup == HTML && PAGE_TAGS.iter().any(|tag| self.text.contains(tag)),
             Some(_) => super::is_medium(claim),
             None => {
                 super::is_medium(claim)
-                    && (has_tags(&self.0) || SCRIPTS.iter().any(|script| self.start().starts_with(script)))
+                    && (has_tags(&self.text) || SCRIPTS.iter().any(|script| self.start().starts_with(script)))
             }
         }
     }
