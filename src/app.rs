@@ -1,6 +1,6 @@
 //! What every request can reach.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::{
     feed::Feed,
     limits::Limits,
     mail::Mail,
-    media::{Files, link::Links},
+    media::{Files, link::Links, origin::Origin},
     presence::Presences,
     typing::Typing,
     watch::Watch,
@@ -46,6 +46,8 @@ pub struct App {
     /// Cancelled when the server begins to stop: no new connections, and open ones are asked to go.
     pub draining: CancellationToken,
     pub started_at: Timestamp,
+    /// Where the server listens, once it does.
+    pub listening: OnceLock<Origin>,
 }
 
 impl App {
@@ -84,6 +86,7 @@ impl App {
             news: Arc::default(),
             draining: CancellationToken::new(),
             started_at: clock.now(),
+            listening: OnceLock::new(),
             config: Arc::new(config),
             db,
             bus,
@@ -93,6 +96,12 @@ impl App {
             connections,
         };
         Ok((Arc::new(app), inlet))
+    }
+
+    /// The name of this server for clients that do not say by which one they came.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.listening.get().cloned().unwrap_or_else(|| Origin::new("http", "localhost"))
     }
 
     /// What takes the notices of this node to its sockets.

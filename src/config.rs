@@ -179,7 +179,7 @@ pub struct Media {
     pub store: MediaStore,
     pub file_bytes: u64,
     pub user_bytes: u64,
-    pub link_seconds: u64,
+    pub url_seconds: u64,
     pub image_pixels: u64,
     pub workers: usize,
     pub timeout_seconds: u64,

@@ -30,9 +30,10 @@ use crate::{
     error::Error,
     http::{
         self,
-        layer::{address, limit, ops, origin, path::without_last_slash, patience, trace},
+        layer::{address, host, limit, ops, origin, path::without_last_slash, patience, trace},
     },
     listener::{self, Listener, Open},
+    media::origin::Origin,
     presence,
     realtime::{self, Sockets},
     telemetry, watch,
@@ -127,7 +128,13 @@ impl Server {
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;
         let address = listener.address().map_err(listening)?;
-        app.chat.files().links.listening_at(address);
+        let _ = app.listening.set(Origin::listening(address));
+        if address.ip().is_unspecified() && app.chat.files().links.beginning().depends_on_client() {
+            tracing::warn!(
+                "PUBLIC_URL is not set: addresses of media begin with the name by which each client came, as Host or a \
+                 trusted proxy says it"
+            );
+        }
         let (router, sockets) = router(&app);
         Ok(Self { router, sockets, app, listener, address, lock })
     }
@@ -209,7 +216,9 @@ pub(crate) async fn check_schema(db: &Db) -> Result<usize, StartError> {
 
 /// Every route, inside every layer. A later `layer` is further out.
 fn router(app: &Arc<App>) -> (Router, Sockets) {
-    let router = http::router().layer(from_fn_with_state(Arc::clone(app), limit::rest));
+    let router = http::router()
+        .layer(from_fn_with_state(Arc::clone(app), limit::rest))
+        .layer(from_fn_with_state(Arc::clone(app), host::complete));
     let (router, sockets) = realtime::mount(router, app);
     let router = router
         .layer(from_fn_with_state(Arc::clone(app), limit::handshakes))
@@ -217,6 +226,7 @@ fn router(app: &Arc<App>) -> (Router, Sockets) {
         .layer(from_fn_with_state(Arc::clone(app), ops::guard))
         .layer(origin::cors(Arc::clone(app)))
         .layer(from_fn_with_state(Arc::clone(app), origin::check))
+        .layer(from_fn_with_state(Arc::clone(app), host::find))
         .layer(from_fn_with_state(Arc::clone(app), address::find))
         .layer(from_fn(trace::request))
         // What a user wrote is never run as something else (OWASP Secure Headers).

@@ -36,6 +36,8 @@ pub struct Model {
     /// Whether its owner said its type before sending it.
     pub has_exact_type: bool,
     pub created_at: Timestamp,
+    /// Until when it is kept though another picture took its place.
+    pub kept_until: Option<Timestamp>,
     /// When its owner took it back.
     pub withdrawn_at: Option<Timestamp>,
 }

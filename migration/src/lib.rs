@@ -22,6 +22,7 @@ mod m20260101_000020_search_keys;
 mod m20260101_000021_emoji_forms;
 mod m20260101_000022_counted_letters;
 mod m20260101_000023_announced_uploads;
+mod m20260101_000024_replaced_pictures;
 mod m20260101_000026_spent_tokens;
 mod m20260101_000027_known_addresses;
 mod m20260101_000029_contacts;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000021_emoji_forms::Migration),
             Box::new(m20260101_000022_counted_letters::Migration),
             Box::new(m20260101_000023_announced_uploads::Migration),
+            Box::new(m20260101_000024_replaced_pictures::Migration),
             Box::new(m20260101_000026_spent_tokens::Migration),
             Box::new(m20260101_000027_known_addresses::Migration),
             Box::new(m20260101_000029_contacts::Migration),

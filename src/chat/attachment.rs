@@ -11,8 +11,9 @@ use sea_orm::{
 
 use super::view::{Reader, padded};
 use crate::{
+    clock::Clock,
     contract::{
-        ErrorCode, FieldError, Media, MediaId, MediaStatus, Message, MessageId, MessageType, UserId,
+        ErrorCode, FieldError, Media, MediaId, MediaStatus, Message, MessageId, MessageType, Timestamp, UserId,
         message::{SendAttachment, SendMessage},
     },
     db::Transaction,
@@ -254,10 +255,22 @@ pub(super) async fn is_avatar(db: &impl ConnectionTrait, id: MediaId) -> Result<
     Ok(rooms.count(db).await? > 0)
 }
 
-/// That nothing shows a file: no message carries it, and it is nobody's picture.
+/// Lets nobody wait for files that took the place of these: they go at once when nothing shows them.
+pub(super) async fn forget(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<()> {
+    media::Entity::update_many()
+        .col_expr(media::Column::KeptUntil, Expr::value(None::<Timestamp>))
+        .filter(media::Column::Id.is_in(ids))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// That nothing shows a file: no message carries it, and it is nobody's picture, nor was it a while ago.
 pub(super) fn unshown() -> Condition {
     let shown = |ids: SelectStatement| Expr::col((media::Entity, media::Column::Id)).not_in_subquery(ids);
+    let is_past = media::Column::KeptUntil.is_null().or(media::Column::KeptUntil.lte(Clock.now()));
     Condition::all()
+        .add(is_past)
         .add(shown(attachment::Entity::find().select_only().column(attachment::Column::MediaId).into_query()))
         .add(shown(avatars::<user::Entity>(user::Column::AvatarMediaId)))
         .add(shown(avatars::<room::Entity>(room::Column::AvatarMediaId)))

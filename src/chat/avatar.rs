@@ -1,12 +1,19 @@
 //! Pictures of people and rooms: an address elsewhere, or a picture that was uploaded here.
 
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+
 use super::attachment::{self, INVALID_MEDIA};
 use crate::{
+    clock::Clock,
     contract::{MediaId, MessageType, UserId, text},
     db::Transaction,
     error::{Error, Result},
-    media::{kind, link::Links},
+    media::{
+        kind,
+        link::{AVATAR_LIFE, Links},
+    },
 };
+use entity::media;
 
 /// Where a picture is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,14 +53,20 @@ impl Avatar {
         }
     }
 
-    /// Lets go of the picture that this one took the place of. To be called once the row says so.
+    /// Lets go of the picture that this one took the place of: where there is another, after a while, because what others have on
+    /// their screens still shows the old one. To be called once the row says so.
     ///
     /// # Errors
     /// When the database does not answer.
     pub(crate) async fn replaces(&self, tx: &Transaction, before: Option<MediaId>) -> Result<()> {
-        match before {
-            Some(before) if self.media_id != Some(before) => attachment::release(tx, [before].into()).await,
-            _ => Ok(()),
+        let Some(before) = before.filter(|before| self.media_id != Some(*before)) else { return Ok(()) };
+        if self.media_id.is_some() || self.url.is_some() {
+            media::Entity::update_many()
+                .col_expr(media::Column::KeptUntil, Expr::value(Clock.now().plus(AVATAR_LIFE)))
+                .filter(media::Column::Id.eq(before))
+                .exec(tx)
+                .await?;
         }
+        attachment::release(tx, [before].into()).await
     }
 }

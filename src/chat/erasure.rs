@@ -3,6 +3,8 @@
 //! The account is emptied in one transaction, which also notes that the rest is to be done. The rest goes room by room, in
 //! pieces; should the process end in between, the next one goes on where it stopped.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
@@ -92,7 +94,9 @@ pub async fn finish(chat: &Chat, user_id: UserId) -> Result<()> {
     // What others forwarded stays with them.
     let files =
         media::Entity::find().select_only().column(media::Column::Id).filter(media::Column::OwnerId.eq(user_id));
-    attachment::release(&tx, files.into_tuple::<MediaId>().all(&tx).await?.into_iter().collect()).await?;
+    let files: BTreeSet<MediaId> = files.into_tuple().all(&tx).await?.into_iter().collect();
+    attachment::forget(&tx, files.clone()).await?;
+    attachment::release(&tx, files).await?;
     tx.commit().await?;
     chat.sweeper.nudge();
     chat.db.forget().await;

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
-    contract::{ErrorCode, EventKind, Media, MediaId, MediaStatus, MessageType, RoomId, UserId, text},
+    contract::{ErrorCode, EventKind, Media, MediaId, MediaStatus, MessageType, RoomId, Timestamp, UserId, text},
     db::Transaction,
     error::{Error, Result},
     media::{Found, kind, served::served, spool::Spool, store::Key},
@@ -161,6 +161,7 @@ async fn begin(chat: &Chat, actor: &Actor, announced: Announced) -> Result<media
         has_exact_size: Set(matches!(announced.size, Size::Exact(_))),
         has_exact_type: Set(announced.direct.is_none_or(|said| said.0)),
         created_at: Set(chat.clock.now()),
+        kept_until: Set(None),
         withdrawn_at: Set(None),
     };
     let model = row.insert(&tx).await?;
@@ -249,6 +250,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
     // From here on no new message takes it.
     let withdrawn = media::Entity::update_many()
         .col_expr(media::Column::WithdrawnAt, Expr::value(chat.clock.now()))
+        .col_expr(media::Column::KeptUntil, Expr::value(None::<Timestamp>))
         .filter(media::Column::Id.eq(id))
         .filter(media::Column::Status.ne(MediaStatus::Leaving))
         .exec(&tx)

@@ -85,7 +85,7 @@ impl Media {
     fn check(&self, check: &mut Check) {
         check.range("media.file_bytes", self.file_bytes, &(1024..=5 << 30));
         check.range("media.user_bytes", self.user_bytes, &(1024..=1 << 50));
-        check.range("media.link_seconds", self.link_seconds, &(60..=604_800));
+        check.range("media.url_seconds", self.url_seconds, &(60..=604_800));
         check.range("media.image_pixels", self.image_pixels, &(1_000_000..=500_000_000));
         check.range("media.workers", self.workers, &(1..=64));
         check.range("media.timeout_seconds", self.timeout_seconds, &(1..=9));

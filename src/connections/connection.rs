@@ -1,6 +1,7 @@
 //! One socket: whose it is, which rooms it has joined, and how it is reached or ended.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::{
         Arc,
@@ -18,7 +19,7 @@ use crate::{
         command::RoomScope,
         event::{Encoded, Ephemeral},
     },
-    media::link::Links,
+    media::{link::Links, origin::Origin},
 };
 
 /// Names a socket on this node; never used twice.
@@ -87,6 +88,8 @@ pub struct Connection {
     /// The login whose token was shown last.
     session_id: Mutex<SessionId>,
     pub scope: RoomScope,
+    /// What addresses in what it is told begin with.
+    beginning: (Links, Origin),
     transport: Box<dyn Transport>,
     pub(super) joined: Mutex<HashSet<RoomId>>,
     /// What it was told last of rooms that it has not joined.
@@ -111,6 +114,7 @@ impl Connection {
         user: User,
         session_id: SessionId,
         scope: RoomScope,
+        beginning: (Links, Origin),
         transport: Box<dyn Transport>,
     ) -> Self {
         Self {
@@ -118,6 +122,7 @@ impl Connection {
             user: Owner { id: user.id, profile: Mutex::new(Arc::new(user)) },
             session_id: Mutex::new(session_id),
             scope,
+            beginning,
             transport,
             joined: Mutex::default(),
             badges: Mutex::default(),
@@ -140,7 +145,7 @@ impl Connection {
 
     /// Queues an event that must not be lost: a socket that can't take it is cut, and catches up when it comes back.
     pub fn deliver(&self, event: &'static str, data: &Encoded) -> Delivery {
-        let delivery = self.transport.emit(event, data);
+        let delivery = self.emit(event, data);
         if delivery == Delivery::Full {
             self.cut();
         }
@@ -165,7 +170,7 @@ impl Connection {
 
     /// Queues news of the moment, which a socket that is behind does without.
     pub fn tell(&self, event: &Ephemeral) -> Delivery {
-        self.transport.emit(event.name(), &Encoded::new(event))
+        self.emit(event.name(), &Encoded::new(event))
     }
 
     /// Queues news that the client has to hear: a socket that can't take it is cut.
@@ -199,7 +204,18 @@ impl Connection {
 
     /// Queues news of the moment that was encoded before.
     pub fn tell_encoded(&self, event: &'static str, data: &Encoded) -> Delivery {
-        self.transport.emit(event, data)
+        self.emit(event, data)
+    }
+
+    fn emit(&self, event: &'static str, data: &Encoded) -> Delivery {
+        self.transport.emit(event, &self.completed(data))
+    }
+
+    /// What it is told, with the addresses in it completed.
+    #[must_use]
+    pub fn completed<'a>(&self, data: &'a Encoded) -> Cow<'a, Encoded> {
+        let (links, origin) = &self.beginning;
+        links.beginning().completed_event(data, origin)
     }
 
     /// Whether it has joined a room.

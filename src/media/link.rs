@@ -4,18 +4,14 @@
 //! hear a room has a mark in the place of each address, and each of them is told their own ([`Links::addressed`]). Only the small
 //! pictures of people and rooms have addresses for everybody.
 
-use std::{
-    borrow::Cow,
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
 
+use super::origin::Beginning;
 use crate::{
     clock::Clock,
     config::{Config, Secret},
@@ -33,7 +29,7 @@ pub const UPLOAD_PATH: &str = "/api/chat/upload/";
 const STEP: Duration = Duration::from_secs(60);
 
 /// How long the address of somebody's picture lives: it is shown beside everything they say.
-const AVATAR_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const AVATAR_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const AVATAR_STEP: Duration = Duration::from_secs(60 * 60);
 
 /// Characters of an id.
@@ -53,8 +49,7 @@ struct Inner {
     /// What stands in the place of an address, before the id of a file and the letter of a variant. Nobody else knows it, so that
     /// no text of theirs becomes an address.
     mark: Secret,
-    /// What addresses begin with; empty until it is known.
-    origin: OnceLock<String>,
+    beginning: Beginning,
     life: Duration,
 }
 
@@ -75,6 +70,8 @@ pub struct Signed {
     pub user: Option<UserId>,
     pub expires: Option<i64>,
     pub signature: Option<String>,
+    /// Shows that it began with the name by which some client came.
+    pub at: Option<String>,
 }
 
 /// An address, and when it ends.
@@ -94,24 +91,15 @@ impl Links {
         let mut mark = key.clone();
         mark.update(b"mark");
         let mark = format!("file-{}:", BASE64_URL_SAFE_NO_PAD.encode(mark.finalize().into_bytes()));
-        let inner = Inner {
-            key,
-            mark: mark.into(),
-            origin: OnceLock::new(),
-            life: Duration::from_secs(config.media.link_seconds),
-        };
-        if !config.server.public_url.is_empty() {
-            let _ = inner.origin.set(config.server.public_url.clone());
-        }
-        Self(Arc::new(inner))
+        let beginning = Beginning::new(&config.server.public_url, key.clone());
+        let life = Duration::from_secs(config.media.url_seconds);
+        Self(Arc::new(Inner { key, mark: mark.into(), beginning, life }))
     }
 
-    /// Hears where the server listens: what addresses begin with, unless the configuration says it.
-    pub fn listening_at(&self, address: SocketAddr) {
-        let _ = self.0.origin.set(match address.ip().is_unspecified() {
-            true => format!("http://localhost:{}", address.port()),
-            false => format!("http://{address}"),
-        });
+    /// What addresses begin with.
+    #[must_use]
+    pub fn beginning(&self) -> &Beginning {
+        &self.0.beginning
     }
 
     /// An address for `reader`.
@@ -180,7 +168,7 @@ impl Links {
             Variant::Thumbnail => "variant=thumbnail&",
         };
         let user = reader.map(|reader| format!("user={reader}&")).unwrap_or_default();
-        let origin = self.origin();
+        let origin = self.0.beginning.text();
         Link { url: format!("{origin}{PATH}{id}?{variant}{user}expires={expires}&signature={signature}"), expires_at }
     }
 
@@ -196,22 +184,21 @@ impl Links {
         Ok(())
     }
 
-    /// The file that an address of ours names, even if its time is over.
+    /// The file that an address of ours names, even if its time is over. It begins as it did when a client was given it, or is
+    /// but the path.
     #[must_use]
     pub fn named_by(&self, url: &str) -> Option<MediaId> {
-        let path = match url.strip_prefix(self.origin()) {
-            Some(path) if path.starts_with('/') => path,
-            _ => url,
-        };
+        let (origin, path) = url.split_at(url.find(PATH)?);
         let (id, query) = path.strip_prefix(PATH)?.split_once('?')?;
-        let (id, signed) = (id.parse().ok()?, serde_urlencoded::from_str(query).ok()?);
-        self.is_ours(id, &signed).then_some(id)
+        let (id, signed): (_, Signed) = (id.parse().ok()?, serde_urlencoded::from_str(query).ok()?);
+        let is_given = origin.is_empty() || self.0.beginning.was_given(origin, signed.at.as_deref());
+        (is_given && self.is_ours(id, &signed)).then_some(id)
     }
 
     /// Whether a text is meant to be one of our addresses.
     #[must_use]
     pub fn looks_ours(&self, url: &str) -> bool {
-        url.strip_prefix(self.origin()).unwrap_or(url).starts_with(PATH)
+        url.starts_with(PATH) || self.0.beginning.may_begin(url) || self.named_by(url).is_some()
     }
 
     fn is_ours(&self, id: MediaId, signed: &Signed) -> bool {
@@ -233,7 +220,7 @@ impl Links {
         let expires = expires_at.seconds();
         let mac = self.upload_mac(id, mime_type, size, expires).finalize().into_bytes();
         let signature = BASE64_URL_SAFE_NO_PAD.encode(mac);
-        format!("{}{UPLOAD_PATH}{id}?expires={expires}&signature={signature}", self.origin())
+        format!("{}{UPLOAD_PATH}{id}?expires={expires}&signature={signature}", self.0.beginning.text())
     }
 
     /// Whether an address for sending these bytes is ours and still counts.
@@ -251,16 +238,6 @@ impl Links {
         let mut mac = self.0.key.clone();
         mac.update(format!("store\n{id}\n{mime_type}\n{size}\n{expires}").as_bytes());
         mac
-    }
-
-    /// How long an address lives that loads a file.
-    #[must_use]
-    pub fn life(&self) -> Duration {
-        self.0.life
-    }
-
-    fn origin(&self) -> &str {
-        self.0.origin.get().map_or("", String::as_str)
     }
 }
 
@@ -296,7 +273,7 @@ mod tests {
         for reader in [user, UserId::new()] {
             let link = links.file(id, Variant::Thumbnail, reader);
             let life = link.expires_at.since(Clock.now());
-            assert!(life <= Duration::from_secs(300) && life >= Duration::from_secs(239), "{life:?}");
+            assert!(life <= Duration::from_secs(86_400) && life >= Duration::from_secs(86_339), "{life:?}");
             assert!(links.check(id, &parsed(&link.url)).is_ok());
             assert!(links.check(MediaId::new(), &parsed(&link.url)).is_err());
             assert_eq!(links.named_by(&link.url), Some(id));

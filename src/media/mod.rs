@@ -8,6 +8,7 @@
 
 pub mod kind;
 pub mod link;
+pub mod origin;
 pub mod served;
 pub mod spool;
 pub mod store;

@@ -35,9 +35,14 @@ pub struct Spool {
     hash: Sha256,
 }
 
+/// The disk is full, or broken.
+fn failed(error: io::Error) -> Error {
+    Error::Storage(Box::new(error))
+}
+
 impl Spool {
     pub(super) fn new(folder: &Path, limit: u64) -> Result<Self> {
-        let file = tempfile::tempfile_in(folder).map_err(Error::internal)?;
+        let file = tempfile::tempfile_in(folder).map_err(failed)?;
         Ok(Self { file, limit, size: 0, head: Vec::new(), hash: Sha256::new() })
     }
 
@@ -68,7 +73,7 @@ impl Spool {
             bytes.clear();
             Ok::<_, io::Error>((self, bytes))
         });
-        written.await.map_err(Error::internal)?.map_err(Error::internal)
+        written.await.map_err(Error::internal)?.map_err(failed)
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -119,7 +124,7 @@ impl Spool {
             empty.append(&bytes)?;
             Ok::<_, io::Error>(empty)
         });
-        replaced.await.map_err(Error::internal)?.map_err(Error::internal)
+        replaced.await.map_err(Error::internal)?.map_err(failed)
     }
 
     /// The bytes in pieces of that size, the last one being smaller.

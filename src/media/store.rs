@@ -166,7 +166,7 @@ impl Store {
         let mut upload = self.patiently(async { disk.put_multipart(&path).await.map_err(failed) }).await?;
         let written = async {
             while let Some(part) = parts.next().await {
-                let part = part.map_err(Error::internal)?;
+                let part = part.map_err(|error| Error::Storage(Box::new(error)))?;
                 self.patiently(async { upload.put_part(part.into()).await.map_err(failed) }).await?;
             }
             self.patiently(async { upload.complete().await.map(drop).map_err(failed) }).await

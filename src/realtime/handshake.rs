@@ -32,6 +32,7 @@ use crate::{
     contract::{ErrorCode, RoomId, Seq, User, command::Handshake},
     error::{Error, Result},
     limits::{Crowd, HandshakeTicket},
+    media::origin::Origin,
 };
 
 /// A refusal as CONNECT_ERROR carries it: one string, the code.
@@ -165,7 +166,10 @@ pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
     let Some(guest) = guest else { return };
     let Some(session) = engine_session(socket) else { return };
     let wire = Wire::new(socket.clone(), Arc::clone(session), realtime.app.config.realtime.buffer_bytes);
-    let connection = session::introduce(&guest, Box::new(wire));
+    let app = &realtime.app;
+    let origin = socket.req_parts().extensions.get::<Origin>().cloned().unwrap_or_else(|| app.origin());
+    let beginning = (app.chat.files().links.clone(), origin);
+    let connection = session::introduce(&guest, beginning, Box::new(wire));
     session.serves(&connection);
     socket.extensions.insert(session::Served(Arc::downgrade(&connection)));
     tokio::spawn(session::serve(Arc::clone(&realtime.app), guest, connection));

@@ -134,8 +134,9 @@ impl Reply {
             return;
         }
         let answer = Encoded::new(answer);
+        let answer = self.connection.completed(&answer);
         let is_full = !self.connection.weigh(&answer)
-            || matches!(self.ack.send(&answer), Err(SendError::Socket(SocketError::InternalChannelFull)));
+            || matches!(self.ack.send(&*answer), Err(SendError::Socket(SocketError::InternalChannelFull)));
         if is_full {
             // An answer that cannot be given must not be missed silently; and a client that does not read its answers is cut
             // like one that does not read its events.

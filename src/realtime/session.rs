@@ -32,6 +32,7 @@ use crate::{
         text,
     },
     error::{Error, Result},
+    media::{link::Links, origin::Origin},
 };
 
 /// Messages of one socket that may be on their way into the log at once.
@@ -49,11 +50,11 @@ const ALL_ROOMS: usize = 1_000;
 pub(super) struct Served(pub(super) Weak<Connection>);
 
 /// Gives a socket its name on this node.
-pub(super) fn introduce(guest: &Guest, transport: Box<dyn Transport>) -> Arc<Connection> {
+pub(super) fn introduce(guest: &Guest, beginning: (Links, Origin), transport: Box<dyn Transport>) -> Arc<Connection> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let id = ConnectionId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
     let scope = guest.handshake.rooms;
-    Arc::new(Connection::new(id, guest.user.clone(), guest.actor.session_id, scope, transport))
+    Arc::new(Connection::new(id, guest.user.clone(), guest.actor.session_id, scope, beginning, transport))
 }
 
 /// Serves a socket until it is gone.

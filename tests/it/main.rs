@@ -40,6 +40,7 @@ mod invites;
 mod many_rooms;
 mod marks;
 mod matrix;
+mod media_addresses;
 mod media_attachments;
 mod media_bombs;
 mod media_direct;

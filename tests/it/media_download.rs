@@ -352,11 +352,11 @@ async fn the_head_of_a_file_is_that_of_its_bytes() {
 }
 
 /// M10. One that was altered to live longer is refused above; this one is as it was given. It says itself when it ends, in
-/// seconds since 1970, and `link_seconds` is the longest that it may live.
+/// seconds since 1970, and `url_seconds` is the longest that it may live.
 #[tokio::test]
 async fn an_address_ends_when_it_says() {
     const LIFE: u64 = 60;
-    let settings = |settings: Settings| settings.with("PARLOUR__MEDIA__LINK_SECONDS", &LIFE.to_string());
+    let settings = |settings: Settings| settings.with("PARLOUR__MEDIA__URL_SECONDS", &LIFE.to_string());
     let gallery = Gallery::open_with(StoreKind::Local, settings).await;
     let ada = gallery.app.user("ada").await;
     let uploaded = ada.uploads(&File::picture(1)).await;

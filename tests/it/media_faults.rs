@@ -7,10 +7,10 @@ use rand::RngExt;
 use serde_json::Value;
 
 use crate::support::{
-    File, Gallery, HEAVY, Person, SOON, Seed, Server, eventually,
+    App, File, Gallery, HEAVY, Person, SOON, Seed, Server, eventually,
     media::{form, media_path, on_every_remote_store, on_every_store},
     server::Settings,
-    store::StoreKind,
+    store::{Store, StoreKind},
     within, workload,
 };
 
@@ -243,4 +243,49 @@ async fn a_store_that_knows_us_not_is_unavailable() {
         }
         assert_eq!(gallery.store.keys().await, Vec::<String>::new());
     }
+}
+
+/// A disk of its own, as large as this; gone with the value.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &str, size: &str) -> Self {
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", at])
+            .status()
+            .expect("there is a program `mount`");
+        assert!(mounted.success(), "root mounts {at}: {mounted}");
+        Self(at.into())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").args(["-l".as_ref(), self.0.as_os_str()]).status();
+    }
+}
+
+/// Catches a build that answers 500. Needs root, who alone mounts disks; the first file does not fit anywhere, the second only once.
+#[tokio::test]
+async fn a_full_disk_is_an_unavailable_store_and_leaves_nothing() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let store = Store::start(StoreKind::Local).await;
+    let settings = store.settings(Server::settings().with("PARLOUR__MEDIA__SWEEP_SECONDS", "1"));
+    let disk = SmallDisk::mount(settings.value("DATA_DIR").expect("a folder"), "16m");
+    let app = App::with(settings).await;
+    let ada = app.user("ada").await;
+    let kept = ada.uploads(&File::noise(1, 100_000)).await;
+    for length in [20_000_000, 9_000_000] {
+        let reply = ada.tries_to_upload(&File::noise(2, length)).await;
+        reply.refused("STORAGE_UNAVAILABLE");
+        assert!(reply.header("retry-after").is_some(), "{reply}");
+    }
+    let small = File::noise(3, 100_000);
+    let uploaded = ada.uploads(&small).await;
+    assert_eq!(ada.loads(&uploaded).await.ok(), small.bytes);
+    ada.loads(&kept).await.ok();
+    eventually(SOON, "nothing is left of what did not fit", async || store.keys().await.len() == 2).await;
+    drop((app, disk));
 }

@@ -1,5 +1,7 @@
 //! Loading files: who may, and where their bytes are.
 
+use std::time::Duration;
+
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::{
@@ -17,7 +19,10 @@ use crate::{
         store::Key,
     },
 };
-use entity::{attachment as carried, media, message, room};
+use entity::{attachment as carried, media, message, room, user};
+
+/// How long the store itself hands a file out to whoever has the address of a moment ago. It does not look up whether they still may.
+const STORE_LIFE: Duration = Duration::from_secs(60);
 
 /// Who asks for the bytes of a file.
 #[derive(Debug)]
@@ -54,7 +59,8 @@ pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
         }
     };
     let model = match reader {
-        Some(reader) => readable(chat, reader, id).await?,
+        Some(reader) if is_active(chat, reader).await? => readable(chat, reader, id).await?,
+        Some(_) => return Err(Error::MEDIA_NOT_FOUND),
         None => picture(chat, id).await?,
     };
     let digest: String = model.sha256.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
@@ -66,7 +72,7 @@ pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
         (Variant::Thumbnail, None) => return Err(Error::MEDIA_NOT_FOUND),
     };
     let store = &chat.files.store;
-    let elsewhere = store.link(key, &model.filename, &served, chat.files.links.life()).await?;
+    let elsewhere = store.link(key, &model.filename, &served, STORE_LIFE).await?;
     let size = match key {
         Key::File(_) => u64::try_from(model.size).map_err(Error::internal)?,
         _ if elsewhere.is_some() => 0,
@@ -75,15 +81,27 @@ pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
     Ok(Opened { key, served, size, etag: format!("\"{etag}\""), elsewhere })
 }
 
+/// Whether a reader whom an address names may still load anything.
+async fn is_active(chat: &Chat, reader: UserId) -> Result<bool> {
+    let reader = user::Entity::find_by_id(reader).one(chat.db.read()).await?;
+    Ok(reader.is_some_and(|reader| reader.is_active))
+}
+
 async fn ready(chat: &Chat, id: MediaId) -> Result<media::Model> {
     let model = media::Entity::find_by_id(id).one(chat.db.read()).await?;
     model.filter(|model| model.status == MediaStatus::Ready).ok_or(Error::MEDIA_NOT_FOUND)
 }
 
-/// The file, if it is the picture of somebody or of a room.
+/// The file, if it is the picture of somebody or of a room, or was a while ago.
 async fn picture(chat: &Chat, id: MediaId) -> Result<media::Model> {
     let model = ready(chat, id).await?;
-    if attachment::is_avatar(chat.db.read(), id).await? { Ok(model) } else { Err(Error::MEDIA_NOT_FOUND) }
+    if model.kept_until.is_some_and(|until| chat.clock.now() < until)
+        || attachment::is_avatar(chat.db.read(), id).await?
+    {
+        Ok(model)
+    } else {
+        Err(Error::MEDIA_NOT_FOUND)
+    }
 }
 
 /// The file, if somebody may load it: it is theirs, or a message carries it that they may read.

@@ -40,7 +40,7 @@ pub async fn find(
 /// Walks the hops from our end: each trusted proxy vouches for the one before it, and the first that is not trusted is
 /// the client. What a client itself wrote stands further left and is never reached.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
+    let is_trusted = |address: IpAddr| is_trusted(address, trusted);
     let mut client = peer;
     let lines = headers.get_all("x-forwarded-for").iter().rev();
     let mut hops = lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(','));
@@ -50,6 +50,11 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         client = hop;
     }
     client
+}
+
+/// Whether what a peer vouches for is believed.
+pub(super) fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|network| network.contains(&peer))
 }
 
 /// An address, perhaps with a port, as some proxies write it.
