@@ -171,6 +171,7 @@ pub(super) async fn begin(
     tag = "media",
     params(
         ("id" = MediaId, Path, description = "Which file"),
+        ("at" = Option<String>, Query, max_length = 16, description = "As it was given"),
         ("expires" = i64, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_i64, description = "As it was given"),
         ("signature" = String, Query, max_length = 128, description = "As it was given"),
     ),
