@@ -283,7 +283,8 @@ async fn a_download_is_an_address_with_an_end(kind: StoreKind) {
     let uploaded = ada.uploads(&file).await;
     let link = ada.get(&format!("{}/download", media_path(&uploaded))).await.with_status(200);
     let ends = text(&link, "expires_at");
-    let (soonest, latest) = [60, 600].map(|span| crate::support::clock::rfc3339_in(Duration::from_secs(span))).into();
+    let (soonest, latest) =
+        [86_300, 86_500].map(|span| crate::support::clock::rfc3339_in(Duration::from_secs(span))).into();
     assert!(soonest < ends && ends < latest, "{ends}");
     let loaded = ada.site.load(&text(&link, "url"), &[]).await;
     assert_eq!(loaded.ok(), file.bytes);

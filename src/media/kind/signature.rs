@@ -16,6 +16,8 @@ const OF_TEXTS: &[(&[u8], &str)] = &[
 const OF_BYTES: &[(&[u8], &str)] = &[
     (b"\xc5\xd0\xd3\xc6", "application/postscript"),
     (b"8BPS", "image/vnd.adobe.photoshop"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
     (b"II+\0", "image/tiff"),
     (b"MM\0+", "image/tiff"),
     (b"caff\0", "audio/caf"),

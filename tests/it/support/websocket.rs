@@ -60,8 +60,9 @@ impl WebSocket {
     /// Upgrades `stream`.
     pub(crate) async fn over(mut stream: TcpStream, path: &str, headers: &[(&str, &str)]) -> Result<Self, NotUpgraded> {
         let _ = stream.set_nodelay(true);
+        let host = stream.peer_addr().expect("it is connected");
         let mut request = format!(
-            "GET {path} HTTP/1.1\r\nHost: parlour.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         );
         for (name, value) in headers {
