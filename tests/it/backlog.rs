@@ -91,7 +91,7 @@ async fn who_posts_and_never_polls_is_ended_and_costs_little() {
     }
 }
 
-/// A replay that nobody fetches waits in the log and not in memory.
+/// A replay that nobody fetches waits in the log and not in memory. Fails on a build that queues all of it at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_that_nobody_fetches_costs_little() {
     let _alone = HEAVY.lock().await;
@@ -106,11 +106,17 @@ async fn a_replay_that_nobody_fetches_costs_little() {
         assert_eq!(ada.site.post(&path).body(format!("40{auth}")).send().await.body, "ok");
         paths.push(path);
     }
-    // The server has begun with all of them when they have something to fetch.
+    // The server has begun with all of them when they have something to fetch; what it then keeps is looked at for a while.
     for path in &paths {
         ada.site.get(path).send().await;
     }
-    let grown_kib = app.server.rss_kib().saturating_sub(before_kib);
+    let mut peak_kib = 0;
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        peak_kib = peak_kib.max(app.server.rss_kib());
+    }
+    let grown_kib = peak_kib.saturating_sub(before_kib);
+    println!("{grown_kib} KiB");
     assert!(grown_kib < 10 * 1024, "the node grew by {grown_kib} KiB for five replays of 4 MB");
 }
 
@@ -213,7 +219,8 @@ async fn who_has_not_polled_for_long_is_ended() {
     honest.ask("ping", json!(1)).await;
 }
 
-/// Answers that were given to a connection whose client does not read them count as well; and a client may read slowly.
+/// Answers that were given to connections whose client does not read them. Fails on a build that takes what it has answered for
+/// read, and keeps more of it than the kernel takes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_to_polls_that_nobody_reads_are_counted() {
     let _alone = HEAVY.lock().await;

@@ -94,15 +94,13 @@ async fn answer(app: &App, row: &Refused, framing: Framing, length: usize) -> (u
         if let Framing::Chunked = framing {
             stream.write_all(b"0\r\n\r\n").await?;
         }
+        let answer = try_answer(&mut stream).await?;
         stream.shutdown().await?;
-        let mut answer = Vec::new();
-        let ended = stream.read_to_end(&mut answer).await;
-        Ok::<_, std::io::Error>((String::from_utf8_lossy(&answer).into_owned(), ended.is_ok()))
+        let ended = stream.read_to_end(&mut Vec::new()).await;
+        Ok::<_, std::io::Error>((answer, ended.is_ok()))
     };
     let (answer, ended) =
         within(SOON * 3, &what, exchange).await.unwrap_or_else(|error| panic!("{what}: no answer but {error}"));
-    // a client that asked whether to send may be told to go on before it is refused
-    let answer = answer.trim_start_matches("HTTP/1.1 100 Continue\r\n\r\n");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     (status.unwrap_or_else(|| panic!("{what}: {answer:?}")), ended)
 }
@@ -206,20 +204,25 @@ async fn slow_bodies_hold_up_nobody() {
     socket.ask("ping", json!({})).await;
 }
 
-/// One answer: its head, and its body by its length.
 async fn read_answer(stream: &mut TcpStream) -> String {
-    within(SOON, "an answer", async {
-        let mut answer = Vec::new();
-        loop {
-            let text = String::from_utf8_lossy(&answer).to_lowercase();
-            if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
-                if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
-                    return String::from_utf8_lossy(&answer).into_owned();
-                }
+    within(SOON, "an answer", try_answer(stream)).await.expect("an answer")
+}
+
+/// One answer: its head, and its body by its length. Being asked to go on is none.
+async fn try_answer(stream: &mut TcpStream) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = text.trim_start_matches("HTTP/1.1 100 Continue\r\n\r\n");
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_lowercase();
+            let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+            if body.len() >= length.map_or(0, |length| length.parse().expect("a length")) {
+                return Ok(text.to_owned());
             }
-            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "the connection ended: {text}");
         }
-    })
-    .await
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
 }
