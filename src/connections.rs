@@ -38,6 +38,8 @@ struct Index {
     /// The rooms that connected users are members of, and the other way round.
     rooms_of: HashMap<UserId, HashSet<RoomId>>,
     members_of: HashMap<RoomId, HashSet<UserId>>,
+    /// Whether connected users want to appear offline.
+    invisible: HashMap<UserId, bool>,
 }
 
 impl Connections {
@@ -62,6 +64,31 @@ impl Connections {
         let own = index.of_user.entry(connection.user.id).or_default();
         own.insert(connection.id, Arc::clone(connection));
         self.link(&mut index, connection.user.id, rooms);
+    }
+
+    /// Notes how a user wants to appear whose first socket comes; what is known already is newer.
+    pub fn note_appearance(&self, user: UserId, is_invisible: bool) {
+        self.index.write().invisible.entry(user).or_insert(is_invisible);
+    }
+
+    /// A connected user wants to appear so from now on; answers whether that is news.
+    pub fn appears(&self, user: UserId, is_invisible: bool) -> bool {
+        let mut index = self.index.write();
+        index.invisible.get_mut(&user).is_some_and(|known| std::mem::replace(known, is_invisible) != is_invisible)
+    }
+
+    /// The rooms that a user's sockets have joined.
+    #[must_use]
+    pub fn joined_by(&self, user: UserId) -> HashSet<RoomId> {
+        let index = self.index.read();
+        let own = index.of_user.get(&user).into_iter().flat_map(HashMap::values);
+        own.flat_map(|connection| connection.joined.lock().clone()).collect()
+    }
+
+    /// Whether a connected user wants to appear offline.
+    #[must_use]
+    pub fn is_invisible(&self, user: UserId) -> bool {
+        self.index.read().invisible.get(&user).copied().unwrap_or(false)
     }
 
     /// Lets a socket that is going join nothing more; answers the rooms it has to be taken out of.
@@ -184,6 +211,7 @@ impl Connections {
         if index.of_user.contains_key(&user) {
             return;
         }
+        index.invisible.remove(&user);
         for room in index.rooms_of.remove(&user).unwrap_or_default() {
             index.unlink(user, room);
             self.attune(&index, room);

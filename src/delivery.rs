@@ -137,6 +137,7 @@ impl Delivery {
             Notice::Presence { user_id, is_online, last_seen_at, rooms } => {
                 self.tell_presence(user_id, is_online, last_seen_at, &rooms);
             }
+            Notice::Appearance { user_id, is_invisible } => self.show_or_hide(user_id, is_invisible),
             Notice::SessionRevoked { session_id, code, .. } => {
                 for connection in self.connections.of_session(session_id) {
                     connection.revoke(code);
@@ -164,6 +165,13 @@ impl Delivery {
         let data = Encoded::new(&event);
         for neighbour in self.connections.audience(user_id, rooms) {
             neighbour.tell_encoded(event.name(), &data);
+        }
+    }
+
+    /// Somebody appears offline from now on, or no longer does: who looks at a room with them is told.
+    pub(crate) fn show_or_hide(&self, user: UserId, is_invisible: bool) {
+        if self.connections.appears(user, is_invisible) {
+            self.feed.appears(user, self.connections.joined_by(user));
         }
     }
 

@@ -101,7 +101,7 @@ impl Presences {
                 return;
             }
             here.departures.insert(user, 0);
-            here.queue(user, Change::Came)
+            here.queue(user, self.arrival(user))
         };
         let _ = noted.await;
     }
@@ -136,6 +136,12 @@ impl Presences {
         }
     }
 
+    /// That somebody came, as they want to appear.
+    fn arrival(&self, user: UserId) -> Change {
+        let is_invisible = self.connections.is_invisible(user);
+        Change::Came(if is_invisible { ChosenStatus::Invisible } else { ChosenStatus::default() })
+    }
+
     /// A user chose how to appear.
     pub async fn choose(&self, user: UserId, chosen: ChosenStatus) {
         let noted = {
@@ -143,9 +149,11 @@ impl Presences {
             if !here.departures.contains_key(&user) {
                 return;
             }
-            here.queue(user, Change::Chose(chosen))
+            here.queue(user, Change::Chose(chosen, self.clock.now()))
         };
         let _ = noted.await;
+        let is_invisible = chosen == ChosenStatus::Invisible;
+        self.bus.publish(Notice::Appearance { user_id: user, is_invisible }).await;
     }
 
     /// How some users appear to somebody else, each with when they were last connected.

@@ -169,6 +169,10 @@ async fn look_at_people(app: &App, people: Vec<(UserId, HashSet<SessionId>)>) ->
                 connection.revoke(code);
             }
         }
+        // Who hid themselves on another node is not shown here.
+        let invisible = chat::user::invisible(&app.chat, some.iter().map(|(user, _)| *user)).await?;
+        let delivery = app.delivery();
+        some.iter().for_each(|(user, _)| delivery.show_or_hide(*user, invisible.contains(user)));
         // What is known is noted first: a change that comes in while the database is asked is newer than its answer.
         let rooms_of = |(user, _): &(UserId, _)| Some((*user, app.connections.rooms_of(*user)?));
         let known: HashMap<UserId, HashSet<RoomId>> = some.iter().filter_map(rooms_of).collect();

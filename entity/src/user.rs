@@ -39,7 +39,9 @@ pub struct Model {
     pub last_login: Option<Timestamp>,
     /// What is left to be done of its erasure.
     pub erasing: Option<Erasing>,
-    /// When the last of their sockets went.
+    /// Whether they want to appear offline, also when they come back.
+    pub is_invisible: bool,
+    /// When others last saw them there.
     pub last_seen_at: Option<Timestamp>,
 }
 

@@ -25,6 +25,7 @@ mod m20260101_000023_announced_uploads;
 mod m20260101_000024_replaced_pictures;
 mod m20260101_000026_spent_tokens;
 mod m20260101_000027_known_addresses;
+mod m20260101_000028_invisible;
 mod m20260101_000029_contacts;
 mod m20260101_000030_additions;
 mod m20260101_000032_profiles;
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000024_replaced_pictures::Migration),
             Box::new(m20260101_000026_spent_tokens::Migration),
             Box::new(m20260101_000027_known_addresses::Migration),
+            Box::new(m20260101_000028_invisible::Migration),
             Box::new(m20260101_000029_contacts::Migration),
             Box::new(m20260101_000030_additions::Migration),
             Box::new(m20260101_000032_profiles::Migration),

@@ -59,6 +59,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
         shares_receipts: Set(true),
         profile_changed_at: Set(None),
         erasing: Set(None),
+        is_invisible: Set(false),
         last_login: Set(None),
         last_seen_at: Set(None),
     };

@@ -56,6 +56,8 @@ pub enum Notice {
     Typing { room_id: RoomId, user_id: UserId, user_name: String, is_typing: bool },
     /// Somebody came or went, as those in one of these rooms are told.
     Presence { user_id: UserId, is_online: bool, last_seen_at: Option<Timestamp>, rooms: Arc<[RoomId]> },
+    /// Somebody appears offline from now on, or no longer does: for nodes with a socket of theirs.
+    Appearance { user_id: UserId, is_invisible: bool },
     /// Sockets of a login end now.
     SessionRevoked { user_id: UserId, session_id: SessionId, code: ErrorCode },
     /// Sockets of a user end now, but for those of one login.

@@ -77,6 +77,7 @@ fn message(node: Uuid, notice: &Notice) -> Message {
         Notice::Read { room_id, .. } | Notice::Typing { room_id, .. } => room(*room_id),
         Notice::Presence { .. } | Notice::Profile { .. } => PRESENCE.to_owned(),
         Notice::Added { user_id, .. }
+        | Notice::Appearance { user_id, .. }
         | Notice::SessionRevoked { user_id, .. }
         | Notice::SocketTooMany { user_id }
         | Notice::UserRevoked { user_id, .. } => channel(Topic::User(*user_id)),

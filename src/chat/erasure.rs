@@ -55,6 +55,7 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
         is_active: Set(false),
         is_verified: Set(false),
         shares_receipts: Set(false),
+        is_invisible: Set(false),
         last_login: Set(None),
         last_seen_at: Set(None),
         erasing: Set(Some(erasing)),

@@ -1,8 +1,8 @@
 //! People as the rooms connect them: who may know what of whom.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{Chat, privacy, receipt, room as rooms, view};
 use crate::{
@@ -74,11 +74,41 @@ pub async fn seen(db: &Db, user: UserId, at: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Somebody as those see them of whom they are a contact.
+/// Remembers whether somebody wants to appear offline.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn hide(db: &Db, user: UserId, is_invisible: bool) -> Result<()> {
+    user::Entity::update_many()
+        .col_expr(user::Column::IsInvisible, sea_orm::sea_query::Expr::value(is_invisible))
+        .filter(Condition::all().add(user::Column::Id.eq(user)).add(user::Column::IsActive.eq(true)))
+        .exec(db.writer())
+        .await?;
+    Ok(())
+}
+
+/// Which of some users want to appear offline.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn invisible(chat: &Chat, users: impl IntoIterator<Item = UserId>) -> Result<HashSet<UserId>> {
+    let invisible: Vec<UserId> = user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::Column::Id.is_in(users))
+        .filter(user::Column::IsInvisible.eq(true))
+        .into_tuple()
+        .all(chat.db.read())
+        .await?;
+    Ok(invisible.into_iter().collect())
+}
+
+/// Somebody as those see them of whom they are a contact, and whether they want to appear offline.
 ///
 /// # Errors
 /// `USER_NOT_FOUND`.
-pub async fn seen_by_contacts(chat: &Chat, id: UserId) -> Result<User> {
+pub async fn seen_by_contacts(chat: &Chat, id: UserId) -> Result<(User, bool)> {
     let model = user::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(Error::USER_NOT_FOUND)?;
-    Ok(view::person(model, &chat.files.links))
+    let is_invisible = model.is_invisible;
+    Ok((view::person(model, &chat.files.links), is_invisible))
 }

@@ -22,7 +22,7 @@ use crate::{
     bus::Committed,
     chat::{self, Chat, room::Hearing},
     connections::{Connection, ConnectionId, Connections, Delivery},
-    contract::{RoomId, Seq, event::Ephemeral},
+    contract::{RoomId, Seq, UserId, event::Ephemeral},
     error::{Error, Result},
     media::link::Links,
 };
@@ -41,6 +41,8 @@ enum Command {
     Detach { connection: ConnectionId, done: oneshot::Sender<()> },
     /// Look at how far the log is committed.
     Look,
+    /// Somebody who hears the room appears offline from now on, or no longer does.
+    Appears(UserId),
 }
 
 /// The address of a room's task.
@@ -242,6 +244,14 @@ impl Feed {
         let active = self.shared.rooms.lock();
         for task in rooms.into_iter().filter_map(|room| active.get(&room)) {
             task.noted.is_outdated.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Somebody who hears these rooms appears offline from now on, or no longer does.
+    pub fn appears(&self, user: UserId, rooms: impl IntoIterator<Item = RoomId>) {
+        for task in rooms.into_iter().filter_map(|room| self.task(room)) {
+            // A task that is so far behind tells nobody of the moment.
+            let _ = task.commands.try_send(Command::Appears(user));
         }
     }
 

@@ -83,6 +83,8 @@ struct Reader {
     connection: Arc<Connection>,
     /// Where its user joined the room.
     joined: Seq,
+    /// Whether those in the room may know more of them than others may.
+    is_contact: bool,
 }
 
 impl Room {
@@ -97,6 +99,7 @@ impl Room {
         match command {
             Command::Entries(entries) => self.receive(shared, entries),
             Command::Look => {}
+            Command::Appears(user) => self.show_or_hide(shared, user),
             Command::Detach { connection, done } => {
                 if let Some(reader) = self.readers.get(&connection).cloned() {
                     self.remove(shared, &reader.connection);
@@ -240,13 +243,19 @@ impl Room {
 
     fn add(&mut self, shared: &Shared, connection: &Arc<Connection>, hearing: Hearing) {
         let Some(first) = shared.connections.join(self.id, connection) else { return };
-        let reader = Reader { connection: Arc::clone(connection), joined: hearing.joined };
-        if self.readers.insert(connection.id, reader).is_none() && first {
-            let user = connection.user.now();
-            let is_whole = shared.chat.emails().are_whole(hearing.is_contact);
-            let user = if is_whole { user } else { Arc::new(User::clone(&user).masked()) };
-            self.tell_others(user.id, &Ephemeral::UserJoined { room_id: self.id, user_id: user.id, user });
+        let reader =
+            Reader { connection: Arc::clone(connection), joined: hearing.joined, is_contact: hearing.is_contact };
+        let is_new = self.readers.insert(connection.id, reader.clone()).is_none();
+        if is_new && first && !shared.connections.is_invisible(connection.user.id) {
+            self.tell_who_joined(shared, &reader);
         }
+    }
+
+    fn tell_who_joined(&self, shared: &Shared, reader: &Reader) {
+        let user = reader.connection.user.now();
+        let is_whole = shared.chat.emails().are_whole(reader.is_contact);
+        let user = if is_whole { user } else { Arc::new(User::clone(&user).masked()) };
+        self.tell_others(user.id, &Ephemeral::UserJoined { room_id: self.id, user_id: user.id, user });
     }
 
     fn remove(&mut self, shared: &Shared, reader: &Connection) {
@@ -255,8 +264,19 @@ impl Room {
         }
         let user_id = reader.user.id;
         reader.tell_surely(&Ephemeral::RoomLeft { room_id: self.id, user_id });
-        if shared.connections.part(self.id, reader) {
+        if shared.connections.part(self.id, reader) && !shared.connections.is_invisible(user_id) {
             self.tell_others(user_id, &Ephemeral::UserLeft { room_id: self.id, user_id });
+        }
+    }
+
+    /// Tells the others of somebody who is here and appears offline from now on, or no longer does.
+    fn show_or_hide(&mut self, shared: &Shared, user_id: UserId) {
+        let mut own = self.readers.values().filter(|reader| reader.connection.user.id == user_id);
+        let Some(reader) = own.next() else { return };
+        if shared.connections.is_invisible(user_id) {
+            self.tell_others(user_id, &Ephemeral::UserLeft { room_id: self.id, user_id });
+        } else {
+            self.tell_who_joined(shared, reader);
         }
     }
 

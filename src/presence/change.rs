@@ -8,10 +8,12 @@ use crate::contract::{
 /// Something that happened to a user of this node.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Change {
-    Came,
+    /// They appear so, unless they are on another node already.
+    Came(ChosenStatus),
     /// They were there until then.
     Went(Timestamp),
-    Chose(ChosenStatus),
+    /// They chose at that time.
+    Chose(ChosenStatus, Timestamp),
 }
 
 /// What several changes of one user come to.
@@ -21,17 +23,45 @@ pub(super) struct Step {
     pub(super) is_here: Option<bool>,
     /// How they want to appear; nothing if that stays as it was.
     pub(super) chosen: Option<ChosenStatus>,
+    /// How they appear if they came, were nowhere and chose nothing.
+    pub(super) arrival: Option<ChosenStatus>,
     /// When they went.
     pub(super) left_at: Option<Timestamp>,
+    /// Whether they want to appear offline, for good; nothing if that stays as it was.
+    pub(super) is_invisible: Option<bool>,
+    /// Since when.
+    hid_at: Option<Timestamp>,
 }
 
 impl Step {
     /// And then that.
     pub(super) fn then(&mut self, change: Change) {
         match change {
-            Change::Came => self.is_here = Some(true),
-            Change::Went(at) => *self = Self { is_here: Some(false), chosen: None, left_at: Some(at) },
-            Change::Chose(chosen) => self.chosen = Some(chosen),
+            Change::Came(arrival) => (self.is_here, self.arrival) = (Some(true), Some(arrival)),
+            Change::Went(at) => {
+                *self = Self { is_here: Some(false), chosen: None, arrival: None, left_at: Some(at), ..*self };
+            }
+            Change::Chose(chosen, at) => {
+                let hides = chosen == ChosenStatus::Invisible;
+                (self.chosen, self.is_invisible) = (Some(chosen), Some(hides));
+                self.hid_at = hides.then_some(at);
+            }
+        }
+    }
+
+    /// How they appear after this who are here, when they appeared so before.
+    pub(super) fn appearance(&self, before: Option<ChosenStatus>) -> ChosenStatus {
+        let went_invisible = self.is_invisible.is_some_and(|hides| hides).then_some(ChosenStatus::Invisible);
+        self.chosen.or(before).or(went_invisible).or(self.arrival).unwrap_or_default()
+    }
+
+    /// Until when others saw them there who appeared so before, if this changes that: who is invisible is not seen to go.
+    pub(super) fn seen_until(&self, before: Option<ChosenStatus>) -> Option<Timestamp> {
+        let was_hidden = before.or(self.arrival) == Some(ChosenStatus::Invisible);
+        match self.is_invisible {
+            Some(true) => self.hid_at.filter(|_| !was_hidden),
+            Some(false) => self.left_at,
+            None => self.left_at.filter(|_| !was_hidden),
         }
     }
 }
@@ -64,17 +94,42 @@ mod tests {
     #[test]
     fn changes_of_one_user_come_to_one_step() {
         let at = Timestamp(7);
-        let away = Change::Chose(ChosenStatus::Away);
+        let away = Change::Chose(ChosenStatus::Away, at);
+        let came = Change::Came(ChosenStatus::Online);
         for (changes, is_here, chosen) in [
-            (vec![Change::Came, away], Some(true), Some(ChosenStatus::Away)),
+            (vec![came, away], Some(true), Some(ChosenStatus::Away)),
             (vec![away, Change::Went(at)], Some(false), None),
-            (vec![Change::Came, away, Change::Went(at), Change::Came], Some(true), None),
+            (vec![came, away, Change::Went(at), came], Some(true), None),
             (vec![away], None, Some(ChosenStatus::Away)),
         ] {
             let mut step = Step::default();
             changes.iter().for_each(|change| step.then(*change));
             assert_eq!((step.is_here, step.chosen), (is_here, chosen), "{changes:?}");
         }
+    }
+
+    #[test]
+    fn who_is_invisible_is_seen_neither_to_come_nor_to_go() {
+        let (early, late) = (Timestamp(7), Timestamp(9));
+        let (online, hidden) = (ChosenStatus::Online, ChosenStatus::Invisible);
+        let (hides, shows) = (Change::Chose(hidden, early), Change::Chose(online, early));
+        for (before, changes, seen) in [
+            (Some(online), vec![Change::Went(late)], Some(late)),
+            (Some(hidden), vec![Change::Went(late)], None),
+            (Some(online), vec![hides], Some(early)),
+            (Some(online), vec![hides, Change::Went(late)], Some(early)),
+            (Some(hidden), vec![hides, Change::Went(late)], None),
+            (Some(hidden), vec![shows, Change::Went(late)], Some(late)),
+            (Some(hidden), vec![shows], None),
+            (None, vec![Change::Came(hidden)], None),
+        ] {
+            let mut step = Step::default();
+            changes.iter().for_each(|change| step.then(*change));
+            assert_eq!(step.seen_until(before), seen, "{changes:?} after {before:?}");
+        }
+        let mut step = Step::default();
+        [hides, Change::Went(late), Change::Came(online)].iter().for_each(|change| step.then(*change));
+        assert_eq!(step.appearance(None), hidden);
     }
 
     #[test]

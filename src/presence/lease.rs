@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{PATIENCE, Presences, change::Change, ledger::LEASE_MS, ledger::Ledger};
+use super::{PATIENCE, Presences, ledger::LEASE_MS, ledger::Ledger};
 use crate::{db::Db, error::Result};
 
 /// How often the lease is renewed, and others' looked at. With the length of a lease it bounds how long the users of a dead
@@ -47,7 +47,7 @@ impl Presences {
             // The others took this node for dead, and forgot its users.
             let here = self.here.lock();
             for user in here.departures.keys() {
-                drop(here.queue(*user, Change::Came));
+                drop(here.queue(*user, self.arrival(*user)));
             }
         }
         Ok(())

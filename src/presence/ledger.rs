@@ -44,8 +44,10 @@ const COME: &str = "INSERT INTO presences (user_id, node_id, status) SELECT u, $
 const GO: &str = "DELETE FROM presences WHERE user_id = ANY($1) AND node_id = $2";
 const APPEAR: &str =
     "UPDATE presences p SET status = t.s FROM unnest($1::uuid[], $2::text[]) AS t(u, s) WHERE p.user_id = t.u";
-const SEEN: &str =
-    "UPDATE users SET last_seen_at = t.at FROM unnest($1::uuid[], $2::bigint[]) AS t(u, at) WHERE users.id = t.u";
+const SEEN: &str = "UPDATE users SET last_seen_at = t.at FROM unnest($1::uuid[], $2::bigint[]) AS t(u, at) \
+     WHERE users.id = t.u AND users.is_active";
+const HIDE: &str = "UPDATE users SET is_invisible = true WHERE id = ANY($1) AND is_active";
+const SHOW: &str = "UPDATE users SET is_invisible = false WHERE id = ANY($1) AND is_active";
 const RENEW: &str = concat!(
     "INSERT INTO nodes (id, seen_at, expires_at) VALUES ($1, ",
     now!(),
@@ -93,10 +95,15 @@ impl Ledger {
     pub(super) async fn note(&self, steps: &BTreeMap<UserId, Step>) -> Result<Vec<Shift>> {
         match self {
             Self::Memory(db, there) => {
-                let gone = |(user, step): (&UserId, &Step)| Some((*user, step.left_at?));
-                for (user, left_at) in steps.iter().filter_map(gone) {
+                for (user, step) in steps {
+                    let before = there.lock().get(user).copied();
                     // Stored first: who is told can ask.
-                    crate::chat::user::seen(db, user, left_at).await?;
+                    if let Some(at) = step.seen_until(before) {
+                        crate::chat::user::seen(db, *user, at).await?;
+                    }
+                    if let Some(is_invisible) = step.is_invisible {
+                        crate::chat::user::hide(db, *user, is_invisible).await?;
+                    }
                 }
                 Ok(remember(&mut there.lock(), steps))
             }
@@ -109,7 +116,7 @@ fn remember(there: &mut HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, 
     let shift = |(user, step): (&UserId, &Step)| {
         let before = there.get(user).copied();
         let after = match step.is_here {
-            Some(true) => Some(step.chosen.or(before).unwrap_or_default()),
+            Some(true) => Some(step.appearance(before)),
             Some(false) => None,
             None => before.map(|before| step.chosen.unwrap_or(before)),
         };
@@ -130,11 +137,12 @@ impl Shared {
         let (mut gone, mut seen) = (Vec::new(), Vec::new());
         let (mut come, mut how) = (Vec::new(), Vec::new());
         let (mut chosen, mut appearance) = (Vec::new(), Vec::new());
+        let (mut hidden, mut shown) = (Vec::new(), Vec::new());
         for (user, step) in steps {
             match step.is_here {
                 Some(true) => {
                     come.push(user.0);
-                    how.push(step.chosen.or(before.get(user).copied()).unwrap_or_default().as_str().to_owned());
+                    how.push(step.appearance(before.get(user).copied()).as_str().to_owned());
                 }
                 Some(false) => gone.push(user.0),
                 None => {}
@@ -143,8 +151,13 @@ impl Shared {
                 chosen.push(user.0);
                 appearance.push(status.as_str().to_owned());
             }
-            if let Some(at) = step.left_at {
+            if let Some(at) = step.seen_until(before.get(user).copied()) {
                 seen.push((user.0, at.0));
+            }
+            match step.is_invisible {
+                Some(true) => hidden.push(user.0),
+                Some(false) => shown.push(user.0),
+                None => {}
             }
         }
         let (left, left_at): (Vec<Uuid>, Vec<i64>) = seen.into_iter().unzip();
@@ -154,6 +167,8 @@ impl Shared {
             // On all nodes alike: it is the user who chose, not the device.
             (!chosen.is_empty(), APPEAR, vec![chosen.into(), appearance.into()]),
             (!left.is_empty(), SEEN, vec![left.into(), left_at.into()]),
+            (!hidden.is_empty(), HIDE, vec![hidden.into()]),
+            (!shown.is_empty(), SHOW, vec![shown.into()]),
         ] {
             if is_due {
                 tx.execute_raw(statement(sql, values)).await?;
@@ -190,8 +205,10 @@ impl Shared {
             tx.execute_raw(statement(BURY, vec![dead.id.into()])).await?;
             let after = there(&tx, uuids(&users)).await?;
             let gone: Vec<UserId> = users.into_iter().filter(|user| !after.contains_key(user)).collect();
-            let left_at = vec![dead.seen_at; gone.len()];
-            tx.execute_raw(statement(SEEN, vec![uuids(&gone), left_at.into()])).await?;
+            let is_seen = |user: &&UserId| last.get(*user) != Some(&ChosenStatus::Invisible);
+            let seen: Vec<UserId> = gone.iter().filter(is_seen).copied().collect();
+            let left_at = vec![dead.seen_at; seen.len()];
+            tx.execute_raw(statement(SEEN, vec![uuids(&seen), left_at.into()])).await?;
             let left_at = Some(Timestamp(dead.seen_at));
             shifts.extend(gone.into_iter().map(|user| Shift {
                 user,

@@ -54,6 +54,8 @@ pub(super) struct Guest {
     pub(super) actor: Actor,
     pub(super) token: String,
     pub(super) user: User,
+    /// Whether they want to appear offline.
+    pub(super) is_invisible: bool,
     pub(super) handshake: Handshake,
     /// Where the logs of the user's rooms ended: what comes after is told to the socket.
     pub(super) rooms: HashMap<RoomId, Seq>,
@@ -99,7 +101,7 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
     let actor = app.auth.authenticate(&token).await?;
     let handshake = auth.handshake()?;
     Error::check([chat::sync::check_cursors(&handshake.cursors)])?;
-    let user = chat::user::seen_by_contacts(&app.chat, actor.user_id).await?;
+    let (user, is_invisible) = chat::user::seen_by_contacts(&app.chat, actor.user_id).await?;
     let rooms = chat::room::every(&app.chat, actor.user_id).await?;
     let rooms = rooms.into_iter().map(|(room, hearing)| (room, hearing.end)).collect();
 
@@ -124,7 +126,7 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
     session.enter(slot, inbox.load());
     let gone = CancellationToken::new();
     listen(socket, inbox, gone.clone(), session);
-    let guest = Guest { actor, token, user, handshake, rooms, items, gone };
+    let guest = Guest { actor, token, user, is_invisible, handshake, rooms, items, gone };
     socket.extensions.insert(Admitted(Arc::new(Mutex::new(Some(guest)))));
     Ok(())
 }

@@ -87,6 +87,7 @@ impl Session {
         if self.app.db.may_be_shared() {
             self.app.watch.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
         }
+        self.app.connections.note_appearance(self.actor.user_id, guest.is_invisible);
         self.app.connections.enter(&self.connection, guest.rooms.keys().copied(), |_| self.greet());
         if self.app.draining.is_cancelled() {
             // The farewell may have gone round just before this socket was in the index.

@@ -36,6 +36,7 @@ mod g_stalled_reader;
 mod gone_people;
 mod history_access;
 mod idle_transports;
+mod invisible;
 mod invites;
 mod many_rooms;
 mod marks;
