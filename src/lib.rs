@@ -92,6 +92,9 @@
 //! Redis loses, the feed reads: at once when it sees a gap, with its sweep of every few seconds, and whenever a connection to
 //! Redis was made anew. What is in no log (logins that ended, rooms that somebody was added to) is looked up by [`watch`].
 //!
+//! Their clocks may differ, and be set: the time is the database's, which each node asks for now and then and goes on with by
+//! itself ([`clock`]). Nothing waits longer, and nobody is refused, because a clock was wrong.
+//!
 //! Presence is in the database: a row a node with a lease that it renews, and a row for each of its users ([`presence`]). When
 //! a lease ends, another node takes the users off and tells of it. Rate limits and numbers of sockets are counted in Redis,
 //! and by each node alone while that does not answer ([`limits`]).
@@ -110,6 +113,8 @@
 //! - A change of a room takes a [`chat::permission::Permit`], which only the table of that module gives.
 //! - A log entry names what changed; the state is read from the tables. So deleted content is in no old entry.
 //! - Every emit that asks for an ack gets exactly one.
+//! - Who asks for a change is looked at again in the transaction that makes it ([`auth::standing`]): what was ended while the
+//!   request was on its way, a login or an account, bites.
 //!
 //! # What is absent on purpose
 //!

@@ -99,6 +99,27 @@ fn only_realtime_names_the_socket_library() {
     forbid("migration/src", &words, |_| false);
 }
 
+/// A change that somebody asks for begins with a look at whether they still may ask for any: `Chat::begin`. The others are what
+/// the server does by itself.
+#[test]
+fn every_change_that_somebody_asks_for_looks_at_who_they_are_now() {
+    const BY_ITSELF: [&str; 6] = [
+        "src/chat/erasure.rs",
+        "src/chat/succession.rs",
+        "src/chat/log/writer.rs",
+        "src/chat/media.rs",
+        "src/chat/media/sweep.rs",
+        "src/chat/search/indexer.rs",
+    ];
+    let mut wrong = Vec::new();
+    for source in sources(&["src/chat"]).iter().filter(|source| !BY_ITSELF.contains(&source.path.as_str())) {
+        for (number, line) in source.code().filter(|(_, line)| line.contains("db.begin()")) {
+            wrong.push(format!("{}:{number} opens a transaction for nobody: {}", source.path, line.trim()));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn tables_are_not_sent_to_clients() {
     for source in sources(&["entity/src"]).iter().filter(|source| source.text.contains("DeriveEntityModel")) {

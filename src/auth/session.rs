@@ -54,7 +54,7 @@ impl Tried {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn is_at_home(&self, auth: &Auth, address: IpAddr) -> Result<bool> {
+    pub async fn has_signed_in_from(&self, auth: &Auth, address: IpAddr) -> Result<bool> {
         match self.user {
             Some(user) => known::is_known(auth.db.read(), user, address).await,
             None => Ok(false),
@@ -266,7 +266,7 @@ async fn is_repeat(tx: &Transaction, claims: &Claims, leeway: Duration, now: Tim
 
 /// Ends the login of a token that came again too late; answers how that is refused.
 async fn end_reused(auth: &Auth, claims: &Claims, now: Timestamp, tx: Transaction) -> Result<Error> {
-    standing::hold_alone(&tx, claims.sub).await?;
+    standing::lock_account(&tx, claims.sub).await?;
     revoke(&tx, claims.sid, now).await?;
     let (user_id, session_id) = (claims.sub, claims.sid);
     auth.bus.commit(tx, Notice::SessionRevoked { user_id, session_id, code: ErrorCode::TokenReused }).await?;

@@ -41,8 +41,8 @@ pub async fn check(db: &impl ConnectionTrait, clock: Clock, actor: &Actor) -> Re
     check_with(db, clock, actor, None).await
 }
 
-/// Keeps changes by a user from being under way until the transaction ends: for what ends one of their logins.
-pub(super) async fn hold_alone(tx: &Transaction, user: UserId) -> Result<()> {
+/// Locks an account, so that no change by its owner is under way until the transaction ends: for what ends one of their logins.
+pub(super) async fn lock_account(tx: &Transaction, user: UserId) -> Result<()> {
     is_active(tx, user, Some(LockType::Update)).await.map(drop)
 }
 

@@ -106,6 +106,10 @@ pub async fn update(
         if before == Role::Owner {
             keeps_an_owner(&tx, room_id, user_id).await?;
         }
+        // Nobody could do anything with it.
+        if role == Role::Owner && !hold_account(&tx, user_id).await? {
+            return Err(Error::USER_NOT_FOUND);
+        }
         row.role = Set(role);
         deeds.push(role_change(user_id, before, role));
     }

@@ -143,7 +143,7 @@ pub(super) async fn logout(State(app): State<Arc<App>>, actor: Actor) -> Result<
 /// came from here.
 pub(super) async fn admit<'a>(app: &App, mut counted: Counted<'a>, tried: &Tried) -> Result<Counted<'a>> {
     match counted.on(&tried.name).await? {
-        Some(refusal) if !tried.is_at_home(&app.auth, counted.address()).await? => Err(refusal),
+        Some(refusal) if !tried.has_signed_in_from(&app.auth, counted.address()).await? => Err(refusal),
         Some(_) | None => Ok(counted),
     }
 }

@@ -77,6 +77,8 @@ async fn nobody_is_brought_back_who_is_gone() {
         let said = ada.says(&room, &format!("@{} @{}", cyd.name, bob.name)).await;
         assert!(list(&said, "mentions").is_empty(), "{said}");
         ada.post(&room.path("/transfer"), json!({"user_id": cyd.id})).await.refused("USER_NOT_FOUND");
+        let place = room.path(&format!("/members/{}", cyd.id));
+        ada.patch(&place, json!({"role": "owner"})).await.refused("USER_NOT_FOUND");
         let found = ada.get("/api/users").await.ok();
         assert!(list(&found, "users").iter().all(|user| user["id"] != bob.id.as_str()), "{found}");
     }
