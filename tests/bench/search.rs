@@ -109,6 +109,7 @@ async fn seed(db: &Db, messages: usize) -> [Actor; 2] {
             created_at: now,
             profile_changed_at: None,
             erasing: None,
+            is_invisible: false,
             last_login: None,
             last_seen_at: None,
         };

@@ -81,11 +81,12 @@ async fn one_address_guesses_at_six_accounts_a_minute() {
 
 /// Catches a build without a bound over all addresses, and one whose bound keeps the owner out.
 #[tokio::test]
-async fn an_account_is_guessed_at_thirty_times_a_minute_from_everywhere_and_its_owner_gets_in() {
-    let app = app_with_limits().await;
+async fn an_account_is_guessed_at_so_often_from_everywhere_and_its_owner_gets_in() {
+    let settings = Server::settings().with_limits().with("PARLOUR__LIMITS__AUTH_FAILURES_PER_ACCOUNT", "8");
+    let app = App::with(settings).await;
     let ada = app.user("ada").await;
     let mut tried = 0;
-    for number in 0..20 {
+    for number in 0..6 {
         let site = asked_from(&app, 100 + number);
         for _ in 0..2 {
             let reply = login(&site, &ada.email, "a wrong guess").send().await;
@@ -95,7 +96,7 @@ async fn an_account_is_guessed_at_thirty_times_a_minute_from_everywhere_and_its_
             }
         }
     }
-    assert_eq!(tried, 30, "guesses that were compared with the password");
+    assert_eq!(tried, 8, "guesses that were compared with the password");
     is_limited(&login(&asked_from(&app, 200), &ada.email, PASSWORD).send().await);
     ada.login(PASSWORD).await.with_status(200);
     let nobody = login(&asked_from(&app, 201), "nobody@example.com", "guess").send().await;
@@ -112,7 +113,6 @@ async fn many_people_sign_up_and_in_from_one_address() {
             person.login(PASSWORD).await.with_status(200);
         }
     }
-    is_limited(&people[0].login(PASSWORD).await);
 }
 
 #[tokio::test]
