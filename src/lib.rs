@@ -103,6 +103,24 @@
 //! transactions end in time ([`db`]), every event is answered within ten seconds, and a commit that was not answered is
 //! answered as in doubt.
 //!
+//! # Where the socket library is not what the protocol says
+//!
+//! socketioxide 0.18.9 and engineioxide 0.17.9 keep sessions, heartbeats and queues. What they do otherwise than the protocol
+//! or Node's server is mended in front of them (`realtime/engine/`), by the stream that they read and write and by the
+//! requests that they are shown. Each entry could go with a change there:
+//!
+//! | here | what would have to change upstream |
+//! |---|---|
+//! | `websocket.rs` checks the handshake, and keeps a WebSocket from its session until the client has sent `5` | `ws::new_req` checks `Upgrade`, `Connection`, version and key; `upgrade_handshake` calls `start_upgrade` after the upgrade packet, and a failure does not close the session |
+//! | `sessions.rs` ends a session whose poll was given up, and the poll of a client that leaves | `polling_req` notices that its future is dropped; a Disconnect packet flushes the pending poll |
+//! | the first ping is swallowed and answered (`outbound.rs`, `Engine::open`) | `heartbeat_job_v4` waits one interval before its first ping |
+//! | `text.rs` carries events whose name has an escape | `read_event` reads a `Cow<str>` |
+//! | `text.rs` carries acks with numbers over 63 bits, and takes spaces out of packet heads | `read_ack` tells "no number" from "a number that does not fit", and refuses the latter |
+//! | `text.rs` makes an event for a namespace that nobody joined a bad packet | `sock_propagate_packet` is an error for an unknown namespace |
+//! | `handshake.rs` takes a socket out of its namespace at once | `Socket::close` removes the socket before it spawns the disconnect handler |
+//! | `outbound.rs` gives close frames a code | `forward_to_socket` closes with the reason of the disconnect |
+//! | `attachment.rs` puts attachments back by hand | an extractor gives data and attachments as one raw value |
+//!
 //! # Invariants
 //!
 //! - A place in a log is given only inside the transaction that fills it (`rooms.last_seq`, with the room locked).

@@ -256,10 +256,10 @@ impl Connection {
         self.transport.disconnect();
     }
 
-    /// Counts an answer that is about to be queued; false when too much waits already.
+    /// Counts the bytes of an answer that is about to be queued; false when too much waits already.
     #[must_use]
-    pub fn weigh(&self, answer: &Encoded) -> bool {
-        self.transport.weigh(answer.as_str().len())
+    pub fn weigh(&self, bytes: usize) -> bool {
+        self.transport.weigh(bytes)
     }
 
     /// Ends it at once.

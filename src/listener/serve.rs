@@ -13,7 +13,7 @@ use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Request},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
@@ -82,6 +82,10 @@ async fn converse(
 }
 
 async fn answer(router: Router, info: ConnInfo, request: Request<Incoming>) -> Result<Response, Infallible> {
+    if request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1 {
+        // RFC 9112, section 3.2: a proxy on the way may have read another one.
+        return Ok((StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")]).into_response());
+    }
     let last = ends_connection(request.headers());
     let (request, rest) = refused::watch(request);
     let broken = Arc::new(AtomicBool::new(false));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Gives a session that begins its record, and notes what the requests of others mean for theirs.
-pub(super) async fn attend(State(sessions): State<Arc<EngineSessions>>, request: Request, next: Next) -> Response {
+pub(super) async fn attend(State(sessions): State<Arc<EngineSessions>>, mut request: Request, next: Next) -> Response {
     if !polling::is_engine_io(&request) {
         return next.run(request).await;
     }
@@ -30,12 +30,9 @@ pub(super) async fn attend(State(sessions): State<Arc<EngineSessions>>, request:
     session.note_request();
     match *request.method() {
         Method::GET if is_upgrade => {
-            session.upgrades(connection);
-            let response = next.run(request).await;
-            if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-                session.upgrades(None);
-            }
-            response
+            // Whoever sees that the client chooses this WebSocket notes it.
+            request.extensions_mut().insert(session);
+            next.run(request).await
         }
         Method::GET => {
             let poll = session.poll();

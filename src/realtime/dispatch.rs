@@ -34,6 +34,8 @@ const REPLAY: Duration = Duration::from_secs(6);
 pub(super) enum Handled {
     /// Its answer.
     Now(Encoded),
+    /// Its answer is what came, its attachments included.
+    Echo(Encoded),
     /// It is on its way into the log, and answered when it is there, or at that time; meanwhile the next event is handled.
     Later(Box<dyn FnOnce(String, Reply, Instant) -> BoxFuture<'static, ()> + Send>),
 }
@@ -92,7 +94,7 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
             now(Done {})
         }
         "authenticate" => now(authenticate(session, read(payload()?)?).await?),
-        "ping" => now(arguments.first().copied().unwrap_or(RawValue::NULL)),
+        "ping" => Ok(Handled::Echo(Encoded::new(&arguments.first().copied().unwrap_or(RawValue::NULL)))),
         _ => Err(Error::Refused(ErrorCode::UnknownEvent, "there is no such event")),
     }
 }

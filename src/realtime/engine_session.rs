@@ -66,7 +66,7 @@ struct State {
     id: Option<String>,
     /// Leads past all of ours to the library, for the request that closes a polling session.
     library: Option<Next>,
-    /// The connection of its WebSocket, also of one that it is about to become.
+    /// The connection of its WebSocket.
     websocket: Option<KillSwitch>,
     /// Sockets of namespaces that use it.
     namespaces: usize,
@@ -141,9 +141,9 @@ impl EngineSession {
         self.state.lock().last_request = Instant::now();
     }
 
-    /// It may become a WebSocket on this connection, or does not after all.
-    pub(super) fn upgrades(&self, websocket: Option<KillSwitch>) {
-        self.state.lock().websocket = websocket;
+    /// It becomes a WebSocket on this connection.
+    pub(super) fn upgrades(&self, websocket: KillSwitch) {
+        self.state.lock().websocket = Some(websocket);
     }
 
     /// The connection of its WebSocket.

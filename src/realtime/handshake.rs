@@ -11,8 +11,10 @@ use axum::http::{header, request::Parts};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use socketioxide::{
-    extract::{AckSender, SocketRef},
-    socket::DisconnectReason,
+    adapter::LocalAdapter,
+    extract::SocketRef,
+    handler::DisconnectHandler,
+    socket::{DisconnectReason, Socket},
 };
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +23,7 @@ use super::{
     Realtime,
     engine_session::EngineSession,
     inbox::{self, Inbox, Item, Items},
-    packet::{AuthObject, Packet, Reply},
+    packet::{Ack, AuthObject, Packet, Reply},
     session,
     transport::Wire,
 };
@@ -134,25 +136,40 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
 /// Registers the handlers. Each does its work before it returns the future that the library spawns: the wire's order is
 /// the inbox's.
 fn listen(socket: &SocketRef, inbox: Inbox, gone: CancellationToken, session: &Arc<EngineSession>) {
-    let session = Arc::downgrade(session);
-    socket.on_fallback(move |socket: SocketRef, packet: Packet, ack: AckSender| {
+    socket.on_fallback(move |socket: SocketRef, packet: Packet, ack: Ack| {
         if let Err(Item { packet, ack, .. }) = inbox.push(Item { packet, ack, at: Instant::now() }) {
             overflow(&socket, &packet, ack);
         }
         ready(())
     });
-    socket.on_disconnect(move |_: SocketRef, reason: DisconnectReason| {
-        gone.cancel();
+    socket.on_disconnect(Departure { gone, session: Arc::downgrade(session) });
+}
+
+/// Says that a socket is gone, and takes it out of its namespace at once: the library would do so a moment later, and pass over a
+/// CONNECT that comes before that.
+struct Departure {
+    gone: CancellationToken,
+    session: Weak<EngineSession>,
+}
+
+impl DisconnectHandler<LocalAdapter, ()> for Departure {
+    fn call_with_defer(
+        &self,
+        socket: Arc<Socket<LocalAdapter>>,
+        reason: DisconnectReason,
+        leave: fn(Arc<Socket<LocalAdapter>>),
+    ) {
+        self.gone.cancel();
         let has_stayed = matches!(reason, DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect);
-        if has_stayed && let Some(session) = session.upgrade() {
+        if has_stayed && let Some(session) = self.session.upgrade() {
             session.leave();
         }
-        ready(())
-    });
+        leave(socket);
+    }
 }
 
 /// Answers an event for which the inbox has no room.
-fn overflow(socket: &SocketRef, packet: &Packet, ack: AckSender) {
+fn overflow(socket: &SocketRef, packet: &Packet, ack: Ack) {
     let Some(connection) = socket.extensions.get::<session::Served>().and_then(|served| served.0.upgrade()) else {
         return;
     };

@@ -5,13 +5,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use socketioxide::extract::AckSender;
 use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
 };
 
-use super::packet::Packet;
+use super::packet::{Ack, Packet};
 
 /// Bytes that one socket may have waiting.
 const BYTES: usize = 4 * 1024 * 1024;
@@ -19,7 +18,7 @@ const BYTES: usize = 4 * 1024 * 1024;
 /// An event that waits.
 pub(super) struct Item {
     pub(super) packet: Packet,
-    pub(super) ack: AckSender,
+    pub(super) ack: Ack,
     /// When it came.
     pub(super) at: Instant,
 }

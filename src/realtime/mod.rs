@@ -8,11 +8,14 @@
 //! one socket run out of order, so the handler here is synchronous and only queues; handlers registered in the connect
 //! handler miss the first events, so it is registered in the middleware; data that does not parse skips a typed handler, so
 //! the packet is taken raw; room broadcasts drop packets silently when a socket is behind, so none are used; a polling answer
-//! has all that waits, which is more than some clients take, so [`polling`] hands it out in portions.
+//! has all that waits, which is more than some clients take, so [`polling`] hands it out in portions. What else of Engine.IO
+//! and of packets it does not do as the protocol says is done in front of it, by [`engine`].
 
+mod attachment;
 mod attend;
 mod backlog;
 mod dispatch;
+mod engine;
 mod engine_session;
 mod handshake;
 mod inbox;
@@ -24,10 +27,17 @@ mod transport;
 
 use std::{future::ready, sync::Arc, time::Duration};
 
-use axum::{Router, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+};
 use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler};
 
-use self::{engine_session::EngineSessions, packet::AuthObject};
+use self::{
+    engine::{Engine, Nowhere},
+    engine_session::EngineSessions,
+    packet::AuthObject,
+};
 use crate::{app::App, contract::event::Ephemeral};
 
 /// Binary attachments of one packet. No event takes any; a client library may still send some.
@@ -53,18 +63,18 @@ pub struct Sockets(SocketIo);
 pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, Sockets) {
     let config = &app.config.realtime;
     let millis = Duration::from_millis;
-    let (layer, io) = SocketIo::builder()
+    let (service, io) = SocketIo::builder()
         .ping_interval(millis(config.ping_interval_ms))
         .ping_timeout(millis(config.ping_timeout_ms))
         .connect_timeout(millis(config.connect_timeout_ms))
         .max_buffer_size(config.buffer_packets)
         .max_payload(config.packet_bytes as u64)
-        .ws_max_message_size(config.packet_bytes)
-        .ws_max_frame_size(config.packet_bytes)
+        .ws_max_message_size(config.packet_bytes + engine::GROWTH)
+        .ws_max_frame_size(config.packet_bytes + engine::GROWTH)
         .with_parser(
             ParserConfig::common().max_incoming_binaries(ATTACHMENTS).max_incoming_binary_buf_size(config.packet_bytes),
         )
-        .build_layer();
+        .build_with_inner_svc(Nowhere);
     let poll_timeout = millis(config.ping_interval_ms + config.ping_timeout_ms);
     let sessions = EngineSessions::new(config.connect_timeout(), poll_timeout);
     let realtime = Realtime { app: Arc::clone(app) };
@@ -75,10 +85,13 @@ pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, Soc
         ready(())
     };
     io.ns("/", open.with(admit));
+    let waiting = Arc::<polling::Waiting>::default();
+    let engine = Engine::new(service, Arc::clone(&waiting), app);
     let router = router
-        .layer(layer)
-        .layer(from_fn_with_state(Arc::<polling::Waiting>::default(), polling::portion))
-        .layer(from_fn_with_state(sessions, attend::attend));
+        .layer(from_fn_with_state(engine, engine::serve))
+        .layer(from_fn_with_state(waiting, polling::portion))
+        .layer(from_fn_with_state(sessions, attend::attend))
+        .layer(from_fn(engine::keep_from_caches));
     (router, Sockets(io))
 }
 

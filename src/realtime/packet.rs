@@ -1,16 +1,19 @@
 //! Packets as they came: taken raw, so that one that does not parse is answered too.
 
+use std::{convert::Infallible, sync::Arc};
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use socketioxide::{
     SendError, SocketError,
-    adapter::Adapter,
-    extract::AckSender,
+    adapter::{Adapter, LocalAdapter},
+    extract::{AckSender, SocketRef},
     handler::{FromConnectParts, FromMessageParts},
     socket::Socket,
 };
 use socketioxide_core::{Str, Value};
 
+use super::{attachment::Attachments, engine::text};
 use crate::{
     contract::{
         AckError,
@@ -41,9 +44,9 @@ impl AuthObject {
 }
 
 impl<A: Adapter> FromConnectParts<A> for AuthObject {
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
-    fn from_connect_parts(_: &std::sync::Arc<Socket<A>>, auth: &Option<Value>) -> Result<Self, Self::Error> {
+    fn from_connect_parts(_: &Arc<Socket<A>>, auth: &Option<Value>) -> Result<Self, Self::Error> {
         Ok(Self(auth.as_ref().and_then(Value::as_str).map(|text| text.as_str().to_owned())))
     }
 }
@@ -52,30 +55,71 @@ impl<A: Adapter> FromConnectParts<A> for AuthObject {
 pub(super) struct Packet {
     /// `["name", argument, …]`, not looked into yet.
     text: Option<Str>,
+    /// What follows it in binary.
+    attachments: Attachments,
     /// Whether the client waits for an answer.
     wants_ack: bool,
 }
 
 impl<A: Adapter> FromMessageParts<A> for Packet {
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
+
+    fn from_message_parts(_: &Arc<Socket<A>>, value: &mut Value, ack_id: &Option<i64>) -> Result<Self, Self::Error> {
+        let Value::Str(text, binaries) = value else {
+            return Ok(Self { text: None, attachments: Attachments::default(), wants_ack: ack_id.is_some() });
+        };
+        let attachments = Attachments::new(binaries.take());
+        Ok(match text::carried(text.as_str()) {
+            Some((far, list)) => {
+                let wants_ack = ack_id.is_some() || !far.is_empty();
+                Self { text: Some(text.slice(list)), attachments, wants_ack }
+            }
+            None => Self { text: Some(text.clone()), attachments, wants_ack: ack_id.is_some() },
+        })
+    }
+}
+
+/// Where the ack of an event goes.
+pub(super) enum Ack {
+    Near(AckSender),
+    /// Its number is greater than the library takes: the answer is an event that becomes the ack on its way out.
+    Far(SocketRef, String),
+}
+
+impl FromMessageParts<LocalAdapter> for Ack {
+    type Error = Infallible;
 
     fn from_message_parts(
-        _: &std::sync::Arc<Socket<A>>,
+        socket: &Arc<Socket<LocalAdapter>>,
         value: &mut Value,
         ack_id: &Option<i64>,
     ) -> Result<Self, Self::Error> {
-        let text = match value {
-            Value::Str(text, _) => Some(text.clone()),
-            Value::Bytes(_) => None,
-        };
-        Ok(Self { text, wants_ack: ack_id.is_some() })
+        let far = value.as_str().and_then(|text| text::carried(text.as_str())).map(|(far, _)| far.to_owned());
+        match far.filter(|far| !far.is_empty()) {
+            Some(far) => Ok(Self::Far(SocketRef::from(Arc::clone(socket)), far)),
+            None => AckSender::from_message_parts(socket, value, ack_id).map(Self::Near),
+        }
+    }
+}
+
+impl Ack {
+    fn send(self, answer: &impl Serialize) -> Result<(), SendError> {
+        match self {
+            Self::Near(ack) => ack.send(answer),
+            Self::Far(socket, number) => socket.emit(text::CARRIER.as_str(), &(number, answer)),
+        }
     }
 }
 
 impl Packet {
     /// How much memory it holds.
     pub(super) fn bytes(&self) -> usize {
-        self.text.as_ref().map_or(0, |text| text.len())
+        self.text.as_ref().map_or(0, |text| text.len()) + self.attachments.bytes()
+    }
+
+    /// What came with it in binary.
+    pub(super) fn attachments(&self) -> &Attachments {
+        &self.attachments
     }
 
     /// Whether the client waits for an answer.
@@ -100,28 +144,28 @@ fn malformed() -> Error {
 /// The one answer that an event gets.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Ack<'a, T> {
+enum Answer<'a, T> {
     Done { ok: bool, data: &'a T },
     Refused { ok: bool, error: AckError },
 }
 
 /// Where the answer of one event goes.
 pub(super) struct Reply {
-    pub(super) ack: AckSender,
+    pub(super) ack: Ack,
     pub(super) wants_ack: bool,
-    pub(super) connection: std::sync::Arc<crate::connections::Connection>,
+    pub(super) connection: Arc<crate::connections::Connection>,
 }
 
 impl Reply {
     /// Answers with what came of the event: by its ack, or, for a refusal nobody waits for, by the `error` event.
     pub(super) fn send<T: Serialize>(self, event: &str, result: Result<T>) {
         let error = match result {
-            Ok(data) => return self.ack(&Ack::Done { ok: true, data: &data }),
+            Ok(data) => return self.ack(&Answer::Done { ok: true, data: &data }),
             Err(error) => error,
         };
         error.record();
         if self.wants_ack {
-            let refused: Ack<'_, ()> = Ack::Refused { ok: false, error: AckError::from(&error) };
+            let refused: Answer<'_, ()> = Answer::Refused { ok: false, error: AckError::from(&error) };
             self.ack(&refused);
         } else {
             let event = event.chars().take(64).collect();
@@ -129,14 +173,27 @@ impl Reply {
         }
     }
 
-    fn ack<T: Serialize>(self, answer: &Ack<'_, T>) {
-        if !self.wants_ack {
-            return;
+    /// Answers with what came, its attachments included.
+    pub(super) fn echo(self, event: &str, data: &Encoded, attachments: &Attachments) {
+        match attachments.put_back(data) {
+            Ok(None) => self.send(event, Ok(data)),
+            Ok(Some(part)) if self.wants_ack => self.give(part.bytes(), &Answer::Done { ok: true, data: &part }),
+            Ok(Some(_)) => {}
+            Err(error) => self.send::<()>(event, Err(error)),
         }
-        let answer = Encoded::new(answer);
-        let answer = self.connection.completed(&answer);
-        let is_full = !self.connection.weigh(&answer)
-            || matches!(self.ack.send(&*answer), Err(SendError::Socket(SocketError::InternalChannelFull)));
+    }
+
+    fn ack<T: Serialize>(self, answer: &Answer<'_, T>) {
+        if self.wants_ack {
+            let answer = Encoded::new(answer);
+            let answer = self.connection.completed(&answer).into_owned();
+            self.give(answer.as_str().len(), &answer);
+        }
+    }
+
+    fn give(self, bytes: usize, answer: &impl Serialize) {
+        let is_full = !self.connection.weigh(bytes)
+            || matches!(self.ack.send(answer), Err(SendError::Socket(SocketError::InternalChannelFull)));
         if is_full {
             // An answer that cannot be given must not be missed silently; and a client that does not read its answers is cut
             // like one that does not read its events.

@@ -28,7 +28,7 @@ use crate::error::Error;
 const PACKETS: usize = 16;
 
 /// Stands between two packets (<https://github.com/socketio/engine.io-protocol#http-long-polling-1>).
-const SEPARATOR: u8 = 0x1e;
+pub(super) const SEPARATOR: u8 = 0x1e;
 
 /// How long a session is remembered that asks no more: none is silent for so long and goes on.
 const MEMORY: Duration = Duration::from_secs(90);
@@ -69,17 +69,10 @@ pub(super) fn session_of(request: &Request) -> Option<String> {
 
 /// Hands out what a session is told in answers of no more than [`PACKETS`].
 pub(super) async fn portion(State(waiting): State<Arc<Waiting>>, request: Request, next: Next) -> Response {
-    let Some(session) = session_of(&request).filter(|_| request.method() == Method::GET) else {
+    let is_poll = request.method() == Method::GET && !request.headers().contains_key(header::UPGRADE);
+    let Some(session) = session_of(&request).filter(|_| is_poll) else {
         return next.run(request).await;
     };
-    if request.headers().contains_key(header::UPGRADE) {
-        waiting.upgrade(&session).await;
-        let response = next.run(request).await;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            waiting.sessions.lock().remove(&session);
-        }
-        return response;
-    }
     if let Some(packets) = waiting.take(&session) {
         return answer(packets);
     }
@@ -131,7 +124,7 @@ impl Waiting {
     }
 
     /// Holds nothing back from this session any more, and waits until it has fetched what waits.
-    async fn upgrade(&self, session: &str) {
+    pub(super) async fn upgrade(&self, session: &str) {
         {
             let mut sessions = self.sessions.lock();
             let packets = sessions.remove(session).map(|rest| rest.packets).unwrap_or_default();
@@ -149,6 +142,13 @@ impl Waiting {
         };
         // Who does not ask any more has no use for it.
         let _ = timeout(PATIENCE, fetched).await;
+    }
+
+    /// Holds back again: the session did not become a WebSocket.
+    pub(super) fn stay(&self, session: &str) {
+        if let Some(rest) = self.sessions.lock().get_mut(session) {
+            rest.upgrades = false;
+        }
     }
 }
 

@@ -270,6 +270,7 @@ impl Session {
         metrics::histogram!("parlour_event_seconds").record(started.elapsed().as_secs_f64());
         match handled {
             Ok(Handled::Now(data)) => reply.send(&event, Ok(data)),
+            Ok(Handled::Echo(data)) => reply.echo(&event, &data, packet.attachments()),
             Ok(Handled::Later(answer)) => return Some(answer(event, reply, by)),
             Err(error) => reply.send::<()>(&event, Err(error)),
         }

@@ -79,7 +79,7 @@ impl WebSocket {
         let (read, write) = stream.into_split();
         let config = WebSocketConfig::default().read_buffer_size(8 * 1024);
         let stream = WebSocketStream::from_partially_read(ReadOnly(read), rest, Role::Client, Some(config)).await;
-        Ok(Self { reader: Reader(stream), writer: Writer(write) })
+        Ok(Self { reader: Reader { stream, close_code: None }, writer: Writer(write) })
     }
 
     /// Opens the Engine.IO session, without joining a namespace.
@@ -114,18 +114,43 @@ async fn head_of(stream: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
     }
 }
 
-pub(crate) struct Reader(WebSocketStream<ReadOnly>);
+pub(crate) struct Reader {
+    stream: WebSocketStream<ReadOnly>,
+    /// What the server's close frame said, once it has come.
+    pub(crate) close_code: Option<u16>,
+}
 
 impl Reader {
     /// The next text, or nothing once the connection has ended. Binary messages are passed over.
     pub(crate) async fn next(&mut self) -> Option<String> {
         loop {
-            match self.0.next().await? {
-                Ok(Message::Text(text)) => return Some(text.as_str().to_owned()),
-                Ok(Message::Close(_)) | Err(_) => return None,
-                Ok(_) => {}
+            if let Message::Text(text) = self.message().await? {
+                return Some(text.as_str().to_owned());
             }
         }
+    }
+
+    /// The next message of any kind, or nothing once the connection has ended.
+    async fn message(&mut self) -> Option<Message> {
+        match self.stream.next().await? {
+            Ok(Message::Close(close)) => {
+                self.close_code = close.map(|close| close.code.into());
+                None
+            }
+            other => other.ok(),
+        }
+    }
+
+    /// The next binary message; texts before it are passed over.
+    pub(crate) async fn binary(&mut self) -> Vec<u8> {
+        within(SOON, "a binary message", async {
+            loop {
+                if let Message::Binary(bytes) = self.message().await.expect("the connection is open") {
+                    return bytes.to_vec();
+                }
+            }
+        })
+        .await
     }
 
     pub(crate) async fn next_within(&mut self, limit: Duration) -> Option<String> {

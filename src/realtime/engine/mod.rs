@@ -1,0 +1,266 @@
+//! Engine.IO: what stands between HTTP and the library, so that clients find what the protocol says.
+//!
+//! The library is asked for what it does right: sessions, heartbeats, queues. What it does not is done here: the WebSocket's
+//! handshake and the way of a polling session to it ([`websocket`]), polls that end before their answer ([`sessions`]), the
+//! first ping, close codes, and packets that it takes wrong ([`text`], [`stream`]).
+
+mod frame;
+mod inbound;
+mod outbound;
+mod sessions;
+mod stream;
+pub(super) mod text;
+mod websocket;
+
+use std::{
+    borrow::Cow,
+    convert::Infallible,
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http_body_util::LengthLimitError;
+use serde::Deserialize;
+use socketioxide::service::SocketIoService;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tower::{Service, ServiceExt};
+
+use self::{sessions::Sessions, text::Verdict};
+use super::polling::{SEPARATOR, Waiting};
+
+/// Bytes that a packet may grow by when it is written anew.
+pub(super) const GROWTH: usize = 64;
+
+/// How long the first ping may take, which follows the handshake at once.
+const FIRST_PING: Duration = Duration::from_secs(1);
+
+/// The library behind what is done here.
+#[derive(Clone)]
+pub(super) struct Engine(Arc<Inner>);
+
+struct Inner {
+    service: SocketIoService<Nowhere>,
+    sessions: Sessions,
+    waiting: Arc<Waiting>,
+    /// Bytes of one message, by WebSocket or polling.
+    limit: usize,
+    /// How long a WebSocket may take to take over its session.
+    upgrade_timeout: Duration,
+    draining: CancellationToken,
+}
+
+/// What the library asks for what is not its own: nothing is sent to it that is not.
+#[derive(Clone, Debug)]
+pub(super) struct Nowhere;
+
+impl Service<Request> for Nowhere {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Ready<Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request) -> Self::Future {
+        ready(Ok(StatusCode::NOT_FOUND.into_response()))
+    }
+}
+
+/// Whether an address is Engine.IO's.
+fn is_ours(uri: &Uri) -> bool {
+    uri.path().strip_prefix("/socket.io").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A part of the query, as the library reads it.
+fn part<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+    let mut parts = uri.query()?.split('&').filter_map(|part| part.split_once('='));
+    parts.find_map(|(found, value)| (found == name).then_some(value))
+}
+
+/// Answers what is Engine.IO's.
+pub(super) async fn serve(State(engine): State<Engine>, request: Request, next: Next) -> Response {
+    if !is_ours(request.uri()) {
+        return next.run(request).await;
+    }
+    let session = part(request.uri(), "sid").map(str::to_owned);
+    match (request.method(), part(request.uri(), "transport"), session) {
+        (&Method::GET, Some("websocket"), session) => engine.websocket(request, session).await,
+        (&Method::GET, Some("polling"), None) => engine.open(request).await,
+        (&Method::GET, Some("polling"), Some(session)) => engine.poll(request, &session).await,
+        (&Method::POST, Some("polling"), Some(session)) => engine.post(request, &session).await,
+        _ => engine.call(request).await,
+    }
+}
+
+/// No answer of Engine.IO is for a second reader.
+pub(super) async fn keep_from_caches(request: Request, next: Next) -> Response {
+    let is_ours = is_ours(request.uri());
+    let mut response = next.run(request).await;
+    if is_ours && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+impl Engine {
+    pub(super) fn new(service: SocketIoService<Nowhere>, waiting: Arc<Waiting>, app: &crate::app::App) -> Self {
+        Self(Arc::new(Inner {
+            service,
+            sessions: Sessions::default(),
+            waiting,
+            limit: app.config.realtime.packet_bytes,
+            upgrade_timeout: app.config.realtime.connect_timeout(),
+            draining: app.draining.clone(),
+        }))
+    }
+
+    /// What the library answers.
+    async fn call(&self, request: Request) -> Response {
+        match self.0.service.clone().oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Asks the library for something in a session's name.
+    async fn ask(&self, method: Method, session: &str, body: &'static str) -> Response {
+        let mut request = Request::new(Body::from(body));
+        *request.method_mut() = method;
+        match format!("/socket.io/?EIO=4&transport=polling&sid={session}").parse() {
+            Ok(uri) => *request.uri_mut() = uri,
+            Err(_) => return StatusCode::BAD_REQUEST.into_response(),
+        }
+        self.call(request).await
+    }
+
+    /// Opens a polling session. The library pings at once; the protocol lets a client expect its first ping after the
+    /// interval, and python-socketio hangs over one that comes while it disconnects. So the ping is answered here.
+    async fn open(&self, request: Request) -> Response {
+        #[derive(Deserialize)]
+        struct Open {
+            sid: String,
+        }
+        let (parts, body) = self.call(request).await.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        let open = body.strip_prefix(b"0").and_then(|open| serde_json::from_slice::<Open>(open).ok());
+        if let Some(Open { sid }) = open.filter(|_| parts.status == StatusCode::OK)
+            && timeout(FIRST_PING, self.ask(Method::GET, &sid, "")).await.is_ok()
+        {
+            self.ask(Method::POST, &sid, "3").await;
+        }
+        Response::from_parts(parts, Body::from(body))
+    }
+
+    /// Waits for what the session is told, unless it becomes a WebSocket meanwhile.
+    async fn poll(&self, request: Request, session: &str) -> Response {
+        let mut poll = self.0.sessions.poll(self, session);
+        let answer = tokio::select! {
+            biased;
+            answer = self.call(request) => answer,
+            () = poll.released() => ([(header::CONTENT_TYPE, "text/plain; charset=UTF-8")], "6").into_response(),
+        };
+        poll.answered();
+        let (mut parts, body) = answer.into_parts();
+        if parts.status != StatusCode::OK {
+            return Response::from_parts(parts, body);
+        }
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        if !body.split(|byte| *byte == SEPARATOR).any(text::may_be_ack) {
+            return Response::from_parts(parts, Body::from(body));
+        }
+        let packets = String::from_utf8_lossy(&body);
+        let packets: Vec<_> = packets
+            .split(char::from(SEPARATOR))
+            .map(|it| text::ack(it).map_or(Cow::Borrowed(it), Cow::Owned))
+            .collect();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        Response::from_parts(parts, Body::from(packets.join("\u{1e}")))
+    }
+
+    /// Takes what a client sends, and writes anew what the library would take wrong.
+    async fn post(&self, request: Request, session: &str) -> Response {
+        let (parts, body) = request.into_parts();
+        if length(&parts.headers).is_some_and(|length| length > self.0.limit as u64) {
+            // The library refuses it, and ends the session.
+            return self.call(Request::from_parts(parts, body)).await;
+        }
+        let body = match to_bytes(body, self.0.limit).await {
+            Ok(body) => body,
+            Err(error) => {
+                let error = error.into_inner();
+                let body = if error.is::<LengthLimitError>() {
+                    Body::from(vec![0; self.0.limit + 1])
+                } else {
+                    Body::from_stream(futures_util::stream::once(ready(Err::<Bytes, _>(error))))
+                };
+                return self.call(Request::from_parts(parts, body)).await;
+            }
+        };
+        let leaves = body.split(|byte| *byte == SEPARATOR).any(|packet| packet.starts_with(b"41"));
+        let answer = self.pass_on(parts, body).await;
+        if leaves && answer.status() == StatusCode::OK {
+            self.0.sessions.leave(session);
+        }
+        answer
+    }
+
+    /// Gives the library the packets of a body.
+    async fn pass_on(&self, mut parts: Parts, body: Bytes) -> Response {
+        let Some(bodies) = self.rewritten(&body) else {
+            return self.call(Request::from_parts(parts, Body::from(body))).await;
+        };
+        parts.headers.remove(header::CONTENT_LENGTH);
+        let mut answer = StatusCode::OK.into_response();
+        for body in bodies {
+            answer = self.call(Request::from_parts(parts.clone(), Body::from(body))).await;
+            if answer.status() != StatusCode::OK {
+                break;
+            }
+        }
+        answer
+    }
+
+    /// The packets of a body, if one of them must be written anew; in more bodies than one where they have grown too long.
+    fn rewritten(&self, body: &[u8]) -> Option<Vec<String>> {
+        let is_odd = |packet: &[u8]| {
+            packet.first() == Some(&b'4') && text::judge(packet.iter().copied(), true) == Verdict::Rewrite
+        };
+        if !body.split(|byte| *byte == SEPARATOR).any(is_odd) {
+            return None;
+        }
+        let mut bodies: Vec<String> = Vec::new();
+        for packet in std::str::from_utf8(body).ok()?.split(char::from(SEPARATOR)) {
+            let packet =
+                if is_odd(packet.as_bytes()) { Cow::Owned(text::rewrite(packet)) } else { Cow::Borrowed(packet) };
+            match bodies.last_mut().filter(|body| body.len() + 1 + packet.len() <= self.0.limit) {
+                Some(body) => {
+                    body.push(char::from(SEPARATOR));
+                    body.push_str(&packet);
+                }
+                None => bodies.push(packet.into_owned()),
+            }
+        }
+        Some(bodies)
+    }
+
+    /// Ends a polling session.
+    async fn end(&self, session: &str) {
+        self.ask(Method::POST, session, "1").await;
+    }
+}
+
+/// What a request says of its body's length.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,185 @@
+//! Polling sessions between two worlds: with a poll underway that may end before its answer, or with a WebSocket that may take
+//! over. What is neither is not remembered.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+
+/// How long a client that gave up a poll may take to ask again. No client of Socket.IO does: to them the session has failed.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// How long a poll may wait whose client needs an end of it to go on: when it was probed
+/// (<https://socket.io/docs/v4/engine-io-protocol/#upgrade>), and when it leaves.
+const SHORT_POLL: Duration = Duration::from_millis(25);
+
+/// How long polls stay short after a client has left the namespace. python-socketio waits for the end of its poll then, and does
+/// not always say that the session ends too.
+const LEAVING: Duration = Duration::from_millis(500);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sessions(Arc<Mutex<HashMap<String, Session>>>);
+
+#[derive(Debug, Default)]
+struct Session {
+    /// Polls underway; more than one is a fault of the client's.
+    polls: usize,
+    /// Cancelled when polls have to end, because the client wants to go on by WebSocket.
+    released: CancellationToken,
+    /// The client has just left the namespace.
+    is_leaving: bool,
+    /// The WebSocket that may take over.
+    attempt: Option<CancellationToken>,
+    /// A poll was given up, and none was begun since.
+    abandoned: Option<CancellationToken>,
+}
+
+impl Sessions {
+    /// Begins a poll.
+    pub(super) fn poll(&self, engine: &Engine, id: &str) -> Poll {
+        let mut sessions = self.0.lock();
+        let session = sessions.entry(id.to_owned()).or_default();
+        session.polls += 1;
+        if let Some(abandoned) = session.abandoned.take() {
+            abandoned.cancel();
+        }
+        let released = session.released.clone();
+        let is_short = session.is_leaving || released.is_cancelled();
+        Poll { engine: engine.clone(), id: id.to_owned(), released, is_short, is_answered: false }
+    }
+
+    /// Ends the poll of a client that has left the namespace, and those that follow at once.
+    pub(super) fn leave(&self, id: &str) {
+        {
+            let mut sessions = self.0.lock();
+            let session = sessions.entry(id.to_owned()).or_default();
+            session.is_leaving = true;
+            if session.attempt.is_none() {
+                std::mem::take(&mut session.released).cancel();
+            }
+        }
+        let (sessions, id) = (self.clone(), id.to_owned());
+        tokio::spawn(async move {
+            sleep(LEAVING).await;
+            sessions.change(&id, |session| session.is_leaving = false);
+        });
+    }
+
+    /// A WebSocket wants to take over; nothing if another is about to. One that has not said so yet makes room.
+    pub(super) fn attempt(&self, id: &str) -> Option<Attempt> {
+        let mut sessions = self.0.lock();
+        let session = sessions.entry(id.to_owned()).or_default();
+        if session.attempt.is_some() && session.released.is_cancelled() {
+            return None;
+        }
+        let replaced = CancellationToken::new();
+        if let Some(earlier) = session.attempt.replace(replaced.clone()) {
+            earlier.cancel();
+        }
+        Some(Attempt { sessions: self.clone(), id: id.to_owned(), replaced, has_succeeded: false })
+    }
+
+    fn change(&self, id: &str, change: impl FnOnce(&mut Session)) {
+        let mut sessions = self.0.lock();
+        let Some(session) = sessions.get_mut(id) else { return };
+        change(session);
+        let is_idle = session.polls == 0 && !session.is_leaving;
+        if is_idle && session.attempt.is_none() && session.abandoned.is_none() {
+            sessions.remove(id);
+        }
+    }
+}
+
+/// A poll underway.
+pub(super) struct Poll {
+    engine: Engine,
+    id: String,
+    released: CancellationToken,
+    is_short: bool,
+    is_answered: bool,
+}
+
+impl Poll {
+    /// Waits until it has to end without news.
+    pub(super) async fn released(&self) {
+        if self.is_short {
+            sleep(SHORT_POLL).await;
+        } else {
+            self.released.cancelled().await;
+        }
+    }
+
+    pub(super) fn answered(&mut self) {
+        self.is_answered = true;
+    }
+
+    /// Ends the session if nobody asks again.
+    fn abandon(&self, session: &mut Session) {
+        let asked = CancellationToken::new();
+        session.abandoned = Some(asked.clone());
+        let (engine, id) = (self.engine.clone(), self.id.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = asked.cancelled() => return,
+                () = sleep(GRACE) => {}
+            }
+            let mut is_over = false;
+            engine.0.sessions.change(&id, |session| {
+                is_over = session.abandoned.take_if(|_| !asked.is_cancelled()).is_some();
+            });
+            if is_over {
+                tracing::debug!("a client gave up its poll and did not ask again; ending its session");
+                engine.end(&id).await;
+            }
+        });
+    }
+}
+
+impl Drop for Poll {
+    fn drop(&mut self) {
+        self.engine.0.sessions.change(&self.id, |session| {
+            session.polls -= 1;
+            if !self.is_answered && session.polls == 0 {
+                self.abandon(session);
+            }
+        });
+    }
+}
+
+/// A WebSocket that may take over its session.
+pub(super) struct Attempt {
+    sessions: Sessions,
+    id: String,
+    /// Cancelled when another comes before this one has said that it works.
+    pub(super) replaced: CancellationToken,
+    has_succeeded: bool,
+}
+
+impl Attempt {
+    /// The client has said by it what it wants: polls end, so that it can go on.
+    pub(super) fn release_polls(&self) {
+        self.sessions.change(&self.id, |session| session.released.cancel());
+    }
+
+    /// It has taken over; polls have no more to wait for.
+    pub(super) fn succeed(mut self) {
+        self.has_succeeded = true;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.replaced.is_cancelled() {
+            return;
+        }
+        self.sessions.change(&self.id, |session| {
+            session.attempt = None;
+            if !self.has_succeeded {
+                session.released = CancellationToken::new();
+            }
+        });
+    }
+}

@@ -1,0 +1,163 @@
+//! A client's connection as the library reads and writes it.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, Waker, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::CancellationToken;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use super::{
+    frame,
+    inbound::Inbound,
+    outbound::{Outbound, Write},
+};
+
+/// Stands between the connection and the library, which does not always read and write what the protocol says.
+#[derive(Debug)]
+pub(super) struct Stream<S> {
+    io: S,
+    inbound: Inbound,
+    outbound: Outbound,
+    /// Who waits for something to read.
+    reader: Option<Waker>,
+    /// The first ping was kept from the client; its answer waits for a place between two frames.
+    owes_pong: bool,
+    /// Cancelled when the server stops.
+    draining: CancellationToken,
+}
+
+impl<S> Stream<S> {
+    /// The WebSocket that a session begins with; a message may have `limit` bytes.
+    pub(super) fn fresh(io: S, limit: usize, draining: CancellationToken) -> Self {
+        Self::new(io, Inbound::new(limit), Outbound::fresh(), draining)
+    }
+
+    /// The WebSocket that a session has chosen: client and server have said what an upgrade takes, which the library has yet
+    /// to hear. `unread` was read already.
+    pub(super) fn upgraded(io: S, unread: &[u8], limit: usize, draining: CancellationToken) -> Self {
+        let mut inbound = Inbound::new(limit);
+        let passed = inbound.take(unread);
+        let anew = std::mem::take(inbound.ready());
+        inbound.insert("2probe");
+        inbound.insert("5");
+        inbound.ready().extend_from_slice(&unread[..passed]);
+        inbound.ready().extend_from_slice(&anew);
+        Self::new(io, inbound, Outbound::upgraded(), draining)
+    }
+
+    fn new(io: S, inbound: Inbound, outbound: Outbound, draining: CancellationToken) -> Self {
+        Self { io, inbound, outbound, reader: None, owes_pong: false, draining }
+    }
+
+    /// Why the WebSocket ends (RFC 6455, section 7.4.1).
+    fn close_code(&self) -> CloseCode {
+        if let Some(fault) = self.inbound.fault() {
+            fault
+        } else if self.draining.is_cancelled() {
+            CloseCode::Away
+        } else if self.outbound.is_closing() || self.inbound.is_leaving() {
+            CloseCode::Normal
+        } else {
+            // Without a word the library ends a session over one thing only that is not looked for here: text that is none.
+            CloseCode::Invalid
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            if this.owes_pong && this.inbound.is_between_frames() {
+                this.owes_pong = false;
+                this.inbound.insert("3");
+            }
+            let waiting = this.inbound.ready();
+            if !waiting.is_empty() {
+                let count = waiting.len().min(buf.remaining());
+                buf.put_slice(&waiting[..count]);
+                waiting.drain(..count);
+                if waiting.is_empty() {
+                    // It is rare that something waits: no memory is kept for it.
+                    *waiting = Vec::new();
+                }
+                return Poll::Ready(Ok(()));
+            }
+            let before = buf.filled().len();
+            let polled = Pin::new(&mut this.io).poll_read(cx, buf);
+            if polled.is_pending() && this.outbound.skips_ping() {
+                this.reader = Some(cx.waker().clone());
+            }
+            ready!(polled)?;
+            if buf.filled().len() == before {
+                return Poll::Ready(Ok(()));
+            }
+            let passed = this.inbound.take(&buf.filled()[before..]);
+            buf.set_filled(before + passed);
+            if passed > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Stream<S> {
+    /// Writes what must come first.
+    fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let pending = self.outbound.pending();
+        while !pending.is_empty() {
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, pending))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            pending.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        ready!(this.poll_pending(cx))?;
+        let count = match this.outbound.look(buf) {
+            Write::Plain(count) => {
+                let written = ready!(Pin::new(&mut this.io).poll_write(cx, &buf[..count]))?;
+                this.outbound.written(buf, written);
+                return Poll::Ready(Ok(written));
+            }
+            Write::Ping(count) => {
+                this.owes_pong = true;
+                if let Some(reader) = this.reader.take() {
+                    reader.wake();
+                }
+                count
+            }
+            Write::Replaced(count) => count,
+            Write::Close(count) => {
+                let code = u16::from(this.close_code()).to_be_bytes();
+                this.outbound.pending().extend_from_slice(&frame::build(frame::CLOSE, &code, false));
+                count
+            }
+        };
+        // The library may not flush its last words.
+        if let Poll::Ready(Err(error)) = this.poll_pending(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_pending(cx))?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_pending(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
