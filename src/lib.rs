@@ -40,7 +40,7 @@
 //! | [`http`] | REST: every route on one page, thin handlers |
 //! | [`media`] | files: what their bytes are, where they lie, and addresses that load them |
 //! | [`mail`] | letters to people who are invited |
-//! | [`listener`] | TCP: no delay, an end for peers that stall, a kill switch a connection |
+//! | [`listener`] | TCP: no delay, an end for peers that stall, a kill switch a connection, an end that waits for peers that still send |
 //! | [`server`] | puts the parts together, and takes them apart gracefully |
 //!
 //! One noun has one file name in every layer: who looks for "how a message is edited" opens `contract/message.rs`,
@@ -81,7 +81,9 @@
 //! A client that reconnects sends the last `seq` it has of each room. The room's task replays what follows to that one
 //! socket, then adds it to the room: one task does both, so there is neither a gap nor a repeat between replay and live.
 //! What the task does not remember it reads from the database, which is also how it fills any gap that the bus left. A
-//! socket that does not keep up is cut and comes back the same way; nothing is ever dropped silently.
+//! socket that does not keep up is cut and comes back the same way; nothing is ever dropped silently. A replay is as fast as its
+//! client fetches it: what waits for a client is bounded on every transport, and little for one that takes nothing
+//! (`realtime/backlog.rs`).
 //!
 //! # Many nodes
 //!
