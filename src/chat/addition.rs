@@ -16,7 +16,7 @@ use super::{
     view,
 };
 use crate::{
-    auth::Actor,
+    auth::{Actor, standing},
     config::Adding,
     contract::{
         AuditAction, ErrorCode, FieldError, RoomId, UserId,
@@ -124,6 +124,8 @@ async fn stays_away(
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND`.
 pub async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<AddMembers> {
+    // Before they hear what they may see: their login may have ended while the request was on its way.
+    standing::check(chat.db.read(), chat.clock, actor).await?;
     let AddMembers { mut user_ids, usernames } = request;
     Error::check([
         people::at_most(&usernames, "usernames"),

@@ -29,6 +29,7 @@ async fn goes(app: &App, socket: Socket, witness: &mut Socket, room: &Room, owne
     let name = format!("marker{}", rand::random::<u32>());
     let marker = app.user(&name).await;
     owner.post(&room.path("/members"), json!({"user_ids": [marker.id]})).await.ok();
+    marker.says(room, "who takes part is a contact").await;
     let of_marker = |told: &Value| told["user_id"] == marker.id.as_str();
     let socket = marker.enters(room).await;
     witness.expect_that("user_online", of_marker).await;
@@ -43,6 +44,7 @@ async fn who_is_invisible_comes_looks_and_goes_unseen() {
     let mut app = App::with(quick()).await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("hall", &[&bob]).await;
+    bob.says(&room, "who takes part is a contact").await;
     let mut witness = ada.enters(&room).await;
     let socket = bob.enters(&room).await;
     witness.expect("user_joined").await;
@@ -97,6 +99,7 @@ async fn nodes_hide_who_hid_on_another() {
 async fn unseen_on_both(here: &App, there: &App) {
     let [ada, bob] = here.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("hall", &[&bob]).await;
+    bob.says(&room, "who takes part is a contact").await;
     let far = bob.at(there);
     let mut witnesses = [ada.enters(&room).await, ada.at(there).enters(&room).await];
     let first = far.enters(&room).await;
