@@ -21,11 +21,11 @@ pub struct Register {
     pub password: String,
     /// 3 to 32 letters, digits, `_`, `-` or `.`; unique without regard to case.
     #[serde(default, deserialize_with = "unless_empty")]
-    #[schema(min_length = 3, max_length = 32, pattern = r"^[A-Za-z0-9_.-]{3,32}$")]
+    #[schema(max_length = 32, pattern = r"^([A-Za-z0-9_.-]{3,32})?$")]
     pub username: Option<String>,
     /// 1 to 100 characters.
     #[serde(default, deserialize_with = "unless_empty")]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(max_length = 100)]
     pub full_name: Option<String>,
 }
 

@@ -51,7 +51,10 @@ fn pairs<'a, T: Deserialize<'a>>(text: &'a [u8], whole: &str) -> Result<T> {
 fn misfit<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &str) -> Error {
     let sentence = error.inner().to_string();
     // The words of JSON instead of serde's.
-    let sentence = sentence.replacen("type: sequence,", "type: array,", 1).replacen("type: map,", "type: object,", 1);
+    let sentence =
+        [("type: sequence,", "type: array,"), ("type: map,", "type: object,"), ("unknown variant", "unknown value")]
+            .iter()
+            .fold(sentence, |text, (serde, json)| text.replacen(serde, json, 1));
     let parent = Some(error.path().to_string()).filter(|path| path != "." && path != "?");
     let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     match (parent, missing) {

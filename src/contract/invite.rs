@@ -54,13 +54,12 @@ pub struct CreateInvitation {
     #[serde(default, deserialize_with = "id_unless_empty")]
     pub user_id: Option<UserId>,
     #[serde(default, deserialize_with = "unless_empty")]
-    #[schema(min_length = 3, max_length = 32, pattern = r"^[A-Za-z0-9_.-]{3,32}$")]
+    #[schema(max_length = 32, pattern = r"^([A-Za-z0-9_.-]{3,32})?$")]
     pub username: Option<String>,
     #[serde(default, deserialize_with = "unless_empty")]
     #[schema(
-        min_length = 6,
         max_length = 254,
-        pattern = r"^[!#-'*+./0-9=?A-Z^-~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"
+        pattern = r"^([!#-'*+./0-9=?A-Z^-~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+)?$"
     )]
     pub email: Option<String>,
 }

@@ -102,7 +102,7 @@ pub struct UploadForm {
     /// The file; its name and its type are those of the part.
     #[schema(value_type = String, format = Binary)]
     pub file: Vec<u8>,
-    /// The room that it is for: refused where you may not send.
-    #[schema(value_type = RoomId, required = false)]
+    /// The id of the room that it is for: refused where you may not send. May be empty.
+    #[schema(value_type = String, required = false, max_length = 36)]
     pub room_id: Option<RoomId>,
 }

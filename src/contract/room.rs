@@ -66,7 +66,7 @@ pub struct CreateRoom {
     pub room_type: RoomType,
     /// 1 to 100 characters; a group must have one.
     #[serde(default, deserialize_with = "unless_empty")]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(max_length = 100)]
     pub name: Option<String>,
     /// At most 1,000 characters.
     #[serde(default, deserialize_with = "unless_empty")]
@@ -74,13 +74,13 @@ pub struct CreateRoom {
     pub description: Option<String>,
     /// `https` address of a picture.
     #[serde(default, deserialize_with = "unless_empty")]
-    #[schema(max_length = 2048, pattern = r"^https?://[^\s]+$")]
+    #[schema(max_length = 2048, pattern = r"^(https?://[^\s]+)?$")]
     pub avatar_url: Option<String>,
     /// `private` unless said otherwise.
     pub visibility: Option<Visibility>,
     /// At most 500 users, besides yourself.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schema(max_items = 500)]
+    #[schema(value_type = Option<Vec<UserId>>, max_items = 500)]
     pub member_ids: Vec<UserId>,
     /// 2 to 100,000; unlimited unless said otherwise.
     #[schema(minimum = 2, maximum = 100_000)]

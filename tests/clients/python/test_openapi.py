@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from http import HTTPStatus
@@ -113,3 +114,43 @@ enabled = false
 include-operation-id = "deactivate_me"
 enabled = false
 """
+
+WRONG = [None, True, 1, -1, 1.5, 10**30, "text", "", [], ["text"], [["text"]], {}, {"text": "text"}]
+
+# What a server written in Rust calls things, besides the names of its types.
+RUST = r"\b(struct|enum|tuple|newtype|sequence|map|unit|variant|[iu](8|16|32|64|128)|usize|isize|f64|bool|Uuid|Option|Vec|String)\b"
+
+
+def test_no_refusal_speaks_of_the_language_that_the_server_is_written_in(server, document):
+    api = json.loads(document.read_text())
+    schemas = api["components"]["schemas"]
+    person = {"email": "ivan@example.com", "password": "correct horse battery", "username": "ivan"}
+    requests.post(f"{server.url}/api/auth/register", json=person, timeout=10).raise_for_status()
+    token = requests.post(f"{server.url}/api/auth/login", json=person, timeout=10).json()["access_token"]
+    session = requests.Session()
+    session.headers["authorization"] = f"Bearer {token}"
+    words = re.compile(RUST + "|" + "|".join(rf"\b{name}\b" for name in schemas))
+    seen = 0
+    for path, item in api["paths"].items():
+        for method, operation in item.items():
+            content = operation.get("requestBody", {}).get("content", {})
+            url = server.url + re.sub(r"\{\w+\}", "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11", path)
+            bodies = []
+            if "application/json" in content:
+                schema = schemas[content["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]]
+                example = schema["example"]
+                bodies = WRONG + [{**example, field: wrong} for field in schema["properties"] for wrong in WRONG]
+            asked = [{"json": body} for body in bodies]
+            names = [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
+            asked += [{"params": {name: wrong}} for name in names for wrong in ("text", "1.5", "-1", "1e30", "[]", "true")]
+            for arguments in asked:
+                if "logout" in path or operation["operationId"] == "deactivate_me":
+                    continue
+                answer = session.request(method, url, timeout=10, **arguments)
+                assert answer.status_code < 500, answer.text
+                if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
+                    told = answer.json()
+                    texts = [told["detail"]] + [one["detail"] for one in told.get("errors", [])]
+                    assert not any(words.search(text) for text in texts), f"{method} {path} {arguments}: {texts}"
+                    seen += 1
+    assert seen > 200
