@@ -17,9 +17,9 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{
     Modify, OpenApi as _,
     openapi::{
-        Components, Content, HeaderBuilder, OpenApi, Ref, RefOr, Response,
+        Components, Content, HeaderBuilder, OpenApi, Ref, RefOr, Required, Response,
         example::ExampleBuilder,
-        path::{Operation, PathItem},
+        path::{Operation, Parameter, ParameterIn, PathItem},
         schema::{Object, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -95,6 +95,7 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
             let id = if ids.contains(&id) { format!("{id}_{method}") } else { id };
             ids.insert(id.clone());
             operation.operation_id = Some(id);
+            operation.parameters.iter_mut().flatten().for_each(allow_empty);
             refuse(operation);
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response {
@@ -176,6 +177,17 @@ fn refusal(codes: &[ErrorCode]) -> Response {
     let mut response = Response::new(meanings.join("\n\n"));
     response.content.insert("application/problem+json".to_owned(), RefOr::T(content));
     response
+}
+
+/// A part of the query without a value is not given. utoipa has no field for that word of OpenAPI
+/// (<https://spec.openapis.org/oas/v3.1.0#parameter-object>).
+fn allow_empty(parameter: &mut RefOr<Parameter>) {
+    if let RefOr::T(parameter) = parameter
+        && parameter.parameter_in == ParameterIn::Query
+        && parameter.required == Required::False
+    {
+        parameter.extensions.get_or_insert_default().insert("allowEmptyValue".to_owned(), json!(true));
+    }
 }
 
 /// The headers that an answer has for its status alone.
