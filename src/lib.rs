@@ -63,6 +63,13 @@
 //! Where newcomers read only what was said since they joined (`rooms.history`), an entry that shows an older message exists
 //! in more than one form ([`bus::Committed::data_for`]): each reader is given the one for the place in which they joined.
 //!
+//! # Who knows of whom
+//!
+//! Somebody is a **contact** of the people they share a room with that is not public and that they created, joined by themselves
+//! or have written in (`members.participates`, [`chat::addition`]). E-mail addresses and presence are for contacts: being put
+//! into a room makes nobody known. A message or a member is shown through a reader (`chat/view.rs`, `chat/privacy.rs`), who is one
+//! person, or all who hear a room; what is written once for all of these has a form of its own for whom it is about.
+//!
 //! # Search
 //!
 //! The index follows the log like any other reader, with a cursor a room (`chat/search/indexer.rs`): sending does not wait

@@ -1,7 +1,10 @@
 //! Who is in a room, and as what.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
+};
 
 use super::{MemberId, Role, RoomId, Seq, Timestamp, User, UserId, absent_or_null, null_is_default};
 
@@ -45,14 +48,20 @@ impl Member {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"user_ids": ["0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11"]}))]
 pub struct AddMembers {
-    /// At most 500 users.
+    /// 1 to 500 users, by id or by name.
     #[serde(default, deserialize_with = "null_is_default")]
     #[schema(max_items = 500)]
     pub user_ids: Vec<UserId>,
-    /// At most 500 users by their names, instead of their ids or besides.
+    /// Their user names, in any case.
     #[serde(default, deserialize_with = "null_is_default")]
-    #[schema(max_items = 500)]
+    #[schema(schema_with = usernames)]
     pub usernames: Vec<String>,
+}
+
+fn usernames() -> Schema {
+    let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(3)).max_length(Some(32));
+    let name = name.pattern(Some("^[A-Za-z0-9_.-]{3,32}$"));
+    ArrayBuilder::new().items(name).max_items(Some(500)).into()
 }
 
 /// Make somebody else the owner of a room, and yourself an admin of it.

@@ -72,6 +72,28 @@ async fn strangers_are_brought_into_rooms_at_a_measured_pace() {
     adds(&crowd[3], &first, &crowd[6..8]).await.refused("PERMISSION_DENIED");
 }
 
+/// By names as well, in whatever case; a name of nobody adds nobody. Catches a build that knows ids alone.
+#[tokio::test]
+async fn people_are_added_by_their_names() {
+    let app = App::start().await;
+    let [ada, bob, cyd, dan] = app.users(["ada", "bob", "cyd", "dan"]).await;
+    let room = ada.opens_a_group("names", &[]).await;
+    let adds = async |body: Value| ada.post(&room.path("/members"), body).await;
+    let added = adds(json!({"usernames": ["Bob", "bob"]})).await.with_status(201);
+    assert_eq!(ids_of_members(&added), [bob.id.as_str()]);
+    let both = adds(json!({"usernames": ["cyd"], "user_ids": [dan.id]})).await.with_status(201);
+    assert_eq!(ids_of_members(&both).len(), 2, "{both}");
+    adds(json!({"usernames": ["cyd", "nobody"]})).await.refused("USER_NOT_FOUND");
+    adds(json!({"usernames": ["BOB"], "user_ids": null})).await.refused("ALREADY_MEMBER");
+    for bad in
+        [json!({}), json!({"usernames": []}), json!({"usernames": ["a b"]}), json!({"usernames": vec!["bob"; 501]})]
+    {
+        adds(bad).await.refused("VALIDATION_ERROR");
+    }
+    assert_eq!(ids_of_members(&ada.room(&room).await).len(), 4);
+    cyd.get(&room.path("")).await.with_status(200);
+}
+
 /// Catches a build that counts the minute alone.
 #[tokio::test]
 async fn a_day_has_a_limit_of_its_own() {

@@ -171,6 +171,7 @@ async fn a_public_room_shows_everybody_their_own_address_alone() {
     bob.post(&room.path("/join"), json!({})).await.with_status(200);
     assert_eq!(adas.expect("member_added").await["member"]["user"]["email"], "b***@example.com");
     let mut bobs = bob.enters(&room).await;
+    let mut bobs_other = bob.connects().await;
     assert_eq!(adas.expect("user_joined").await["user"]["email"], "b***@example.com");
     let cursor = bob.last_seq(&room).await;
     let sent = bobs.ask("send_message", json!({"room_id": room.id, "content": "hello"})).await;
@@ -180,6 +181,8 @@ async fn a_public_room_shows_everybody_their_own_address_alone() {
     assert_eq!(adas.expect("new_message").await["message"]["sender"]["email"], "b***@example.com");
     let activity = everywhere.expect("room_activity").await;
     assert_eq!(activity["last_message"]["sender"]["email"], "b***@example.com");
+    let activity = bobs_other.expect("room_activity").await;
+    assert_eq!(activity["last_message"]["sender"]["email"], bob.email.as_str(), "one's own, in a list");
     bob.patch(&format!("/api/chat/messages/{id}"), json!({"content": "hello again"})).await.ok();
     assert_eq!(adas.expect("message_edited").await["message"]["sender"]["email"], "b***@example.com");
     assert_eq!(bobs.expect("message_edited").await["message"]["sender"]["email"], bob.email.as_str());
@@ -202,6 +205,21 @@ async fn a_public_room_shows_everybody_their_own_address_alone() {
     let members = ada.get(&room.path("/members")).await.with_status(200);
     assert_eq!(find(list(&members, "members"), "user_id", &bob.id)["user"]["email"], bob.email.as_str());
     assert_eq!(find(list(&members, "members"), "user_id", &cyd.id)["user"]["email"], "c***@example.com");
+}
+
+/// A changed profile is told to all who share a room, and the address in it to contacts. Catches a build that writes it once for all.
+#[tokio::test]
+async fn a_changed_profile_tells_strangers_no_address() {
+    let app = App::start().await;
+    let [eve, ann, bob] = app.users(["eve", "ann", "bob"]).await;
+    let friends = ann.opens_a_group("friends", &[&bob]).await;
+    eve.opens_a_group("a trap", &[&ann]).await;
+    let mut sockets = [eve.connects().await, bob.enters(&friends).await, ann.connects().await];
+    ann.patch("/api/users/me", json!({"full_name": "Ann Other"})).await.ok();
+    for (socket, email) in sockets.iter_mut().zip(["a***@example.com", &ann.email, &ann.email]) {
+        let told = socket.expect("user_updated").await;
+        assert_eq!((&told["user"]["full_name"], &told["user"]["email"]), (&json!("Ann Other"), &json!(email)));
+    }
 }
 
 /// Catches a build that reads the setting in one place and not in another.

@@ -55,6 +55,7 @@ pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activ
         let last_message = last_message.clone().filter(|last| standing.may_see(last.seq)).map(|last| {
             let quotes_older = last.reply_to.as_ref().is_some_and(|original| !standing.may_see(original.seq));
             let last = if room.history == HistoryAccess::SinceJoined && quotes_older { last.unquoted() } else { last };
+            let last = if last.sender_id == place.user_id { last.for_sender() } else { last };
             Box::new(gathered.on(last, place.user_id))
         });
         let unread = unread.remove(&place.user_id).unwrap_or_default();
