@@ -137,35 +137,28 @@ impl Connections {
         self.index.read().viewing.get(&room).map(|viewers| viewers.values().cloned().collect()).unwrap_or_default()
     }
 
-    /// Enters a socket into a room; answers whether it is its user's first there, and nothing if the socket is going. Only
-    /// the room's feed calls this.
-    pub fn join(&self, room: RoomId, connection: &Arc<Connection>) -> Option<bool> {
+    /// Enters a socket into a room; answers whether it was, which it is not once it is going. Only the room's feed calls this.
+    pub fn join(&self, room: RoomId, connection: &Arc<Connection>) -> bool {
         let mut index = self.index.write();
         if connection.closed.load(Ordering::SeqCst) {
-            return None;
-        }
-        connection.joined.lock().insert(room);
-        let viewers = index.viewing.entry(room).or_default();
-        let first = !viewers.values().any(|other| other.user.id == connection.user.id);
-        viewers.insert(connection.id, Arc::clone(connection));
-        self.attune(&index, room);
-        Some(first)
-    }
-
-    /// Takes a socket out of a room; answers whether it was its user's last there. Only the room's feed calls this.
-    pub fn part(&self, room: RoomId, connection: &Connection) -> bool {
-        let mut index = self.index.write();
-        connection.joined.lock().remove(&room);
-        let Some(viewers) = index.viewing.get_mut(&room) else { return false };
-        if viewers.remove(&connection.id).is_none() {
             return false;
         }
-        let last = !viewers.values().any(|other| other.user.id == connection.user.id);
+        connection.joined.lock().insert(room);
+        index.viewing.entry(room).or_default().insert(connection.id, Arc::clone(connection));
+        self.attune(&index, room);
+        true
+    }
+
+    /// Takes a socket out of a room. Only the room's feed calls this.
+    pub fn part(&self, room: RoomId, connection: &Connection) {
+        let mut index = self.index.write();
+        connection.joined.lock().remove(&room);
+        let Some(viewers) = index.viewing.get_mut(&room) else { return };
+        viewers.remove(&connection.id);
         if viewers.is_empty() {
             index.viewing.remove(&room);
             self.attune(&index, room);
         }
-        last
     }
 
     /// Notes that a connected user is in these rooms, and follows what concerns them.

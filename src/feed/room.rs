@@ -16,6 +16,7 @@ use crate::{
     connections::{Connection, ConnectionId},
     contract::{
         RoomId, Seq, User, UserId,
+        command::RoomScope,
         event::{Encoded, Ephemeral},
     },
     error::{Error, Result},
@@ -85,6 +86,8 @@ struct Reader {
     joined: Seq,
     /// Whether those in the room may know more of them than others may.
     is_contact: bool,
+    /// Whether the others see that its user is here.
+    is_shown: bool,
 }
 
 impl Room {
@@ -242,11 +245,17 @@ impl Room {
     }
 
     fn add(&mut self, shared: &Shared, connection: &Arc<Connection>, hearing: Hearing) {
-        let Some(first) = shared.connections.join(self.id, connection) else { return };
-        let reader =
-            Reader { connection: Arc::clone(connection), joined: hearing.joined, is_contact: hearing.is_contact };
-        let is_new = self.readers.insert(connection.id, reader.clone()).is_none();
-        if is_new && first && !shared.connections.is_invisible(connection.user.id) {
+        if !shared.connections.join(self.id, connection) {
+            return;
+        }
+        // Whoever was put into a room and joins whatever there is has not looked at it: or else adding somebody would tell that they
+        // are online.
+        let is_shown = hearing.participates || connection.scope != RoomScope::All;
+        let is_first = is_shown && !self.shows(connection.user.id);
+        let (joined, is_contact) = (hearing.joined, hearing.is_contact);
+        let reader = Reader { connection: Arc::clone(connection), joined, is_contact, is_shown };
+        self.readers.insert(connection.id, reader.clone());
+        if is_first && !shared.connections.is_invisible(connection.user.id) {
             self.tell_who_joined(shared, &reader);
         }
     }
@@ -259,19 +268,23 @@ impl Room {
     }
 
     fn remove(&mut self, shared: &Shared, reader: &Connection) {
-        if self.readers.remove(&reader.id).is_none() {
-            return;
-        }
+        let Some(removed) = self.readers.remove(&reader.id) else { return };
         let user_id = reader.user.id;
         reader.tell_surely(&Ephemeral::RoomLeft { room_id: self.id, user_id });
-        if shared.connections.part(self.id, reader) && !shared.connections.is_invisible(user_id) {
+        shared.connections.part(self.id, reader);
+        if removed.is_shown && !self.shows(user_id) && !shared.connections.is_invisible(user_id) {
             self.tell_others(user_id, &Ephemeral::UserLeft { room_id: self.id, user_id });
         }
     }
 
+    /// Whether the others see that somebody is here.
+    fn shows(&self, user: UserId) -> bool {
+        self.readers.values().any(|reader| reader.is_shown && reader.connection.user.id == user)
+    }
+
     /// Tells the others of somebody who is here and appears offline from now on, or no longer does.
     fn show_or_hide(&mut self, shared: &Shared, user_id: UserId) {
-        let mut own = self.readers.values().filter(|reader| reader.connection.user.id == user_id);
+        let mut own = self.readers.values().filter(|reader| reader.is_shown && reader.connection.user.id == user_id);
         let Some(reader) = own.next() else { return };
         if shared.connections.is_invisible(user_id) {
             self.tell_others(user_id, &Ephemeral::UserLeft { room_id: self.id, user_id });

@@ -202,7 +202,7 @@ async fn strangers_are_asked_first_where_that_is_set() {
     let joined = accepts(&cyd, &hers).await.with_status(200);
     assert_eq!((&joined["id"], &joined["my_role"]), (&json!(team.id), &json!("member")));
     assert_eq!(cyds.expect("room_created").await["room"]["id"], team.id.as_str());
-    accepts(&cyd, &hers).await.refused("INVITE_NOT_FOUND");
+    accepts(&cyd, &hers).await.refused("ALREADY_MEMBER");
     dan.delete(&format!("/api/chat/invitations/{}", text(&his, "id"))).await.with_status(204);
     accepts(&dan, &his).await.refused("INVITE_NOT_FOUND");
     assert_eq!(rooms_of(&dan).await, 0);

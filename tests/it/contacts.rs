@@ -105,7 +105,8 @@ async fn whoever_is_put_into_a_room_stays_unknown() {
         friend.expect_that("user_offline", |data| data["user_id"] == ann.id.as_str()).await;
         let told = told(&mut witness).await;
         assert!(!told.contains(&ann.email), "{kind}: {told}");
-        for event in ["user_online", "user_offline"] {
+        // Nor does it tell by whom the room is viewed: what joins ann to all her rooms joins her to this one, too.
+        for event in ["user_online", "user_offline", "user_joined", "user_left"] {
             let ofann = |line: &str| line.starts_with(event) && line.contains(&ann.id);
             assert!(!told.lines().any(ofann), "{kind}: {event} is told: {told}");
         }
@@ -179,9 +180,9 @@ async fn a_public_room_shows_everybody_their_own_address_alone() {
     let id = text(&sent["message"], "id");
     assert_eq!(bobs.expect("new_message").await["message"], sent["message"], "to whom it belongs");
     assert_eq!(adas.expect("new_message").await["message"]["sender"]["email"], "b***@example.com");
-    let activity = everywhere.expect("room_activity").await;
+    let activity = everywhere.expect_that("room_activity", |data| data["last_message"].is_object()).await;
     assert_eq!(activity["last_message"]["sender"]["email"], "b***@example.com");
-    let activity = bobs_other.expect("room_activity").await;
+    let activity = bobs_other.expect_that("room_activity", |data| data["last_message"].is_object()).await;
     assert_eq!(activity["last_message"]["sender"]["email"], bob.email.as_str(), "one's own, in a list");
     bob.patch(&format!("/api/chat/messages/{id}"), json!({"content": "hello again"})).await.ok();
     assert_eq!(adas.expect("message_edited").await["message"]["sender"]["email"], "b***@example.com");
@@ -205,6 +206,30 @@ async fn a_public_room_shows_everybody_their_own_address_alone() {
     let members = ada.get(&room.path("/members")).await.with_status(200);
     assert_eq!(find(list(&members, "members"), "user_id", &bob.id)["user"]["email"], bob.email.as_str());
     assert_eq!(find(list(&members, "members"), "user_id", &cyd.id)["user"]["email"], "c***@example.com");
+}
+
+/// Whoever opens a room that they were put into is seen there, by their own doing; and whoever takes part is seen in any case.
+/// Catches a build that hides whoever was added, and one that shows them by what joins them to every room.
+#[tokio::test]
+async fn whoever_opens_a_room_is_seen_there() {
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let room = ada.opens_a_group("a room", &[&bob]).await;
+    let mut adas = ada.enters(&room).await;
+    let of_bob = |data: &Value| data["user_id"] == bob.id.as_str();
+    let everywhere = bob.hears_everything().await;
+    let opened = bob.enters(&room).await;
+    adas.expect_that("user_joined", of_bob).await;
+    opened.leave().await;
+    adas.expect_that("user_left", of_bob).await;
+    everywhere.ask("send_message", json!({"room_id": room.id, "content": "hello"})).await;
+    everywhere.leave().await;
+    let everywhere = bob.hears_everything().await;
+    adas.expect_that("user_joined", of_bob).await;
+    everywhere.leave().await;
+    adas.expect_that("user_left", of_bob).await;
+    let heard = adas.heard().await;
+    assert!(heard.iter().all(|event| !event.name.starts_with("user_joined")), "once each: {heard:?}");
 }
 
 /// A changed profile is told to all who share a room, and the address in it to contacts. Catches a build that writes it once for all.

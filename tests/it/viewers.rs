@@ -24,7 +24,11 @@ async fn sockets_that_vanish_while_being_added_leave_no_ghost() {
     let mut witness = cyd.hears_everything().await;
     let mut rooms = Vec::new();
     for number in 0..30 * AT_ONCE {
-        rooms.push(ada.opens_a_group(&format!("room {number}"), &[&cyd]).await);
+        let room = ada.opens_a_group(&format!("room {number}"), &[&cyd, &bob]).await;
+        // Whoever takes part in a room is seen there by what joins them to all of their rooms.
+        bob.says(&room, "hello").await;
+        ada.removes(&bob, &room).await;
+        rooms.push(room);
     }
     // heard by the witness's socket from here on
     for room in &rooms {

@@ -38,7 +38,7 @@ pub(in crate::chat) async fn hearings(db: &impl ConnectionTrait, user: UserId) -
         .await?;
     let hearing = |(id, end, history, visibility, joined, participates)| {
         let is_contact = participates && visibility != Visibility::Public;
-        (id, Hearing { end, joined, reads_from: find::reads_from(history, joined), is_contact })
+        (id, Hearing { end, joined, reads_from: find::reads_from(history, joined), participates, is_contact })
     };
     Ok(rows.into_iter().map(hearing).collect())
 }
@@ -88,6 +88,8 @@ pub struct Hearing {
     pub joined: Seq,
     /// The first place they may read.
     pub reads_from: Seq,
+    /// Whether they take part in the room, or were only put there.
+    pub participates: bool,
     /// Whether they are a contact of the other members.
     pub is_contact: bool,
 }
@@ -95,8 +97,9 @@ pub struct Hearing {
 impl Hearing {
     fn of(room: &room::Model, place: &member::Model) -> Self {
         let reads_from = find::standing(room, place).reads_from;
-        let is_contact = place.participates && room.visibility != Visibility::Public;
-        Self { end: room.last_seq, joined: place.joined_seq, reads_from, is_contact }
+        let participates = place.participates;
+        let is_contact = participates && room.visibility != Visibility::Public;
+        Self { end: room.last_seq, joined: place.joined_seq, reads_from, participates, is_contact }
     }
 
     /// What follows `after` and may be read follows this.
