@@ -67,7 +67,7 @@ impl App {
         let connections = Arc::new(Connections::new(interest));
         let app = Self {
             clock,
-            feed: Feed::new(chat.clone(), Arc::clone(&connections)),
+            feed: Feed::new(chat.clone(), Arc::clone(&connections), config.limits.presence_pace()),
             presences: Presences::start(
                 (db.clone(), chat.clone(), bus.clone()),
                 clock,
@@ -115,6 +115,7 @@ impl App {
             watch: Arc::clone(&self.watch),
             news: Arc::clone(&self.news),
             rooms_per_socket: self.config.realtime.rooms_per_socket,
+            presence_pace: self.config.limits.presence_pace(),
         }
     }
 }

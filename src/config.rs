@@ -1,6 +1,7 @@
 //! What the server is told: typed sections over the embedded `config/default.toml`, a file, and the environment.
 
 mod folder;
+mod limits;
 mod load;
 mod names;
 mod origin;
@@ -19,6 +20,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use folder::create_folder;
+pub use limits::Limits;
 pub use load::Invalid;
 pub use origin::Origin;
 pub use privacy::{Adding, Emails, Privacy};
@@ -71,6 +73,15 @@ pub struct Server {
     pub drain_seconds: u64,
     pub request_timeout_seconds: u64,
     pub body_bytes: usize,
+    pub slow_reader_seconds: u64,
+    pub slow_reader_bytes: u64,
+}
+
+/// How little of an answer, in which time, ends its connection.
+#[derive(Clone, Copy, Debug)]
+pub struct SlowReader {
+    pub span: Duration,
+    pub bytes: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -120,28 +131,6 @@ pub struct Cors {
 #[serde(deny_unknown_fields)]
 pub struct Rooms {
     pub max_members: i32,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    pub enabled: bool,
-    pub auth_per_minute: u32,
-    pub auth_per_address: u32,
-    pub auth_failures_per_account: u32,
-    pub rest_per_minute: u32,
-    pub messages_per_minute: u32,
-    pub missed_events_per_minute: u32,
-    pub invites_per_minute: u32,
-    pub invitations_per_minute: u32,
-    pub uploads_per_minute: u32,
-    pub strangers_per_minute: u32,
-    pub strangers_per_day: u32,
-    pub groups_per_minute: u32,
-    pub groups_per_day: u32,
-    pub typing_interval_ms: u64,
-    pub sockets_per_user: usize,
-    pub handshakes_per_address: usize,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -330,6 +319,14 @@ impl Config {
     }
 }
 
+impl Server {
+    /// Whom an answer is not read by fast enough.
+    #[must_use]
+    pub fn slow_reader(&self) -> SlowReader {
+        SlowReader { span: Duration::from_secs(self.slow_reader_seconds), bytes: self.slow_reader_bytes }
+    }
+}
+
 impl Auth {
     /// How long an access token lives.
     #[must_use]
@@ -347,14 +344,6 @@ impl Auth {
     #[must_use]
     pub fn refresh_leeway(&self) -> Duration {
         Duration::from_secs(self.refresh_leeway_seconds)
-    }
-}
-
-impl Limits {
-    /// The least time between two typing notices of one user in one room; nothing when limits are off.
-    #[must_use]
-    pub fn typing_interval(&self) -> Duration {
-        if self.enabled { Duration::from_millis(self.typing_interval_ms) } else { Duration::ZERO }
     }
 }
 

@@ -17,6 +17,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use self::{
     activity::Concerned,
@@ -35,6 +36,7 @@ use crate::{
     },
     error::Result,
     feed::Feed,
+    throttle::{self, Throttle},
     typing::Typing,
     watch::Watch,
 };
@@ -53,6 +55,8 @@ pub struct Delivery {
     pub news: Arc<News>,
     /// Rooms that a socket may have joined.
     pub rooms_per_socket: usize,
+    /// How often people are told who is there.
+    pub presence_pace: throttle::Pace,
 }
 
 /// Where something happened.
@@ -61,6 +65,9 @@ enum Origin {
     Here,
     Elsewhere,
 }
+
+/// Who came and went, on the way to those in the same rooms: when they were last there, and these rooms.
+type Appearances = Throttle<UserId, (Option<Timestamp>, Arc<[RoomId]>)>;
 
 /// What is told at a measured pace, and what was told of late.
 #[derive(Debug, Default)]
@@ -88,16 +95,16 @@ impl Delivery {
     /// Takes notices until there are no more.
     pub async fn run(self, inlet: Inlet) {
         let Inlet { mut own, mut others } = inlet;
-        let mut marks = Marks::new();
+        let (mut marks, mut presence) = (Marks::new(), Appearances::new(self.presence_pace));
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
                 notice = own.recv() => match notice {
-                    Some(notice) => self.take(notice, Origin::Here, &mut marks),
+                    Some(notice) => self.take(notice, Origin::Here, &mut marks, &mut presence),
                     None => return,
                 },
                 Some(heard) = others.recv() => match heard {
-                    Heard::Notice(notice) => self.take(notice, Origin::Elsewhere, &mut marks),
+                    Heard::Notice(notice) => self.take(notice, Origin::Elsewhere, &mut marks, &mut presence),
                     Heard::Following(topics) => self.watch.topics(topics),
                     Heard::Missed => self.watch.everything(),
                 },
@@ -105,12 +112,13 @@ impl Delivery {
                     self.tell_due_activity();
                     self.tell_due_profiles();
                     self.tell_due_marks(&mut marks);
+                    self.tell_presence(&mut presence);
                 }
             }
         }
     }
 
-    fn take(&self, notice: Notice, origin: Origin, marks: &mut Marks) {
+    fn take(&self, notice: Notice, origin: Origin, marks: &mut Marks, presence: &mut Appearances) {
         match notice {
             Notice::Committed(entries) => {
                 for entry in entries.iter() {
@@ -135,7 +143,8 @@ impl Delivery {
                 self.typing.hear(room_id, user_id, user_name, is_typing);
             }
             Notice::Presence { user_id, is_online, last_seen_at, rooms } => {
-                self.tell_presence(user_id, is_online, last_seen_at, &rooms);
+                presence.offer(user_id, is_online, (last_seen_at, rooms), Instant::now());
+                self.tell_presence(presence);
             }
             Notice::Appearance { user_id, is_invisible } => self.show_or_hide(user_id, is_invisible),
             Notice::SessionRevoked { session_id, code, .. } => {
@@ -156,15 +165,20 @@ impl Delivery {
         }
     }
 
-    fn tell_presence(&self, user_id: UserId, is_online: bool, last_seen_at: Option<Timestamp>, rooms: &[RoomId]) {
-        let event = if is_online {
-            Ephemeral::UserOnline { user_id, last_seen_at }
-        } else {
-            Ephemeral::UserOffline { user_id, last_seen_at }
-        };
-        let data = Encoded::new(&event);
-        for neighbour in self.connections.audience(user_id, rooms) {
-            neighbour.tell_encoded(event.name(), &data);
+    /// Tells those in the same rooms of people who came and went, as far as it is time to.
+    fn tell_presence(&self, presence: &mut Appearances) {
+        while let Some((user_id, is_online, (last_seen_at, rooms))) = presence.take(Instant::now()) {
+            let event = if is_online {
+                Ephemeral::UserOnline { user_id, last_seen_at }
+            } else {
+                Ephemeral::UserOffline { user_id, last_seen_at }
+            };
+            let data = Encoded::new(&event);
+            let neighbours = self.connections.audience(user_id, &rooms);
+            for neighbour in &neighbours {
+                neighbour.tell_encoded(event.name(), &data);
+            }
+            presence.used(neighbours.len(), Instant::now());
         }
     }
 

@@ -36,6 +36,8 @@
 //! | [`connections`] | the index of this node's sockets |
 //! | [`watch`] | looks again at what open sockets hear and may, for what another node could not tell |
 //! | [`presence`], [`typing`] | the ephemeral facts |
+//! | [`throttle`] | how often others are told who is there |
+//! | [`limits`] | how much anyone may ask for: what each event and request costs |
 //! | [`realtime`] | Socket.IO: handshake, inbox, dispatch. The only place that names socketioxide |
 //! | [`http`] | REST: every route on one page, thin handlers |
 //! | [`media`] | files: what their bytes are, where they lie, and addresses that load them |
@@ -171,5 +173,6 @@ pub mod presence;
 pub mod realtime;
 pub mod server;
 pub mod telemetry;
+pub mod throttle;
 pub mod typing;
 pub mod watch;

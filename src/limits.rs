@@ -1,38 +1,41 @@
 //! How much anyone may ask for.
 //!
-//! Attempts to log in and REST requests are counted exactly: never more than so many in any minute. Messages are a token
-//! bucket: a burst, then a steady rate. With a Redis all nodes count together ([`shared`]); without one, or while it is away,
-//! each node counts by itself, in memory. (How often typing is told is decided where
-//! it is remembered, in [`typing`](crate::typing); how many sockets a user has here, in [`connections`](crate::connections).)
+//! Every event and every request of a user is charged before its work, by the table in [`price`]. Attempts to log in and REST
+//! requests are counted exactly: never more than so many in any minute. All else is a token bucket: a burst, then a steady
+//! rate. With a Redis all nodes count together ([`shared`]); without one, or while it is away, each node counts by itself, in
+//! memory. (How often typing is told is decided where it is remembered, in [`typing`](crate::typing); how many sockets a user
+//! has here, in [`connections`](crate::connections).)
 
 mod adding;
 mod attempt;
+mod bucket;
+mod budget;
 mod handshake;
+mod price;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod underway;
 mod window;
 
 use std::{
     cell::Cell,
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
     time::{Duration, Instant},
 };
 
+use adding::Adding;
 use attempt::Attempts;
 pub use attempt::{Attempt, Counted};
-use governor::{
-    Quota as Rate, RateLimiter,
-    clock::{Clock, DefaultClock},
-    state::keyed::DefaultKeyedStateStore,
-};
-
-use adding::Adding;
+use bucket::Bucket;
+pub use budget::Budget;
+use budget::Meter;
 pub use handshake::HandshakeTicket;
 use handshake::Handshakes;
 use shared::Shared;
+use underway::Underway;
+pub use underway::UnderwayTicket;
 use window::Window;
 
 use crate::{
@@ -44,6 +47,9 @@ use crate::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// When somebody may ask again who takes as many copies as they may: one of them may be done.
+const EXPORT_AGAIN: Duration = Duration::from_secs(10);
 
 /// Every limit of the server.
 #[derive(Debug)]
@@ -58,15 +64,13 @@ pub struct Limits {
 struct Rates {
     sockets_per_user: usize,
     attempts: Attempts,
-    rest_by_user: Window<UserId>,
     rest_by_address: Window<IpAddr>,
-    messages: Buckets,
-    missed: Buckets,
-    invites: Window<UserId>,
-    invitations: Window<UserId>,
-    uploads: Window<UserId>,
+    loads_by_address: Bucket<IpAddr>,
+    /// One of each [`Budget`], in their order.
+    budgets: Vec<Meter>,
     adding: Adding,
     handshakes: Handshakes,
+    exports: Underway,
 }
 
 /// What a socket more means for the others of its user.
@@ -77,14 +81,6 @@ pub enum Crowd {
     TooMany {
         here: usize,
     },
-}
-
-/// A token bucket for each user.
-#[derive(Debug)]
-struct Buckets {
-    /// Tokens a minute, and at once.
-    limit: u32,
-    buckets: RateLimiter<UserId, DefaultKeyedStateStore<UserId>, DefaultClock>,
 }
 
 /// What is left of a REST limit after a request.
@@ -112,15 +108,6 @@ impl Limits {
         Self { rates, shared }
     }
 
-    /// A REST request by a user. Nothing is returned when limits are off.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn rest(&self, user: UserId) -> Result<Option<Quota>> {
-        let Some(rates) = &self.rates else { return Ok(None) };
-        charged(self.window(&rates.rest_by_user, user, || format!("rest:{user}")).await, rates.rest_by_user.limit())
-    }
-
     /// A REST request by nobody we know.
     ///
     /// # Errors
@@ -130,6 +117,15 @@ impl Limits {
         let address = network(address);
         let taken = self.window(&rates.rest_by_address, address, || format!("rest:{address}")).await;
         charged(taken, rates.rest_by_address.limit())
+    }
+
+    /// A file that is loaded at a signed address.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub fn load(&self, address: IpAddr) -> Result<()> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        rates.loads_by_address.take(network(address), 1, Instant::now()).map_err(limited)
     }
 
     /// Charges a window, that of all nodes where it can be asked.
@@ -142,14 +138,7 @@ impl Limits {
         own.take(key, Instant::now()).map_err(limited)
     }
 
-    /// Takes tokens of a user's bucket, that of all nodes where it can be asked; nothing when it must be this node's.
-    async fn bucket(&self, what: &str, user: UserId, limit: u32, cost: u32) -> Option<Result<()>> {
-        let shared = self.shared.as_ref()?;
-        let taken = shared.bucket(&format!("{what}:{user}"), limit, MINUTE, cost).await?;
-        Some(taken.map_err(limited))
-    }
-
-    /// Answers a request, and tells what the calls of [`Limits::rest`] and [`Limits::rest_by_address`] that it made
+    /// Answers a request, and tells what the calls of [`Limits::request`] and [`Limits::rest_by_address`] that it made
     /// have left.
     pub async fn observe<T>(answer: impl Future<Output = T>) -> (T, Option<Quota>) {
         CHARGED
@@ -158,38 +147,6 @@ impl Limits {
                 (answer, CHARGED.with(Cell::get))
             })
             .await
-    }
-
-    /// A message by a user.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn message(&self, user: UserId) -> Result<()> {
-        let Some(rates) = &self.rates else { return Ok(()) };
-        if let Some(taken) = self.bucket("messages", user, rates.messages.limit, 1).await {
-            return taken;
-        }
-        let buckets = &rates.messages.buckets;
-        buckets.check_key(&user).map_err(|until| limited(until.wait_time_from(DefaultClock::default().now())))
-    }
-
-    /// That many missed events for a user, by `sync` or a joining with a cursor: what is read back costs us more than what is
-    /// said, and a client that does not read it keeps it in our memory.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn missed(&self, user: UserId, events: usize) -> Result<()> {
-        let (Some(rates), Some(events)) = (&self.rates, u32::try_from(events).ok().and_then(NonZeroU32::new)) else {
-            return Ok(());
-        };
-        if let Some(taken) = self.bucket("missed", user, rates.missed.limit, events.get()).await {
-            return taken;
-        }
-        match rates.missed.buckets.check_key_n(&user, events) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(until)) => Err(limited(until.wait_time_from(DefaultClock::default().now()))),
-            Err(_) => Err(limited(MINUTE)),
-        }
     }
 
     /// How many sockets a user may have; nothing when limits are off.
@@ -213,33 +170,6 @@ impl Limits {
         }
     }
 
-    /// A code of an invite that a user tries, good or not.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn invite(&self, user: UserId) -> Result<()> {
-        let Some(rates) = &self.rates else { return Ok(()) };
-        self.window(&rates.invites, user, || format!("invites:{user}")).await.map(drop)
-    }
-
-    /// An invitation that a user sends: somebody may get a letter by it.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn invitation(&self, user: UserId) -> Result<()> {
-        let Some(rates) = &self.rates else { return Ok(()) };
-        self.window(&rates.invitations, user, || format!("invitations:{user}")).await.map(drop)
-    }
-
-    /// An upload that a user begins.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn upload(&self, user: UserId) -> Result<()> {
-        let Some(rates) = &self.rates else { return Ok(()) };
-        self.window(&rates.uploads, user, || format!("uploads:{user}")).await.map(drop)
-    }
-
     /// A handshake from an address. The ticket counts until it is released or `realtime.connect_timeout_ms` passed.
     ///
     /// # Errors
@@ -249,44 +179,45 @@ impl Limits {
         rates.handshakes.take(network(address), Instant::now()).map_err(limited)
     }
 
+    /// A copy that a user takes, until its ticket is dropped.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` while they take as many as they may.
+    pub fn export(&self, user: UserId) -> Result<UnderwayTicket> {
+        let Some(rates) = &self.rates else { return Ok(UnderwayTicket::free()) };
+        rates.exports.take(user).ok_or_else(|| limited(EXPORT_AGAIN))
+    }
+
     /// Forgets who has been quiet. To be called about once a minute, so that memory follows the number of those who
     /// were active lately.
     pub fn sweep(&self) {
         let Some(rates) = &self.rates else { return };
         let now = Instant::now();
         rates.attempts.sweep(now);
-        rates.rest_by_user.sweep(now);
         rates.rest_by_address.sweep(now);
-        rates.invites.sweep(now);
-        rates.invitations.sweep(now);
-        rates.uploads.sweep(now);
-        rates.adding.sweep();
+        rates.loads_by_address.sweep(now);
+        rates.adding.sweep(now);
         rates.handshakes.sweep(now);
-        for buckets in [&rates.messages, &rates.missed] {
-            buckets.buckets.retain_recent();
-            buckets.buckets.shrink_to_fit();
+        for meter in &rates.budgets {
+            match meter {
+                Meter::Window(window) => window.sweep(now),
+                Meter::Bucket(bucket) => bucket.sweep(now),
+            }
         }
     }
 }
 
 impl Rates {
     fn new(config: &config::Limits, connect_timeout: Duration) -> Self {
-        let buckets = |limit| {
-            let rate = Rate::per_minute(NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN));
-            Buckets { limit, buckets: RateLimiter::keyed(rate) }
-        };
         Self {
             sockets_per_user: config.sockets_per_user,
             attempts: Attempts::new(config),
-            rest_by_user: Window::new(config.rest_per_minute, MINUTE),
             rest_by_address: Window::new(config.rest_per_minute, MINUTE),
-            messages: buckets(config.messages_per_minute),
-            missed: buckets(config.missed_events_per_minute),
-            invites: Window::new(config.invites_per_minute, MINUTE),
-            invitations: Window::new(config.invitations_per_minute, MINUTE),
-            uploads: Window::new(config.uploads_per_minute, MINUTE),
+            loads_by_address: Bucket::new(config.media_loads_per_minute, config.media_loads_per_minute),
+            budgets: Budget::ALL.iter().map(|budget| Meter::of(*budget, config)).collect(),
             adding: Adding::new(config),
             handshakes: Handshakes::new(config.handshakes_per_address, connect_timeout),
+            exports: Underway::new(config.exports_at_once),
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     error::Error,
     http::{
         self,
-        layer::{address, host, limit, ops, origin, path::without_last_slash, patience, trace},
+        layer::{address, host, limit, ops, origin, path::without_last_slash, patience, reading, trace},
     },
     listener::{self, Listener, Open},
     media::origin::Origin,
@@ -221,6 +221,7 @@ fn router(app: &Arc<App>) -> (Router, Sockets) {
         .layer(from_fn_with_state(Arc::clone(app), host::complete));
     let (router, sockets) = realtime::mount(router, app);
     let router = router
+        .layer(from_fn_with_state(Arc::clone(app), reading::watch))
         .layer(from_fn_with_state(Arc::clone(app), limit::handshakes))
         .layer(from_fn_with_state(Arc::clone(app), patience::limit))
         .layer(from_fn_with_state(Arc::clone(app), ops::guard))

@@ -1,13 +1,15 @@
 //! Copies to take away: of a room, and of what a user left here. One JSON object a line, read page by page: a copy of a
-//! million messages needs no more memory than one of ten.
+//! million messages needs no more memory than one of ten. A copy ends where the log ended when it began.
+//!
+//! Only a few pages are read at a time, so that others go on reading; while a client takes what was read, nothing is held.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::collections::{HashMap, VecDeque};
 
 use futures_util::{Stream, stream};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::SemaphorePermit;
 
 use super::{
     Chat,
@@ -33,24 +35,25 @@ pub type Lines = Vec<u8>;
 /// copy without it is not whole.
 ///
 /// # Errors
-/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `RATE_LIMITED` while others take theirs. In the stream: when the database does not answer, or the asker may no longer.
+/// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`. In the stream: when the database does not answer, or the asker may no longer.
 pub async fn room(chat: &Chat, actor: &Actor, id: RoomId) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
-    let turn = turn(chat)?;
     let tx = chat.begin(actor).await?;
-    let (_, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
+    let (room, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = standing.permit(Capability::Export)?;
     audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomExported)], chat.clock.now()).await?;
     tx.commit().await?;
-    let copy = Copy { _turn: turn, chat: chat.clone(), actor: actor.clone(), room: id, part: Part::Room, messages: 0 };
+    let (chat, actor, end) = (chat.clone(), actor.clone(), room.last_seq);
+    let copy = Copy { chat, actor, room: id, end, part: Part::Room, messages: 0 };
     Ok(stream::try_unfold(copy, Copy::next))
 }
 
 /// How far a copy of a room has come.
 struct Copy {
-    _turn: OwnedSemaphorePermit,
     chat: Chat,
     actor: Actor,
     room: RoomId,
+    /// Where the log ended when the copy began.
+    end: Seq,
     part: Part,
     messages: u64,
 }
@@ -69,6 +72,8 @@ impl Copy {
         if let Part::Done = self.part {
             return Ok(None);
         }
+        let chat = self.chat.clone();
+        let _turn = turn(&chat).await?;
         // Asked again for every page: who is removed meanwhile gets no more of it.
         let (room, _, standing) = find::room(self.chat.db.read(), self.actor.user_id, self.room).await?;
         standing.permit(Capability::Export)?;
@@ -78,7 +83,7 @@ impl Copy {
                 Part::Members { after: None }
             }
             Part::Members { after } => self.members(&mut lines, after, &standing).await?,
-            Part::Messages { after } => self.messages(&mut lines, after, room.last_seq).await?,
+            Part::Messages { after } => self.messages(&mut lines, after, self.end).await?,
             Part::Done => Part::Done,
         };
         Ok(Some((lines, self)))
@@ -130,21 +135,19 @@ impl Copy {
 /// What a user left here: the account, logins, memberships, in each room their messages and read marks, and their reactions.
 ///
 /// # Errors
-/// `RATE_LIMITED` while others take theirs. In the stream: when the database does not answer.
-pub fn own(chat: &Chat, actor: &Actor) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
-    let own = Own { _turn: turn(chat)?, chat: chat.clone(), actor: actor.clone(), part: Own::START, messages: 0 };
-    Ok(stream::try_unfold(own, Own::next))
+/// In the stream: when the database does not answer.
+pub fn own(chat: &Chat, actor: &Actor) -> impl Stream<Item = Result<Lines>> + use<> {
+    let own = Own { chat: chat.clone(), actor: actor.clone(), part: Own::START, messages: 0 };
+    stream::try_unfold(own, Own::next)
 }
 
-/// A copy reads much, for as long as its reader likes: only a few are made at once, so that others go on reading.
-fn turn(chat: &Chat) -> Result<OwnedSemaphorePermit> {
-    const AGAIN: Duration = Duration::from_secs(10);
-    Arc::clone(&chat.exports).try_acquire_owned().map_err(|_| Error::RateLimited { retry_after: AGAIN })
+/// A turn to read a page.
+async fn turn(chat: &Chat) -> Result<SemaphorePermit<'_>> {
+    chat.exports.acquire().await.map_err(Error::internal)
 }
 
 /// How far a copy of what a user left here has come.
 struct Own {
-    _turn: OwnedSemaphorePermit,
     chat: Chat,
     actor: Actor,
     part: OwnPart,
@@ -156,7 +159,7 @@ enum OwnPart {
     /// The room that is looked through from a place of its log on, and those that follow.
     Rooms {
         after: Option<Seq>,
-        rooms: VecDeque<RoomId>,
+        rooms: VecDeque<(RoomId, Seq)>,
     },
     Reactions {
         after: Option<MessageId>,
@@ -169,15 +172,20 @@ impl Own {
     const START: OwnPart = OwnPart::Account;
 
     async fn next(mut self) -> Result<Option<(Lines, Self)>> {
+        if let OwnPart::Done = self.part {
+            return Ok(None);
+        }
         let mut lines = Lines::new();
+        let chat = self.chat.clone();
+        let _turn = turn(&chat).await?;
         self.part = match std::mem::replace(&mut self.part, OwnPart::Done) {
             OwnPart::Account => OwnPart::Rooms { after: None, rooms: self.account(&mut lines).await? },
             OwnPart::Rooms { after, mut rooms } => match rooms.front().copied() {
-                Some(room) => {
+                Some((room, end)) => {
                     if after.is_none() {
                         self.marks(&mut lines, room).await?;
                     }
-                    let after = self.room(&mut lines, room, after.unwrap_or_default()).await?;
+                    let after = self.room(&mut lines, room, after.unwrap_or_default(), end).await?;
                     if after.is_none() {
                         rooms.pop_front();
                     }
@@ -193,13 +201,13 @@ impl Own {
                 line(&mut lines, &json!({"type": "end", "messages": self.messages}))?;
                 OwnPart::Done
             }
-            OwnPart::Done => return Ok(None),
+            OwnPart::Done => OwnPart::Done,
         };
         Ok(Some((lines, self)))
     }
 
-    /// The account, its logins and memberships; answers the rooms it was ever in.
-    async fn account(&self, lines: &mut Lines) -> Result<VecDeque<RoomId>> {
+    /// The account, its logins and memberships; answers the rooms it was ever in, and where their logs end.
+    async fn account(&self, lines: &mut Lines) -> Result<VecDeque<(RoomId, Seq)>> {
         let db = self.chat.db.read();
         let me = user::Entity::find_by_id(self.actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)?;
         line(lines, &json!({"type": "user", "user": account::profile(me, &self.chat.files.links)}))?;
@@ -213,7 +221,15 @@ impl Own {
             .order_by_asc(member::Column::Id)
             .all(db)
             .await?;
-        let rooms = places.iter().map(|place| place.room_id).collect();
+        let ends = room::Entity::find()
+            .select_only()
+            .columns([room::Column::Id, room::Column::LastSeq])
+            .filter(room::Column::Id.is_in(places.iter().map(|place| place.room_id)))
+            .into_tuple()
+            .all(db)
+            .await?;
+        let ends: HashMap<RoomId, Seq> = ends.into_iter().collect();
+        let rooms = places.iter().filter_map(|place| Some((place.room_id, *ends.get(&place.room_id)?))).collect();
         for member in view::members(db, self.chat.reader(self.actor.user_id), places).await? {
             let name = room::Entity::find_by_id(member.room_id).one(db).await?.and_then(|room| room.name);
             line(lines, &json!({"type": "membership", "room_name": name, "member": member}))?;
@@ -237,13 +253,14 @@ impl Own {
     }
 
     /// Their next messages in a room; answers where to go on.
-    async fn room(&mut self, lines: &mut Lines, room: RoomId, after: Seq) -> Result<Option<Seq>> {
+    async fn room(&mut self, lines: &mut Lines, room: RoomId, after: Seq, end: Seq) -> Result<Option<Seq>> {
         let db = self.chat.db.read();
         let me = self.actor.user_id;
         let mine = message::Entity::find()
             .filter(message::Column::RoomId.eq(room))
             .filter(message::Column::SenderId.eq(me))
             .filter(message::Column::Seq.gt(after))
+            .filter(message::Column::Seq.lte(end))
             .order_by_asc(message::Column::Seq)
             .limit(PAGE)
             .all(db)

@@ -59,7 +59,7 @@ use self::{
     view::Reader,
 };
 
-/// Copies that are made at the same time.
+/// Pages of copies that are read at the same time.
 const EXPORTS: usize = 4;
 
 /// What every use case works with.
@@ -73,7 +73,7 @@ pub struct Chat {
     rooms: config::Rooms,
     indexer: Indexer,
     searches: Turns,
-    /// What copies are made by.
+    /// Turns at reading a page of a copy.
     exports: Arc<Semaphore>,
     files: Files,
     sweeper: Sweeper,

@@ -4,7 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::{Chat, catch_up, log::read, room as rooms};
+use super::{
+    Chat, catch_up,
+    log::read,
+    room::{self as rooms, Hearing},
+};
 use crate::{
     auth::Actor,
     bus::Committed,
@@ -20,17 +24,27 @@ use entity::room;
 /// Rooms that one request may ask of, and the most that an answer tells of as joined.
 const ROOMS: usize = 1_000;
 
+/// Bytes that an entry has at the least, as an event.
+const ENTRY_BYTES: usize = 128;
+
 /// Entries read at a time.
 const PAGE: usize = 200;
 
-/// What followed the asker's cursors; which of their rooms have none; and which cursors are of rooms no longer theirs.
+/// What followed the asker's cursors; which of their rooms have none; and which cursors are of rooms no longer theirs. `admit`
+/// is asked, with the most events that there can be, before any is read.
 ///
 /// After `bytes` of events, over all rooms, rooms say `has_more`: an answer is one packet, and waits in memory until its client
 /// has read it.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`, and `RESYNC_REQUIRED` for a cursor ahead of its room.
-pub async fn sync(chat: &Chat, actor: &Actor, request: Sync, bytes: usize) -> Result<Synced> {
+/// `VALIDATION_ERROR`, `RESYNC_REQUIRED` for a cursor ahead of its room, and what `admit` says.
+pub async fn sync(
+    chat: &Chat,
+    actor: &Actor,
+    request: Sync,
+    bytes: usize,
+    admit: impl AsyncFnOnce(usize) -> Result<()>,
+) -> Result<Synced> {
     let limit = request.limit.unwrap_or(200);
     Error::check([
         if (1..=1_000).contains(&limit) {
@@ -46,6 +60,11 @@ pub async fn sync(chat: &Chat, actor: &Actor, request: Sync, bytes: usize) -> Re
     let ids: HashSet<RoomId> = mine.iter().map(|(id, _)| *id).collect();
     let left = request.cursors.keys().filter(|id| !ids.contains(id)).copied().collect();
     let (known, new): (Vec<_>, Vec<_>) = mine.into_iter().partition(|(id, _)| request.cursors.contains_key(id));
+    let missed = |(id, hearing): &(RoomId, Hearing)| {
+        let after = Seq(request.cursors.get(id).copied().unwrap_or_default());
+        usize::try_from(hearing.end.0 - hearing.after(after).0).unwrap_or(0).min(limit)
+    };
+    admit(known.iter().map(missed).sum::<usize>().min(bytes / ENTRY_BYTES)).await?;
     let theirs = request.cursors.iter().filter(|(room, _)| ids.contains(room));
     let times = catch_up::times(chat, &theirs.map(|(room, seq)| (*room, Seq(*seq))).collect()).await?;
     let mut profiles = changed_profiles(chat, actor, &times).await?;

@@ -3,8 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    Auth, Bus, Config, Database, Environment, Limits, Log, Mail, Media, MediaStore, Ops, Realtime, Rooms, Secret,
-    Server,
+    Auth, Bus, Config, Database, Environment, Log, Mail, Media, MediaStore, Ops, Realtime, Rooms, Secret, Server,
 };
 use crate::{bus, mail, telemetry};
 
@@ -21,7 +20,7 @@ const PLACEHOLDERS: &[&str] =
 /// A key, and what is wrong with its value.
 type Problem = (&'static str, String);
 
-struct Check(Vec<Problem>);
+pub(super) struct Check(Vec<Problem>);
 
 impl Check {
     fn that(&mut self, holds: bool, key: &'static str, demand: impl Into<String>) {
@@ -30,7 +29,7 @@ impl Check {
         }
     }
 
-    fn range(&mut self, key: &'static str, value: impl TryInto<u64>, range: &RangeInclusive<u64>) {
+    pub(super) fn range(&mut self, key: &'static str, value: impl TryInto<u64>, range: &RangeInclusive<u64>) {
         let fits = value.try_into().is_ok_and(|value| range.contains(&value));
         self.that(fits, key, format!("must be from {} to {}", range.start(), range.end()));
     }
@@ -109,6 +108,8 @@ impl Server {
         check.range("server.drain_seconds", self.drain_seconds, &(0..=600));
         check.range("server.request_timeout_seconds", self.request_timeout_seconds, &(1..=600));
         check.range("server.body_bytes", self.body_bytes, &(1024..=16 << 20));
+        check.range("server.slow_reader_seconds", self.slow_reader_seconds, &(1..=3600));
+        check.range("server.slow_reader_bytes", self.slow_reader_bytes, &(1..=1 << 30));
     }
 }
 
@@ -171,27 +172,6 @@ fn fit_for_production(key: &Secret) -> Result<(), String> {
         return Err(format!("the same few characters over and over are easily guessed; {ADVICE}"));
     }
     Ok(())
-}
-
-impl Limits {
-    fn check(&self, check: &mut Check) {
-        check.range("limits.auth_per_minute", self.auth_per_minute, &(1..=1_000_000));
-        check.range("limits.auth_per_address", self.auth_per_address, &(1..=1_000_000));
-        check.range("limits.auth_failures_per_account", self.auth_failures_per_account, &(1..=1_000_000));
-        check.range("limits.rest_per_minute", self.rest_per_minute, &(1..=1_000_000));
-        check.range("limits.messages_per_minute", self.messages_per_minute, &(1..=1_000_000));
-        check.range("limits.missed_events_per_minute", self.missed_events_per_minute, &(1_000..=1_000_000_000));
-        check.range("limits.invites_per_minute", self.invites_per_minute, &(1..=1_000_000));
-        check.range("limits.invitations_per_minute", self.invitations_per_minute, &(1..=1_000_000));
-        check.range("limits.uploads_per_minute", self.uploads_per_minute, &(1..=1_000_000));
-        check.range("limits.strangers_per_minute", self.strangers_per_minute, &(1..=1_000_000));
-        check.range("limits.strangers_per_day", self.strangers_per_day, &(1..=1_000_000_000));
-        check.range("limits.groups_per_minute", self.groups_per_minute, &(1..=1_000_000));
-        check.range("limits.groups_per_day", self.groups_per_day, &(1..=1_000_000_000));
-        check.range("limits.typing_interval_ms", self.typing_interval_ms, &(1..=60_000));
-        check.range("limits.sockets_per_user", self.sockets_per_user, &(1..=1_000_000));
-        check.range("limits.handshakes_per_address", self.handshakes_per_address, &(1..=1_000_000));
-    }
 }
 
 impl Realtime {

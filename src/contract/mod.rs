@@ -6,6 +6,7 @@
 pub mod account;
 pub mod audit;
 pub mod ban;
+pub mod catalogue;
 pub mod command;
 pub mod decode;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod search;
 pub mod text;
 pub mod user;
 
+pub use catalogue::ClientEvent;
 pub use entity::{
     AuditAction, AuditId, Erasing, EventKind, HistoryAccess, InvitationId, MediaId, MediaStatus, MemberId, MessageId,
     MessageType, Role, RoomId, RoomType, Seq, SessionId, Timestamp, UserId, Visibility,

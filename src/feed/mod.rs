@@ -25,6 +25,7 @@ use crate::{
     contract::{RoomId, Seq, UserId, event::Ephemeral},
     error::{Error, Result},
     media::link::Links,
+    throttle::Pace,
 };
 
 /// Commands that may wait for one room.
@@ -113,13 +114,15 @@ struct Shared {
     chat: Chat,
     connections: Arc<Connections>,
     rooms: Mutex<HashMap<RoomId, Task>>,
+    /// How often those in a room are told who came and went.
+    pace: Pace,
 }
 
 impl Feed {
     /// A feed that nobody hears yet.
     #[must_use]
-    pub fn new(chat: Chat, connections: Arc<Connections>) -> Self {
-        Self { shared: Arc::new(Shared { chat, connections, rooms: Mutex::new(HashMap::new()) }) }
+    pub fn new(chat: Chat, connections: Arc<Connections>, pace: Pace) -> Self {
+        Self { shared: Arc::new(Shared { chat, connections, rooms: Mutex::new(HashMap::new()), pace }) }
     }
 
     /// Gives a room entries of its log, ascending, without waiting. A room that nobody here hears needs none.

@@ -6,8 +6,11 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use futures_util::{FutureExt, future::pending};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 
 use super::{Attach, Attached, Command, Noted, Owner, Shared};
 use crate::{
@@ -20,6 +23,7 @@ use crate::{
         event::{Encoded, Ephemeral},
     },
     error::{Error, Result},
+    throttle::Throttle,
 };
 
 /// Recent entries kept for replay; what is older is read from the database.
@@ -31,8 +35,16 @@ pub(super) const PAGE: i64 = 500;
 /// Serves a room until nobody hears it.
 pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<Command>, noted: Arc<Noted>) {
     let mut room: Option<Room> = None;
-    while let Some(command) = commands.recv().await {
-        let Some(shared) = owner.upgrade() else { return };
+    loop {
+        let received = tokio::select! {
+            biased;
+            command = commands.recv() => command,
+            () = next_notice(room.as_ref()) => {
+                room.iter_mut().for_each(Room::tell_who_views);
+                continue;
+            }
+        };
+        let (Some(command), Some(shared)) = (received, owner.upgrade()) else { return };
         let opened = match room.take() {
             Some(room) => Ok(room),
             None => Room::open(&shared, id, Arc::clone(&noted)).await,
@@ -43,6 +55,7 @@ pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<C
                     // Nobody may sit in a room that has gone deaf: they come back and catch up.
                     open.cut_all(&shared);
                 }
+                open.tell_who_views();
                 room = Some(open);
             }
             Err(error) => refuse(command, error),
@@ -61,6 +74,14 @@ pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<C
     }
 }
 
+/// Waits until a room has to tell who came or went.
+async fn next_notice(room: Option<&Room>) {
+    match room.and_then(|room| room.viewing.due_at()) {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
 fn refuse(command: Command, error: Error) {
     error.record();
     if let Command::Attach(attach) = command {
@@ -76,6 +97,8 @@ struct Room {
     noted: Arc<Noted>,
     ring: VecDeque<Committed>,
     readers: BTreeMap<ConnectionId, Reader>,
+    /// Who came and went, on the way to the others.
+    viewing: Throttle<UserId, Arc<User>>,
 }
 
 /// A socket that hears the room.
@@ -95,7 +118,8 @@ impl Room {
     async fn open(shared: &Shared, id: RoomId, noted: Arc<Noted>) -> Result<Self> {
         let ends = chat::sync::ends(&shared.chat, vec![id]).await?;
         let delivered = ends.first().map(|(_, end)| *end).ok_or(Error::ROOM_NOT_FOUND)?;
-        Ok(Self { id, delivered, noted, ring: VecDeque::new(), readers: BTreeMap::new() })
+        let viewing = Throttle::new(shared.pace);
+        Ok(Self { id, delivered, noted, ring: VecDeque::new(), readers: BTreeMap::new(), viewing })
     }
 
     async fn handle(&mut self, shared: &Shared, command: Command) {
@@ -260,11 +284,11 @@ impl Room {
         }
     }
 
-    fn tell_who_joined(&self, shared: &Shared, reader: &Reader) {
+    fn tell_who_joined(&mut self, shared: &Shared, reader: &Reader) {
         let user = reader.connection.user.now();
         let is_whole = shared.chat.emails().are_whole(reader.is_contact);
         let user = if is_whole { user } else { Arc::new(User::clone(&user).masked()) };
-        self.tell_others(user.id, &Ephemeral::UserJoined { room_id: self.id, user_id: user.id, user });
+        self.viewing.offer(user.id, true, user, Instant::now());
     }
 
     fn remove(&mut self, shared: &Shared, reader: &Connection) {
@@ -273,7 +297,7 @@ impl Room {
         reader.tell_surely(&Ephemeral::RoomLeft { room_id: self.id, user_id });
         shared.connections.part(self.id, reader);
         if removed.is_shown && !self.shows(user_id) && !shared.connections.is_invisible(user_id) {
-            self.tell_others(user_id, &Ephemeral::UserLeft { room_id: self.id, user_id });
+            self.viewing.offer(user_id, false, reader.user.now(), Instant::now());
         }
     }
 
@@ -285,11 +309,11 @@ impl Room {
     /// Tells the others of somebody who is here and appears offline from now on, or no longer does.
     fn show_or_hide(&mut self, shared: &Shared, user_id: UserId) {
         let mut own = self.readers.values().filter(|reader| reader.is_shown && reader.connection.user.id == user_id);
-        let Some(reader) = own.next() else { return };
+        let Some(reader) = own.next().cloned() else { return };
         if shared.connections.is_invisible(user_id) {
-            self.tell_others(user_id, &Ephemeral::UserLeft { room_id: self.id, user_id });
+            self.viewing.offer(user_id, false, reader.connection.user.now(), Instant::now());
         } else {
-            self.tell_who_joined(shared, reader);
+            self.tell_who_joined(shared, &reader);
         }
     }
 
@@ -308,11 +332,23 @@ impl Room {
         }
     }
 
-    fn tell_others(&self, user: UserId, event: &Ephemeral) {
-        let data = Encoded::new(event);
-        let sockets = self.readers.values().map(|reader| &reader.connection);
-        for socket in sockets.filter(|socket| socket.user.id != user) {
-            socket.tell_encoded(event.name(), &data);
+    /// Tells the others who came and went, as far as it is time to.
+    fn tell_who_views(&mut self) {
+        while let Some((user_id, is_there, user)) = self.viewing.take(Instant::now()) {
+            let room_id = self.id;
+            let event = if is_there {
+                Ephemeral::UserJoined { room_id, user_id, user }
+            } else {
+                Ephemeral::UserLeft { room_id, user_id }
+            };
+            let data = Encoded::new(&event);
+            let sockets = self.readers.values().map(|reader| &reader.connection);
+            let mut told = 0;
+            for socket in sockets.filter(|socket| socket.user.id != user_id) {
+                socket.tell_encoded(event.name(), &data);
+                told += 1;
+            }
+            self.viewing.used(told, Instant::now());
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     chat::{self, export::Lines},
     contract::RoomId,
     error::Result,
+    limits::UnderwayTicket,
 };
 
 /// Take a copy of a room
@@ -36,13 +37,22 @@ use crate::{
     )
 )]
 pub(super) async fn room(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<RoomId>) -> Result<Response> {
+    let ticket = app.limits.export(actor.user_id)?;
     let lines = chat::export::room(&app.chat, &actor, id).await?;
-    Ok(download("room.jsonl", lines))
+    Ok(download("room.jsonl", lines, ticket))
 }
 
-/// Lines as they come, to be saved as a file. What goes wrong in between ends the connection: half a copy is no copy.
-pub(super) fn download(name: &'static str, lines: impl Stream<Item = Result<Lines>> + Send + 'static) -> Response {
-    let body = Body::from_stream(lines.inspect_err(crate::error::Error::record));
+/// Lines as they come, to be saved as a file. What goes wrong in between ends the connection: half a copy is no copy. It counts
+/// among its user's copies until it is read.
+pub(super) fn download(
+    name: &'static str,
+    lines: impl Stream<Item = Result<Lines>> + Send + 'static,
+    ticket: UnderwayTicket,
+) -> Response {
+    let body = Body::from_stream(lines.inspect_err(move |error| {
+        let _held = &ticket;
+        error.record();
+    }));
     let attachment = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).expect("the names are ASCII");
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson")),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::{Bytes, HttpBody},
-    extract::{FromRequest, FromRequestParts, Path, Request, path::ErrorKind, rejection::PathRejection},
+    extract::{FromRequest, FromRequestParts, MatchedPath, Path, Request, path::ErrorKind, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use http_body_util::BodyExt;
@@ -30,7 +30,8 @@ impl FromRequestParts<Arc<App>> for Actor {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let actor = app.auth.authenticate(bearer(&parts.headers).ok_or(Error::UNAUTHORIZED)?).await?;
-        app.limits.rest(actor.user_id).await?;
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        app.limits.request(actor.user_id, parts.method.as_str(), route).await?;
         Ok(actor)
     }
 }

@@ -40,7 +40,6 @@ pub(super) async fn create(
     Id(room_id): Id<RoomId>,
     Body(request): Body<CreateInvitation>,
 ) -> Result<(StatusCode, Json<Invitation>)> {
-    app.limits.invitation(actor.user_id).await?;
     let strangers = chat::invitation::strangers(&app.chat, &actor, room_id, &request).await?;
     app.limits.strangers(actor.user_id, strangers).await?;
     let invitation = chat::invitation::create(&app.chat, &actor, room_id, request).await?;

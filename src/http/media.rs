@@ -68,7 +68,6 @@ pub(super) async fn upload(
     actor: Actor,
     Form(mut form): Form,
 ) -> Result<(StatusCode, Json<Media>)> {
-    app.limits.upload(actor.user_id).await?;
     let (mut file, mut room_id) = (None, None);
     while let Some(part) = form.next_field().await.map_err(|error| refused(&error))? {
         match part.name() {
@@ -157,7 +156,6 @@ pub(super) async fn begin(
     actor: Actor,
     Query(query): Query<DirectUploadQuery>,
 ) -> Result<Json<DirectUpload>> {
-    app.limits.upload(actor.user_id).await?;
     chat::media::reserve(&app.chat, &actor, query).await.map(Json)
 }
 

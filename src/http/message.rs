@@ -50,7 +50,6 @@ pub(super) async fn send(
     headers: HeaderMap,
     Body(mut request): Body<SendMessage>,
 ) -> Result<(StatusCode, Json<Message>)> {
-    app.limits.message(actor.user_id).await?;
     request.client_msg_id = client_msg_id(&headers, request.client_msg_id)?;
     let sent = chat::message::send(&app.chat, &actor, request).await?;
     let status = if sent.duplicate { StatusCode::OK } else { StatusCode::CREATED };

@@ -39,7 +39,8 @@ pub(super) async fn mark(
     Id(room_id): Id<RoomId>,
     Body(request): Body<MarkRead>,
 ) -> Result<Json<ReadMark>> {
-    chat::receipt::mark(&app.chat, &actor, room_id, request).await.map(Json)
+    let admit = |step| app.limits.mark_by_request(actor.user_id, step);
+    chat::receipt::mark(&app.chat, &actor, room_id, request, admit).await.map(Json)
 }
 
 /// Who has read a message

@@ -122,7 +122,8 @@ pub(super) async fn deactivate(
     responses((status = 200, description = "A copy", body = String, content_type = "application/x-ndjson"))
 )]
 pub(super) async fn export(State(app): State<Arc<App>>, actor: Actor) -> Result<Response> {
-    Ok(super::export::download("my-data.jsonl", chat::export::own(&app.chat, &actor)?))
+    let ticket = app.limits.export(actor.user_id)?;
+    Ok(super::export::download("my-data.jsonl", chat::export::own(&app.chat, &actor), ticket))
 }
 
 /// Find people

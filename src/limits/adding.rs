@@ -1,14 +1,8 @@
 //! How many groups somebody may open, and how many people they may bring into rooms who do not know them.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::time::{Duration, Instant};
 
-use governor::{
-    Quota as Rate, RateLimiter,
-    clock::{Clock, DefaultClock},
-    state::keyed::DefaultKeyedStateStore,
-};
-
-use super::{Limits, MINUTE, limited};
+use super::{Limits, MINUTE, bucket::Bucket, limited, shared::Take};
 use crate::{config, contract::UserId, error::Result};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -24,9 +18,7 @@ pub(super) struct Adding {
 #[derive(Debug)]
 struct Allowance {
     name: &'static str,
-    limit: u32,
-    span: Duration,
-    buckets: RateLimiter<UserId, DefaultKeyedStateStore<UserId>, DefaultClock>,
+    bucket: Bucket<UserId>,
 }
 
 impl Adding {
@@ -44,20 +36,16 @@ impl Adding {
     }
 
     /// Forgets who has been quiet.
-    pub(super) fn sweep(&self) {
+    pub(super) fn sweep(&self, now: Instant) {
         for allowance in self.strangers.iter().chain(&self.groups) {
-            allowance.buckets.retain_recent();
-            allowance.buckets.shrink_to_fit();
+            allowance.bucket.sweep(now);
         }
     }
 }
 
 impl Allowance {
     fn new(name: &'static str, limit: u32, span: Duration) -> Self {
-        let burst = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
-        // The settings are checked: a span divided by a limit is not nothing.
-        let rate = Rate::with_period(span / burst.get()).unwrap_or(Rate::per_minute(burst)).allow_burst(burst);
-        Self { name, limit, span, buckets: RateLimiter::keyed(rate) }
+        Self { name, bucket: Bucket::over(limit, span) }
     }
 }
 
@@ -82,27 +70,24 @@ impl Limits {
 
     /// The minute is asked before the day: what the minute refuses costs the day nothing.
     async fn allow(&self, allowances: &[Allowance], user: UserId, count: usize) -> Result<()> {
-        let Some(count) = NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX)) else { return Ok(()) };
-        for allowance in allowances {
-            self.take(allowance, user, count).await?;
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        for allowance in allowances.iter().filter(|_| count > 0) {
+            self.charge(allowance, user, count).await?;
         }
         Ok(())
     }
 
-    async fn take(&self, allowance: &Allowance, user: UserId, count: NonZeroU32) -> Result<()> {
-        let Allowance { name, limit, span, buckets } = allowance;
-        if count.get() > *limit {
-            return Err(limited(*span));
+    async fn charge(&self, allowance: &Allowance, user: UserId, count: u32) -> Result<()> {
+        let Allowance { name, bucket } = allowance;
+        if count > bucket.burst() {
+            return Err(limited(bucket.span()));
         }
         if let Some(shared) = &self.shared
-            && let Some(taken) = shared.bucket(&format!("{name}:{user}"), *limit, *span, count.get()).await
+            && let Some(taken) =
+                shared.bucket(&format!("{name}:{user}"), (bucket.burst(), bucket.span()), count, Take::All).await
         {
-            return taken.map_err(limited);
+            return taken.map(drop).map_err(limited);
         }
-        match buckets.check_key_n(&user, count) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(until)) => Err(limited(until.wait_time_from(DefaultClock::default().now()))),
-            Err(_) => Err(limited(*span)),
-        }
+        bucket.take(user, count, Instant::now()).map_err(limited)
     }
 }

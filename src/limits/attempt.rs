@@ -138,7 +138,7 @@ impl Limits {
     }
 
     /// Takes back the latest charge of a window.
-    async fn give_back<K: Eq + Hash>(&self, own: &Window<K>, key: K, name: impl FnOnce() -> String) {
+    pub(super) async fn give_back<K: Eq + Hash>(&self, own: &Window<K>, key: K, name: impl FnOnce() -> String) {
         if let Some(shared) = &self.shared
             && shared.give_back(&name()).await
         {

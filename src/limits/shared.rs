@@ -60,17 +60,27 @@ redis.call('ZPOPMAX', KEYS[1])
 return 1
 ";
 
-/// A token bucket, as the time at which it will be full (the generic cell rate algorithm, ITU-T I.371). Answers in how many
-/// milliseconds as many tokens will be there; 0 when they were taken.
+/// A token bucket, as the time at which it will be full (the generic cell rate algorithm, ITU-T I.371). Takes all tokens or
+/// none, or as many as there are, or gives some back; answers in how many milliseconds there will be enough, and how many
+/// were taken.
 const BUCKET: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
-local limit, span, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local full = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or now), now), now + span) + cost * span / limit
+local burst, span, tokens, mode = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local token = span / burst
+local full = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or now), now), now + span)
+if mode == 'back' then
+  tokens = -tokens
+elseif mode == 'some' then
+  local there = math.floor((span - (full - now)) / token + 0.001)
+  tokens = math.min(tokens, math.max(there, 0))
+end
+full = full + tokens * token
 local wait = full - span - now
-if wait > 0 then return math.ceil(wait) end
-redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.ceil(full - now))
-return 0
+if mode == 'all' and wait > 0.001 then return {math.ceil(wait), 0} end
+if full <= now then redis.call('DEL', KEYS[1])
+else redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.ceil(full - now)) end
+return {0, tokens}
 ";
 
 /// The sockets of a user on each node, as `count:end:since`: how many, until when that counts, and since when the one is silent
@@ -124,6 +134,17 @@ end
 return {evicted, here}
 ";
 
+/// How tokens change hands.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Take {
+    /// All that are asked for, or none.
+    All,
+    /// As many as are there.
+    UpTo,
+    /// They were taken before and not needed.
+    Back,
+}
+
 /// What the nodes count together.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -174,19 +195,25 @@ impl Shared {
         format!("{}:{}", self.redis.node(), self.counter.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Takes `cost` tokens of `key`'s bucket, which fills in a span, or says how long to wait. Nothing when Redis does not
-    /// answer.
+    /// Takes tokens of `key`'s bucket, which has `burst` of them when it is full and fills in a span; answers how many were
+    /// taken, or how long to wait. Nothing when Redis does not answer.
     pub(super) async fn bucket(
         &self,
         key: &str,
-        limit: u32,
-        span: Duration,
-        cost: u32,
-    ) -> Option<Result<(), Duration>> {
+        (burst, span): (u32, Duration),
+        tokens: u32,
+        take: Take,
+    ) -> Option<Result<u32, Duration>> {
+        let mode = match take {
+            Take::All => "all",
+            Take::UpTo => "some",
+            Take::Back => "back",
+        };
         let mut question = self.bucket.prepare_invoke();
-        question.key(format!("parlour:bucket:{key}")).arg(limit).arg(millis(span)).arg(cost);
-        let wait: u64 = self.ask(&question).await?;
-        Some(if wait == 0 { Ok(()) } else { Err(Duration::from_millis(wait)) })
+        question.key(format!("parlour:bucket:{key}")).arg(burst).arg(millis(span)).arg(tokens).arg(mode);
+        let (wait, taken): (u64, i64) = self.ask(&question).await?;
+        let taken = u32::try_from(taken).unwrap_or(0);
+        Some(if wait == 0 { Ok(taken) } else { Err(Duration::from_millis(wait)) })
     }
 
     /// Counts the sockets of a user here, besides those on other nodes. Nothing when Redis does not answer.

@@ -1,5 +1,7 @@
 use super::*;
-use crate::contract::ErrorCode;
+use crate::contract::{ClientEvent, ErrorCode};
+
+const MESSAGE: Option<ClientEvent> = Some(ClientEvent::SendMessage);
 
 fn limits() -> Limits {
     Limits::new(&Config::defaults(), None)
@@ -75,15 +77,15 @@ async fn one_ipv6_network_is_one_address() {
 async fn a_request_knows_what_it_was_charged() {
     let limits = limits();
     let (user, other) = (UserId::new(), UserId::new());
-    let (_, quota) = Limits::observe(limits.rest(user)).await;
+    let (_, quota) = Limits::observe(limits.request(user, "GET", "/api/users/me")).await;
     assert_eq!(quota, Some(Quota { limit: 100, remaining: 99, reset: MINUTE }));
     for _ in 0..99 {
-        limits.rest(user).await.unwrap();
+        limits.request(user, "GET", "/api/users/me").await.unwrap();
     }
-    let (refusal, quota) = Limits::observe(limits.rest(user)).await;
+    let (refusal, quota) = Limits::observe(limits.request(user, "GET", "/api/users/me")).await;
     assert!(refused(&refusal));
     assert_eq!(quota.map(|quota| quota.remaining), Some(0));
-    assert!(limits.rest(other).await.is_ok());
+    assert!(limits.request(other, "GET", "/api/users/me").await.is_ok());
     assert_eq!(Limits::observe(async {}).await.1, None);
 }
 
@@ -92,10 +94,10 @@ async fn the_thirty_first_message_is_refused() {
     let limits = limits();
     let user = UserId::new();
     for _ in 0..30 {
-        assert!(limits.message(user).await.is_ok());
+        assert!(limits.event(user, MESSAGE).await.is_ok());
     }
-    assert!(refused(&limits.message(user).await));
-    assert!(limits.message(UserId::new()).await.is_ok());
+    assert!(refused(&limits.event(user, MESSAGE).await));
+    assert!(limits.event(UserId::new(), MESSAGE).await.is_ok());
 }
 
 #[tokio::test]
@@ -105,8 +107,50 @@ async fn switched_off_they_refuse_nothing() {
     let limits = Limits::new(&config, None);
     let (address, user) = (IpAddr::from([192, 0, 2, 1]), UserId::new());
     for _ in 0..1000 {
-        assert!(tries(&limits, "192.0.2.1", "ada", Err(WRONG)).await && limits.message(user).await.is_ok());
+        assert!(tries(&limits, "192.0.2.1", "ada", Err(WRONG)).await && limits.event(user, MESSAGE).await.is_ok());
         assert!(limits.handshake(address).is_ok());
-        assert_eq!(limits.rest(user).await.unwrap(), None);
+        assert!(limits.request(user, "POST", "/api/chat/messages").await.is_ok());
+        assert_eq!(limits.take_up_to(Budget::Missed, user, 1_000_000).await, 1_000_000);
     }
+}
+
+#[tokio::test]
+async fn a_message_over_rest_costs_a_request_and_a_message() {
+    let limits = limits();
+    let user = UserId::new();
+    for _ in 0..30 {
+        limits.request(user, "POST", "/api/chat/messages").await.unwrap();
+    }
+    assert!(refused(&limits.request(user, "POST", "/api/chat/messages").await));
+    assert!(refused(&limits.event(user, MESSAGE).await), "one budget for both transports");
+    assert!(limits.request(user, "GET", "/api/chat/messages").await.is_ok());
+}
+
+#[tokio::test]
+async fn every_event_is_refused_in_the_end() {
+    let events = ClientEvent::ALL.iter().copied().map(Some).chain([None]);
+    for event in events {
+        let (limits, user) = (limits(), UserId::new());
+        let mut tries = 0;
+        while limits.event(user, event).await.is_ok() {
+            tries += 1;
+            assert!(tries < 10_000, "{event:?} costs nothing");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_needed_is_given_back() {
+    let limits = limits();
+    let user = UserId::new();
+    assert_eq!(limits.take_up_to(Budget::Missed, user, 15_000).await, 15_000);
+    assert!(refused(&limits.take(Budget::Missed, user, 6_000).await));
+    limits.refund(Budget::Missed, user, 14_000).await;
+    assert!(limits.take(Budget::Missed, user, 19_000).await.is_ok());
+    for _ in 0..100 {
+        limits.take(Budget::Requests, user, 1).await.unwrap();
+    }
+    limits.refund(Budget::Requests, user, 1).await;
+    assert!(limits.take(Budget::Requests, user, 1).await.is_ok());
+    assert!(refused(&limits.take(Budget::Requests, user, 1).await));
 }

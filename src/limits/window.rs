@@ -98,6 +98,9 @@ mod tests {
         ] {
             assert_eq!(window.take(key, at(seconds)), expected, "{key} at {seconds} s");
         }
+        window.take("ada", at(201)).unwrap();
+        window.give_back(&"ada");
+        assert_eq!(window.take("ada", at(202)), quota(0, 58), "what was given back is free again");
         window.sweep(at(230));
         assert_eq!(window.charged.lock().keys().copied().collect::<Vec<_>>(), ["ada"]);
     }

@@ -1,6 +1,11 @@
-//! Every event that a client may emit, on one page.
+//! Every event that a client may emit, on one page. Each is charged before its work ([`charge`]); what that costs is on another
+//! page, `limits/price.rs`.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use serde::{
@@ -14,17 +19,18 @@ use super::{packet::Reply, session::Session};
 use crate::{
     chat::{self, log::Answer},
     contract::{
-        ErrorCode, Seq,
+        ClientEvent, ErrorCode, Seq,
         command::{
             Authenticate, Authenticated, ChangeReaction, DeleteMessage, Done, EditMessage, EditedMessage, GetPresence,
             JoinRoom, JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage,
-            Typing,
+            Sync, Synced, Typing,
         },
         decode,
         event::Encoded,
         message::SendMessage,
     },
     error::{Error, Result},
+    limits::Budget,
 };
 
 /// How long a joining may replay what was missed.
@@ -49,59 +55,65 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
         [only] => Ok(*only),
         _ => Err(Error::field("payload", "count", "this event takes one payload")),
     };
+    let known = ClientEvent::named(event);
+    charge(session, known, arguments).await?;
+    let Some(event) = known else {
+        return Err(Error::Refused(ErrorCode::UnknownEvent, "there is no such event"));
+    };
     match event {
-        "join_room" => now(join_room(session, read(payload()?)?).await?),
-        "leave_room" => now(leave_room(session, read(payload()?)?).await),
-        "send_message" => send_message(session, payload()?).await,
-        "edit_message" | "message_edited" => now(edit_message(session, read(payload()?)?).await?),
-        "delete_message" | "message_deleted" => {
+        ClientEvent::JoinRoom => now(join_room(session, read(payload()?)?).await?),
+        ClientEvent::LeaveRoom => now(leave_room(session, read(payload()?)?).await),
+        ClientEvent::SendMessage => send_message(session, payload()?).await,
+        ClientEvent::EditMessage => now(edit_message(session, read(payload()?)?).await?),
+        ClientEvent::DeleteMessage => {
             let DeleteMessage { message_id } = read(payload()?)?;
-            count_change(session).await?;
             now(chat::message::delete(&session.app.chat, &session.actor, message_id).await?)
         }
-        "add_reaction" => {
+        ClientEvent::AddReaction => {
             let ChangeReaction { message_id, emoji } = read(payload()?)?;
-            count_change(session).await?;
             now(chat::reaction::add(&session.app.chat, &session.actor, message_id, &emoji).await?)
         }
-        "remove_reaction" => {
+        ClientEvent::RemoveReaction => {
             let ChangeReaction { message_id, emoji } = read(payload()?)?;
-            count_change(session).await?;
             now(chat::reaction::remove(&session.app.chat, &session.actor, message_id, &emoji).await?)
         }
-        "typing" => now(typing(session, read(payload()?)?).await?),
-        "stop_typing" => now(typing(session, Typing { is_typing: Some(false), ..read(payload()?)? }).await?),
-        "mark_as_read" => {
+        ClientEvent::Typing => now(typing(session, read(payload()?)?).await?),
+        ClientEvent::StopTyping => now(typing(session, Typing { is_typing: Some(false), ..read(payload()?)? }).await?),
+        ClientEvent::MarkAsRead => {
             let MarkAsRead { room_id, mark } = read(payload()?)?;
-            now(chat::receipt::mark(&session.app.chat, &session.actor, room_id, mark).await?)
+            let (app, user) = (&session.app, session.actor.user_id);
+            let admit = |step| app.limits.mark(user, step);
+            now(chat::receipt::mark(&app.chat, &session.actor, room_id, mark, admit).await?)
         }
-        "sync" => {
-            let synced = chat::sync::sync(
-                &session.app.chat,
-                &session.actor,
-                read(payload()?)?,
-                session.connection.answer_bytes(),
-            )
-            .await?;
-            let events = synced.rooms.iter().map(|room| room.events.len()).sum();
-            session.app.limits.missed(session.actor.user_id, events).await?;
-            now(synced)
-        }
-        "get_presence" => now(get_presence(session, read(payload()?)?).await?),
-        "set_status" => {
+        ClientEvent::Sync => now(sync(session, read(payload()?)?).await?),
+        ClientEvent::GetPresence => now(get_presence(session, read(payload()?)?).await?),
+        ClientEvent::SetStatus => {
             let SetStatus { status } = read(payload()?)?;
             session.app.presences.choose(session.actor.user_id, status).await;
             now(Done {})
         }
-        "authenticate" => now(authenticate(session, read(payload()?)?).await?),
-        "ping" => Ok(Handled::Echo(Encoded::new(&arguments.first().copied().unwrap_or(RawValue::NULL)))),
-        _ => Err(Error::Refused(ErrorCode::UnknownEvent, "there is no such event")),
+        ClientEvent::Authenticate => now(authenticate(session, read(payload()?)?).await?),
+        ClientEvent::Ping => Ok(Handled::Echo(Encoded::new(&arguments.first().copied().unwrap_or(RawValue::NULL)))),
     }
 }
 
-/// A change counts as the REST request does that makes the same change.
-async fn count_change(session: &Session) -> Result<()> {
-    session.app.limits.rest(session.actor.user_id).await.map(|_| ())
+/// Charges an event to its user, whatever comes of it.
+async fn charge(session: &Session, event: Option<ClientEvent>, arguments: &[&RawValue]) -> Result<()> {
+    let (limits, user) = (&session.app.limits, session.actor.user_id);
+    let is_stored = event == Some(ClientEvent::SendMessage)
+        && matches!(arguments, [only] if read(only).is_ok_and(|Named { message_id }| message_id.is_some()));
+    if is_stored {
+        // Nothing is said by it: the message was charged when it was stored.
+        limits.event(user, None).await?;
+        return limits.take(Budget::Lookups, user, 1).await;
+    }
+    limits.event(user, event).await
+}
+
+/// Tells the notice of a stored message from a message to store.
+#[derive(Deserialize)]
+struct Named {
+    message_id: Option<IgnoredAny>,
 }
 
 fn read<T: DeserializeOwned>(payload: &RawValue) -> Result<T> {
@@ -122,13 +134,15 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
     let hearing = chat::room::may_hear(&app.chat, session.actor.user_id, room_id).await?;
     session.may_join_another(room_id)?;
     let after = after_seq.map(|after| hearing.after(Seq(after)));
-    if let Some(after) = after {
-        let missed = usize::try_from(hearing.end.0 - after.0).unwrap_or(0).min(limit);
-        app.limits.missed(session.actor.user_id, missed).await?;
-    }
+    let missed = after.map_or(0, |after| hearing.missed(after, limit));
+    let user = session.actor.user_id;
+    app.limits.take(Budget::Missed, user, missed).await?;
     // A client that fetches slowly is told to page through the rest before its event has taken too long.
     let until = std::time::Instant::now() + REPLAY;
-    let attached = app.feed.attach_by(&session.connection, room_id, after, hearing, (limit, Some(until))).await?;
+    let attached = app.feed.attach_by(&session.connection, room_id, after, hearing, (limit, Some(until))).await;
+    let replayed = attached.as_ref().map_or(0, |attached| attached.replayed);
+    app.limits.refund(Budget::Missed, user, missed.saturating_sub(replayed)).await;
+    let attached = attached?;
     app.typing.show_to(room_id, &session.connection);
     if let Some(after) = after {
         let cursors = HashMap::from([(room_id, after)]);
@@ -138,6 +152,25 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
     Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
 }
 
+/// Charged with the most that the answer can have, before any of it is read; what it has not is given back.
+async fn sync(session: &Session, request: Sync) -> Result<Synced> {
+    let (app, user) = (&session.app, session.actor.user_id);
+    // One in advance: with nothing left, a question costs us nothing.
+    app.limits.take(Budget::Missed, user, 1).await?;
+    let charged = AtomicUsize::new(1);
+    let bytes = session.connection.answer_bytes();
+    let synced = chat::sync::sync(&app.chat, &session.actor, request, bytes, async |most| {
+        let more = most.saturating_sub(1);
+        app.limits.take(Budget::Missed, user, more).await?;
+        charged.fetch_add(more, Ordering::Relaxed);
+        Ok(())
+    })
+    .await;
+    let read = synced.iter().flat_map(|synced| &synced.rooms).map(|room| room.events.len()).sum();
+    app.limits.refund(Budget::Missed, user, charged.into_inner().saturating_sub(read)).await;
+    synced
+}
+
 async fn leave_room(session: &Session, LeaveRoom { room_id }: LeaveRoom) -> LeftRoom {
     session.app.feed.detach(session.connection.id, room_id).await;
     session.app.typing.left(room_id, session.connection.id);
@@ -145,11 +178,6 @@ async fn leave_room(session: &Session, LeaveRoom { room_id }: LeaveRoom) -> Left
 }
 
 async fn send_message(session: &Session, payload: &RawValue) -> Result<Handled> {
-    /// Tells the notice of a stored message from a message to store.
-    #[derive(Deserialize)]
-    struct Named {
-        message_id: Option<IgnoredAny>,
-    }
     let (app, actor) = (&session.app, &session.actor);
     if let Named { message_id: Some(_) } = read(payload)? {
         let StoredMessage { room_id, message_id } = read(payload)?;
@@ -157,7 +185,6 @@ async fn send_message(session: &Session, payload: &RawValue) -> Result<Handled> 
         return now(SentMessage { message, duplicate: true });
     }
     let request: SendMessage = read(payload)?;
-    app.limits.message(actor.user_id).await?;
     let answer = chat::message::submit(&app.chat, actor, request)?;
     Ok(Handled::Later(Box::new(move |event, reply, by| Box::pin(answer_later(answer, event, reply, by)))))
 }
@@ -169,7 +196,6 @@ async fn answer_later(answer: Answer, event: String, reply: Reply, by: Instant) 
 
 async fn edit_message(session: &Session, request: EditMessage) -> Result<EditedMessage> {
     let EditMessage { message_id, content } = request;
-    count_change(session).await?;
     let message = chat::message::edit(&session.app.chat, &session.actor, message_id, content).await?;
     Ok(EditedMessage { message })
 }

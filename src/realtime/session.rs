@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
 
 use super::{
@@ -32,6 +32,7 @@ use crate::{
         text,
     },
     error::{Error, Result},
+    limits::Budget,
     media::{link::Links, origin::Origin},
 };
 
@@ -40,6 +41,9 @@ const PIPELINE: usize = 1024;
 
 /// How long an event may take from when it came; a change that was begun goes on, but its client is not kept waiting.
 pub(super) const PATIENCE: Duration = Duration::from_secs(9);
+
+/// How long a socket waits after an event that was too many. With a full inbox of them, still less than [`PATIENCE`].
+const REFUSED_PAUSE: Duration = Duration::from_millis(2);
 
 /// Rooms that a socket joins by itself when it asks for all.
 const ALL_ROOMS: usize = 1_000;
@@ -162,7 +166,8 @@ impl Session {
         self.app.presences.arrive(user).await;
 
         let heard: HashMap<RoomId, Hearing> = rooms.iter().copied().collect();
-        let mut budget = self.app.config.realtime.replay_total;
+        let asked = guest.handshake.cursors.iter().filter_map(|(room, after)| Some((*heard.get(room)?, Seq(*after))));
+        let mut budget = self.granted(asked).await;
         for (room, after) in &guest.handshake.cursors {
             match self.catch_up(*room, heard.get(room).copied(), Seq(*after), budget).await {
                 Ok(replayed) => budget = budget.saturating_sub(replayed),
@@ -173,6 +178,7 @@ impl Session {
                 Err(error) => return Err(error),
             }
         }
+        self.app.limits.refund(Budget::Missed, user, budget).await;
         let cursors: HashMap<RoomId, Seq> =
             guest.handshake.cursors.iter().map(|(room, seq)| (*room, Seq(*seq))).collect();
         let mut times = chat::catch_up::times(&self.app.chat, &cursors).await?;
@@ -181,15 +187,21 @@ impl Session {
             let others: Vec<(RoomId, Hearing)> = others.collect();
             let new =
                 if cursors.is_empty() { HashSet::new() } else { self.show_new_rooms(guest, &others, &times).await? };
+            let asked = others.iter().filter(|(room, _)| new.contains(room));
+            let mut budget = self.granted(asked.map(|(_, hearing)| (*hearing, Seq::ZERO))).await;
             for (room, hearing) in others {
-                let after = if new.contains(&room) { Some(Seq::ZERO) } else { guest.rooms.get(&room).copied() };
-                match self.attach(room, after, hearing, budget).await {
-                    Ok(replayed) if new.contains(&room) => budget = budget.saturating_sub(replayed),
+                let is_new = new.contains(&room);
+                // What was said since the client came to the door was not missed.
+                let after = if is_new { Some(Seq::ZERO) } else { guest.rooms.get(&room).copied() };
+                let limit = if is_new { budget } else { self.app.config.realtime.replay_total };
+                match self.attach(room, after, hearing, limit).await {
+                    Ok(replayed) if is_new => budget = budget.saturating_sub(replayed),
                     Ok(_) => {}
                     Err(error) if matches!(error.code(), ErrorCode::RoomNotFound | ErrorCode::TooManyRooms) => {}
                     Err(error) => return Err(error),
                 }
             }
+            self.app.limits.refund(Budget::Missed, user, budget).await;
         }
         times.retain(|room, _| self.connection.has_joined(*room));
         self.tell_missed(&cursors, &times).await
@@ -203,6 +215,14 @@ impl Session {
         for (room, hearing) in rooms.iter().filter(|(room, _)| !known.contains(room)) {
             delivery.gain(user, *room, hearing.joined);
         }
+    }
+
+    /// How many missed events this connection is given back of those that follow these places: as many as its user has not used
+    /// up. Rooms for which it is not enough are announced instead.
+    async fn granted(&self, places: impl Iterator<Item = (Hearing, Seq)>) -> usize {
+        let config = &self.app.config.realtime;
+        let asked = places.map(|(hearing, after)| hearing.missed(hearing.after(after), config.replay_events)).sum();
+        self.app.limits.take_up_to(Budget::Missed, self.actor.user_id, config.replay_total.min(asked)).await
     }
 
     /// Joins a room where the client's cursor stands; answers how many events were replayed.
@@ -250,8 +270,9 @@ impl Session {
         }
         let (event, payload) = match packet.read() {
             Ok(read) => read,
-            Err(error) => {
-                reply.send::<()>("", Err(error));
+            Err(malformed) => {
+                let charged = self.app.limits.event(self.actor.user_id, None).await;
+                reply.send::<()>("", Err(charged.err().unwrap_or(malformed)));
                 return None;
             }
         };
@@ -272,7 +293,14 @@ impl Session {
             Ok(Handled::Now(data)) => reply.send(&event, Ok(data)),
             Ok(Handled::Echo(data)) => reply.echo(&event, &data, packet.attachments()),
             Ok(Handled::Later(answer)) => return Some(answer(event, reply, by)),
-            Err(error) => reply.send::<()>(&event, Err(error)),
+            Err(error) => {
+                let is_limited = error.code() == ErrorCode::RateLimited;
+                reply.send::<()>(&event, Err(error));
+                if is_limited {
+                    // Who does not wait by themselves is made to, or refusing would be what keeps the server busy.
+                    sleep(REFUSED_PAUSE).await;
+                }
+            }
         }
         None
     }

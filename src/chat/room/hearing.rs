@@ -102,6 +102,14 @@ impl Hearing {
         Self { end: room.last_seq, joined: place.joined_seq, reads_from, participates, is_contact }
     }
 
+    /// How many entries are read to replay what follows `after`, which [`Self::after`] gave. None of more than `limit`: those are
+    /// announced, and not replayed.
+    #[must_use]
+    pub fn missed(&self, after: Seq, limit: usize) -> usize {
+        let missed = usize::try_from(self.end.0 - after.0).unwrap_or(0);
+        if missed > limit { 0 } else { missed }
+    }
+
     /// What follows `after` and may be read follows this.
     #[must_use]
     pub fn after(&self, after: Seq) -> Seq {

@@ -36,14 +36,19 @@ pub async fn rest(
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
-    // A page of messages shows many pictures: their addresses prove that they may be loaded. Guesses at them count.
+    // A page of messages shows many pictures: their addresses prove that they may be loaded, which has a limit of its own. Guesses
+    // at them count as requests.
     let is_signed = request.uri().path().starts_with(link::PATH)
         && request.uri().query().is_some_and(|query| query.contains("signature="));
     // A file that is sent to a signed address is charged to where it comes from: no token counts there.
     let is_sent = request.method() == Method::PUT && request.uri().path().starts_with(link::UPLOAD_PATH);
-    let claims_right = is_signed || (request.headers().contains_key(header::AUTHORIZATION) && !is_sent);
+    let is_open = is_sent || is_open(request.uri().path());
+    let claims_right = is_signed || (request.headers().contains_key(header::AUTHORIZATION) && !is_open);
     let (mut response, quota) = Limits::observe(async {
         if !claims_right && let Err(error) = app.limits.rest_by_address(address).await {
+            return problem::respond(&error);
+        }
+        if is_signed && let Err(error) = app.limits.load(address) {
             return problem::respond(&error);
         }
         let response = next.run(request).await;
@@ -63,6 +68,11 @@ pub async fn rest(
         describe(&mut response, quota);
     }
     response
+}
+
+/// Whether a route asks nobody who they are: a token would count for nothing there.
+fn is_open(path: &str) -> bool {
+    path.strip_prefix("/api/auth/").is_some_and(|rest| rest != "me" && !rest.ends_with("logout"))
 }
 
 fn describe(response: &mut Response, quota: Quota) {

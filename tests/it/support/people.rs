@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    Reply, Server, Socket, Transport, int, list,
+    Reply, SOON, Server, Socket, Transport, int, list,
     rest::{Request, Site},
     server::Settings,
     socket::Refusal,
@@ -41,6 +41,13 @@ impl App {
     pub(crate) async fn start_again(&mut self) {
         self.server.start_again().await;
         self.site.moved_to(self.server.addr());
+    }
+
+    /// Starts the node again with the limits that users get: who is here by then was made without them.
+    pub(crate) async fn limit(&mut self) {
+        self.server.stop(SOON * 2).await;
+        self.server.set("PARLOUR__LIMITS__ENABLED", "true");
+        self.start_again().await;
     }
 
     /// Somebody with an account, signed in.

@@ -112,6 +112,14 @@ impl Request {
         Ok(Reply { what: self.what, status, headers, body })
     }
 
+    /// The head of an answer whose body is taken later.
+    pub(crate) async fn begin(self) -> reqwest::Response {
+        match self.builder.timeout(SOON * 6).send().await {
+            Ok(response) => response,
+            Err(error) => panic!("{}: {error:?}", self.what),
+        }
+    }
+
     /// The answer as bytes, whatever its status.
     pub(crate) async fn load(self) -> Loaded {
         let what = self.what.clone();

@@ -200,6 +200,11 @@ impl Server {
         self.readers.extend(readers);
     }
 
+    /// Changes a setting, from the next start on.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.settings = self.settings.clone().with(key, value);
+    }
+
     /// Everything the node has written so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().expect("no reader panics").clone()

@@ -1,0 +1,115 @@
+//! How fast an answer has to be read. Who reads slower has the connection ended: what is not read yet waits in our memory, or
+//! keeps a file open.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use axum::{
+    BoxError,
+    body::{Body, Bytes},
+    extract::{ConnectInfo, Request, State},
+    middleware::Next,
+    response::Response,
+};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::sleep;
+
+use crate::{app::App, config::SlowReader, listener::ConnInfo, listener::KillSwitch};
+
+/// Bytes of an answer that nobody has to look after: the kernel takes as many at once.
+const SMALL: u64 = 64 * 1024;
+
+/// Watches whether the answer is read.
+pub async fn watch(
+    State(app): State<Arc<App>>,
+    ConnectInfo(connection): ConnectInfo<ConnInfo>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    if response.body().size_hint().exact().is_some_and(|size| size <= SMALL) {
+        return response;
+    }
+    let progress = Arc::new(Progress::default());
+    tokio::spawn(look(Arc::clone(&progress), connection.kill, app.config.server.slow_reader()));
+    response.map(|body| Body::new(Watched { body, progress }))
+}
+
+/// How far an answer has come.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Bytes that were handed to the connection.
+    given: AtomicU64,
+    /// It is for us to go on, not for the reader.
+    is_ours: AtomicBool,
+    /// There is no more to give.
+    ended: AtomicBool,
+}
+
+/// Ends the connection when too little of the answer goes out in a while in which we had some to give.
+async fn look(progress: Arc<Progress>, connection: KillSwitch, slow: SlowReader) {
+    let start = connection.written();
+    let mut before = start;
+    loop {
+        sleep(slow.span).await;
+        let written = connection.written();
+        let is_out =
+            progress.ended.load(Ordering::Acquire) && written - start >= progress.given.load(Ordering::Acquire);
+        if is_out || !connection.is_connected() {
+            return;
+        }
+        if written - before < slow.bytes && !progress.is_ours.load(Ordering::Acquire) {
+            tracing::info!(bytes = written - before, "an answer is read too slowly; ending its connection");
+            metrics::counter!("parlour_slow_readers_cut_total").increment(1);
+            connection.kill();
+            return;
+        }
+        before = written;
+    }
+}
+
+/// A body that tells how far it has come.
+struct Watched {
+    body: Body,
+    progress: Arc<Progress>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        self.progress.is_ours.store(true, Ordering::Release);
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.progress.is_ours.store(false, Ordering::Release);
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.progress.given.fetch_add(data.len() as u64, Ordering::Release);
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.progress.ended.store(true, Ordering::Release);
+    }
+}
