@@ -82,7 +82,7 @@ impl App {
                 config.limits.typing_interval(),
             ),
             limits: Limits::new(&config, redis.clone()),
-            watch: Arc::default(),
+            watch: Arc::new(Watch::new(db.may_be_shared())),
             news: Arc::default(),
             draining: CancellationToken::new(),
             started_at: clock.now(),

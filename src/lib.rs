@@ -94,6 +94,13 @@
 //! client fetches it: what waits for a client is bounded on every transport, and little for one that takes nothing
 //! (`realtime/backlog.rs`).
 //!
+//! # What is in no log
+//!
+//! Read marks and profiles change without an entry of a log, and people who have not joined a room hear none of its entries. They
+//! are told of all three at once, at most once a second ([`delivery`]), and what is told is looked up when it is told: the state
+//! that is told last is the present one. A client that comes back says which entries it has; what changed since these were made
+//! is told to it again ([`chat::catch_up`]), and what other nodes changed is found by its time ([`watch`]).
+//!
 //! # Many nodes
 //!
 //! Nodes are equal, and share nothing but the database, the media store, and a Redis that makes them fast. The places of a log

@@ -117,7 +117,9 @@ impl Typing {
 
     /// They stopped, as others must see at once: they have sent what they wrote, or may write no longer.
     pub fn end_at_once(&self, room: RoomId, user: UserId) {
-        self.end_where(|of, _| *of == (room, user));
+        if let Some(writer) = self.writers.lock().get_mut(&(room, user)) {
+            self.stop((room, user), writer);
+        }
         if let Some((_, name)) = self.elsewhere.lock().remove(&(room, user)) {
             self.show(room, user, name, false);
         }
@@ -142,13 +144,17 @@ impl Typing {
     fn end_where(&self, is_meant: impl Fn(&(RoomId, UserId), &Writer) -> bool) {
         let mut writers = self.writers.lock();
         for (of, writer) in writers.iter_mut().filter(|(of, writer)| is_meant(of, writer)) {
-            writer.ends = None;
-            if writer.is_shown {
-                // What ends it is news of its own: this notice does not put off the next one.
-                let told = writer.told;
-                self.tell(*of, writer, false, Instant::now());
-                writer.told = told;
-            }
+            self.stop(*of, writer);
+        }
+    }
+
+    fn stop(&self, of: (RoomId, UserId), writer: &mut Writer) {
+        writer.ends = None;
+        if writer.is_shown {
+            // What ends it is news of its own: this notice does not put off the next one.
+            let told = writer.told;
+            self.tell(of, writer, false, Instant::now());
+            writer.told = told;
         }
     }
 

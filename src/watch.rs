@@ -36,6 +36,8 @@ pub struct Watch {
     wanted: Mutex<Wanted>,
     wake: Notify,
     missed: Missed,
+    /// Whether other nodes may change what this one watches.
+    is_shared: bool,
     /// How far the log of each room is known that somebody looks at without having joined it.
     ends: Mutex<HashMap<RoomId, Seq>>,
 }
@@ -48,6 +50,12 @@ struct Wanted {
 }
 
 impl Watch {
+    /// Of what this node and maybe others have in common.
+    #[must_use]
+    pub fn new(is_shared: bool) -> Self {
+        Self { is_shared, ..Self::default() }
+    }
+
     /// Hears of an entry of a room's log: those who look at the room are told.
     pub fn note_entry(&self, room: RoomId, seq: Seq) {
         if let Some(end) = self.ends.lock().get_mut(&room) {
@@ -57,6 +65,9 @@ impl Watch {
 
     /// Hears where logs end that somebody looks at from now on: what follows is news to them.
     pub fn note_ends(&self, rooms: impl IntoIterator<Item = (RoomId, Seq)>) {
+        if !self.is_shared {
+            return;
+        }
         let mut ends = self.ends.lock();
         for (room, end) in rooms {
             ends.entry(room).or_insert(end);

@@ -119,7 +119,7 @@ pub async fn join(chat: &Chat, actor: &Actor, code: &str) -> Result<Room> {
     let tx = chat.begin(actor).await?;
     let room_id = Key::find(&tx, code).await?.ok_or(INVITE_NOT_FOUND)?.room_id();
     let room = room::Entity::find_by_id(room_id).lock(LockType::NoKeyUpdate).one(&tx).await?.ok_or(INVITE_NOT_FOUND)?;
-    if find::member(&tx, room_id, actor.user_id).await?.is_some() {
+    if room.deleted_at.is_none() && find::member(&tx, room_id, actor.user_id).await?.is_some() {
         return Err(join::ALREADY_MEMBER);
     }
     // Read again with the room locked: of two who use the last use, one comes second.

@@ -52,9 +52,7 @@ impl Delivery {
     }
 
     fn note_activity_for(&self, room: RoomId, concerned: Concerned) {
-        if self.connections.is_looked_at(room)
-            && let Some(concerned) = self.news.activity.offer(room, concerned, Concerned::merge)
-        {
+        if let Some(concerned) = self.news.activity.offer(room, concerned, Concerned::merge) {
             self.begin_activity(room, concerned);
         }
     }
@@ -67,6 +65,9 @@ impl Delivery {
     }
 
     fn begin_activity(&self, room: RoomId, concerned: Concerned) {
+        if !self.connections.is_looked_at(room) {
+            return self.news.activity.end(room);
+        }
         let this = self.clone();
         tokio::spawn(async move {
             let told = AssertUnwindSafe(this.tell_activity(room, &concerned)).catch_unwind().await;

@@ -88,9 +88,7 @@ pub(super) struct Session {
 
 impl Session {
     async fn run(&mut self, mut guest: Guest) {
-        if self.app.db.may_be_shared() {
-            self.app.watch.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
-        }
+        self.app.watch.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
         self.app.connections.note_appearance(self.actor.user_id, guest.is_invisible);
         self.app.connections.enter(&self.connection, guest.rooms.keys().copied(), |_| self.greet());
         if self.app.draining.is_cancelled() {
