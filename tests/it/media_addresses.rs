@@ -1,5 +1,7 @@
 //! Addresses of files: what they begin with, for whom they are, and how long.
 
+use std::net::Ipv4Addr;
+
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -12,7 +14,9 @@ use crate::support::{
 
 /// A node that listens on all addresses, as in a container: what it listens on says nothing of how clients reach it.
 async fn everywhere(more: impl FnOnce(Settings) -> Settings) -> App {
-    App::with(more(Server::settings().with("HOST", "0.0.0.0"))).await
+    let app = App::with(more(Server::settings().with("HOST", "0.0.0.0"))).await;
+    app.site.moved_to((Ipv4Addr::LOCALHOST, app.site.addr().port()).into());
+    app
 }
 
 /// Everything that begins like an address of a file in an answer.
