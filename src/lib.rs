@@ -43,6 +43,7 @@
 //! | [`media`] | files: what their bytes are, where they lie, and addresses that load them |
 //! | [`mail`] | letters to people who are invited |
 //! | [`listener`] | TCP: no delay, an end for peers that stall, a kill switch a connection, an end that waits for peers that still send |
+//! | [`check`] | whether a server would start, and what it needs answers |
 //! | [`server`] | puts the parts together, and takes them apart gracefully |
 //!
 //! One noun has one file name in every layer: who looks for "how a message is edited" opens `contract/message.rs`,
