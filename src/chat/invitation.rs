@@ -16,7 +16,7 @@ use super::{
     privacy,
 };
 use crate::{
-    auth::Actor,
+    auth::{Actor, standing},
     contract::{
         AuditAction, ErrorCode, FieldError, InvitationId, RoomId, Timestamp, UserId, Visibility,
         invite::{CreateInvitation, Invitation},
@@ -93,6 +93,8 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
 pub async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &CreateInvitation) -> Result<usize> {
     check(request)?;
     let db = chat.db.read();
+    // Before they hear what they may see: their login may have ended while the request was on its way.
+    standing::check(db, chat.clock, actor).await?;
     let (room, _, standing) = find::room(db, actor.user_id, room_id).await?;
     invite::may_invite(&room, &standing)?;
     match invited(db, request).await? {
