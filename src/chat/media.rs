@@ -316,7 +316,7 @@ mod tests {
     fn a_name_is_data() {
         for (given, kept) in [
             ("../../etc/passwd", "passwd"),
-            ("C:\\fakepath\\me.png", "me.png"),
+            (r"C:\fakepath\me.png", "me.png"),
             (".htaccess", ".htaccess"),
             ("..", "file"),
             ("/", "file"),
