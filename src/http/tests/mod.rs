@@ -29,11 +29,16 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    async fn start_with(settings: impl FnOnce(&mut Config)) -> Self {
         let folder = TempDir::new().unwrap();
         let mut config = Config::load(None).unwrap();
         config.server.data_dir = folder.path().to_owned();
         config.auth.secret_key = "0123456789abcdef0123456789abcdef".to_owned().into();
         config.limits.enabled = false;
+        settings(&mut config);
         let db = Db::open(&config).await.unwrap();
         db.migrate_up().await.unwrap();
         let (app, inlet) = App::new(config, db).unwrap();

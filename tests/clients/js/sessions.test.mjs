@@ -7,12 +7,29 @@ import { people, request } from "./person.mjs";
 import { serverForThisFile } from "./server.mjs";
 import { overEachTransport } from "./transports.mjs";
 
-const here = serverForThisFile();
+const here = serverForThisFile({ PARLOUR__AUTH__REFRESH_LEEWAY_SECONDS: "0" });
+const lenient = serverForThisFile();
 
-const refresh = (token) => request(here.server, "POST", "/api/auth/refresh", { body: { refresh_token: token } });
+const refresh = (token, { server } = here) =>
+  request(server, "POST", "/api/auth/refresh", { body: { refresh_token: token } });
 
 describe("sessions", () => {
-  test("a refresh token is good once; used again, everything it led to is revoked", async () => {
+  test("within the leeway a used refresh token gets the newest pair of its login", async () => {
+    const [ada] = await people(lenient.server, "ada");
+    const first = await refresh(ada.refreshToken, lenient);
+    assert.equal(first.status, 200, JSON.stringify(first.body));
+    const again = await refresh(ada.refreshToken, lenient);
+    assert.equal(again.status, 200, JSON.stringify(again.body));
+    assert.notEqual(again.body.refresh_token, ada.refreshToken);
+    for (const { body } of [first, again]) {
+      const me = await request(lenient.server, "GET", "/api/users/me", { token: body.access_token });
+      assert.equal(me.status, 200);
+    }
+    const next = await refresh(again.body.refresh_token, lenient);
+    assert.equal(next.status, 200, JSON.stringify(next.body));
+  });
+
+  test("after the leeway a refresh token is good once; used again, everything it led to is revoked", async () => {
     const [ada] = await people(here.server, "ada");
     const first = await refresh(ada.refreshToken);
     assert.equal(first.status, 200, JSON.stringify(first.body));

@@ -1,6 +1,7 @@
 """The REST routes, by requests."""
 
 from person import Person
+from server import Server
 
 
 def test_an_account_from_its_opening_to_its_end(people):
@@ -13,13 +14,26 @@ def test_an_account_from_its_opening_to_its_end(people):
 
     refreshed = ada.call("POST", "/api/auth/refresh", {"refresh_token": ada.refresh_token}, expect=200)
     assert refreshed["user"]["id"] == ada.id
-    ada.refused(401, "TOKEN_REUSED", "POST", "/api/auth/refresh", {"refresh_token": ada.refresh_token})
+    again = ada.call("POST", "/api/auth/refresh", {"refresh_token": ada.refresh_token}, expect=200)
+    assert again["refresh_token"] != ada.refresh_token, "a repeat gets the newest pair"
+    ada.call("POST", "/api/auth/refresh", {"refresh_token": again["refresh_token"]}, expect=200)
     ada.login()
     ada.call("POST", "/api/auth/jwt/logout", expect=204)
     ada.refused(401, "UNAUTHORIZED", "GET", "/api/users/me")
     ada.login()
     ada.call("DELETE", "/api/users/me")
     assert ada.request("GET", "/api/users/me").status_code == 401
+
+
+def test_without_a_leeway_a_refresh_token_is_good_once():
+    server = Server(PARLOUR__AUTH__REFRESH_LEEWAY_SECONDS="0")
+    try:
+        ada = Person.register(server, "ada")
+        pair = ada.call("POST", "/api/auth/refresh", {"refresh_token": ada.refresh_token}, expect=200)
+        ada.refused(401, "TOKEN_REUSED", "POST", "/api/auth/refresh", {"refresh_token": ada.refresh_token})
+        ada.refused(401, "UNAUTHORIZED", "POST", "/api/auth/refresh", {"refresh_token": pair["refresh_token"]})
+    finally:
+        server.stop()
 
 
 def test_the_password_form_opens_a_session(people):
