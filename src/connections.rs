@@ -225,6 +225,12 @@ impl Connections {
         self.index.read().rooms_of.get(&user).cloned()
     }
 
+    /// Whether a connected user is a member of a room.
+    #[must_use]
+    pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
+        self.index.read().rooms_of.get(&user).is_some_and(|rooms| rooms.contains(&room))
+    }
+
     /// Connected members of a room with a socket that has not joined it, with those sockets.
     #[must_use]
     pub fn onlookers(&self, room: RoomId) -> HashMap<UserId, Vec<Arc<Connection>>> {

@@ -17,6 +17,7 @@ pub struct Limits {
     pub rest_per_minute: u32,
     pub messages_per_minute: u32,
     pub missed_events_per_minute: u32,
+    pub connects_per_minute: u32,
     pub events_per_minute: u32,
     pub joins_per_minute: u32,
     pub joins_at_once: u32,
@@ -63,6 +64,7 @@ impl Limits {
         check.range("limits.messages_per_minute", self.messages_per_minute, &(1..=1_000_000));
         check.range("limits.missed_events_per_minute", self.missed_events_per_minute, &(1_000..=1_000_000_000));
         for (name, limit) in [
+            ("limits.connects_per_minute", self.connects_per_minute),
             ("limits.events_per_minute", self.events_per_minute),
             ("limits.joins_per_minute", self.joins_per_minute),
             ("limits.joins_at_once", self.joins_at_once),

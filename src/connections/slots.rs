@@ -79,7 +79,7 @@ impl Slots {
         };
         let slot = Slot { user, id, slots: self.clone() };
         let mut evicted = false;
-        while limit.is_some_and(|limit| self.of(user).count > limit) && self.evict(user, Some(&slot)) {
+        while limit.is_some_and(|limit| self.evict_beyond(limit, user, Some(&slot))) {
             evicted = true;
         }
         (slot, evicted)
@@ -88,13 +88,21 @@ impl Slots {
     /// Ends the socket of a user that has been silent for longest, but not the one with the place `but`; answers whether
     /// there was one.
     pub fn evict(&self, user: UserId, but: Option<&Slot>) -> bool {
+        self.evict_beyond(0, user, but)
+    }
+
+    /// The same while the user has more than `limit`.
+    fn evict_beyond(&self, limit: usize, user: UserId, but: Option<&Slot>) -> bool {
         loop {
             // Whoever is looked at here may be the last to hold its carrier, whose end frees its place: not under the lock.
             let places = self.0.lock().by_user.get(&user).cloned().unwrap_or_default();
+            if places.len() <= limit {
+                return false;
+            }
             let others = places.iter().filter(|place| but.is_none_or(|slot| slot.id != place.id));
             let carriers = others.filter_map(|place| Some((place.id, place.carrier.upgrade()?)));
             let Some((id, carrier)) = carriers.min_by_key(|(_, carrier)| carrier.last_heard()) else { return false };
-            if self.forget(user, id) {
+            if self.forget_beyond(limit, user, id) {
                 metrics::counter!("parlour_sockets_evicted_total").increment(1);
                 carrier.end(ErrorCode::ConnectionLimit);
                 return true;
@@ -123,10 +131,15 @@ impl Slots {
         changed.into_iter().map(|user| (user, self.of(user))).collect()
     }
 
-    /// Frees a place; answers whether it was taken.
-    fn forget(&self, user: UserId, id: u64) -> bool {
+    /// Frees a place.
+    fn forget(&self, user: UserId, id: u64) {
+        self.forget_beyond(0, user, id);
+    }
+
+    /// Frees a place if its user has more than `limit`; answers whether it did. Somebody else may have made room meanwhile.
+    fn forget_beyond(&self, limit: usize, user: UserId, id: u64) -> bool {
         let mut taken = self.0.lock();
-        let Some(places) = taken.by_user.get_mut(&user) else { return false };
+        let Some(places) = taken.by_user.get_mut(&user).filter(|places| places.len() > limit) else { return false };
         let before = places.len();
         places.retain(|place| place.id != id);
         let was_taken = places.len() < before;
@@ -152,11 +165,16 @@ mod tests {
 
     struct Fake {
         heard: Mutex<Instant>,
+        /// What somebody else does while it is looked at.
+        meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
         ended: Mutex<Option<ErrorCode>>,
     }
 
     impl Carrier for Fake {
         fn last_heard(&self) -> Instant {
+            if let Some(meanwhile) = self.meanwhile.lock().take() {
+                meanwhile();
+            }
             *self.heard.lock()
         }
 
@@ -165,12 +183,36 @@ mod tests {
         }
     }
 
+    impl Fake {
+        fn heard(heard: Instant) -> Arc<Self> {
+            Arc::new(Self { heard: Mutex::new(heard), meanwhile: Mutex::default(), ended: Mutex::default() })
+        }
+    }
+
+    /// Two sockets come at once and see the same one too many. Fails on a build in which the second ends another.
+    #[test]
+    fn who_finds_that_somebody_made_room_ends_nobody() {
+        let (slots, user, start) = (Slots::default(), UserId::new(), Instant::now());
+        let fakes: Vec<_> = (0..4).map(|number| Fake::heard(start + Duration::from_secs(number))).collect();
+        let take = |number: usize| {
+            let weak = Arc::downgrade(&fakes[number]);
+            let carrier: Weak<dyn Carrier> = weak;
+            slots.take(user, Some(3), carrier)
+        };
+        let _kept: Vec<_> = (0..3).map(take).collect();
+        let other = slots.clone();
+        *fakes[1].meanwhile.lock() = Some(Box::new(move || assert!(other.evict_beyond(3, user, None))));
+        let (_fourth, evicted) = take(3);
+        assert!(!evicted);
+        let ended: Vec<_> = fakes.iter().map(|fake| fake.ended.lock().is_some()).collect();
+        assert_eq!(ended, [true, false, false, false]);
+    }
+
     #[test]
     fn the_one_that_was_silent_for_longest_makes_room() {
         let (slots, user, start) = (Slots::default(), UserId::new(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let fakes: Vec<Arc<Fake>> =
-            (0..5).map(|number| Arc::new(Fake { heard: Mutex::new(at(number)), ended: Mutex::default() })).collect();
+        let fakes: Vec<_> = (0..5).map(|number| Fake::heard(at(number))).collect();
         let take = |number: usize| {
             let weak = Arc::downgrade(&fakes[number]);
             let carrier: Weak<dyn Carrier> = weak;

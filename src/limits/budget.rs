@@ -14,6 +14,9 @@ use crate::{
 const COUNTED_FREE: usize = 1_000;
 const COUNT_PRICE: usize = 60;
 
+/// Cursors that cost as much as a socket that connects.
+const CURSORS: usize = 100;
+
 macro_rules! budgets {
     ($($(#[doc = $doc:literal])+ $budget:ident = $name:literal),+ $(,)?) => {
         /// What an event or a request is charged to.
@@ -34,6 +37,8 @@ macro_rules! budgets {
 }
 
 budgets! {
+    /// Sockets that connect.
+    Connects = "connects",
     /// Packets of sockets, whatever is in them.
     Events = "events",
     /// Messages.
@@ -76,6 +81,7 @@ impl Meter {
         let window = |limit| Self::Window(Window::new(limit, MINUTE));
         let bucket = |per_minute| Self::Bucket(Bucket::new(per_minute, per_minute));
         match budget {
+            Budget::Connects => bucket(config.connects_per_minute),
             Budget::Events => bucket(config.events_per_minute),
             Budget::Messages => bucket(config.messages_per_minute),
             Budget::Requests => window(config.rest_per_minute),
@@ -94,6 +100,15 @@ impl Meter {
 }
 
 impl Limits {
+    /// A socket of a user that connects with so many cursors. Of the same transport too: a client may leave the namespace and come
+    /// back as often as it likes.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub async fn connect(&self, user: UserId, cursors: usize) -> Result<()> {
+        self.take(Budget::Connects, user, 1 + cursors / CURSORS).await
+    }
+
     /// An event of a user's socket. Before anything is done for it, and also when it asks for nothing we know.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{engine_session::EngineSessions, polling};
+use super::{address, engine_session::EngineSessions};
 use crate::{
     error::Error,
     listener::{ConnInfo, KillSwitch},
@@ -18,15 +18,15 @@ use crate::{
 
 /// Gives a session that begins its record, and notes what the requests of others mean for theirs.
 pub(super) async fn attend(State(sessions): State<Arc<EngineSessions>>, mut request: Request, next: Next) -> Response {
-    if !polling::is_engine_io(&request) {
+    if !address::is_engine_io(request.uri()) {
         return next.run(request).await;
     }
     let connection = request.extensions().get::<ConnectInfo<ConnInfo>>().map(|ConnectInfo(info)| info.kill.clone());
     let is_upgrade = request.headers().contains_key(header::UPGRADE);
-    let Some(id) = polling::session_of(&request) else {
+    let Some(id) = address::session(request.uri()) else {
         return begin(&sessions, connection.filter(|_| is_upgrade), request, next).await;
     };
-    let Some(session) = sessions.find(&id) else { return next.run(request).await };
+    let Some(session) = sessions.find(id) else { return next.run(request).await };
     session.note_request();
     match *request.method() {
         Method::GET if is_upgrade => {

@@ -101,7 +101,10 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
     let session = engine_session(socket).ok_or_else(|| Error::internal("a socket without its Engine.IO session"))?;
     let token = token(&auth, parts, app.config.auth.allow_query_token).ok_or(Error::UNAUTHORIZED)?;
     let actor = app.auth.authenticate(&token).await?;
-    let handshake = auth.handshake()?;
+    let handshake = auth.handshake();
+    let cursors = handshake.as_ref().map_or(0, |handshake| handshake.cursors.len());
+    app.limits.connect(actor.user_id, cursors).await?;
+    let handshake = handshake?;
     Error::check([chat::sync::check_cursors(&handshake.cursors)])?;
     let (user, is_invisible) = chat::user::seen_by_contacts(&app.chat, actor.user_id).await?;
     let rooms = chat::room::every(&app.chat, actor.user_id).await?;

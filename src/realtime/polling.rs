@@ -12,15 +12,15 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, to_bytes},
-    extract::{Query, Request, State},
+    extract::{Request, State},
     http::{Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use parking_lot::Mutex;
-use serde::Deserialize;
 use tokio::{sync::Notify, time::timeout};
 
+use super::address;
 use crate::error::Error;
 
 /// Packets of one answer: `Payload.max_decode_packets` of python-engineio
@@ -51,26 +51,10 @@ struct Rest {
     since: Instant,
 }
 
-/// The part of an Engine.IO address that names a session.
-#[derive(Deserialize)]
-struct Session {
-    sid: Option<String>,
-}
-
-/// Whether a request is one that the library answers.
-pub(super) fn is_engine_io(request: &Request) -> bool {
-    request.uri().path().starts_with("/socket.io")
-}
-
-/// The session that an Engine.IO request belongs to.
-pub(super) fn session_of(request: &Request) -> Option<String> {
-    is_engine_io(request).then(|| Query::<Session>::try_from_uri(request.uri()).ok()?.0.sid).flatten()
-}
-
 /// Hands out what a session is told in answers of no more than [`PACKETS`].
 pub(super) async fn portion(State(waiting): State<Arc<Waiting>>, request: Request, next: Next) -> Response {
     let is_poll = request.method() == Method::GET && !request.headers().contains_key(header::UPGRADE);
-    let Some(session) = session_of(&request).filter(|_| is_poll) else {
+    let Some(session) = address::session(request.uri()).filter(|_| is_poll).map(str::to_owned) else {
         return next.run(request).await;
     };
     if let Some(packets) = waiting.take(&session) {

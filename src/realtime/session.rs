@@ -48,6 +48,9 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(2);
 /// Rooms that a socket joins by itself when it asks for all.
 const ALL_ROOMS: usize = 1_000;
 
+/// Events of a socket that are handled and not answered yet.
+type Underway = FuturesUnordered<BoxFuture<'static, ()>>;
+
 /// The connection of a socket that is being served, for the socket's own handler. Weak, because the connection holds the
 /// socket.
 #[derive(Clone)]
@@ -112,7 +115,7 @@ impl Session {
             }
         }
 
-        let mut underway: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+        let mut underway = Underway::new();
         let gone = guest.gone.clone();
         loop {
             tokio::select! {
@@ -121,7 +124,7 @@ impl Session {
                 () = tokio::time::sleep_until(self.next_notice()) => self.notice(),
                 Some(()) = underway.next() => {}
                 item = guest.items.next(), if underway.len() < PIPELINE => match item {
-                    Some(item) => underway.extend(self.handle(item).await),
+                    Some(item) => self.handle_beside(&mut underway, item).await,
                     None => break,
                 },
             }
@@ -129,7 +132,7 @@ impl Session {
         // What arrived before the client left is done all the same; it may not have waited for the answers.
         guest.items.close();
         while let Some(item) = guest.items.next().await {
-            underway.extend(self.handle(item).await);
+            self.handle_beside(&mut underway, item).await;
         }
         while underway.next().await.is_some() {}
         self.depart().await;
@@ -167,7 +170,15 @@ impl Session {
         let asked = guest.handshake.cursors.iter().filter_map(|(room, after)| Some((*heard.get(room)?, Seq(*after))));
         let mut budget = self.granted(asked).await;
         for (room, after) in &guest.handshake.cursors {
-            match self.catch_up(*room, heard.get(room).copied(), Seq(*after), budget).await {
+            let hearing = match heard.get(room) {
+                Some(hearing) => Ok(*hearing),
+                None => self.newly_heard(*room).await,
+            };
+            let caught_up = match hearing {
+                Ok(hearing) => self.catch_up(*room, hearing, Seq(*after), budget).await,
+                Err(error) => Err(error),
+            };
+            match caught_up {
                 Ok(replayed) => budget = budget.saturating_sub(replayed),
                 Err(error) if error.code() == ErrorCode::TooManyRooms => {}
                 Err(error) if error.code() == ErrorCode::RoomNotFound => {
@@ -223,12 +234,18 @@ impl Session {
         self.app.limits.take_up_to(Budget::Missed, self.actor.user_id, config.replay_total.min(asked)).await
     }
 
+    /// How the user may hear a room that was not theirs when their rooms were read. The database is asked only about one that they
+    /// have come into since: a client may name a thousand that are nobody's.
+    async fn newly_heard(&self, room: RoomId) -> Result<Hearing> {
+        let user = self.actor.user_id;
+        if !self.app.connections.is_member(user, room) {
+            return Err(Error::ROOM_NOT_FOUND);
+        }
+        chat::room::may_hear(&self.app.chat, user, room).await
+    }
+
     /// Joins a room where the client's cursor stands; answers how many events were replayed.
-    async fn catch_up(&self, room: RoomId, hearing: Option<Hearing>, after: Seq, budget: usize) -> Result<usize> {
-        let hearing = match hearing {
-            Some(hearing) => hearing,
-            None => chat::room::may_hear(&self.app.chat, self.actor.user_id, room).await?,
-        };
+    async fn catch_up(&self, room: RoomId, hearing: Hearing, after: Seq, budget: usize) -> Result<usize> {
         match self.attach(room, Some(after), hearing, budget).await {
             Err(error) if error.code() == ErrorCode::ResyncRequired => {
                 self.connection.tell_surely(&Ephemeral::ResyncRequired {
@@ -257,6 +274,22 @@ impl Session {
             return Err(Error::Refused(ErrorCode::TooManyRooms, "this socket has joined as many rooms as it may"));
         }
         Ok(())
+    }
+
+    /// Handles an event; those that are underway are answered meanwhile.
+    async fn handle_beside(&mut self, underway: &mut Underway, item: Item) {
+        let handling = self.handle(item);
+        tokio::pin!(handling);
+        loop {
+            tokio::select! {
+                biased;
+                later = &mut handling => {
+                    underway.extend(later);
+                    return;
+                }
+                Some(()) = underway.next() => {}
+            }
+        }
     }
 
     /// Handles an event, and answers it; what is still underway then answers by itself.

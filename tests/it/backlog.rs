@@ -208,8 +208,8 @@ async fn who_has_not_polled_for_long_is_ended() {
     let app = App::with(settings).await;
     let ada = app.user("ada").await;
     let honest = ada.connects_by(Transport::Polling, json!({})).await;
-    let path = greeted(&ada).await;
     let begin = Instant::now();
+    let path = greeted(&ada).await;
     eventually(SOON, "the end of a session that only posts", async || {
         ada.site.post(&path).body("3").send().await.status != 200
     })

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Server, Socket, int, outcome_of, text, workload};
+use crate::support::{App, SOON, Server, Socket, int, outcome_of, text, websocket::WebSocket, workload};
 
 /// Emits as fast as acks come, a few at a time, until one is refused as too many; answers how many were not.
 async fn until_refused(socket: &Socket, event: &str, mut payload: impl FnMut(usize) -> Value, most: usize) -> usize {
@@ -87,6 +87,53 @@ async fn every_event_as_fast_as_acks_come_is_refused_in_the_end() {
         until_refused(&socket, "mark_as_read", |number| json!({"room_id": room.id, "up_to_seq": number + 8}), 90);
     let marks = marks.await;
     assert!((40..=70).contains(&marks), "{marks} read marks that moved");
+}
+
+/// Whether a CONNECT is answered; the transport ends where it is one too many, so that the client comes back.
+async fn is_let_in(socket: &mut WebSocket, auth: &Value) -> bool {
+    socket.writer.text(&format!("40{auth}")).await;
+    while let Some(packet) = socket.reader.next_within(SOON).await {
+        assert!(!packet.starts_with("44"), "a refusal that is final: {packet}");
+        if packet.starts_with("40") {
+            return true;
+        }
+    }
+    false
+}
+
+/// Catches a build in which who comes and goes on one transport is charged nothing, and one whose price does not depend on cursors.
+#[tokio::test]
+async fn sockets_that_connect_are_charged_by_their_cursors() {
+    let settings = Server::settings().with_limits().with("PARLOUR__LIMITS__CONNECTS_PER_MINUTE", "20");
+    let app = App::with(settings).await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let nobodys = (0..900).map(|number| (format!("0199d1c6-7a4e-7cc3-9d5a-{number:012x}"), json!(1)));
+    let nobodys = Value::Object(nobodys.collect());
+    for (person, cursors, expected) in [(&ada, json!({}), 20), (&bob, nobodys, 2)] {
+        let mut socket = WebSocket::engine(app.site.addr()).await;
+        let auth = json!({"token": person.token, "cursors": cursors});
+        let mut rounds = 0;
+        while is_let_in(&mut socket, &auth).await {
+            rounds += 1;
+            assert!(rounds <= expected + 5, "nothing ends it");
+            socket.writer.text("41").await;
+        }
+        assert!(rounds >= expected, "{rounds} of {expected}");
+    }
+}
+
+/// A client is told of each room that is not its user's (any more).
+#[tokio::test]
+async fn cursors_of_rooms_that_are_nobodys_are_answered() {
+    let app = App::start().await;
+    let ada = app.user("ada").await;
+    let room = ada.opens_a_group("hers", &[]).await;
+    let nobodys = (0..900).map(|number| (format!("0199d1c6-7a4e-7cc3-9d5a-{number:012x}"), json!(1)));
+    let cursors: Value = nobodys.chain([(room.id.clone(), json!(0))]).collect::<serde_json::Map<_, _>>().into();
+    let mut socket = ada.connects_with(json!({"cursors": cursors})).await;
+    let heard = socket.heard().await;
+    assert_eq!(heard.iter().filter(|event| event.name == "room_left").count(), 900);
+    assert!(heard.iter().all(|event| event.name != "room_left" || event.data["room_id"] != room.id.as_str()));
 }
 
 /// What official clients do at their start and on the way back fits: a thousand rooms joined, twice.

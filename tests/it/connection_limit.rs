@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Cluster, HEAVY, Person, SOON, Server, Socket, Transport, eventually, within};
+use crate::support::{
+    App, Cluster, HEAVY, Person, SOON, Server, Socket, Transport, eventually, polling::Poller, within,
+};
+
+const UNKNOWN_SESSION: &str = r#"{"code":"1","message":"Session ID unknown"}"#;
 
 /// Sockets of one person, the first one first.
 async fn sockets(person: &Person, count: usize, transport: Transport) -> Vec<Socket> {
@@ -34,30 +38,34 @@ async fn the_eleventh_socket_is_let_in_and_the_longest_silent_ends() {
     let app = App::with_limits().await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let other = bob.connects().await;
-    for (eleventh, rest) in [(Transport::WebSocket, Transport::WebSocket), (Transport::Polling, Transport::Polling)] {
-        let mut sockets = sockets(&ada, 10, rest).await;
-        // a polling client asks again and again, which is heard as well: only the one that stopped is silent
-        if rest == Transport::Polling {
-            sockets[3].stop_reading();
-            all_speak_but(&sockets, 3).await;
-        } else {
-            all_speak_but(&sockets, 3).await;
-        }
-        let newcomer = ada.connects_by(eleventh, json!({})).await;
-        if rest == Transport::WebSocket {
-            is_told_and_ended(&mut sockets[3]).await;
-        }
-        sockets.remove(3);
-        for socket in &sockets {
-            socket.ask("ping", json!("still here")).await;
-        }
-        newcomer.ask("ping", json!("in")).await;
-        for socket in sockets {
-            socket.leave().await;
-        }
-        newcomer.leave().await;
+    let mut sockets = sockets(&ada, 10, Transport::WebSocket).await;
+    all_speak_but(&sockets, 3).await;
+    let newcomer = ada.connects().await;
+    is_told_and_ended(&mut sockets[3]).await;
+    sockets.remove(3);
+    for socket in sockets.iter().chain([&newcomer]) {
+        socket.ask("ping", json!("still here")).await;
     }
     other.ask("ping", json!("not concerned")).await;
+}
+
+/// The same by polling: clients ask again and again, which is heard as well; only the one that stopped is silent.
+#[tokio::test]
+async fn the_eleventh_polling_socket_is_let_in_and_the_longest_silent_ends() {
+    let app = App::with_limits().await;
+    let ada = app.user("ada").await;
+    let mut others = sockets(&ada, 3, Transport::Polling).await;
+    let silent = Poller::namespace(&app.site, &ada.token).await;
+    others.extend(sockets(&ada, 6, Transport::Polling).await);
+    for socket in &others {
+        socket.ask("ping", json!("here")).await;
+    }
+    let newcomer = ada.connects_by(Transport::Polling, json!({})).await;
+    let is_over = async || silent.poll().await.body == UNKNOWN_SESSION;
+    eventually(SOON, "the end of the silent session", is_over).await;
+    for socket in others.iter().chain([&newcomer]) {
+        socket.ask("ping", json!("still here")).await;
+    }
 }
 
 /// Eight tabs whose connections died without a word are replaced by eight new ones. G19.
@@ -118,14 +126,21 @@ async fn the_longest_silent_socket_may_be_on_another_node() {
         socket.ask("ping", json!("still here")).await;
     }
     newcomer.ask("ping", json!("in")).await;
-    // Who leaves makes room on the other node: nobody ends then.
+    // Who leaves makes room on the other node, once that is known there: nobody ends then.
     newcomer.leave().await;
+    let redis = redis::Client::open(format!("redis://{}", cluster.redis.addr())).unwrap();
+    let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
+    let mut count = redis::cmd("HVALS");
+    count.arg(format!("parlour:sockets:{}", ada.id));
     let is_free = async || {
-        let told = sockets.iter_mut().any(|socket| socket.leftovers().iter().any(|it| it.name == "session_revoked"));
-        assert!(!told, "somebody was ended though there was room");
-        there.site.get("/healthz").send().await.status == 200
+        let nodes: Vec<String> = count.query_async(&mut redis).await.unwrap();
+        nodes.iter().map(|node| node.split(':').next().unwrap().parse::<usize>().unwrap()).sum::<usize>() == 9
     };
-    eventually(SOON, "another node", is_free).await;
+    eventually(SOON, "the nodes know of nine sockets", is_free).await;
+    sockets.push(both[1].connects().await);
+    for mut socket in sockets {
+        assert!(socket.heard().await.iter().all(|event| event.name != "session_revoked"));
+    }
 }
 
 /// A node that was killed has no sockets any more: those of the living are not ended for its sake, however silent they are.

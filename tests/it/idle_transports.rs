@@ -1,11 +1,10 @@
 //! A transport that carries no socket of a namespace does not stay, and makes no room for more.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::timeout;
 
-use crate::support::{App, SOON, Server, eventually, polling, websocket::WebSocket, within};
+use crate::support::{App, SOON, Server, eventually, polling, websocket::WebSocket};
 
 const UNKNOWN_SESSION: &str = r#"{"code":"1","message":"Session ID unknown"}"#;
 
@@ -37,9 +36,7 @@ async fn a_websocket_without_a_namespace_is_closed() {
                 socket.reader.next_starting(answer).await;
             }
         }
-        let begin = Instant::now();
         socket.reader.until_closed(SOON, what).await;
-        assert!(begin.elapsed() < Duration::from_secs(4), "{what}: {:?}", begin.elapsed());
     };
     futures_util::future::join_all(ways(&ada.token).into_iter().map(|(what, packets)| watch(what, packets))).await;
 }
@@ -58,21 +55,14 @@ async fn a_polling_session_without_a_namespace_is_closed() {
             }
         }
         let is_over = async || app.site.get(&path).send().await.body == UNKNOWN_SESSION;
-        eventually(Duration::from_secs(4), what, is_over).await;
+        eventually(SOON, what, is_over).await;
     }
 }
 
-/// Joins the namespace again. The library passes over a CONNECT that comes while it still takes leave, so it is sent until it
-/// is answered.
+/// Joins the namespace again. Fails on a build that passes over a CONNECT which comes at once.
 async fn join_again(socket: &mut WebSocket, token: &str) {
-    let answered = async {
-        let is_answered = async |socket: &mut WebSocket| {
-            socket.writer.text(&format!("40{}", json!({"token": token}))).await;
-            timeout(Duration::from_millis(300), socket.reader.next_starting("40")).await.is_ok()
-        };
-        while !is_answered(socket).await {}
-    };
-    within(SOON, "CONNECT is answered again", answered).await;
+    socket.writer.text(&format!("40{}", json!({"token": token}))).await;
+    socket.reader.next_starting("40").await;
 }
 
 /// Who comes back to the namespace in time stays; who leaves it again does not. Fails on a build that looks once.
@@ -90,9 +80,7 @@ async fn a_transport_that_has_a_namespace_again_stays() {
         socket.reader.next_starting(&format!("43{number}")).await;
     }
     socket.writer.text("41").await;
-    let begin = Instant::now();
     socket.reader.until_closed(SOON, "the end after the second leave").await;
-    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
 }
 
 /// The value of a metric without labels.

@@ -16,6 +16,7 @@ use crate::{
     http::problem,
     limits::{Limits, Quota},
     media::link,
+    realtime::address,
 };
 
 /// Requests a minute (draft-ietf-httpapi-ratelimit-headers-07 and the services that adopted it).
@@ -112,12 +113,10 @@ pub async fn handshakes(
     response
 }
 
-/// Whether a new session begins: a request without `sid`, as engineioxide reads it.
+/// Whether a new session begins.
 fn is_handshake(request: &Request) -> bool {
-    let path = request.uri().path();
-    request.method() == Method::GET
-        && path.strip_prefix("/socket.io").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        && !request.uri().query().unwrap_or_default().split('&').any(|part| part.starts_with("sid="))
+    let uri = request.uri();
+    request.method() == Method::GET && address::is_engine_io(uri) && address::session(uri).is_none()
 }
 
 #[cfg(test)]
@@ -135,6 +134,7 @@ mod tests {
             ("GET", "/socket.io/?EIO=4&transport=polling&nosid=x", true),
             ("GET", "/socket.io/?EIO=4&transport=websocket&sid=AAAA", false),
             ("GET", "/socket.io/?sid=&EIO=4", false),
+            ("GET", "/socket.io/?EIO=4&transport=polling&%73id=x", true),
             ("POST", "/socket.io/?EIO=4&transport=polling", false),
             ("GET", "/socket.iox/?EIO=4", false),
             ("GET", "/api/users", false),

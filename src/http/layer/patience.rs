@@ -15,7 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{app::App, error::Error, http::problem};
+use crate::{app::App, error::Error, http::problem, realtime::address};
 
 /// Where files arrive, which takes as long as the client's connection needs.
 const UPLOADS: &str = "/api/chat/upload";
@@ -27,15 +27,13 @@ const COMPLETE: &str = "/complete";
 /// How long a file may be looked at and sent on, once it is here.
 const KEEPING: Duration = Duration::from_secs(60);
 
-/// Where a poll is answered when there is something to tell.
-const SOCKET_IO: &str = "/socket.io";
-
 /// Gives a request up after `server.request_timeout_seconds`, also when it is its body that does not arrive. The body of an upload
 /// may take longer, as long as something of it arrives within that time.
 pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (path, method) = (request.uri().path(), request.method());
     let patience = Duration::from_secs(app.config.server.request_timeout_seconds);
-    let answer = if path.starts_with(SOCKET_IO) && method == Method::GET {
+    let answer = if address::is_engine_io(request.uri()) && method == Method::GET {
+        // A poll is answered when there is something to tell.
         return next.run(request).await;
     } else if path.starts_with(UPLOADS) && method != Method::GET {
         upload(patience, request, next).await

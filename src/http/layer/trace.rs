@@ -10,7 +10,10 @@ use axum::{
 };
 use tracing::Instrument;
 
-use crate::http::problem::{REQUEST_ID, RequestId};
+use crate::{
+    http::problem::{REQUEST_ID, RequestId},
+    realtime::address,
+};
 
 /// Carries the name in both directions.
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -76,7 +79,7 @@ fn method(method: &Method) -> &'static str {
 fn route(request: &Request) -> String {
     match request.extensions().get::<MatchedPath>() {
         Some(route) => route.as_str().to_owned(),
-        None if request.uri().path().starts_with("/socket.io") => "/socket.io".to_owned(),
+        None if address::is_engine_io(request.uri()) => "/socket.io".to_owned(),
         None => "none".to_owned(),
     }
 }

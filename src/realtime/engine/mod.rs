@@ -24,7 +24,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -36,7 +36,10 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
 use self::{sessions::Sessions, text::Verdict};
-use super::polling::{SEPARATOR, Waiting};
+use super::{
+    address,
+    polling::{SEPARATOR, Waiting},
+};
 
 /// Bytes that a packet may grow by when it is written anew.
 pub(super) const GROWTH: usize = 64;
@@ -77,24 +80,13 @@ impl Service<Request> for Nowhere {
     }
 }
 
-/// Whether an address is Engine.IO's.
-fn is_ours(uri: &Uri) -> bool {
-    uri.path().strip_prefix("/socket.io").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// A part of the query, as the library reads it.
-fn part<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
-    let mut parts = uri.query()?.split('&').filter_map(|part| part.split_once('='));
-    parts.find_map(|(found, value)| (found == name).then_some(value))
-}
-
 /// Answers what is Engine.IO's.
 pub(super) async fn serve(State(engine): State<Engine>, request: Request, next: Next) -> Response {
-    if !is_ours(request.uri()) {
+    if !address::is_engine_io(request.uri()) {
         return next.run(request).await;
     }
-    let session = part(request.uri(), "sid").map(str::to_owned);
-    match (request.method(), part(request.uri(), "transport"), session) {
+    let session = address::session(request.uri()).map(str::to_owned);
+    match (request.method(), address::part(request.uri(), "transport"), session) {
         (&Method::GET, Some("websocket"), session) => engine.websocket(request, session).await,
         (&Method::GET, Some("polling"), None) => engine.open(request).await,
         (&Method::GET, Some("polling"), Some(session)) => engine.poll(request, &session).await,
@@ -105,7 +97,7 @@ pub(super) async fn serve(State(engine): State<Engine>, request: Request, next: 
 
 /// No answer of Engine.IO is for a second reader.
 pub(super) async fn keep_from_caches(request: Request, next: Next) -> Response {
-    let is_ours = is_ours(request.uri());
+    let is_ours = address::is_engine_io(request.uri());
     let mut response = next.run(request).await;
     if is_ours && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

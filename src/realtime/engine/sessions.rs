@@ -69,7 +69,7 @@ impl Sessions {
     }
 
     /// A WebSocket wants to take over; nothing if another is about to. One that has not said so yet makes room.
-    pub(super) fn attempt(&self, id: &str) -> Option<Attempt> {
+    pub(super) fn attempt(&self, engine: &Engine, id: &str) -> Option<Attempt> {
         let mut sessions = self.0.lock();
         let session = sessions.entry(id.to_owned()).or_default();
         if session.attempt.is_some() && session.released.is_cancelled() {
@@ -79,7 +79,7 @@ impl Sessions {
         if let Some(earlier) = session.attempt.replace(replaced.clone()) {
             earlier.cancel();
         }
-        Some(Attempt { sessions: self.clone(), id: id.to_owned(), replaced, has_succeeded: false })
+        Some(Attempt { engine: engine.clone(), id: id.to_owned(), replaced, has_succeeded: false })
     }
 
     fn change(&self, id: &str, change: impl FnOnce(&mut Session)) {
@@ -151,7 +151,7 @@ impl Drop for Poll {
 
 /// A WebSocket that may take over its session.
 pub(super) struct Attempt {
-    sessions: Sessions,
+    engine: Engine,
     id: String,
     /// Cancelled when another comes before this one has said that it works.
     pub(super) replaced: CancellationToken,
@@ -161,7 +161,7 @@ pub(super) struct Attempt {
 impl Attempt {
     /// The client has said by it what it wants: polls end, so that it can go on.
     pub(super) fn release_polls(&self) {
-        self.sessions.change(&self.id, |session| session.released.cancel());
+        self.engine.0.sessions.change(&self.id, |session| session.released.cancel());
     }
 
     /// It has taken over; polls have no more to wait for.
@@ -172,13 +172,15 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        if self.replaced.is_cancelled() {
-            return;
-        }
-        self.sessions.change(&self.id, |session| {
+        self.engine.0.sessions.change(&self.id, |session| {
+            // Looked at here, where no other can begin meanwhile: what its successor has said stands.
+            if self.replaced.is_cancelled() {
+                return;
+            }
             session.attempt = None;
             if !self.has_succeeded {
                 session.released = CancellationToken::new();
+                self.engine.0.waiting.stay(&self.id);
             }
         });
     }

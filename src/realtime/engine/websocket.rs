@@ -25,11 +25,13 @@ use tungstenite::{handshake::derive_accept_key, protocol::frame::coding::CloseCo
 use super::{
     Engine,
     frame::{self, Head},
-    part,
     sessions::Attempt,
     stream::Stream,
 };
-use crate::{listener::ConnInfo, realtime::engine_session::EngineSession};
+use crate::{
+    listener::ConnInfo,
+    realtime::{address, engine_session::EngineSession},
+};
 
 /// Bytes of the longest frame that belongs to an upgrade.
 const FRAME: u64 = 125;
@@ -50,7 +52,7 @@ enum Purpose {
 impl Engine {
     /// Answers a WebSocket's handshake.
     pub(super) async fn websocket(&self, mut request: Request, session: Option<String>) -> Response {
-        if part(request.uri(), "EIO") != Some("4") {
+        if address::part(request.uri(), "EIO") != Some("4") {
             return refusal(r#"{"code":"5","message":"Unsupported protocol version"}"#);
         }
         let accept = match accept_key(request.version(), request.headers()) {
@@ -124,7 +126,7 @@ impl Engine {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut client = Client::new(io);
-        let Some(attempt) = self.0.sessions.attempt(session) else {
+        let Some(attempt) = self.0.sessions.attempt(self, session) else {
             client.close(CloseCode::Policy).await;
             return None;
         };
@@ -138,7 +140,6 @@ impl Engine {
             return Some((client.io, client.unread));
         }
         drop(attempt);
-        self.0.waiting.stay(session);
         client.close(CloseCode::Policy).await;
         None
     }

@@ -1,0 +1,41 @@
+//! The addresses of Engine.IO, as the library reads them. Whoever asks what a request is asks here: two who read it differently
+//! would let it pass between them.
+
+use axum::http::Uri;
+
+/// Whether an address is Engine.IO's.
+pub fn is_engine_io(uri: &Uri) -> bool {
+    uri.path().strip_prefix("/socket.io").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The session that an Engine.IO address belongs to; none where a new one begins.
+pub fn session(uri: &Uri) -> Option<&str> {
+    part(uri, "sid").filter(|_| is_engine_io(uri))
+}
+
+/// A part of the query, as it stands there: the library decodes neither names nor values.
+pub(super) fn part<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+    let mut parts = uri.query()?.split('&').filter_map(|part| part.split_once('='));
+    parts.find_map(|(found, value)| (found == name).then_some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_what_the_library_takes_for_one() {
+        for (uri, expected) in [
+            ("/socket.io/?EIO=4&sid=AAAA&transport=polling", Some("AAAA")),
+            ("/socket.io?sid=AAAA&sid=BBBB", Some("AAAA")),
+            ("/socket.io/?sid=", Some("")),
+            ("/socket.io/?sid=%41AAA", Some("%41AAA")),
+            ("/socket.io/?%73id=AAAA", None),
+            ("/socket.io/?nosid=AAAA&sid", None),
+            ("/socket.iox/?sid=AAAA", None),
+            ("/api/users?sid=AAAA", None),
+        ] {
+            assert_eq!(session(&uri.parse().unwrap()), expected, "{uri}");
+        }
+    }
+}
