@@ -89,12 +89,12 @@ async fn every_event_as_fast_as_acks_come_is_refused_in_the_end() {
     assert!((40..=70).contains(&marks), "{marks} read marks that moved");
 }
 
-/// Whether a CONNECT is answered; the transport ends where it is one too many, so that the client comes back.
+/// Whether a CONNECT is answered and the socket greeted; the transport ends where it is one too many, so that the client comes back.
 async fn is_let_in(socket: &mut WebSocket, auth: &Value) -> bool {
     socket.writer.text(&format!("40{auth}")).await;
     while let Some(packet) = socket.reader.next_within(SOON).await {
         assert!(!packet.starts_with("44"), "a refusal that is final: {packet}");
-        if packet.starts_with("40") {
+        if packet.starts_with(r#"42["connected""#) {
             return true;
         }
     }

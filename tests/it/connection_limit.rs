@@ -49,18 +49,22 @@ async fn the_eleventh_socket_is_let_in_and_the_longest_silent_ends() {
     other.ask("ping", json!("not concerned")).await;
 }
 
-/// The same by polling: clients ask again and again, which is heard as well; only the one that stopped is silent.
+/// The same by polling: clients ask again and again, which is heard as well; only the one that stopped is silent. Its session ends
+/// like any without a namespace.
 #[tokio::test]
 async fn the_eleventh_polling_socket_is_let_in_and_the_longest_silent_ends() {
-    let app = App::with_limits().await;
+    let settings = Server::settings().with_limits().with("PARLOUR__REALTIME__CONNECT_TIMEOUT_MS", "3000");
+    let app = App::with(settings).await;
     let ada = app.user("ada").await;
     let mut others = sockets(&ada, 3, Transport::Polling).await;
-    let silent = Poller::namespace(&app.site, &ada.token).await;
+    let mut silent = Poller::namespace(&app.site, &ada.token).await;
     others.extend(sockets(&ada, 6, Transport::Polling).await);
     for socket in &others {
         socket.ask("ping", json!("here")).await;
     }
     let newcomer = ada.connects_by(Transport::Polling, json!({})).await;
+    let told = silent.next_starting(r#"42["session_revoked""#).await;
+    assert_eq!(told, r#"42["session_revoked",{"code":"CONNECTION_LIMIT"}]"#);
     let is_over = async || silent.poll().await.body == UNKNOWN_SESSION;
     eventually(SOON, "the end of the silent session", is_over).await;
     for socket in others.iter().chain([&newcomer]) {
