@@ -54,6 +54,8 @@ async fn who_appears_and_hides_without_pause_is_told_of_now_and_then() {
     let mut app = App::with(Server::settings().with("PARLOUR__LIMITS__STATUSES_PER_MINUTE", "1000")).await;
     let [ada, eve] = app.users(["ada", "eve"]).await;
     let room = ada.opens_a_group("watched", &[&eve]).await;
+    // Who was put into a room is shown there once they take part.
+    eve.says(&room, "here I am").await;
     app.limit().await;
     let mut witness = ada.enters(&room).await;
     let socket = eve.enters(&room).await;
