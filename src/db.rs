@@ -102,6 +102,15 @@ impl Db {
         Ok(Self { read, search, write: pool(POSTGRES_WRITERS, SIGN_OF_LIFE).await? })
     }
 
+    /// Each pool's name, how many of its connections are in use, and how many are open and not in use.
+    #[must_use]
+    pub fn connections(&self) -> [(&'static str, u32, u32); 3] {
+        [("read", &self.read), ("search", &self.search), ("write", &self.write)].map(|(name, pool)| {
+            let (used, idle) = pool.figures();
+            (name, used, idle)
+        })
+    }
+
     /// For queries that change nothing.
     #[must_use]
     pub fn read(&self) -> &Pool {

@@ -1,11 +1,18 @@
 //! What the server tells about itself: log lines on standard error, and metrics.
 
+mod measures;
+mod refusals;
+
 use std::{io::IsTerminal, sync::OnceLock};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Log, LogFormat};
+pub use self::refusals::{RequestSpan, refused};
+use crate::{
+    config::{Log, LogFormat},
+    db::Db,
+};
 
 /// Bounds of latency buckets in seconds, from a query that was in the cache to the patience of a person.
 const LATENCIES: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -35,6 +42,7 @@ pub fn start(config: &Log) {
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_ok() {
             let _ = METRICS.set(handle);
+            measures::describe();
         }
     }
 }
@@ -83,7 +91,8 @@ fn log_panics() {
 
 /// All metrics, as Prometheus reads them (text format 0.0.4).
 #[must_use]
-pub fn metrics() -> String {
+pub fn metrics(db: &Db) -> String {
+    measures::look(db);
     METRICS.get().map(PrometheusHandle::render).unwrap_or_default()
 }
 

@@ -46,6 +46,27 @@ impl Pool {
         Self(Connections::Readers(Arc::new(readers)))
     }
 
+    /// How many connections are in use, and how many are open and not in use.
+    pub(super) fn figures(&self) -> (u32, u32) {
+        let of = |open: u32, idle: usize| {
+            let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
+            (open - idle, idle)
+        };
+        match &self.0 {
+            Connections::Readers(readers) => readers.figures(),
+            Connections::Plain(connection) => match connection.get_database_backend() {
+                DbBackend::Postgres => {
+                    let pool = connection.get_postgres_connection_pool();
+                    of(pool.size(), pool.num_idle())
+                }
+                _ => {
+                    let pool = connection.get_sqlite_connection_pool();
+                    of(pool.size(), pool.num_idle())
+                }
+            },
+        }
+    }
+
     /// One of the connections, for one statement.
     pub(super) async fn one(&self) -> Result<One<'_>, DbErr> {
         match &self.0 {

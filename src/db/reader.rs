@@ -68,6 +68,13 @@ impl Readers {
         Ok(Self { count: idle.len(), idle: Mutex::new(idle), free, acquire_timeout })
     }
 
+    /// How many are in use, and how many are not.
+    pub(super) fn figures(&self) -> (u32, u32) {
+        let idle = self.free.available_permits().min(self.count);
+        let figure = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        (figure(self.count - idle), figure(idle))
+    }
+
     /// A connection for one statement.
     ///
     /// # Errors

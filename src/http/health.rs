@@ -84,6 +84,6 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     (code, Json(Readiness { status, checks: Checks { database, migrations, bus, storage, draining } })).into_response()
 }
 
-async fn metrics() -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::metrics()).into_response()
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::metrics(&app.db)).into_response()
 }

@@ -103,6 +103,7 @@ fn render(
         errors,
     };
     let mut response = (status, axum::Json(problem)).into_response();
+    response.extensions_mut().insert(code);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     match status {

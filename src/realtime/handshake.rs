@@ -35,6 +35,7 @@ use crate::{
     error::{Error, Result},
     limits::{Crowd, HandshakeTicket},
     media::origin::Origin,
+    telemetry::{self, RequestSpan},
 };
 
 /// A refusal as CONNECT_ERROR carries it: one string, the code.
@@ -71,6 +72,11 @@ pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObjec
     let considered = timeout(session::PATIENCE, consider(&realtime, &socket, auth)).await;
     let Err(error) = considered.unwrap_or(Err(Error::IN_DOUBT)) else { return Ok(()) };
     error.record();
+    let code = error.code();
+    metrics::counter!("parlour_connects_refused_total", "code" => code.as_str()).increment(1);
+    if let Some(RequestSpan(span)) = socket.req_parts().extensions.get() {
+        telemetry::refused(span, "CONNECT", code.status(), Some(code));
+    }
     if !is_final(error.code()) {
         // No client comes back after a refusal, every one does after a transport that ends.
         if let Some(session) = engine_session(&socket) {

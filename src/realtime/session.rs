@@ -26,7 +26,7 @@ use crate::{
     chat::{self, room::Hearing},
     connections::{Connection, ConnectionId, Transport},
     contract::{
-        ErrorCode, RoomId, Seq, Timestamp,
+        ClientEvent, ErrorCode, RoomId, Seq, Timestamp,
         command::RoomScope,
         event::{Ephemeral, Limits},
         text,
@@ -319,7 +319,7 @@ impl Session {
             Ok(Err(_)) => Err(Error::internal("a handler panicked")),
             Err(_) => Err(Error::IN_DOUBT),
         };
-        metrics::histogram!("parlour_event_seconds").record(started.elapsed().as_secs_f64());
+        measure(&event, started, handled.as_ref().err().map(Error::code));
         match handled {
             Ok(Handled::Now(data)) => reply.send(&event, Ok(data)),
             Ok(Handled::Echo(data)) => reply.echo(&event, &data, packet.attachments()),
@@ -381,4 +381,12 @@ impl Session {
             self.app.presences.depart(self.actor.user_id);
         }
     }
+}
+
+/// Counts and times an event. Names that are no event's have one label together.
+fn measure(event: &str, started: Instant, refused: Option<ErrorCode>) {
+    let event = ClientEvent::named(event).map_or("unknown", ClientEvent::name);
+    metrics::histogram!("parlour_event_duration_seconds", "event" => event).record(started.elapsed().as_secs_f64());
+    let code = refused.map_or("OK", ErrorCode::as_str);
+    metrics::counter!("parlour_events_total", "event" => event, "code" => code).increment(1);
 }

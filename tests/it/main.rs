@@ -93,6 +93,7 @@ mod start;
 mod succession;
 mod support;
 mod sync;
+mod telemetry;
 mod threats_authorization;
 mod threats_frames;
 mod threats_handshake;

@@ -169,8 +169,10 @@ async fn a_reply_carries_what_it_replies_to() {
     let body = json!({"room_id": room.id, "message_type": "text", "content": "because", "reply_to_id": question["id"]});
     let answer = bob.post("/api/chat/messages", body).await.with_status(201);
     assert_eq!(answer["reply_to_id"], question["id"]);
+    assert_eq!(answer["reply_to"]["sender"]["username"], "ada");
     let expected = json!({
         "id": question["id"], "seq": question["seq"], "sender_id": ada.id, "sender_name": "ada",
+        "sender": answer["reply_to"]["sender"],
         "message_type": "text", "content": "why?", "is_deleted": false,
     });
     assert_eq!(answer["reply_to"], expected);

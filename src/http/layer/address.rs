@@ -9,6 +9,7 @@ use axum::{
     response::Response,
 };
 use ipnet::IpNet;
+use tracing::{Span, field::display};
 
 use crate::{app::App, error::Error, listener::ConnInfo};
 
@@ -34,6 +35,7 @@ pub async fn find(
 ) -> Response {
     let address = client(connection.peer.ip(), request.headers(), &app.config.server.trusted_proxies);
     request.extensions_mut().insert(ClientAddress(address));
+    Span::current().record("address", display(address));
     next.run(request).await
 }
 

@@ -8,11 +8,13 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
 
 use crate::{
+    contract::ErrorCode,
     http::problem::{REQUEST_ID, RequestId},
     realtime::address,
+    telemetry::{self, RequestSpan},
 };
 
 /// Carries the name in both directions.
@@ -28,13 +30,18 @@ pub async fn request(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(id.clone());
     let method = method(request.method());
     let route = route(&request);
-    let span = tracing::info_span!("request", request_id = %id.0, method, path = &*shown(request.uri().path()));
+    let path = shown(request.uri().path()).into_owned();
+    let span = tracing::info_span!("request", request_id = %id.0, method, path, address = Empty);
+    request.extensions_mut().insert(RequestSpan(span.clone()));
     let started = Instant::now();
 
     let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).instrument(span.clone()).await;
 
     let (elapsed, status) = (started.elapsed(), response.status().as_u16());
     tracing::debug!(parent: &span, status, elapsed_ms = elapsed.as_secs_f64() * 1e3, "answered");
+    if status >= 400 {
+        telemetry::refused(&span, "request", status, response.extensions().get::<ErrorCode>().copied());
+    }
     let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
     metrics::counter!("parlour_http_requests_total", &labels).increment(1);
     metrics::histogram!("parlour_http_request_duration_seconds", &labels[..2]).record(elapsed.as_secs_f64());
