@@ -132,7 +132,6 @@ impl Engine {
         };
         let chosen = tokio::select! {
             () = attempt.replaced.cancelled() => None,
-            () = self.0.draining.cancelled() => None,
             chosen = timeout(self.0.upgrade_timeout, self.choose(&mut client, session, &attempt)) => chosen.ok().flatten(),
         };
         if chosen.is_some() {
@@ -149,8 +148,13 @@ impl Engine {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let mut is_probed = false;
         loop {
-            let packet = client.next().await?;
+            // A client that has its probe answered polls no more until it has chosen: from then on its attempt is not given up.
+            let packet = tokio::select! {
+                () = self.0.draining.cancelled(), if !is_probed => None,
+                packet = client.next() => packet,
+            }?;
             let is_chosen = match packet.as_slice() {
                 b"2probe" => false,
                 b"5" => true,
@@ -159,6 +163,7 @@ impl Engine {
             self.0.waiting.upgrade(session).await;
             if !is_chosen {
                 client.send(frame::TEXT, b"3probe").await?;
+                is_probed = true;
             }
             // Afterwards: a client whose poll ends before it has the answer begins another one, and has to wait for that.
             attempt.release_polls();
