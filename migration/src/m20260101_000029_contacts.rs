@@ -5,12 +5,12 @@ use sea_orm_migration::{prelude::*, schema::*};
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// What is known of the members that there are. Whoever joined by themselves is in the audit list.
+/// What is known of the members that there are. Whoever joined by themselves is in the audit list, which has no index by user: it
+/// is read once, not once for each member.
 const TAKE_PART: &str = "UPDATE members SET participates = TRUE WHERE \
      EXISTS (SELECT 1 FROM rooms r WHERE r.id = members.room_id AND r.created_by = members.user_id) \
      OR EXISTS (SELECT 1 FROM messages m WHERE m.room_id = members.room_id AND m.sender_id = members.user_id) \
-     OR EXISTS (SELECT 1 FROM audit_entries a WHERE a.room_id = members.room_id AND a.user_id = members.user_id \
-     AND a.action = 'member_joined')";
+     OR (room_id, user_id) IN (SELECT room_id, user_id FROM audit_entries WHERE action = 'member_joined')";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

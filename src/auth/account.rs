@@ -83,9 +83,10 @@ pub async fn me(auth: &Auth, actor: &Actor) -> Result<User> {
 /// `VALIDATION_ERROR`; `INVALID_CREDENTIALS` when `current_password` is wrong; `USER_EXISTS` when the user name is taken.
 pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> Result<User> {
     check_update(&request)?;
-    let account = own(auth.db.read(), actor).await?;
+    // Passwords take long to compare: that is not done with the account locked.
+    let read = own(auth.db.read(), actor).await?;
     let new_hash = match request.password.take() {
-        Some(new) => Some(exchange_password(auth, &account, request.current_password.take(), new).await?),
+        Some(new) => Some(exchange_password(auth, &read, request.current_password.take(), new).await?),
         None => None,
     };
     let changes_password = new_hash.is_some();
@@ -93,22 +94,21 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
     let mut change = changes(actor.user_id, request, new_hash);
 
     let tx = standing::begin_alone(&auth.db, auth.clock, actor).await?;
+    let before = own(&tx, actor).await?;
     if changes_password {
-        let now = user::Entity::find_by_id(actor.user_id).one(&tx).await?;
-        if now.is_none_or(|now| now.password_hash != account.password_hash) {
+        if before.password_hash != read.password_hash {
             return Err(INVALID_CREDENTIALS);
         }
         session::revoke_all(&tx, actor.user_id, Some(actor.session_id), auth.clock.now()).await?;
     }
-    let before = account.clone();
     let account = match avatar_url {
         Some(url) => {
-            let before = account.avatar_media_id;
-            let avatar = Avatar::named(&tx, &auth.links, actor.user_id, url, before).await?;
+            let present = before.avatar_media_id;
+            let avatar = Avatar::named(&tx, &auth.links, actor.user_id, url, present).await?;
             change.avatar_url = Set(avatar.url.clone());
             change.avatar_media_id = Set(avatar.media_id);
             let account = change.update(&tx).await.map_err(taken)?;
-            avatar.replaces(&tx, before).await?;
+            avatar.replaces(&tx, present).await?;
             account
         }
         None => change.update(&tx).await.map_err(taken)?,

@@ -135,10 +135,11 @@ pub async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMemb
     if names.is_empty() {
         return Ok(AddMembers { user_ids, usernames });
     }
+    let count = names.len();
+    Error::check(["user_ids", "usernames"].map(|field| people::at_most_together(user_ids.len() + count, field)))?;
     let db = chat.db.read();
     let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
     standing.permit(Capability::ManageMembers)?;
-    let count = names.len();
     let named: Vec<UserId> = user::Entity::find()
         .select_only()
         .column(user::Column::Id)

@@ -25,6 +25,9 @@ use entity::{attachment, media, message, room, user};
 /// Files that one message may carry.
 const MOST: usize = 10;
 
+/// Files of one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
+const AT_A_TIME: usize = 1_000;
+
 /// Refused: a file that is not the sender's, not whole yet, or gone.
 pub(super) const INVALID_MEDIA: Error =
     Error::Refused(ErrorCode::InvalidMedia, "this is no file that you uploaded here");
@@ -221,26 +224,26 @@ pub(super) async fn release(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<
 
 /// Lets go of those of some files that are as `still` says, now that nobody can change them.
 pub(super) async fn release_if(tx: &Transaction, ids: BTreeSet<MediaId>, still: Condition) -> Result<()> {
-    if ids.is_empty() {
-        return Ok(());
+    let ids: Vec<MediaId> = ids.into_iter().collect();
+    for some in ids.chunks(AT_A_TIME) {
+        // Whoever is about to show one of them holds it, and is waited for.
+        let held: Vec<MediaId> = media::Entity::find()
+            .select_only()
+            .column(media::Column::Id)
+            .filter(media::Column::Id.is_in(some.iter().copied()))
+            .order_by_asc(media::Column::Id)
+            .lock_exclusive()
+            .into_tuple()
+            .all(tx)
+            .await?;
+        media::Entity::update_many()
+            .col_expr(media::Column::Status, Expr::value(MediaStatus::Leaving))
+            .filter(media::Column::Id.is_in(held))
+            .filter(unshown())
+            .filter(still.clone())
+            .exec(tx)
+            .await?;
     }
-    // Whoever is about to show one of them holds it, and is waited for.
-    let held: Vec<MediaId> = media::Entity::find()
-        .select_only()
-        .column(media::Column::Id)
-        .filter(media::Column::Id.is_in(ids))
-        .order_by_asc(media::Column::Id)
-        .lock_exclusive()
-        .into_tuple()
-        .all(tx)
-        .await?;
-    media::Entity::update_many()
-        .col_expr(media::Column::Status, Expr::value(MediaStatus::Leaving))
-        .filter(media::Column::Id.is_in(held))
-        .filter(unshown())
-        .filter(still)
-        .exec(tx)
-        .await?;
     Ok(())
 }
 
@@ -255,11 +258,12 @@ pub(super) async fn is_avatar(db: &impl ConnectionTrait, id: MediaId) -> Result<
     Ok(rooms.count(db).await? > 0)
 }
 
-/// Lets nobody wait for files that took the place of these: they go at once when nothing shows them.
-pub(super) async fn forget(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<()> {
+/// Keeps none of somebody's files for those who still show a picture that was replaced: they go at once when nothing shows them.
+pub(super) async fn forget(tx: &Transaction, owner: UserId) -> Result<()> {
     media::Entity::update_many()
         .col_expr(media::Column::KeptUntil, Expr::value(None::<Timestamp>))
-        .filter(media::Column::Id.is_in(ids))
+        .filter(media::Column::OwnerId.eq(owner))
+        .filter(media::Column::KeptUntil.is_not_null())
         .exec(tx)
         .await?;
     Ok(())

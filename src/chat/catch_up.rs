@@ -3,10 +3,15 @@
 //! A client says which entry of each log it has. Whoever has an entry knows what was told before that entry was made, so what
 //! changed since its time is what they may have missed.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, JoinType, QueryFilter, QueryOrder,
+    QuerySelect, RelationDef,
+    sea_query::{Expr, SimpleExpr},
 };
 
 use super::{Chat, receipt, view};
@@ -23,7 +28,7 @@ use entity::{member, message, read_mark, room, room_event, user};
 const MARKS: i64 = 5_000;
 
 /// Profiles that are told at once: those that changed last.
-const PROFILES: u64 = 500;
+const PROFILES: usize = 500;
 
 /// Messages that a moved mark is told to have passed over, at the most.
 const TOLD_MESSAGES: u64 = 500;
@@ -69,37 +74,60 @@ fn any_of<C: ColumnTrait>(cursors: &[(RoomId, Seq)], room: C, seq: C) -> Conditi
     view::padded(cursors.iter().copied()).into_iter().map(at).fold(Condition::any(), Condition::add)
 }
 
-/// Members of some rooms whose profiles changed since a time of each, as `reader` sees them; each once, with the first of these
-/// rooms that they are in.
+/// Members of some rooms whose profiles changed since a time of each, as `reader` sees them, the latest change first; each once,
+/// with one of the rooms where it was missed.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn profiles(chat: &Chat, reader: UserId, since: &HashMap<RoomId, Timestamp>) -> Result<Vec<(RoomId, User)>> {
-    let Some(earliest) = since.values().min().copied() else { return Ok(Vec::new()) };
     let db = chat.db.read();
     let rooms: Vec<RoomId> = since.keys().copied().collect();
-    let mut changed: HashMap<UserId, RoomId> = HashMap::new();
+    let mut changed: HashMap<UserId, (Timestamp, RoomId)> = HashMap::new();
     for some in rooms.chunks(AT_A_TIME) {
-        let rows: Vec<(RoomId, UserId, Timestamp)> = member::Entity::find()
+        let rows: Vec<(UserId, Timestamp, RoomId)> = member::Entity::find()
             .select_only()
-            .columns([member::Column::RoomId, member::Column::UserId])
+            .column(member::Column::UserId)
             .column(user::Column::ProfileChangedAt)
+            .expr_as(one_room(db.get_database_backend()), "room")
             .join(JoinType::InnerJoin, account_of_member())
-            .filter(member::Column::RoomId.is_in(view::padded(some.iter().copied())))
             .filter(member::Column::LeftAt.is_null())
-            .filter(user::Column::ProfileChangedAt.gte(earliest))
+            .filter(since_of_each(some, since, user::Column::ProfileChangedAt))
+            .group_by(member::Column::UserId)
+            .group_by(user::Column::ProfileChangedAt)
             .order_by_desc(user::Column::ProfileChangedAt)
-            .limit(PROFILES)
+            .limit(PROFILES as u64)
             .into_tuple()
             .all(db)
             .await?;
-        let missed = rows.into_iter().filter(|(room, _, at)| since.get(room).is_some_and(|since| at >= since));
-        for (room, user, _) in missed {
-            changed.entry(user).or_insert(room);
-        }
+        changed.extend(rows.into_iter().map(|(user, at, room)| (user, (at, room))));
     }
-    let users = view::people_for(db, chat.reader(reader), changed.keys().copied().collect()).await?;
-    Ok(users.into_iter().filter_map(|user| Some((*changed.get(&user.id)?, user))).collect())
+    let mut changed: Vec<(UserId, (Timestamp, RoomId))> = changed.into_iter().collect();
+    changed.sort_unstable_by_key(|(user, (at, _))| (Reverse(*at), *user));
+    changed.truncate(PROFILES);
+    let ids = changed.iter().map(|(user, _)| *user).collect();
+    let users = view::people_for(db, chat.reader(reader), ids).await?;
+    let mut users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
+    Ok(changed.into_iter().filter_map(|(user, (_, room))| Some((room, users.remove(&user)?))).collect())
+}
+
+/// One room of each group of places. PostgreSQL compares ids, but has no smallest of them before version 18.
+fn one_room(backend: DbBackend) -> SimpleExpr {
+    let room = Expr::col((member::Entity, member::Column::RoomId));
+    match backend {
+        DbBackend::Postgres => Expr::expr(room.cast_as("text")).min().cast_as("uuid"),
+        _ => room.min(),
+    }
+}
+
+/// Places in some rooms of which `at` is no earlier than the time of the room.
+fn since_of_each<C: ColumnTrait>(rooms: &[RoomId], since: &HashMap<RoomId, Timestamp>, at: C) -> Condition {
+    let of_room = |room: RoomId| {
+        let since = since.get(&room).copied();
+        Condition::all().add(member::Column::RoomId.eq(room)).add_option(since.map(|since| at.gte(since)))
+    };
+    let rooms = view::padded(rooms.iter().copied());
+    let each = rooms.iter().copied().map(of_room).fold(Condition::any(), Condition::add);
+    Condition::all().add(member::Column::RoomId.is_in(rooms)).add(each)
 }
 
 fn account_of_member() -> RelationDef {
@@ -129,24 +157,18 @@ pub(super) async fn marks(
     reader: UserId,
     rooms: Vec<RoomId>,
 ) -> Result<HashMap<RoomId, Vec<Mark>>> {
-    let mut left = MARKS;
-    let mut shared = shared(db, &rooms).await?;
-    shared.retain(|(_, members)| {
-        left -= i64::from(*members);
-        left >= 0
-    });
-    let shared: Vec<RoomId> = shared.into_iter().map(|(room, _)| room).collect();
+    let shared = shared(db, &rooms).await?;
     let mut marks: HashMap<RoomId, Vec<Mark>> = HashMap::new();
-    for row in standing_marks(db, reader, &shared, &rooms).await? {
+    for row in standing_marks(db, reader, (&shared, &rooms), None).await? {
         let Standing { room_id, user_id, last_read_seq, read_at } = row;
         marks.entry(room_id).or_default().push(Mark { user_id, last_read_seq, read_at });
     }
     Ok(marks)
 }
 
-/// Those of some rooms whose members are told who has read what, with their numbers of members.
-async fn shared(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<Vec<(RoomId, i32)>> {
-    let mut shared = Vec::new();
+/// Those of some rooms whose members are told who has read what: the first of them, until they have [`MARKS`] members.
+async fn shared(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<Vec<RoomId>> {
+    let mut shared: HashMap<RoomId, i32> = HashMap::new();
     for some in rooms.chunks(AT_A_TIME) {
         let sizes: Vec<(RoomId, i32)> = room::Entity::find()
             .select_only()
@@ -157,7 +179,12 @@ async fn shared(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<Vec<(Room
             .await?;
         shared.extend(sizes.into_iter().filter(|(_, members)| receipt::tells_others(*members)));
     }
-    Ok(shared)
+    let mut left = MARKS;
+    let fits = |room: &RoomId| {
+        left -= shared.get(room).copied().map_or(0, i64::from);
+        left >= 0 && shared.contains_key(room)
+    };
+    Ok(rooms.iter().copied().filter(fits).collect())
 }
 
 /// Where a mark stands, and since when.
@@ -168,24 +195,29 @@ struct Standing {
     read_at: Timestamp,
 }
 
-/// The marks of those members of the `shared` rooms who share them, and in all rooms the reader's own.
+/// The marks of those members of the `shared` rooms who share them, and in `all` rooms the reader's own; where there is a time of
+/// each room, those that moved since.
 async fn standing_marks(
     db: &impl ConnectionTrait,
     reader: UserId,
-    shared: &[RoomId],
-    all: &[RoomId],
+    (shared, all): (&[RoomId], &[RoomId]),
+    since: Option<&HashMap<RoomId, Timestamp>>,
 ) -> Result<Vec<Standing>> {
     let mut found = Vec::new();
     let others = Condition::all().add(user::Column::SharesReceipts.eq(true)).add(member::Column::UserId.ne(reader));
     let own = Condition::all().add(member::Column::UserId.eq(reader));
     for (rooms, whose) in [(shared, others), (all, own)] {
         for some in rooms.chunks(AT_A_TIME) {
+            let when = match since {
+                Some(since) => since_of_each(some, since, member::Column::LastReadAt),
+                None => Condition::all().add(member::Column::RoomId.is_in(view::padded(some.iter().copied()))),
+            };
             let rows: Vec<(RoomId, UserId, Seq, Timestamp)> = member::Entity::find()
                 .select_only()
                 .columns([member::Column::RoomId, member::Column::UserId])
                 .columns([member::Column::LastReadSeq, member::Column::LastReadAt])
                 .join(JoinType::InnerJoin, account_of_member())
-                .filter(member::Column::RoomId.is_in(view::padded(some.iter().copied())))
+                .filter(when)
                 .filter(member::Column::LeftAt.is_null())
                 .filter(member::Column::LastReadAt.is_not_null())
                 .filter(whose.clone())
@@ -215,13 +247,13 @@ pub async fn moved_marks(
     since: &HashMap<RoomId, Timestamp>,
 ) -> Result<Vec<MovedMark>> {
     let db = chat.db.read();
-    let all: Vec<RoomId> = since.keys().copied().collect();
-    let shared: Vec<RoomId> = shared(db, &all).await?.into_iter().map(|(room, _)| room).collect();
+    let mut all: Vec<RoomId> = since.keys().copied().collect();
+    // The rooms that were of interest last, where not all can be told of.
+    all.sort_unstable_by_key(|room| (since.get(room).copied().map(Reverse), *room));
+    let shared = shared(db, &all).await?;
     let mut by_room: HashMap<RoomId, Vec<Standing>> = HashMap::new();
-    for mark in standing_marks(db, reader, &shared, &all).await? {
-        if since.get(&mark.room_id).is_some_and(|since| mark.read_at >= *since) {
-            by_room.entry(mark.room_id).or_default().push(mark);
-        }
+    for mark in standing_marks(db, reader, (&shared, &all), Some(since)).await? {
+        by_room.entry(mark.room_id).or_default().push(mark);
     }
     let mut moved = Vec::new();
     for (room, marks) in by_room {

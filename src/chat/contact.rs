@@ -78,11 +78,13 @@ pub async fn get(chat: &Chat, actor: &Actor, id: UserId) -> Result<User> {
 /// Part of a name, or the start of an e-mail address. An address that is masked is found only by who knows it whole:
 /// otherwise it could be guessed letter by letter.
 fn matching(viewer: UserId, emails: Emails, search: &str) -> Condition {
-    if search.is_empty() {
+    let key = fold(search);
+    // Characters that nobody sees are no search, as blanks are none.
+    if key.is_empty() {
         return Condition::all();
     }
     let address = search.to_lowercase();
-    let part = || LikeExpr::new(format!("%{}%", escaped(&fold(search)))).escape('\\');
+    let part = || LikeExpr::new(format!("%{}%", escaped(&key))).escape('\\');
     let start = LikeExpr::new(format!("{}%", escaped(&address))).escape('\\');
     let begins = Condition::all().add(user::Column::Email.like(start));
     let begins = match emails {

@@ -96,7 +96,7 @@ pub async fn finish(chat: &Chat, user_id: UserId) -> Result<()> {
     let files =
         media::Entity::find().select_only().column(media::Column::Id).filter(media::Column::OwnerId.eq(user_id));
     let files: BTreeSet<MediaId> = files.into_tuple().all(&tx).await?.into_iter().collect();
-    attachment::forget(&tx, files.clone()).await?;
+    attachment::forget(&tx, user_id).await?;
     attachment::release(&tx, files).await?;
     tx.commit().await?;
     chat.sweeper.nudge();

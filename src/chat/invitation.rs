@@ -43,7 +43,8 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
     let tx = chat.begin(actor).await?;
     let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = invite::may_invite(&room, &standing)?;
-    let invited = invited(&tx, &request).await?;
+    // Held, or the account might be erased just when somebody invites it.
+    let invited = invited(&tx, &request, Some(LockType::KeyShare)).await?;
     if let Some(user) = &invited {
         if find::member(&tx, room_id, user.id).await?.is_some() {
             return Err(Error::Refused(ErrorCode::AlreadyMember, "they are in the room already"));
@@ -97,7 +98,7 @@ pub async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &Cr
     standing::check(db, chat.clock, actor).await?;
     let (room, _, standing) = find::room(db, actor.user_id, room_id).await?;
     invite::may_invite(&room, &standing)?;
-    match invited(db, request).await? {
+    match invited(db, request, None).await? {
         Some(user) => privacy::strangers(db, actor.user_id, [user.id].into()).await,
         None => Ok(1),
     }
@@ -235,14 +236,21 @@ pub(super) async fn end(tx: &Transaction, which: Condition) -> Result<Vec<Invita
 }
 
 /// The account that a request names; none for an e-mail address, whoever may read it.
-async fn invited(db: &impl ConnectionTrait, request: &CreateInvitation) -> Result<Option<user::Model>> {
+async fn invited(
+    db: &impl ConnectionTrait,
+    request: &CreateInvitation,
+    lock: Option<LockType>,
+) -> Result<Option<user::Model>> {
     let by = match (request.user_id, &request.username) {
         (Some(id), _) => user::Column::Id.eq(id),
         (None, Some(username)) => user::Column::UsernameKey.eq(username.to_lowercase()),
         (None, None) => return Ok(None),
     };
-    let found = user::Entity::find().filter(by).filter(user::Column::IsActive.eq(true)).one(db).await?;
-    found.map(Some).ok_or(Error::USER_NOT_FOUND)
+    let mut account = user::Entity::find().filter(by).filter(user::Column::IsActive.eq(true));
+    if let Some(lock) = lock {
+        account = account.lock(lock);
+    }
+    account.one(db).await?.map(Some).ok_or(Error::USER_NOT_FOUND)
 }
 
 async fn insert(db: &impl ConnectionTrait, row: &invitation::Model) -> Result<()> {

@@ -270,6 +270,16 @@ pub(super) fn at_most<T>(named: &[T], field: &str) -> Result<(), FieldError> {
     }
 }
 
+/// Refuses two lists that name too many together, though neither does alone.
+pub(super) fn at_most_together(named: usize, field: &str) -> Result<(), FieldError> {
+    if named <= NAMED {
+        Ok(())
+    } else {
+        let detail = format!("user_ids and usernames must together name at most {NAMED}");
+        Err(FieldError::new(field, "too_many", detail))
+    }
+}
+
 /// Refuses to go on unless all of them have an account that is in use, and keeps these so until the transaction ends.
 pub(super) async fn all_exist(tx: &Transaction, users: &BTreeSet<UserId>) -> Result<()> {
     if users.is_empty() {

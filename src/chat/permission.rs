@@ -183,7 +183,7 @@ impl Membership {
         if self.role == Role::Owner || target != Role::Owner {
             Ok(permit)
         } else {
-            Err(Error::Refused(ErrorCode::PermissionDenied, "only an owner acts on an owner"))
+            Err(Error::Refused(ErrorCode::PermissionDenied, "only an owner may change another owner"))
         }
     }
 

@@ -40,7 +40,11 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> Resu
         return under(&tx, actor.user_id, id).await;
     }
     if own.len() >= OWN_KINDS {
-        return Err(Error::field("emoji", "too_many", format!("you may put at most {OWN_KINDS} under one message")));
+        return Err(Error::field(
+            "emoji",
+            "too_many",
+            format!("at most {OWN_KINDS} different reactions per person on a message"),
+        ));
     }
     let kinds = kinds(&tx, id, None).await?;
     if !kinds.contains(&emoji) && kinds.len() >= KINDS {

@@ -127,8 +127,10 @@ pub async fn strangers(chat: &Chat, actor: &Actor, request: &CreateRoom) -> Resu
     rules::check_new(chat, actor, request)?;
     let db = chat.db.read();
     if let (RoomType::Direct, Some(other)) = (request.room_type, request.member_ids.first())
-        && direct::find(db, &direct_key(actor.user_id, *other)).await?.is_some()
+        && let Some(room) = direct::find(db, &direct_key(actor.user_id, *other)).await?
+        && people::present(db, room.id, [*other].into_iter()).await?.contains(other)
     {
+        // Nobody is put into it or invited: who asks may come in by themselves.
         return Ok(0);
     }
     privacy::strangers(db, actor.user_id, request.member_ids.iter().copied().collect()).await

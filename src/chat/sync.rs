@@ -67,9 +67,9 @@ pub async fn sync(
     admit(known.iter().map(missed).sum::<usize>().min(bytes / ENTRY_BYTES)).await?;
     let theirs = request.cursors.iter().filter(|(room, _)| ids.contains(room));
     let times = catch_up::times(chat, &theirs.map(|(room, seq)| (*room, Seq(*seq))).collect()).await?;
-    let mut profiles = changed_profiles(chat, actor, &times).await?;
-    let mut marks = catch_up::marks(db, actor.user_id, known.iter().map(|(room, _)| *room).collect()).await?;
     let mut budget = bytes;
+    let mut profiles = changed_profiles(chat, actor, &times, &mut budget).await?;
+    let mut marks = catch_up::marks(db, actor.user_id, known.iter().map(|(room, _)| *room).collect()).await?;
     let mut synced = Vec::with_capacity(known.len());
     for (room_id, hearing) in known {
         let (after, last_seq) = (Seq(request.cursors.get(&room_id).copied().unwrap_or_default()), hearing.end);
@@ -122,15 +122,23 @@ async fn overviews(chat: &Chat, actor: &Actor, ids: &[RoomId], mut budget: usize
     Ok(shown)
 }
 
-/// What is told of profiles that changed since the cursors' entries were made.
+/// What is told of profiles that changed since the cursors' entries were made: the latest, in half of the `budget`, so that entries
+/// go on however many there are.
 async fn changed_profiles(
     chat: &Chat,
     actor: &Actor,
     times: &HashMap<RoomId, Timestamp>,
+    budget: &mut usize,
 ) -> Result<HashMap<RoomId, Vec<SyncedEvent>>> {
+    let least = *budget / 2;
     let mut told: HashMap<RoomId, Vec<SyncedEvent>> = HashMap::new();
     for (room, user) in catch_up::profiles(chat, actor.user_id, times).await? {
         let data = Encoded::new(&Ephemeral::UserUpdated { user: user.into() });
+        let left = budget.saturating_sub(data.as_str().len());
+        if left < least {
+            break;
+        }
+        *budget = left;
         told.entry(room).or_default().push(SyncedEvent { event: USER_UPDATED, data });
     }
     Ok(told)

@@ -82,7 +82,7 @@ pub struct CreateRoom {
     #[serde(default, deserialize_with = "null_is_default")]
     #[schema(value_type = Option<Vec<UserId>>, max_items = 500)]
     pub member_ids: Vec<UserId>,
-    /// 2 to 100,000; unlimited unless said otherwise.
+    /// 2 to 100,000. At most, and by default, what the server allows (`rooms.max_members`).
     #[schema(minimum = 2, maximum = 100_000)]
     pub max_members: Option<i32>,
     /// `all` unless said otherwise.

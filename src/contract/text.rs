@@ -102,7 +102,7 @@ pub fn email(field: &str, text: &str) -> Result<(), FieldError> {
 pub fn new_email(field: &str, text: &str) -> Result<(), FieldError> {
     email(field, text)?;
     if text.to_ascii_lowercase().ends_with(".invalid") {
-        return Err(refuse(field, "email", "must be the address of somebody: none ends in .invalid"));
+        return Err(refuse(field, "email", "addresses ending in .invalid are not accepted"));
     }
     Ok(())
 }

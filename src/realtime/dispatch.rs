@@ -147,7 +147,7 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
     if let Some(after) = after {
         let cursors = HashMap::from([(room_id, after)]);
         let times = chat::catch_up::times(&app.chat, &cursors).await?;
-        session.tell_missed(&cursors, &times).await?;
+        session.tell_missed(&cursors, &times, Some(until)).await?;
     }
     Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
 }

@@ -1,10 +1,14 @@
 //! What a client missed that comes back, besides the entries of the logs that it knows.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use super::{handshake::Guest, session::Session};
 use crate::{
     chat::{self, room::Hearing},
+    connections::Delivery,
     contract::{RoomId, Seq, Timestamp, event::Ephemeral},
     error::Result,
 };
@@ -15,21 +19,34 @@ impl Session {
         &self,
         cursors: &HashMap<RoomId, Seq>,
         times: &HashMap<RoomId, Timestamp>,
+        until: Option<Instant>,
     ) -> Result<()> {
         let user = self.actor.user_id;
         for mark in chat::catch_up::moved_marks(&self.app.chat, user, cursors, times).await? {
-            self.connection.tell(&Ephemeral::MessagesRead {
+            let read = Ephemeral::MessagesRead {
                 room_id: mark.room_id,
                 user_id: mark.user_id,
                 message_ids: mark.message_ids,
                 last_read_seq: mark.last_read_seq,
                 read_at: mark.read_at,
-            });
+            };
+            if !self.catches_up_with(&read, until).await {
+                return Ok(());
+            }
         }
         for (_, user) in chat::catch_up::profiles(&self.app.chat, user, times).await? {
-            self.connection.tell(&Ephemeral::UserUpdated { user: user.into() });
+            if !self.catches_up_with(&Ephemeral::UserUpdated { user: user.into() }, until).await {
+                return Ok(());
+            }
         }
         Ok(())
+    }
+
+    /// Tells what was missed as fast as the client fetches it. Answers false when the socket is gone, or was cut because it took
+    /// nothing until then: it comes back with the same cursors, and misses nothing.
+    async fn catches_up_with(&self, missed: &Ephemeral, until: Option<Instant>) -> bool {
+        self.connection.keeps_up(until).await;
+        self.connection.tell_surely(missed) == Delivery::Queued
     }
 
     /// Shows those of some rooms that the user joined since the client was last known to be connected: since the latest of the
@@ -46,7 +63,9 @@ impl Session {
         let is_new = |room: &RoomId| joined.contains(room) && guest.rooms.contains_key(room);
         let new: Vec<RoomId> = rooms.iter().map(|(room, _)| *room).filter(is_new).collect();
         for room in chat::room::overviews(chat, user, &new).await? {
-            self.connection.tell(&Ephemeral::RoomCreated { room: Box::new(room) });
+            if !self.catches_up_with(&Ephemeral::RoomCreated { room: Box::new(room) }, None).await {
+                break;
+            }
         }
         Ok(new.into_iter().collect())
     }

@@ -213,7 +213,7 @@ impl Session {
             self.app.limits.refund(Budget::Missed, user, budget).await;
         }
         times.retain(|room, _| self.connection.has_joined(*room));
-        self.tell_missed(&cursors, &times).await
+        self.tell_missed(&cursors, &times, None).await
     }
 
     /// Shows the user rooms that they came into after they were let in and before their socket was known here.

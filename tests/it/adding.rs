@@ -90,6 +90,10 @@ async fn people_are_added_by_their_names() {
     {
         adds(bad).await.refused("VALIDATION_ERROR");
     }
+    let many = adds(json!({"usernames": ["bob", "cyd"], "user_ids": vec![&dan.id; 499]})).await;
+    let fields: Vec<String> =
+        list(&many.refused("VALIDATION_ERROR"), "errors").iter().map(|error| text(error, "field")).collect();
+    assert_eq!(fields, ["user_ids", "usernames"], "neither is too long by itself");
     assert_eq!(ids_of_members(&ada.room(&room).await).len(), 4);
     cyd.get(&room.path("")).await.with_status(200);
 }
@@ -251,6 +255,27 @@ async fn a_direct_room_waits_for_the_other_one_where_that_is_set() {
     assert_eq!(int(&dan.get("/api/chat/invitations").await.with_status(200), "total"), 0);
     for person in [&ada, &bob, &cyd, &dan] {
         assert_eq!(rooms_of(person).await, 1, "{}", person.name);
+    }
+}
+
+/// Catches a build where whoever declines can be invited again without a limit, and one that charges whoever accepts.
+#[tokio::test]
+async fn asking_again_for_a_direct_room_costs_as_much_as_the_first_time() {
+    let settings = [("AUTH_PER_MINUTE", "1000"), ("STRANGERS_PER_MINUTE", "2")]
+        .iter()
+        .fold(asking_first().with_limits(), |all, (name, value)| all.with(&format!("PARLOUR__LIMITS__{name}"), value));
+    let app = App::with(settings).await;
+    let [eve, bob, cyd, dan] = app.users(["eve", "bob", "cyd", "dan"]).await;
+    for status in [201, 200] {
+        eve.asks_for_a_direct_room_with(&bob).await.with_status(status);
+        let asked = text(&invitation(&bob).await, "id");
+        bob.delete(&format!("/api/chat/invitations/{asked}")).await.ok();
+    }
+    limited(&eve.asks_for_a_direct_room_with(&bob).await);
+    bob.asks_for_a_direct_room_with(&eve).await.with_status(200);
+    opens(&bob, &[cyd, dan]).await.with_status(201);
+    for _ in 0..3 {
+        eve.asks_for_a_direct_room_with(&bob).await.with_status(200);
     }
 }
 

@@ -304,3 +304,17 @@ async fn another_node_tells_no_more() {
     let of_ann = |line: &&str| line.contains(&ann.id) && (line.starts_with("user_on") || line.starts_with("user_off"));
     assert_eq!(told.lines().find(of_ann), None, "ann is online for nobody");
 }
+
+/// Characters that nobody sees are no search. Catches a build in which they match every name, and so leave out who has none.
+#[tokio::test]
+async fn a_search_for_what_cannot_be_seen_is_no_search() {
+    let app = App::start().await;
+    let ada = app.user("ada").await;
+    let nameless = json!({"email": "nameless@example.com", "password": "correct horse battery"});
+    app.site.post("/api/auth/register").json(&nameless).send().await.with_status(201);
+    app.user("bob").await;
+    for search in ["", "%C2%AD", "%20", "%E2%80%8B%C2%AD"] {
+        let found = ada.get(&format!("/api/users?search={search}")).await.with_status(200);
+        assert_eq!(found["total"], 2, "{search}: {found}");
+    }
+}

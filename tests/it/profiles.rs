@@ -68,6 +68,42 @@ async fn many_changes_are_few_notices_and_the_last_of_them_is_true() {
     assert!(told < 10, "{told} notices of 30 changes");
 }
 
+/// Fails on a build that tells it once a room, and on one that tells what came before the cursors.
+#[tokio::test]
+async fn a_profile_that_changed_while_one_was_away_is_told_once() {
+    let app = App::start().await;
+    let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
+    cyd.opens_a_group("theirs alone", &[&ada]).await;
+    let mut cursors = json!({});
+    let mut known = Vec::new();
+    for name in ["one", "two", "three"] {
+        let room = ada.opens_a_group(name, &[&bob, &cyd]).await;
+        cursors[&room.id] = json!(bob.last_seq(&room).await);
+        known.push(room);
+    }
+    for name in ["Cyd", "Cyd C."] {
+        cyd.patch("/api/users/me", json!({"full_name": name})).await.with_status(200);
+    }
+    ada.patch("/api/users/me", json!({"full_name": "Ada Lovelace"})).await.with_status(200);
+    let mut back = bob.connects_with(json!({"cursors": cursors})).await;
+    for (who, name) in [(&ada, "Ada Lovelace"), (&cyd, "Cyd C.")] {
+        updated(&mut back, who, |user| user["full_name"] == name).await;
+    }
+    assert_eq!(updates(&back.heard().await), 0, "once");
+    let told = async |cursors: &Value| -> Vec<Value> {
+        let synced = bob.connects().await.ask("sync", json!({"cursors": cursors})).await;
+        let events = list(&synced, "rooms").iter().flat_map(|room| list(room, "events"));
+        events.filter(|event| event["event"] == "user_updated").cloned().collect()
+    };
+    assert_eq!(told(&cursors).await.len(), 2, "once each, over all rooms");
+
+    // Whoever has what was said after the change knows it.
+    for room in &known {
+        cursors[&room.id] = cyd.says(room, "later").await["seq"].clone();
+    }
+    assert_eq!(told(&cursors).await.len(), 0);
+}
+
 /// Fails on a build that remembers how people looked when they connected, or when they said something.
 #[tokio::test]
 async fn everything_shows_the_profile_as_it_is_now() {

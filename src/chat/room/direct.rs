@@ -26,7 +26,7 @@ pub(super) async fn find(db: &impl ConnectionTrait, key: &str) -> Result<Option<
 }
 
 /// The room that two people have, for one of them who asks for it. Whoever was invited to it accepts by asking; whoever waits for
-/// the other one invites them again, unless an invitation is open.
+/// the other one invites them anew, and an invitation that is open gives way to the new one.
 pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId) -> Result<Room> {
     let db = chat.db.read();
     let both = [actor.user_id, other];
