@@ -242,9 +242,10 @@ async fn note(presences: Weak<Presences>, mut queue: mpsc::UnboundedReceiver<Not
                 Vec::new()
             }
         };
-        presences.announce(noted).await;
+        // Nobody who connects waits until others are told.
         for done in waiting {
             let _ = done.send(());
         }
+        presences.announce(noted).await;
     }
 }

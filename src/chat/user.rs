@@ -2,13 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{Chat, privacy, receipt, room as rooms, view};
 use crate::{
     auth::Actor,
     contract::{FieldError, Message, RoomId, Timestamp, User, UserId},
-    db::Db,
     error::{Error, Result},
 };
 use entity::{room, user};
@@ -65,11 +64,11 @@ pub async fn last_seen(chat: &Chat, actor: &Actor, people: &[UserId]) -> Result<
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn seen(db: &Db, user: UserId, at: Timestamp) -> Result<()> {
+pub async fn seen(db: &impl ConnectionTrait, user: UserId, at: Timestamp) -> Result<()> {
     user::Entity::update_many()
         .col_expr(user::Column::LastSeenAt, sea_orm::sea_query::Expr::value(at))
         .filter(Condition::all().add(user::Column::Id.eq(user)).add(user::Column::IsActive.eq(true)))
-        .exec(db.writer())
+        .exec(db)
         .await?;
     Ok(())
 }
@@ -78,11 +77,11 @@ pub async fn seen(db: &Db, user: UserId, at: Timestamp) -> Result<()> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn hide(db: &Db, user: UserId, is_invisible: bool) -> Result<()> {
+pub async fn hide(db: &impl ConnectionTrait, user: UserId, is_invisible: bool) -> Result<()> {
     user::Entity::update_many()
         .col_expr(user::Column::IsInvisible, sea_orm::sea_query::Expr::value(is_invisible))
         .filter(Condition::all().add(user::Column::Id.eq(user)).add(user::Column::IsActive.eq(true)))
-        .exec(db.writer())
+        .exec(db)
         .await?;
     Ok(())
 }

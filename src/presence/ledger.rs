@@ -56,7 +56,8 @@ const RENEW: &str = concat!(
     " + $2) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, expires_at = excluded.expires_at ",
     "RETURNING (xmax = 0) AS is_new"
 );
-const DEAD: &str = concat!("SELECT id, seen_at FROM nodes WHERE expires_at <= ", now!(), " FOR UPDATE SKIP LOCKED");
+const DEAD: &str =
+    concat!("SELECT id, seen_at FROM nodes WHERE expires_at <= ", now!(), " ORDER BY seen_at FOR UPDATE SKIP LOCKED");
 const LEFT_BEHIND: &str = "SELECT user_id, status FROM presences WHERE node_id = $1";
 const BURY: &str = "DELETE FROM nodes WHERE id = $1";
 const CLEAR: &str = "DELETE FROM presences WHERE node_id = $1";
@@ -95,21 +96,39 @@ impl Ledger {
     pub(super) async fn note(&self, steps: &BTreeMap<UserId, Step>) -> Result<Vec<Shift>> {
         match self {
             Self::Memory(db, there) => {
-                for (user, step) in steps {
-                    let before = there.lock().get(user).copied();
-                    // Stored first: who is told can ask.
-                    if let Some(at) = step.seen_until(before) {
-                        crate::chat::user::seen(db, *user, at).await?;
-                    }
-                    if let Some(is_invisible) = step.is_invisible {
-                        crate::chat::user::hide(db, *user, is_invisible).await?;
-                    }
-                }
+                let stored = stored(&there.lock(), steps);
+                // Stored first: who is told can ask.
+                store(db, stored).await?;
                 Ok(remember(&mut there.lock(), steps))
             }
             Self::Shared(shared) => Ok(shared.note(steps).await?),
         }
     }
+}
+
+/// What the database has to know of a user: until when they were seen, and whether they want to appear offline.
+type Stored = (UserId, Option<Timestamp>, Option<bool>);
+
+fn stored(there: &HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, Step>) -> Vec<Stored> {
+    let stored = |(user, step): (&UserId, &Step)| (*user, step.seen_until(there.get(user).copied()), step.is_invisible);
+    steps.iter().map(stored).filter(|(_, seen, hides)| seen.is_some() || hides.is_some()).collect()
+}
+
+/// In one transaction: a commit for each user would take longer than there is time when very many leave at once.
+async fn store(db: &Db, users: Vec<Stored>) -> Result<()> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let tx = db.begin().await?;
+    for (user, seen, hides) in users {
+        if let Some(at) = seen {
+            crate::chat::user::seen(&tx, user, at).await?;
+        }
+        if let Some(is_invisible) = hides {
+            crate::chat::user::hide(&tx, user, is_invisible).await?;
+        }
+    }
+    tx.commit().await
 }
 
 fn remember(there: &mut HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, Step>) -> Vec<Shift> {
@@ -195,12 +214,18 @@ impl Shared {
     /// Takes nodes off the ledger that no longer live; answers what that changes for their users.
     pub(super) async fn bury(&self) -> Result<Vec<Shift>> {
         let tx = self.db.begin().await?;
-        let mut shifts = Vec::new();
+        let mut left_behind = Vec::new();
         for dead in Dead::find_by_statement(statement(DEAD, vec![])).all(&tx).await? {
             let users = There::find_by_statement(statement(LEFT_BEHIND, vec![dead.id.into()])).all(&tx).await?;
             let last: HashMap<UserId, ChosenStatus> = users.into_iter().map(There::read).collect();
+            left_behind.push((dead, last));
+        }
+        // All at once: who locks twice in a transaction may wait for somebody who waits for them.
+        let users: Vec<UserId> = left_behind.iter().flat_map(|(_, last)| last.keys().copied()).collect();
+        lock(&tx, &users).await?;
+        let mut shifts = BTreeMap::new();
+        for (dead, last) in left_behind {
             let users: Vec<UserId> = last.keys().copied().collect();
-            lock(&tx, &users).await?;
             tx.execute_raw(statement(CLEAR, vec![dead.id.into()])).await?;
             tx.execute_raw(statement(BURY, vec![dead.id.into()])).await?;
             let after = there(&tx, uuids(&users)).await?;
@@ -210,15 +235,14 @@ impl Shared {
             let left_at = vec![dead.seen_at; seen.len()];
             tx.execute_raw(statement(SEEN, vec![uuids(&seen), left_at.into()])).await?;
             let left_at = Some(Timestamp(dead.seen_at));
-            shifts.extend(gone.into_iter().map(|user| Shift {
-                user,
-                before: last.get(&user).copied(),
-                after: None,
-                left_at,
+            // Who was on several of them was seen last on the last one, and is told of once.
+            shifts.extend(gone.into_iter().map(|user| {
+                let before = last.get(&user).copied();
+                (user, Shift { user, before, after: None, left_at })
             }));
         }
         tx.commit().await?;
-        Ok(shifts)
+        Ok(shifts.into_values().collect())
     }
 }
 
