@@ -44,6 +44,9 @@ use crate::{
 /// How often paced news is looked through.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long to wait before a room is read again that the database did not give.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What delivery works with.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -88,6 +91,25 @@ impl News {
 
     fn awaits_room(&self, user: UserId, room: RoomId) -> bool {
         self.newcomers.lock().contains(&(user, room))
+    }
+}
+
+/// A new member while they have yet to be shown the room, whatever becomes of that.
+struct Newcomer {
+    news: Arc<News>,
+    place: (UserId, RoomId),
+}
+
+impl Newcomer {
+    fn note(news: Arc<News>, place: (UserId, RoomId)) -> Self {
+        news.newcomers.lock().insert(place);
+        Self { news, place }
+    }
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        self.news.newcomers.lock().remove(&self.place);
     }
 }
 
@@ -212,10 +234,10 @@ impl Delivery {
     /// Somebody is a member from the place `since` on.
     pub(crate) fn gain(&self, user: UserId, room: RoomId, since: Seq) {
         if !self.connections.of_user(user).is_empty() {
-            self.news.newcomers.lock().insert((user, room));
+            let newcomer = Newcomer::note(Arc::clone(&self.news), (user, room));
             self.connections.note_rooms(user, [room]);
             self.watch.note_ends([(room, since)]);
-            tokio::spawn(self.clone().welcome(user, room, since));
+            tokio::spawn(self.clone().welcome(newcomer, since));
         }
     }
 
@@ -232,13 +254,14 @@ impl Delivery {
     }
 
     /// Shows a new member the room; sockets that hear all rooms hear this one from now on.
-    async fn welcome(self, user: UserId, room_id: RoomId, since: Seq) {
-        let overview = chat::room::overview(&self.chat, user, room_id).await;
-        match overview {
-            Ok(overview) => self.show_room(user, overview, since).await,
-            Err(error) => error.record(),
+    async fn welcome(self, newcomer: Newcomer, since: Seq) {
+        let (user, room_id) = newcomer.place;
+        let is_here = || !self.connections.of_user(user).is_empty();
+        let overview = until_answered(is_here, || chat::room::overview(&self.chat, user, room_id)).await;
+        if let Some(overview) = overview {
+            self.show_room(user, overview, since).await;
         }
-        self.news.newcomers.lock().remove(&(user, room_id));
+        drop(newcomer);
         // What happened meanwhile waited for this.
         self.note_activity_of(room_id, user);
     }
@@ -253,9 +276,9 @@ impl Delivery {
             if connection.scope == RoomScope::All
                 && !connection.has_joined(room_id)
                 && connection.joined_count() < self.rooms_per_socket
-                && let Err(error) = self.let_hear(&connection, room_id, since).await
             {
-                error.record();
+                let is_here = || self.connections.of_user(user).iter().any(|own| own.id == connection.id);
+                until_answered(is_here, || self.let_hear(&connection, room_id, since)).await;
             }
         }
     }
@@ -264,6 +287,30 @@ impl Delivery {
     async fn let_hear(&self, connection: &Arc<Connection>, room: RoomId, since: Seq) -> Result<()> {
         let hearing = chat::room::may_hear(&self.chat, connection.user.id, room).await?;
         self.feed.attach(connection, room, Some(since), hearing, usize::MAX).await.map(drop)
+    }
+}
+
+/// Asks again and again while the database does not answer: what a new member is not shown now, nothing shows them later. Nothing
+/// when it is refused, or nobody is there any longer who wants to know.
+async fn until_answered<T, A: Future<Output = Result<T>>>(
+    is_wanted: impl Fn() -> bool,
+    ask: impl Fn() -> A,
+) -> Option<T> {
+    loop {
+        match ask().await {
+            Ok(answer) => return Some(answer),
+            Err(error) => {
+                let is_refused = error.code().status() < 500;
+                error.record();
+                if is_refused {
+                    return None;
+                }
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+        if !is_wanted() {
+            return None;
+        }
     }
 }
 
