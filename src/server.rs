@@ -153,6 +153,7 @@ impl Server {
         let serving = tokio::spawn(listener::serve(listener, router, closing.clone(), open.clone()));
         let housekeeping = [
             tokio::spawn(keep_house(Arc::clone(&app))),
+            tokio::spawn(keep_up_with_others(Arc::clone(&app))),
             tokio::spawn(settle_accounts(Arc::clone(&app))),
             tokio::spawn(keep_counts(Arc::clone(&app))),
         ];
@@ -236,7 +237,7 @@ fn router(app: &Arc<App>) -> (Router, Sockets) {
     (without_last_slash(router), sockets)
 }
 
-/// Keeps memory from growing with what is over, and rooms from missing what no notice told of.
+/// Keeps memory from growing with what is over, and rooms from missing entries that no notice told of.
 async fn keep_house(app: Arc<App>) {
     let (mut upkeep, mut sweep) = (interval(UPKEEP), interval(SWEEP));
     let mut compare = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
@@ -245,7 +246,7 @@ async fn keep_house(app: Arc<App>) {
     }
     loop {
         tokio::select! {
-            _ = compare.tick() => if let Err(error) = compare_with_log(&app).await {
+            _ = compare.tick() => if let Err(error) = app.feed.sweep().await {
                 error.record();
             },
             _ = upkeep.tick() => telemetry::upkeep(),
@@ -254,10 +255,20 @@ async fn keep_house(app: Arc<App>) {
     }
 }
 
-async fn compare_with_log(app: &App) -> Result<(), crate::error::Error> {
-    app.feed.sweep().await?;
-    // Of what happens here everybody is told.
-    if app.db.may_be_shared() { watch::look_for_news(app).await } else { Ok(()) }
+/// Keeps people from missing what other nodes did that is in no log. Apart from the logs, which must not wait for it; of what
+/// happens here everybody is told.
+async fn keep_up_with_others(app: Arc<App>) {
+    if !app.db.may_be_shared() {
+        return;
+    }
+    let mut look = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        if let Err(error) = watch::look_for_news(&app).await {
+            error.record();
+        }
+    }
 }
 
 /// Compares the clock with the one that it follows, until the server is gone.

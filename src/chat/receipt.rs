@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, RelationDef, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult, JoinType, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, RelationDef, Select, Statement, Value,
     sea_query::{Alias, Expr, Query, SelectStatement, SimpleExpr},
 };
+use uuid::Uuid;
 
 use super::{
     Chat, find,
@@ -103,10 +104,7 @@ pub(super) fn tells_others(members: i32) -> bool {
 }
 
 /// The messages of others that a mark passes over which moves from one place to another; the newest, where there are many.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn passed(chat: &Chat, user: UserId, room: RoomId, from: Seq, to: Seq) -> Result<Vec<MessageId>> {
+async fn passed(chat: &Chat, user: UserId, room: RoomId, from: Seq, to: Seq) -> Result<Vec<MessageId>> {
     let newest_first: Vec<MessageId> = message::Entity::find()
         .select_only()
         .column(message::Column::Id)
@@ -160,6 +158,35 @@ pub async fn moved_since(chat: &Chat, time: Timestamp) -> Result<Vec<Moved>> {
         Moved { room_id, user_id, from_seq, seq, read_at, hears }
     };
     Ok(rows.into_iter().rev().map(moved).collect())
+}
+
+/// The messages that each of these advances passed over, as [`passed`] answers them, in one statement. Only on PostgreSQL, where
+/// other nodes may move marks.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn passed_by_all(chat: &Chat, moved: &[Moved]) -> Result<Vec<Vec<MessageId>>> {
+    let sql = format!(
+        "SELECT t.n, m.id FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[]) WITH ORDINALITY \
+         AS t(room_id, user_id, from_seq, to_seq, n) CROSS JOIN LATERAL (SELECT id, seq FROM messages \
+         WHERE room_id = t.room_id AND seq > t.from_seq AND seq <= t.to_seq AND sender_id <> t.user_id \
+         AND deleted_at IS NULL ORDER BY seq DESC LIMIT {TOLD_MESSAGES}) AS m ORDER BY t.n, m.seq"
+    );
+    let rooms: Vec<Uuid> = moved.iter().map(|moved| moved.room_id.0).collect();
+    let users: Vec<Uuid> = moved.iter().map(|moved| moved.user_id.0).collect();
+    let from: Vec<i64> = moved.iter().map(|moved| moved.from_seq.0).collect();
+    let to: Vec<i64> = moved.iter().map(|moved| moved.seq.0).collect();
+    let values: [Value; 4] = [rooms.into(), users.into(), from.into(), to.into()];
+    let rows = chat.db.read().query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    let mut passed = vec![Vec::new(); moved.len()];
+    for row in rows {
+        let (nth, id): (i64, MessageId) = (row.try_get("", "n")?, row.try_get("", "id")?);
+        // PostgreSQL counts from one.
+        if let Some(passed) = usize::try_from(nth - 1).ok().and_then(|nth| passed.get_mut(nth)) {
+            passed.push(id);
+        }
+    }
+    Ok(passed)
 }
 
 /// Whether a user lets others see how far they have read.

@@ -4,11 +4,20 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::{app::App, bus::Notice, chat, contract::Timestamp, error::Result};
+use crate::{
+    app::App,
+    bus::Notice,
+    chat::{self, receipt::Moved},
+    contract::Timestamp,
+    error::Result,
+};
 
 /// How long before the last look something may have been changed that was not seen then: a transaction takes its time before it
 /// commits, and the clocks of nodes differ. Shorter than what was told is remembered.
 const MARGIN: Duration = Duration::from_secs(60);
+
+/// Marks whose messages are read together.
+const MARKS: usize = 100;
 
 /// When changes were looked for last, by the database's clock.
 #[derive(Debug, Default)]
@@ -22,13 +31,15 @@ pub(super) async fn look_for_marks(app: &App) -> Result<()> {
     let now = app.db.time().await?;
     let last = app.watch.missed.marks.lock().unwrap_or(now);
     let delivery = app.delivery();
-    for moved in chat::receipt::moved_since(&app.chat, last.minus(MARGIN)).await? {
-        let (room_id, user_id, last_read_seq) = (moved.room_id, moved.user_id, moved.seq);
-        let hears = delivery.who_misses_mark(&moved);
-        let Some(hears) = hears else { continue };
-        let message_ids = chat::receipt::passed(&app.chat, user_id, room_id, moved.from_seq, last_read_seq).await?;
-        let notice = Notice::Read { room_id, user_id, message_ids, last_read_seq, read_at: moved.read_at, hears };
-        app.bus.publish_here(notice).await;
+    let moved = chat::receipt::moved_since(&app.chat, last.minus(MARGIN)).await?;
+    let missed = |moved: Moved| Some(Moved { hears: delivery.who_misses_mark(&moved)?, ..moved });
+    let missed: Vec<Moved> = moved.into_iter().filter_map(missed).collect();
+    for some in missed.chunks(MARKS) {
+        let passed = chat::receipt::passed_by_all(&app.chat, some).await?;
+        for (Moved { room_id, user_id, seq, read_at, hears, .. }, message_ids) in some.iter().copied().zip(passed) {
+            let notice = Notice::Read { room_id, user_id, message_ids, last_read_seq: seq, read_at, hears };
+            app.bus.publish_here(notice).await;
+        }
     }
     *app.watch.missed.marks.lock() = Some(now);
     Ok(())
