@@ -1,11 +1,7 @@
 //! Every event that a client may emit, on one page. Each is charged before its work ([`charge`]); what that costs is on another
 //! page, `limits/price.rs`.
 
-use std::{
-    collections::HashMap,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use futures_util::future::BoxFuture;
 use serde::{
@@ -15,7 +11,7 @@ use serde::{
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
-use super::{packet::Reply, session::Session};
+use super::{advance::Advance, packet::Reply, session::Session};
 use crate::{
     chat::{self, log::Answer},
     contract::{
@@ -33,8 +29,9 @@ use crate::{
     limits::Budget,
 };
 
-/// How long a joining may replay what was missed.
+/// How long a joining may replay what was missed, and how long before the event has taken too long that ends.
 const REPLAY: Duration = Duration::from_secs(6);
+const AFTER_REPLAY: Duration = Duration::from_secs(1);
 
 /// What came of an event.
 pub(super) enum Handled {
@@ -46,8 +43,13 @@ pub(super) enum Handled {
     Later(Box<dyn FnOnce(String, Reply, Instant) -> BoxFuture<'static, ()> + Send>),
 }
 
-/// Handles an event by its name.
-pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&RawValue]) -> Result<Handled> {
+/// Handles an event by its name, which is dropped unless it is done by then.
+pub(super) async fn handle(
+    session: &mut Session,
+    event: &str,
+    arguments: &[&RawValue],
+    by: Instant,
+) -> Result<Handled> {
     if session.app.draining.is_cancelled() {
         return Err(Error::DRAINING);
     }
@@ -61,7 +63,7 @@ pub(super) async fn handle(session: &mut Session, event: &str, arguments: &[&Raw
         return Err(Error::Refused(ErrorCode::UnknownEvent, "there is no such event"));
     };
     match event {
-        ClientEvent::JoinRoom => now(join_room(session, read(payload()?)?).await?),
+        ClientEvent::JoinRoom => now(join_room(session, read(payload()?)?, by).await?),
         ClientEvent::LeaveRoom => now(leave_room(session, read(payload()?)?).await),
         ClientEvent::SendMessage => send_message(session, payload()?).await,
         ClientEvent::EditMessage => now(edit_message(session, read(payload()?)?).await?),
@@ -124,7 +126,7 @@ fn now(data: impl serde::Serialize) -> Result<Handled> {
     Ok(Handled::Now(Encoded::new(&data)))
 }
 
-async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
+async fn join_room(session: &Session, request: JoinRoom, by: Instant) -> Result<JoinedRoom> {
     let JoinRoom { room_id, after_seq } = request;
     if after_seq.is_some_and(|seq| seq < 0) {
         return Err(Error::field("after_seq", "range", "must be 0 or more"));
@@ -136,12 +138,12 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
     let after = after_seq.map(|after| hearing.after(Seq(after)));
     let missed = after.map_or(0, |after| hearing.missed(after, limit));
     let user = session.actor.user_id;
-    app.limits.take(Budget::Missed, user, missed).await?;
+    let advance = Advance::take(app, user, missed).await?;
     // A client that fetches slowly is told to page through the rest before its event has taken too long.
-    let until = std::time::Instant::now() + REPLAY;
+    let until = (Instant::now() + REPLAY).min(by - AFTER_REPLAY).into_std();
     let attached = app.feed.attach_by(&session.connection, room_id, after, hearing, (limit, Some(until))).await;
     let replayed = attached.as_ref().map_or(0, |attached| attached.replayed);
-    app.limits.refund(Budget::Missed, user, missed.saturating_sub(replayed)).await;
+    advance.settle(replayed).await;
     let attached = attached?;
     app.typing.show_to(room_id, &session.connection);
     if let Some(after) = after {
@@ -156,18 +158,14 @@ async fn join_room(session: &Session, request: JoinRoom) -> Result<JoinedRoom> {
 async fn sync(session: &Session, request: Sync) -> Result<Synced> {
     let (app, user) = (&session.app, session.actor.user_id);
     // One in advance: with nothing left, a question costs us nothing.
-    app.limits.take(Budget::Missed, user, 1).await?;
-    let charged = AtomicUsize::new(1);
+    let advance = Advance::take(app, user, 1).await?;
     let bytes = session.connection.answer_bytes();
     let synced = chat::sync::sync(&app.chat, &session.actor, request, bytes, async |most| {
-        let more = most.saturating_sub(1);
-        app.limits.take(Budget::Missed, user, more).await?;
-        charged.fetch_add(more, Ordering::Relaxed);
-        Ok(())
+        advance.take_more(most.saturating_sub(1)).await
     })
     .await;
     let read = synced.iter().flat_map(|synced| &synced.rooms).map(|room| room.events.len()).sum();
-    app.limits.refund(Budget::Missed, user, charged.into_inner().saturating_sub(read)).await;
+    advance.settle(read).await;
     synced
 }
 
@@ -204,7 +202,7 @@ async fn typing(session: &Session, request: Typing) -> Result<Done> {
     let Typing { room_id, is_typing } = request;
     let (typing, user) = (&session.app.typing, session.actor.user_id);
     let is_typing = is_typing.unwrap_or(true);
-    if is_typing && typing.renew(room_id, user) {
+    if is_typing && typing.renew(room_id, &session.connection) {
         return Ok(Done {});
     }
     chat::room::may_type(&session.app.chat, user, room_id).await?;

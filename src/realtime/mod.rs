@@ -12,6 +12,7 @@
 //! and of packets it does not do as the protocol says is done in front of it, by [`engine`].
 
 pub mod address;
+mod advance;
 mod attachment;
 mod attend;
 mod backlog;
