@@ -140,7 +140,8 @@ async fn look_at_rooms(app: &App, rooms: Vec<RoomId>, all: bool) -> Result<()> {
     {
         let mut ends = app.watch.ends.lock();
         if all {
-            ends.retain(|room, _| now.contains_key(room));
+            // Somebody may have begun to look while the database was asked.
+            ends.retain(|room, _| now.contains_key(room) || app.connections.is_looked_at(*room));
         }
         for (room, end) in now {
             let before = ends.get(&room).copied();

@@ -91,9 +91,10 @@ pub(super) struct Session {
 
 impl Session {
     async fn run(&mut self, mut guest: Guest) {
-        self.app.watch.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
         self.app.connections.note_appearance(self.actor.user_id, guest.is_invisible);
         self.app.connections.enter(&self.connection, guest.rooms.keys().copied(), |_| self.greet());
+        // Only now: what nobody looks at is forgotten.
+        self.app.watch.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
         if self.app.draining.is_cancelled() {
             // The farewell may have gone round just before this socket was in the index.
             self.connection.tell(&super::farewell());
@@ -313,7 +314,7 @@ impl Session {
             reply.send::<()>(&event, Err(Error::Unavailable("the events before it took too long".into())));
             return None;
         }
-        let handling = AssertUnwindSafe(dispatch::handle(self, &event, &payload)).catch_unwind();
+        let handling = AssertUnwindSafe(dispatch::handle(self, &event, &payload, by)).catch_unwind();
         let handled = match timeout_at(by, handling).await {
             Ok(Ok(handled)) => handled,
             Ok(Err(_)) => Err(Error::internal("a handler panicked")),
