@@ -230,8 +230,10 @@ impl Shared {
     pub(super) async fn note_sockets(&self, users: &[(UserId, Sockets)]) {
         for some in users.chunks(BATCH) {
             let mut pipeline = redis::pipe();
+            // Redis may have forgotten the script; it is sent once, not for every user.
+            pipeline.cmd("SCRIPT").arg("LOAD").arg(SOCKETS).ignore();
             for (user, here) in some {
-                pipeline.cmd("EVAL").arg(SOCKETS).arg(1).arg(sockets_key(*user));
+                pipeline.cmd("EVALSHA").arg(self.sockets.get_hash()).arg(1).arg(sockets_key(*user));
                 pipeline.arg(self.redis.node().to_string()).arg(here.count).arg(0).arg(millis(SOCKETS_LIFE));
                 pipeline.arg(millis(here.silence)).arg("").arg("").ignore();
             }

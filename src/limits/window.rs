@@ -13,6 +13,9 @@ use super::Quota;
 /// Keys remembered at most. Whoever makes up more of them than that pushes out others, but not the server's memory.
 const KEYS: usize = 200_000;
 
+/// Keys that are left when there were too many: not every new one has to look through all of them.
+const KEPT: usize = KEYS - KEYS / 10;
+
 /// Remembers when each key was charged, for the length of the window.
 ///
 /// A token bucket would let a sixth attempt pass twelve seconds after five; "five a minute" to a guesser should mean five.
@@ -39,7 +42,7 @@ impl<K: Eq + Hash> Window<K> {
     pub(super) fn take(&self, key: K, now: Instant) -> Result<Quota, Duration> {
         let mut charged = self.charged.lock();
         if charged.len() >= KEYS && !charged.contains_key(&key) {
-            charged.clear();
+            self.make_room(&mut charged, now);
         }
         let times = charged.entry(key).or_default();
         while times.front().is_some_and(|at| now.duration_since(*at) >= self.span) {
@@ -71,8 +74,24 @@ impl<K: Eq + Hash> Window<K> {
     /// Forgets keys that were not charged within the window.
     pub(super) fn sweep(&self, now: Instant) {
         let mut charged = self.charged.lock();
-        charged.retain(|_, times| times.back().is_some_and(|at| now.duration_since(*at) < self.span));
+        self.forget_quiet(&mut charged, now);
         charged.shrink_to_fit();
+    }
+
+    fn forget_quiet(&self, charged: &mut HashMap<K, VecDeque<Instant>>, now: Instant) {
+        charged.retain(|_, times| times.back().is_some_and(|at| now.duration_since(*at) < self.span));
+    }
+
+    /// Forgets those who have been quiet, and as many of those charged longest ago as have to go. Never all: the counter of who
+    /// makes up keys would go with them.
+    fn make_room(&self, charged: &mut HashMap<K, VecDeque<Instant>>, now: Instant) {
+        self.forget_quiet(charged, now);
+        let excess = charged.len().saturating_sub(KEPT);
+        if excess > 0 {
+            let mut last: Vec<Instant> = charged.values().filter_map(|times| times.back().copied()).collect();
+            let (_, oldest, _) = last.select_nth_unstable(excess - 1);
+            charged.retain(|_, times| times.back().is_some_and(|at| *at > *oldest));
+        }
     }
 }
 
@@ -103,5 +122,20 @@ mod tests {
         assert_eq!(window.take("ada", at(202)), quota(0, 58), "what was given back is free again");
         window.sweep(at(230));
         assert_eq!(window.charged.lock().keys().copied().collect::<Vec<_>>(), ["ada"]);
+    }
+
+    /// Catches a window that forgets everybody when there are too many: a guesser could make up names until it does.
+    #[test]
+    fn of_too_many_keys_those_charged_longest_ago_are_forgotten() {
+        let window = Window::new(1, Duration::from_secs(60));
+        let start = Instant::now();
+        let at = |micros: usize| start + Duration::from_micros(micros as u64);
+        for key in 0..KEYS {
+            window.take(key, at(key)).unwrap();
+        }
+        window.take(KEYS, at(KEYS)).unwrap();
+        assert_eq!(window.charged.lock().len(), KEPT + 1);
+        window.take(KEYS - KEPT, at(KEYS)).expect_err("charged of late");
+        window.take(0, at(KEYS)).expect("charged first, and forgotten");
     }
 }
