@@ -1,9 +1,10 @@
 //! Who is writing right now. Never stored; ended by the server when the writer sends, goes, may no longer, or forgets to.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::{
     bus::{Bus, Notice},
@@ -27,9 +28,9 @@ pub struct Typing {
     /// The least time between two notices of the same person in the same room.
     interval: Duration,
     /// Those with a socket here. Notices leave under this lock, so that they leave in the order of what they tell.
-    writers: Mutex<HashMap<(RoomId, UserId), Writer>>,
+    writers: Mutex<BTreeMap<(RoomId, UserId), Writer>>,
     /// Those on other nodes, each with when they are taken to have stopped should that node say nothing more.
-    elsewhere: Mutex<HashMap<(RoomId, UserId), (Instant, String)>>,
+    elsewhere: Mutex<BTreeMap<(RoomId, UserId), (Instant, String)>>,
 }
 
 #[derive(Debug)]
@@ -73,12 +74,13 @@ impl Typing {
         typing
     }
 
-    /// Whether others were told so lately that one more notice would be too many: then it needs no look at rights.
-    pub fn renew(&self, room: RoomId, user: UserId) -> bool {
+    /// They write on, maybe by another socket. Whether others were told so lately that one more notice would be too many: then it
+    /// needs no look at rights.
+    pub fn renew(&self, room: RoomId, connection: &Connection) -> bool {
         let now = Instant::now();
-        match self.writers.lock().get_mut(&(room, user)) {
+        match self.writers.lock().get_mut(&(room, connection.user.id)) {
             Some(writer) if writer.ends.is_some() && writer.is_fresh(now, self.interval) => {
-                writer.ends = Some(now + self.expiry);
+                (writer.connection, writer.ends) = (connection.id, Some(now + self.expiry));
                 true
             }
             _ => false,
@@ -127,25 +129,24 @@ impl Typing {
 
     /// A socket left a room, and with it whoever was writing there by it.
     pub fn left(&self, room: RoomId, connection: ConnectionId) {
-        self.end_where(|(of, _), writer| *of == room && writer.connection == connection);
+        let mut writers = self.writers.lock();
+        for (of, writer) in writers.range_mut(of_room(room)).filter(|(_, writer)| writer.connection == connection) {
+            self.stop(*of, writer);
+        }
     }
 
     /// A socket went, and what it was writing with it.
     pub fn gone(&self, connection: &Connection) {
-        self.end_where(|_, writer| writer.connection == connection.id);
+        let mut writers = self.writers.lock();
+        for (of, writer) in writers.iter_mut().filter(|(_, writer)| writer.connection == connection.id) {
+            self.stop(*of, writer);
+        }
     }
 
     /// Nobody writes any more in a room that is gone.
     pub fn closed(&self, room: RoomId) {
         self.writers.lock().retain(|(of, _), _| *of != room);
         self.elsewhere.lock().retain(|(of, _), _| *of != room);
-    }
-
-    fn end_where(&self, is_meant: impl Fn(&(RoomId, UserId), &Writer) -> bool) {
-        let mut writers = self.writers.lock();
-        for (of, writer) in writers.iter_mut().filter(|(of, writer)| is_meant(of, writer)) {
-            self.stop(*of, writer);
-        }
     }
 
     fn stop(&self, of: (RoomId, UserId), writer: &mut Writer) {
@@ -166,11 +167,10 @@ impl Typing {
                 newcomer.tell(&Ephemeral::UserTyping { room_id, user_id: user, user_name, is_typing: true });
             }
         };
-        for ((_, user), writer) in self.writers.lock().iter().filter(|((of, _), writer)| *of == room && writer.is_shown)
-        {
+        for ((_, user), writer) in self.writers.lock().range(of_room(room)).filter(|(_, writer)| writer.is_shown) {
             tell(*user, &writer.name);
         }
-        for ((_, user), (_, name)) in self.elsewhere.lock().iter().filter(|((of, _), _)| *of == room) {
+        for ((_, user), (_, name)) in self.elsewhere.lock().range(of_room(room)) {
             tell(*user, name);
         }
     }
@@ -187,7 +187,7 @@ impl Typing {
             writes || writer.is_shown || is_fresh
         });
         let mut elsewhere = self.elsewhere.lock();
-        for ((room, user), (_, name)) in elsewhere.extract_if(|_, (ends, _)| *ends <= now) {
+        for ((room, user), (_, name)) in elsewhere.extract_if(.., |_, (ends, _)| *ends <= now) {
             self.show(room, user, name, false);
         }
     }
@@ -220,4 +220,9 @@ impl Typing {
             viewer.tell_encoded(event.name(), &data);
         }
     }
+}
+
+/// Where the people of a room stand among all.
+fn of_room(room: RoomId) -> RangeInclusive<(RoomId, UserId)> {
+    (room, UserId(Uuid::nil()))..=(room, UserId(Uuid::max()))
 }
