@@ -91,9 +91,9 @@ async fn many_who_join_at_once_are_told_of_one_after_the_other() {
         sockets.push(person.connects().await);
     }
     witness.heard().await;
+    let begin = Instant::now();
     let joins = join_all(sockets.iter().map(|socket| socket.ask("join_room", json!({"room_id": room.id}))));
     within(SOON, "all joins are answered", joins).await;
-    let begin = Instant::now();
     let mut came: HashMap<String, usize> = HashMap::new();
     eventually(SOON, "everybody was told of", async || {
         for event in witness.heard().await.iter().filter(|event| event.name == "user_joined") {
