@@ -172,7 +172,9 @@ mod tests {
 
     impl Carrier for Fake {
         fn last_heard(&self) -> Instant {
-            if let Some(meanwhile) = self.meanwhile.lock().take() {
+            // Not under the lock: what happens meanwhile looks at this one too.
+            let meanwhile = self.meanwhile.lock().take();
+            if let Some(meanwhile) = meanwhile {
                 meanwhile();
             }
             *self.heard.lock()
