@@ -21,6 +21,7 @@ use crate::{
     mail::Mail,
     media::{Files, link::Links, origin::Origin},
     presence::Presences,
+    tasks::Tasks,
     typing::Typing,
     watch::Watch,
 };
@@ -51,35 +52,39 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the parts together. What is committed comes out as notices, for [`App::delivery`] or a test to take.
+    /// Puts the parts together. What is committed comes out as notices, for [`App::delivery`] or a test to take, once the tasks
+    /// run.
     ///
     /// # Errors
     /// When accounts cannot be set up: the secret key is missing.
-    pub fn new(config: Config, db: Db) -> Result<(Arc<Self>, Inlet)> {
+    pub fn new(config: Config, db: Db) -> Result<(Arc<Self>, Inlet, Tasks)> {
+        let mut tasks = Tasks::default();
         let clock = Clock;
         let node = Uuid::now_v7();
-        let (bus, inlet, redis, interest) = connect(&config, node)?;
+        let (bus, inlet, redis, interest) = connect(&config, node, &mut tasks)?;
         let links = Links::new(&config);
         let auth = Auth::new(&config, clock, db.clone(), bus.clone(), links.clone())?;
         let mail = Mail::new(&config.mail).map_err(Error::internal)?;
         let files = Files::new(&config, links)?;
-        let chat = Chat::new(&config, db.clone(), clock, bus.clone(), mail, files);
+        let chat = Chat::new(&config, db.clone(), clock, bus.clone(), mail, files, &mut tasks);
         let connections = Arc::new(Connections::new(interest));
         let app = Self {
             clock,
             feed: Feed::new(chat.clone(), Arc::clone(&connections), config.limits.presence_pace()),
-            presences: Presences::start(
+            presences: Presences::new(
                 (db.clone(), chat.clone(), bus.clone()),
                 clock,
                 Arc::clone(&connections),
                 config.realtime.presence_grace(),
                 node,
+                &mut tasks,
             ),
-            typing: Typing::start(
+            typing: Typing::new(
                 Arc::clone(&connections),
                 bus.clone(),
                 config.realtime.typing_expiry(),
                 config.limits.typing_interval(),
+                &mut tasks,
             ),
             limits: Limits::new(&config, redis.clone()),
             watch: Arc::new(Watch::new(db.may_be_shared())),
@@ -95,7 +100,7 @@ impl App {
             chat,
             connections,
         };
-        Ok((Arc::new(app), inlet))
+        Ok((Arc::new(app), inlet, tasks))
     }
 
     /// The name of this server for clients that do not say by which one they came.
@@ -121,7 +126,7 @@ impl App {
 }
 
 /// The bus, and what this node asks of the others where there are some.
-fn connect(config: &Config, node: Uuid) -> Result<(Bus, Inlet, Option<Redis>, Arc<Interest>)> {
+fn connect(config: &Config, node: Uuid, tasks: &mut Tasks) -> Result<(Bus, Inlet, Option<Redis>, Arc<Interest>)> {
     let url = config.bus.redis_url.expose();
     if url.is_empty() {
         let (bus, inlet) = Bus::alone();
@@ -130,6 +135,6 @@ fn connect(config: &Config, node: Uuid) -> Result<(Bus, Inlet, Option<Redis>, Ar
     let redis = Redis::new(url, node).map_err(Error::internal)?;
     let (bus, inlet, outlet) = Bus::among_others();
     let interest = Interest::followed();
-    redis.start(outlet, Arc::clone(&interest));
+    redis.carry(outlet, Arc::clone(&interest), tasks);
     Ok((bus, inlet, Some(redis), interest))
 }

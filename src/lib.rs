@@ -180,6 +180,7 @@ pub mod media;
 pub mod presence;
 pub mod realtime;
 pub mod server;
+pub mod tasks;
 pub mod telemetry;
 pub mod throttle;
 pub mod typing;

@@ -159,7 +159,7 @@ async fn serve(config: Config) -> Outcome {
                 std::process::exit(1);
             });
         })
-        .await;
+        .await?;
     Ok(())
 }
 

@@ -10,15 +10,13 @@ mod ledger;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
-
-pub use lease::keep;
 
 use self::{
     change::{Change, Shift, Step},
@@ -35,6 +33,7 @@ use crate::{
     },
     db::Db,
     error::Result,
+    tasks::Tasks,
 };
 
 /// Changes noted together.
@@ -76,18 +75,23 @@ type Noted = (UserId, Change, Option<oneshot::Sender<()>>);
 impl Presences {
     /// Nobody is there yet. `node` names this node to the others.
     #[must_use]
-    pub fn start(
+    pub fn new(
         (db, chat, bus): (Db, Chat, Bus),
         clock: Clock,
         connections: Arc<Connections>,
         grace: Duration,
         node: Uuid,
+        tasks: &mut Tasks,
     ) -> Arc<Self> {
         let (changes, queue) = mpsc::unbounded_channel();
         let here = Mutex::new(Here { departures: HashMap::new(), changes });
+        let is_shared = db.may_be_shared();
         let ledger = Ledger::new(db, node);
         let presences = Arc::new(Self { chat, clock, bus, connections, ledger, grace, here });
-        tokio::spawn(note(Arc::downgrade(&presences), queue));
+        tasks.add("presence_changes", note(Arc::clone(&presences), queue));
+        if is_shared {
+            tasks.add("presence_lease", lease::keep(Arc::clone(&presences)));
+        }
         presences
     }
 
@@ -217,7 +221,7 @@ impl Here {
 }
 
 /// Brings changes into the ledger, in their order, many at a time; what the database does not take is tried again.
-async fn note(presences: Weak<Presences>, mut queue: mpsc::UnboundedReceiver<Noted>) {
+async fn note(presences: Arc<Presences>, mut queue: mpsc::UnboundedReceiver<Noted>) {
     let mut steps: BTreeMap<UserId, Step> = BTreeMap::new();
     let mut batch = Vec::with_capacity(BATCH);
     loop {
@@ -226,7 +230,9 @@ async fn note(presences: Weak<Presences>, mut queue: mpsc::UnboundedReceiver<Not
         } else {
             tokio::time::timeout(PAUSE, queue.recv_many(&mut batch, BATCH)).await.unwrap_or(1)
         };
-        let Some(presences) = presences.upgrade().filter(|_| received > 0) else { return };
+        if received == 0 {
+            return;
+        }
         let mut waiting = Vec::new();
         for (user, change, done) in batch.drain(..) {
             steps.entry(user).or_default().then(change);

@@ -1,12 +1,6 @@
 //! Puts the parts together, serves, and stops without losing anything.
 
-use std::{
-    io,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -34,8 +28,8 @@ use crate::{
     },
     listener::{self, Listener, Open},
     media::origin::Origin,
-    presence,
     realtime::{self, Sockets},
+    tasks::{TaskEnded, Tasks},
     telemetry, watch,
 };
 
@@ -55,6 +49,11 @@ const CHANGES: Duration = Duration::from_millis(500);
 
 /// How long saying goodbye to the database may take.
 const LEAVE: Duration = Duration::from_secs(3);
+
+/// How long sockets get to hear of the end of a server that cannot go on, and the goodbye to the database: its process ends within
+/// a second.
+const DRAIN_BROKEN: Duration = Duration::from_millis(700);
+const LEAVE_BROKEN: Duration = Duration::from_millis(200);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +86,7 @@ pub struct Server {
     app: Arc<App>,
     router: Router,
     sockets: Sockets,
+    tasks: Tasks,
     listener: Listener,
     address: SocketAddr,
     lock: Option<ProcessLock>,
@@ -111,12 +111,15 @@ impl Server {
         }
 
         let follows = db.may_be_shared() && Clock.follow(db.time()).await.map_err(StartError::Clock)?;
-        let (app, inlet) = App::new(config, db).map_err(StartError::Accounts)?;
-        tokio::spawn(keep_time(Arc::downgrade(&app), follows));
-        tokio::spawn(app.delivery().run(inlet));
+        let (app, inlet, mut tasks) = App::new(config, db).map_err(StartError::Accounts)?;
+        tasks.add("clock", keep_time(Arc::clone(&app), follows));
+        tasks.add("delivery", app.delivery().run(inlet));
+        tasks.add("upkeep", keep_house(Arc::clone(&app)));
+        tasks.add("accounts", settle_accounts(Arc::clone(&app)));
+        tasks.add("socket_counts", keep_counts(Arc::clone(&app)));
         if app.db.may_be_shared() {
-            tokio::spawn(watch::run(Arc::downgrade(&app)));
-            tokio::spawn(presence::keep(Arc::downgrade(&app.presences)));
+            tasks.add("recheck", watch::run(Arc::clone(&app)));
+            tasks.add("missed_news", keep_up_with_others(Arc::clone(&app)));
             if app.redis.is_none() {
                 tracing::warn!(
                     "several nodes need REDIS_URL: without it each learns from the database what the others did, some \
@@ -136,7 +139,7 @@ impl Server {
             );
         }
         let (router, sockets) = router(&app);
-        Ok(Self { router, sockets, app, listener, address, lock })
+        Ok(Self { router, sockets, app, tasks, listener, address, lock })
     }
 
     /// Where it listens.
@@ -146,19 +149,22 @@ impl Server {
     }
 
     /// Serves until `stop`. Then asks sockets to go elsewhere, and gives what is open `server.drain_seconds` to end.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { app, router, sockets, listener, address, lock } = self;
+    ///
+    /// # Errors
+    /// When a task has ended that the server needs. Sockets were told so then, and little else was waited for.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), TaskEnded> {
+        let Self { app, router, sockets, tasks, listener, address, lock } = self;
         tracing::info!(%address, database = %app.config.database_url(), "serving");
         let (open, closing) = (Open::default(), CancellationToken::new());
-        let serving = tokio::spawn(listener::serve(listener, router, closing.clone(), open.clone()));
-        let housekeeping = [
-            tokio::spawn(keep_house(Arc::clone(&app))),
-            tokio::spawn(keep_up_with_others(Arc::clone(&app))),
-            tokio::spawn(settle_accounts(Arc::clone(&app))),
-            tokio::spawn(keep_counts(Arc::clone(&app))),
-        ];
-
-        stop.await;
+        let mut running = tasks.start();
+        let serving = running.start("listener", listener::serve(listener, router, closing.clone(), open.clone()));
+        let mut ended = tokio::select! {
+            () = stop => None,
+            ended = running.ended() => Some(ended),
+        };
+        if let Some(ended) = ended {
+            tracing::error!("{ended}");
+        }
         tracing::info!(connections = open.early.len(), "stopping");
         app.draining.cancel();
         open.early.close();
@@ -171,20 +177,28 @@ impl Server {
             serving.abort();
             open.late.wait().await;
         };
-        if timeout(Duration::from_secs(app.config.server.drain_seconds), drained).await.is_err() {
-            let connections = open.early.len() + open.late.len();
-            tracing::warn!(connections, "cutting connections that did not end in time");
+        let drain = if ended.is_some() { DRAIN_BROKEN } else { Duration::from_secs(app.config.server.drain_seconds) };
+        tokio::select! {
+            drained = timeout(drain, drained) => if drained.is_err() {
+                let connections = open.early.len() + open.late.len();
+                tracing::warn!(connections, "cutting connections that did not end in time");
+            },
+            now_ended = running.ended(), if ended.is_none() => {
+                tracing::error!("{now_ended}");
+                ended = Some(now_ended);
+            }
         }
-        housekeeping.iter().for_each(tokio::task::JoinHandle::abort);
+        drop(running);
         let leave = async {
             app.presences.retire().await;
             app.db.clone().close().await;
         };
-        if timeout(LEAVE, leave).await.is_err() {
+        if timeout(if ended.is_some() { LEAVE_BROKEN } else { LEAVE }, leave).await.is_err() {
             tracing::warn!("the database does not answer; what is open there ends with this process");
         }
         drop(lock);
         tracing::info!("stopped");
+        ended.map_or(Ok(()), Err)
     }
 }
 
@@ -258,9 +272,6 @@ async fn keep_house(app: Arc<App>) {
 /// Keeps people from missing what other nodes did that is in no log. Apart from the logs, which must not wait for it; of what
 /// happens here everybody is told.
 async fn keep_up_with_others(app: Arc<App>) {
-    if !app.db.may_be_shared() {
-        return;
-    }
     let mut look = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -271,14 +282,13 @@ async fn keep_up_with_others(app: Arc<App>) {
     }
 }
 
-/// Compares the clock with the one that it follows, until the server is gone.
-async fn keep_time(app: Weak<App>, follows_database: bool) {
+/// Compares the clock with the one that it follows.
+async fn keep_time(app: Arc<App>, follows_database: bool) {
     let mut compare = interval(COMPARE_CLOCKS);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = Instant::now();
     loop {
         compare.tick().await;
-        let Some(app) = app.upgrade() else { return };
         let since_last = last.elapsed();
         if !follows_database {
             app.clock.compare_with_system(since_last);

@@ -13,6 +13,7 @@ use crate::{
         RoomId, UserId,
         event::{Encoded, Ephemeral},
     },
+    tasks::Tasks,
 };
 
 /// How often ends are looked for.
@@ -57,18 +58,23 @@ impl Writer {
 }
 
 impl Typing {
-    /// Starts to watch for ends.
+    /// Nobody writes yet; a task watches for ends.
     #[must_use]
-    pub fn start(connections: Arc<Connections>, bus: Bus, expiry: Duration, interval: Duration) -> Arc<Self> {
+    pub fn new(
+        connections: Arc<Connections>,
+        bus: Bus,
+        expiry: Duration,
+        interval: Duration,
+        tasks: &mut Tasks,
+    ) -> Arc<Self> {
         let (writers, elsewhere) = (Mutex::default(), Mutex::default());
         let typing = Arc::new(Self { connections, bus, expiry, interval, writers, elsewhere });
-        let watched = Arc::downgrade(&typing);
-        tokio::spawn(async move {
+        let watched = Arc::clone(&typing);
+        tasks.add("typing_ends", async move {
             let mut tick = tokio::time::interval(TICK);
             loop {
                 tick.tick().await;
-                let Some(typing) = watched.upgrade() else { return };
-                typing.settle();
+                watched.settle();
             }
         });
         typing

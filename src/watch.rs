@@ -8,7 +8,7 @@ mod missed;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
@@ -93,14 +93,13 @@ impl Watch {
     }
 }
 
-/// Looks when asked to, and at everything every `realtime.recheck_interval_ms`, until the server is gone.
-pub async fn run(app: Weak<App>) {
+/// Looks when asked to, and at everything every `realtime.recheck_interval_ms`.
+pub async fn run(app: Arc<App>) {
     let mut next = Instant::now();
     loop {
-        let Some(watch) = app.upgrade().map(|app| Arc::clone(&app.watch)) else { return };
+        let watch = &app.watch;
         // What wakes it often must not keep it from what is due.
         let is_due = timeout_at(next, watch.wake.notified()).await.is_err() || Instant::now() >= next;
-        let Some(app) = app.upgrade() else { return };
         let wanted = std::mem::take(&mut *watch.wanted.lock());
         let is_whole = is_due || wanted.everything;
         let looked = if is_whole {

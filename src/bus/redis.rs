@@ -23,7 +23,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
 use super::{Notice, Outlet, interest::Interest, wire};
-use crate::contract::UserId;
+use crate::{contract::UserId, tasks::Tasks};
 
 /// How long Redis may take for anything before it counts as gone.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -93,11 +93,11 @@ impl Redis {
         Ok(Self { client, commands, node, health: Arc::default() })
     }
 
-    /// Begins to carry notices, both ways, until the bus is gone.
-    pub(crate) fn start(&self, outlet: Outlet, interest: Arc<Interest>) {
+    /// Carries notices, both ways, until the bus is gone.
+    pub(crate) fn carry(&self, outlet: Outlet, interest: Arc<Interest>, tasks: &mut Tasks) {
         let Outlet { notices, lost, heard } = outlet;
-        tokio::spawn(subscriber::run(self.clone(), interest, heard));
-        tokio::spawn(self.clone().publish(notices, lost));
+        tasks.add("redis_subscriber", subscriber::run(self.clone(), interest, heard));
+        tasks.add("redis_publisher", self.clone().publish(notices, lost));
     }
 
     /// Names this node to the others.

@@ -50,6 +50,7 @@ use crate::{
     error::Result,
     mail::Mail,
     media::Files,
+    tasks::Tasks,
 };
 
 use self::{
@@ -81,12 +82,20 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Starts the log's writer and opens for business.
+    /// Puts the use cases together; what they need to run goes to `tasks`.
     #[must_use]
-    pub fn new(config: &Config, db: Db, clock: Clock, bus: Bus, mail: Mail, files: Files) -> Self {
-        let log = Log::start(db.clone(), clock, bus.clone(), files.links.clone(), config.privacy.emails);
-        let indexer = Indexer::start(db.clone(), log.clone());
-        let sweeper = Sweeper::start(db.clone(), clock, files.clone());
+    pub fn new(
+        config: &Config,
+        db: Db,
+        clock: Clock,
+        bus: Bus,
+        mail: Mail,
+        files: Files,
+        tasks: &mut Tasks,
+    ) -> Self {
+        let log = Log::new(db.clone(), clock, bus.clone(), files.links.clone(), config.privacy.emails, tasks);
+        let indexer = Indexer::new(db.clone(), log.clone(), tasks);
+        let sweeper = Sweeper::new(db.clone(), clock, files.clone(), tasks);
         Self {
             db,
             clock,

@@ -1,9 +1,6 @@
 //! That this node lives, and what is done for those that no longer do.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -16,14 +13,13 @@ const BEAT: Duration = Duration::from_secs(5);
 
 const LEASE: Duration = Duration::from_millis(LEASE_MS.cast_unsigned());
 
-/// Renews this node's lease and buries others, until the server is gone.
-pub async fn keep(presences: Weak<Presences>) {
+/// Renews this node's lease and buries others.
+pub(super) async fn keep(presences: Arc<Presences>) {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut renewed, mut fair_from): (Option<Instant>, _) = (None, Instant::now());
     loop {
         beat.tick().await;
-        let Some(presences) = presences.upgrade() else { return };
         match Db::in_time(PATIENCE, presences.renew()).await {
             Ok(()) => {
                 // Where this node could not renew its lease, neither could others: they get the time to do so now.

@@ -50,7 +50,8 @@ async fn main() {
     db.migrate_up().await.unwrap();
     let people = seed(&db, messages).await;
 
-    let (app, inlet) = App::new(config, db.clone()).unwrap();
+    let (app, inlet, tasks) = App::new(config, db.clone()).unwrap();
+    let running = tasks.start();
     let quiet = tokio::spawn(drain(inlet.own));
     let began = Instant::now();
     while indexed(&db).await < i64::try_from(messages).unwrap() {
@@ -69,9 +70,10 @@ async fn main() {
     let silent = sending(&app, &people[0]).await;
     quiet.abort();
     println!("sending, the index not told: {silent:.0} messages/s");
-    drop(app);
-    let (app, inlet) = App::new(self::config(folder.path()), db).unwrap();
-    tokio::spawn(app.delivery().run(inlet));
+    drop(running);
+    let (app, inlet, mut tasks) = App::new(self::config(folder.path()), db).unwrap();
+    tasks.add("delivery", app.delivery().run(inlet));
+    let _running = tasks.start();
     let told = sending(&app, &people[0]).await;
     println!("sending, the index following: {told:.0} messages/s, {:.2} of that", told / silent);
 }

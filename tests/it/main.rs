@@ -91,6 +91,7 @@ mod sockets;
 mod standing;
 mod start;
 mod succession;
+mod supervision;
 mod support;
 mod sync;
 mod telemetry;

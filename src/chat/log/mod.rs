@@ -28,6 +28,7 @@ use crate::{
     db::{Db, Transaction},
     error::{Error, Result},
     media::link::Links,
+    tasks::Tasks,
 };
 use entity::{room, room_event};
 
@@ -79,10 +80,12 @@ pub(super) struct NewMark {
 pub type Answer = oneshot::Receiver<Result<SentMessage>>;
 
 impl Log {
-    /// Starts the writer. It stops when the last handle is gone.
-    pub(super) fn start(db: Db, clock: Clock, bus: Bus, links: Links, emails: Emails) -> Self {
+    /// The way to a writer, which is a task.
+    pub(super) fn new(db: Db, clock: Clock, bus: Bus, links: Links, emails: Emails, tasks: &mut Tasks) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::run(jobs, db, clock, bus, links, emails));
+        let (told, results) = mpsc::channel(writer::UNTOLD);
+        tasks.add("log_teller", writer::tell(results, bus, links.clone()));
+        tasks.add("log_writer", writer::run(jobs, told, db, clock, links, emails));
         Self { queue }
     }
 

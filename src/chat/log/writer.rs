@@ -48,8 +48,11 @@ const WRITE: Duration = Duration::from_secs(6);
 /// How long it may take to commit one.
 const COMMIT: Duration = Duration::from_secs(2);
 
+/// Batches that are stored and of which nobody was told yet; the writer waits while there are more.
+pub(super) const UNTOLD: usize = 4;
+
 /// What was asked together, and what came of it; the answers stand in the order of the questions.
-struct Batch {
+pub(super) struct Batch {
     messages: Vec<NewMessage>,
     marks: Vec<NewMark>,
     /// Who asked for the marks.
@@ -57,7 +60,7 @@ struct Batch {
 }
 
 /// What came of a batch.
-struct Results {
+pub(super) struct Results {
     messages: Vec<Result<Outcome>>,
     /// Whether each mark moved its member's forward.
     marks: Vec<Result<bool>>,
@@ -71,10 +74,15 @@ enum Failure {
     Commit(Error),
 }
 
-/// Stores what comes through `jobs` until it is closed.
-pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, db: Db, clock: Clock, bus: Bus, links: Links, emails: Emails) {
-    let (told, results) = mpsc::channel(4);
-    tokio::spawn(tell(results, bus, links.clone()));
+/// Stores what comes through `jobs` until it is closed, and hands the results on to [`tell`].
+pub(super) async fn run(
+    mut jobs: mpsc::Receiver<Job>,
+    told: mpsc::Sender<(Batch, Results)>,
+    db: Db,
+    clock: Clock,
+    links: Links,
+    emails: Emails,
+) {
     let mut queued = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut queued, BATCH).await > 0 {
         metrics::histogram!("parlour_log_batch_jobs").record(queued.len() as f64);
@@ -206,7 +214,7 @@ async fn move_marks(tx: &Transaction, marks: &[NewMark], now: Timestamp) -> Resu
 }
 
 /// Answers those who asked and hands the new entries on, batch by batch.
-async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus, links: Links) {
+pub(super) async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus, links: Links) {
     while let Some((batch, results)) = batches.recv().await {
         let mut entries = Vec::with_capacity(batch.messages.len());
         // Whoever asked may be gone; what they asked for is stored all the same.

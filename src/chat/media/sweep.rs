@@ -23,6 +23,7 @@ use crate::{
     db::Db,
     error::Result,
     media::{Files, store::Key},
+    tasks::Tasks,
 };
 use entity::{attachment as carried, media, room, user};
 
@@ -43,12 +44,12 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Starts it.
+    /// The way to its task.
     #[must_use]
-    pub(in crate::chat) fn start(db: Db, clock: Clock, files: Files) -> Self {
+    pub(in crate::chat) fn new(db: Db, clock: Clock, files: Files, tasks: &mut Tasks) -> Self {
         let nudged = Arc::new(Notify::new());
         let sweep = Sweep { db, clock, files };
-        tokio::spawn(sweep.run(Arc::clone(&nudged)));
+        tasks.add("media_sweeper", sweep.run(Arc::clone(&nudged)));
         Self { nudged }
     }
 

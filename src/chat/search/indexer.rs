@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeSet, HashSet},
     ops::Bound,
-    sync::{Arc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use crate::{
     contract::{EventKind, MessageId, RoomId, Seq},
     db::Db,
     error::Result,
+    tasks::Tasks,
 };
 use entity::{message, room, room_event, search_room};
 
@@ -44,7 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often traces are wiped at the most: writing waits for it as long as for a commit.
 const WIPE: Duration = Duration::from_secs(2);
 
-/// Tells the indexer which rooms have something new. The indexer ends with the last of these.
+/// Tells the indexer which rooms have something new.
 #[derive(Clone, Debug)]
 pub struct Indexer {
     news: Arc<News>,
@@ -57,10 +58,10 @@ struct News {
 }
 
 impl Indexer {
-    /// Starts the task.
-    pub(in crate::chat) fn start(db: Db, log: Log) -> Self {
+    /// The way to a task that follows the log.
+    pub(in crate::chat) fn new(db: Db, log: Log, tasks: &mut Tasks) -> Self {
         let news = Arc::<News>::default();
-        tokio::spawn(run(Arc::downgrade(&news), db, log));
+        tasks.add("search_index", run(Arc::clone(&news), db, log));
         Self { news }
     }
 
@@ -100,12 +101,11 @@ impl Traces {
     }
 }
 
-async fn run(news: Weak<News>, db: Db, log: Log) {
+async fn run(all: Arc<News>, db: Db, log: Log) {
     // A process before may have left some.
     let mut traces = Traces { left: true, wiped: None };
     let (mut swept, mut last) = (None::<Instant>, None);
     loop {
-        let Some(all) = news.upgrade() else { return };
         if swept.is_none_or(|at| at.elapsed() >= SWEEP) {
             match behind(&db).await {
                 Ok(rooms) => all.rooms.lock().extend(rooms),
@@ -134,7 +134,6 @@ async fn run(news: Weak<News>, db: Db, log: Log) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
-        drop(all);
         if log.is_busy() {
             tokio::time::sleep(began.elapsed() * (SHARE - 1)).await;
         }

@@ -19,11 +19,12 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
-use crate::{bus::Notice, config::Config, db::Db, http::layer::address::ClientAddress};
+use crate::{bus::Notice, config::Config, db::Db, http::layer::address::ClientAddress, tasks::Running};
 
 struct Server {
     router: Router,
     notices: tokio::sync::mpsc::Receiver<Notice>,
+    _running: Running,
     _folder: TempDir,
 }
 
@@ -41,11 +42,11 @@ impl Server {
         settings(&mut config);
         let db = Db::open(&config).await.unwrap();
         db.migrate_up().await.unwrap();
-        let (app, inlet) = App::new(config, db).unwrap();
+        let (app, inlet, tasks) = App::new(config, db).unwrap();
         let panics = Router::new().route("/panic", get(|| async { panic!("on purpose") as StatusCode }));
         let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(app);
         let router = router.layer(Extension(ClientAddress(Ipv4Addr::LOCALHOST.into())));
-        Self { router, notices: inlet.own, _folder: folder }
+        Self { router, notices: inlet.own, _running: tasks.start(), _folder: folder }
     }
 
     async fn send(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> (StatusCode, Value) {

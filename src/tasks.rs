@@ -1,0 +1,96 @@
+//! The tasks that a server needs for as long as it runs. When one of them ends and nobody asked it to, the server ends: without
+//! its writer or its delivery it would look alive and keep none of its promises.
+//!
+//! The parts of a server do not spawn what they need: their constructors add it here, by a name that logs show.
+
+use std::{collections::HashMap, fmt};
+
+use futures_util::future::BoxFuture;
+use tokio::task::{AbortHandle, Id, JoinSet};
+
+/// Tasks that have not begun yet.
+#[derive(Default)]
+pub struct Tasks(Vec<(&'static str, BoxFuture<'static, ()>)>);
+
+impl Tasks {
+    /// Adds one that is to run until the server stops.
+    pub fn add(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.push((name, Box::pin(task)));
+    }
+
+    /// Begins all of them. They are aborted when what this answers is dropped.
+    #[must_use]
+    pub fn start(self) -> Running {
+        let mut running = Running::default();
+        for (name, task) in self.0 {
+            running.start(name, task);
+        }
+        running
+    }
+}
+
+impl fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Tasks that run.
+#[derive(Debug, Default)]
+pub struct Running {
+    set: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
+}
+
+impl Running {
+    /// Begins one more.
+    pub fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        #[cfg(debug_assertions)]
+        let task = on_purpose::or_panic(name, task);
+        let handle = self.set.spawn(task);
+        tracing::debug!(task = name, "started");
+        self.names.insert(handle.id(), name);
+        handle
+    }
+
+    /// Waits until a task ends that was not aborted.
+    pub async fn ended(&mut self) -> TaskEnded {
+        loop {
+            let (id, cause) = match self.set.join_next_with_id().await {
+                Some(Ok((id, ()))) => (id, "ended"),
+                Some(Err(error)) if error.is_cancelled() => continue,
+                // What it panicked with is in the log already.
+                Some(Err(error)) => (error.id(), "panicked"),
+                None => std::future::pending().await,
+            };
+            return TaskEnded { task: self.names.get(&id).copied().unwrap_or_default(), cause };
+        }
+    }
+}
+
+/// A task that the server can't do without has ended.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the task {task} {cause}, and the server cannot go on without it")]
+pub struct TaskEnded {
+    task: &'static str,
+    cause: &'static str,
+}
+
+/// In builds for tests a task can be made to panic: at SIGUSR1 the one does whose name stands in the environment.
+#[cfg(debug_assertions)]
+mod on_purpose {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    const PANICKING_TASK: &str = "PARLOUR_TEST_PANICKING_TASK";
+
+    pub(super) async fn or_panic(name: &'static str, task: impl Future<Output = ()>) {
+        if std::env::var(PANICKING_TASK).ok().as_deref() != Some(name) {
+            return task.await;
+        }
+        let mut wanted = signal(SignalKind::user_defined1()).expect("a signal to wait for");
+        tokio::select! {
+            () = task => {}
+            _ = wanted.recv() => panic!("{name} panics because a test asked for it"),
+        }
+    }
+}
