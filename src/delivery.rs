@@ -148,10 +148,6 @@ impl Delivery {
                     self.watch.note_entry(entry.room_id, entry.seq);
                 }
                 for (room, entries) in by_room(&entries) {
-                    if origin == Origin::Here {
-                        // One node brings the index after the log: the one that wrote to it.
-                        self.chat.note_growth(room);
-                    }
                     self.feed.entries(room, entries);
                     self.note_activity(room);
                 }

@@ -18,7 +18,7 @@
 //! # The way data flows
 //!
 //! ```text
-//! main -> server -> { http, realtime } -> { auth, chat } -> { contract, entity }
+//! main -> server -> { http, realtime } -> { auth, chat } -> log -> db
 //!                         ^                     |
 //!                         +--- feed <- bus <----+    committed entries travel back out as values, never as calls
 //! ```
@@ -29,7 +29,7 @@
 //! | [`auth`] | accounts, logins, and how a token becomes an [`auth::Actor`] |
 //! | [`chat`] | the use cases and their rules; knows neither axum nor socketioxide |
 //! | [`chat::permission`] | who may do what: one table |
-//! | [`chat::log`] | the group-commit writer, and reading the log back |
+//! | [`log`] | the spine: the group-commit writer, appending, reading back, and whatever follows |
 //! | [`bus`] | what was committed, on its way to whoever listens: here, and by Redis on other nodes |
 //! | [`delivery`] | takes every notice of the bus, in order, and sees to it |
 //! | [`feed`] | one task a room: delivers its entries in `seq` order, refills gaps, attaches readers |
@@ -44,6 +44,7 @@
 //! | [`mail`] | letters to people who are invited |
 //! | [`listener`] | TCP: no delay, an end for peers that stall, a kill switch a connection, an end that waits for peers that still send |
 //! | [`check`] | whether a server would start, and what it needs answers |
+//! | [`tasks`] | what runs for as long as the server: when one of these ends, the server does |
 //! | [`server`] | puts the parts together, and takes them apart gracefully |
 //!
 //! One noun has one file name in every layer: who looks for "how a message is edited" opens `contract/message.rs`,
@@ -54,12 +55,12 @@
 //! The socket's handler decodes nothing: it pushes the raw packet into the socket's bounded inbox, in wire order
 //! (`realtime/inbox.rs`). The socket's session takes it out, finds the use case by the event's name
 //! (`realtime/dispatch.rs`) and submits the message to the log without waiting, so that the next event is handled while
-//! this one commits. The writer (`chat/log/writer.rs`) takes everything that is queued, opens one transaction, checks
-//! every sender, drops repeats of a `client_msg_id`, numbers the rest and inserts it (`chat/log/batch.rs`). After the
+//! this one commits. The writer (`log/writer.rs`) takes everything that is queued, opens one transaction, checks
+//! every sender, drops repeats of a `client_msg_id`, numbers the rest and inserts it (`log/batch.rs`). After the
 //! commit a second task acks each sender, encodes each event once and hands it to the bus. Delivery gives it to the
 //! room's task, which emits it to every socket that has joined, batch by batch.
 //!
-//! Other changes are rare and take their own transaction: check, change, [`append`](chat::log), commit, tell.
+//! Other changes are rare and take their own transaction: check, change, [`append`](log), commit, tell.
 //!
 //! # What not everybody may read
 //!
@@ -73,10 +74,15 @@
 //! into a room makes nobody known. A message or a member is shown through a reader (`chat/view.rs`, `chat/privacy.rs`), who is one
 //! person, or all who hear a room; what is written once for all of these has a form of its own for whom it is about.
 //!
+//! # Followers
+//!
+//! Whatever reacts to what was committed is a follower of the logs (`log/follow.rs`). It has a cursor a room, which moves in the
+//! transaction in which the follower writes what it makes of the entries: it misses none and applies none twice, whatever dies
+//! in between and on however many nodes it runs. Nothing else is called by a commit, but for live delivery.
+//!
 //! # Search
 //!
-//! The index follows the log like any other reader, with a cursor a room (`chat/search/indexer.rs`): sending does not wait
-//! for it. It only proposes; each hit is compared again with the message as it is now, and what the index has not read yet is
+//! The index is such a follower (`chat/search/indexer.rs`): sending does not wait for it. It only proposes; each hit is compared again with the message as it is now, and what the index has not read yet is
 //! read from the log. So what was just sent is found, and what was deleted is not.
 //!
 //! Texts are compared as [`entity::fold`] makes them: without case, width and accents. Names of people and rooms keep that form
@@ -175,6 +181,7 @@ pub mod feed;
 pub mod http;
 pub mod limits;
 pub mod listener;
+pub mod log;
 pub mod mail;
 pub mod media;
 pub mod presence;

@@ -11,6 +11,7 @@ pub mod audit_entry;
 pub mod ban;
 pub mod emoji;
 pub mod fold;
+pub mod follower_cursor;
 pub mod id;
 pub mod invitation;
 pub mod invite;

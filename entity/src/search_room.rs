@@ -1,10 +1,10 @@
-//! How far the messages of each room are in the search index.
+//! The rooms that the search index knows.
 
 use sea_orm::entity::prelude::*;
 
-use crate::{RoomId, Seq};
+use crate::RoomId;
 
-/// A room that the index knows.
+/// A room of the index.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "search_rooms")]
 pub struct Model {
@@ -13,8 +13,6 @@ pub struct Model {
     pub number: i64,
     #[sea_orm(unique)]
     pub room_id: RoomId,
-    /// Its log is in the index up to here.
-    pub indexed_seq: Seq,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -29,6 +29,7 @@ mod m20260101_000028_invisible;
 mod m20260101_000029_contacts;
 mod m20260101_000030_additions;
 mod m20260101_000032_profiles;
+mod m20260101_000040_follower_cursors;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000029_contacts::Migration),
             Box::new(m20260101_000030_additions::Migration),
             Box::new(m20260101_000032_profiles::Migration),
+            Box::new(m20260101_000040_follower_cursors::Migration),
         ]
     }
 }

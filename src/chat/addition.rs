@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Chat,
     audit::{self, Deed},
-    ban, find, invitation, log,
+    ban, find, invitation,
     member::{self as people, NewMember},
     permission::Capability,
     privacy,
@@ -24,6 +24,7 @@ use crate::{
         text,
     },
     error::{Error, Result},
+    log,
 };
 use entity::{member, user};
 
@@ -79,7 +80,7 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
         .all(&tx)
         .await?;
     let added = view::members(&tx, chat.reader(actor.user_id), added).await?;
-    log::commit(chat, tx, &room, changes.len()).await?;
+    chat.log.commit(tx, &room, changes.len()).await?;
     Ok(Additions { members: added, invited })
 }
 

@@ -29,11 +29,11 @@ const MOST: usize = 10;
 const AT_A_TIME: usize = 1_000;
 
 /// Refused: a file that is not the sender's, not whole yet, or gone.
-pub(super) const INVALID_MEDIA: Error =
+pub(crate) const INVALID_MEDIA: Error =
     Error::Refused(ErrorCode::InvalidMedia, "this is no file that you uploaded here");
 
 /// Whether messages of a type carry files.
-pub(super) fn is_carried_by(message_type: MessageType) -> bool {
+pub(crate) fn is_carried_by(message_type: MessageType) -> bool {
     matches!(message_type, MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File)
 }
 
@@ -41,7 +41,7 @@ pub(super) fn is_carried_by(message_type: MessageType) -> bool {
 ///
 /// # Errors
 /// `VALIDATION_ERROR` for more names than one, too many files or one twice; `INVALID_MEDIA` for an address that is not ours.
-pub(super) fn by_id(request: SendMessage, links: &Links) -> Result<SendMessage> {
+pub(crate) fn by_id(request: SendMessage, links: &Links) -> Result<SendMessage> {
     let single = SendAttachment { media_id: request.media_id, media_url: request.media_url.clone() };
     let is_single = single.media_id.is_some() || single.media_url.is_some();
     let named = match request.attachments.as_ref().filter(|several| !several.is_empty()) {
@@ -78,12 +78,12 @@ fn file_of(named: &SendAttachment, links: &Links) -> Result<MediaId> {
 }
 
 /// The files that a request names, once it went through [`by_id`].
-pub(super) fn named_in(request: &SendMessage) -> impl Iterator<Item = MediaId> + '_ {
+pub(crate) fn named_in(request: &SendMessage) -> impl Iterator<Item = MediaId> + '_ {
     request.attachments.iter().flatten().filter_map(|attachment| attachment.media_id)
 }
 
 /// A file as `reader` sees it.
-pub(super) fn show(model: &media::Model, reader: Reader<'_>) -> Media {
+pub(crate) fn show(model: &media::Model, reader: Reader<'_>) -> Media {
     let address = |variant| match reader.user {
         Some(user) => reader.links.file(model.id, variant, user).url,
         None => reader.links.place(model.id, variant),
@@ -104,7 +104,7 @@ pub(super) fn show(model: &media::Model, reader: Reader<'_>) -> Media {
 }
 
 /// A message that was shown to everybody, for `reader` alone.
-pub(super) fn addressed(mut message: Message, reader: UserId, links: &Links) -> Message {
+pub(crate) fn addressed(mut message: Message, reader: UserId, links: &Links) -> Message {
     let urls = message.attachments.iter_mut().flat_map(|file| [Some(&mut file.url), file.thumbnail_url.as_mut()]);
     let mirrored = [message.media_url.as_mut(), message.thumbnail_url.as_mut()];
     for url in urls.chain(mirrored).flatten() {
@@ -114,7 +114,7 @@ pub(super) fn addressed(mut message: Message, reader: UserId, links: &Links) -> 
 }
 
 /// The files that some messages carry, as `reader` sees them.
-pub(super) async fn of(
+pub(crate) async fn of(
     db: &impl ConnectionTrait,
     reader: Reader<'_>,
     messages: &[message::Model],
@@ -127,7 +127,7 @@ pub(super) async fn of(
 }
 
 /// Which files some messages carry, in their order.
-pub(super) async fn carried(
+pub(crate) async fn carried(
     db: &impl ConnectionTrait,
     messages: HashSet<MessageId>,
 ) -> Result<HashMap<MessageId, Vec<MediaId>>> {
@@ -147,7 +147,7 @@ pub(super) async fn carried(
 }
 
 /// The first file that a message still carries.
-pub(super) async fn first_of(tx: &Transaction, message: MessageId) -> Result<Option<media::Model>> {
+pub(crate) async fn first_of(tx: &Transaction, message: MessageId) -> Result<Option<media::Model>> {
     let first = attachment::Entity::find()
         .filter(attachment::Column::MessageId.eq(message))
         .order_by_asc(attachment::Column::Position)
@@ -168,7 +168,7 @@ async fn files(db: &impl ConnectionTrait, ids: BTreeSet<MediaId>) -> Result<Hash
 }
 
 /// Files that messages are about to carry: they stay until the transaction ends.
-pub(super) async fn held(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<HashMap<MediaId, media::Model>> {
+pub(crate) async fn held(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<HashMap<MediaId, media::Model>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -183,7 +183,7 @@ pub(super) async fn held(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<Has
 }
 
 /// Notes that new messages carry files.
-pub(super) async fn insert(tx: &Transaction, rows: &[message::Model], files: &[Vec<MediaId>]) -> Result<()> {
+pub(crate) async fn insert(tx: &Transaction, rows: &[message::Model], files: &[Vec<MediaId>]) -> Result<()> {
     let attachments = rows.iter().zip(files).flat_map(|(row, files)| {
         files.iter().zip(0..).map(|(file, position)| attachment::ActiveModel {
             message_id: Set(row.id),
@@ -202,12 +202,12 @@ pub(super) async fn insert(tx: &Transaction, rows: &[message::Model], files: &[V
 
 /// Takes their files from messages; those that nothing else shows leave. To be called once a transaction: whoever holds files
 /// holds them in the order of their ids.
-pub(super) async fn clear(tx: &Transaction, messages: Vec<MessageId>) -> Result<()> {
+pub(crate) async fn clear(tx: &Transaction, messages: Vec<MessageId>) -> Result<()> {
     take(tx, Condition::all().add(attachment::Column::MessageId.is_in(messages))).await.map(drop)
 }
 
 /// Takes files from the messages that fit; those that nothing else shows leave. Answers how many it took.
-pub(super) async fn take(tx: &Transaction, which: Condition) -> Result<usize> {
+pub(crate) async fn take(tx: &Transaction, which: Condition) -> Result<usize> {
     let rows = attachment::Entity::find().filter(which.clone()).all(tx).await?;
     if rows.is_empty() {
         return Ok(0);
@@ -218,12 +218,12 @@ pub(super) async fn take(tx: &Transaction, which: Condition) -> Result<usize> {
 }
 
 /// Lets go of files that were shown somewhere: what nothing shows any longer is on its way out, at once for everybody.
-pub(super) async fn release(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<()> {
+pub(crate) async fn release(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<()> {
     release_if(tx, ids, Condition::all()).await
 }
 
 /// Lets go of those of some files that are as `still` says, now that nobody can change them.
-pub(super) async fn release_if(tx: &Transaction, ids: BTreeSet<MediaId>, still: Condition) -> Result<()> {
+pub(crate) async fn release_if(tx: &Transaction, ids: BTreeSet<MediaId>, still: Condition) -> Result<()> {
     let ids: Vec<MediaId> = ids.into_iter().collect();
     for some in ids.chunks(AT_A_TIME) {
         // Whoever is about to show one of them holds it, and is waited for.
@@ -248,7 +248,7 @@ pub(super) async fn release_if(tx: &Transaction, ids: BTreeSet<MediaId>, still: 
 }
 
 /// Whether a file is the picture of somebody or of a room.
-pub(super) async fn is_avatar(db: &impl ConnectionTrait, id: MediaId) -> Result<bool> {
+pub(crate) async fn is_avatar(db: &impl ConnectionTrait, id: MediaId) -> Result<bool> {
     let users = user::Entity::find().filter(user::Column::AvatarMediaId.eq(id)).count(db).await?;
     if users > 0 {
         return Ok(true);
@@ -259,7 +259,7 @@ pub(super) async fn is_avatar(db: &impl ConnectionTrait, id: MediaId) -> Result<
 }
 
 /// Keeps none of somebody's files for those who still show a picture that was replaced: they go at once when nothing shows them.
-pub(super) async fn forget(tx: &Transaction, owner: UserId) -> Result<()> {
+pub(crate) async fn forget(tx: &Transaction, owner: UserId) -> Result<()> {
     media::Entity::update_many()
         .col_expr(media::Column::KeptUntil, Expr::value(None::<Timestamp>))
         .filter(media::Column::OwnerId.eq(owner))
@@ -270,7 +270,7 @@ pub(super) async fn forget(tx: &Transaction, owner: UserId) -> Result<()> {
 }
 
 /// That nothing shows a file: no message carries it, and it is nobody's picture, nor was it a while ago.
-pub(super) fn unshown() -> Condition {
+pub(crate) fn unshown() -> Condition {
     let shown = |ids: SelectStatement| Expr::col((media::Entity, media::Column::Id)).not_in_subquery(ids);
     let is_past = media::Column::KeptUntil.is_null().or(media::Column::KeptUntil.lte(Clock.now()));
     Condition::all()

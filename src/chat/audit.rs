@@ -67,8 +67,8 @@ pub(super) async fn enter(
         .into_iter()
         .map(|deed| audit_entry::ActiveModel {
             id: Set(AuditId::new()),
-            room_id: Set(permit.room_id),
-            actor_id: Set(permit.user_id),
+            room_id: Set(permit.room_id()),
+            actor_id: Set(permit.user_id()),
             action: Set(deed.action),
             user_id: Set(deed.user_id),
             message_id: Set(deed.message_id),

@@ -9,9 +9,7 @@ use serde_json::json;
 use super::{
     Chat,
     audit::{self, Deed},
-    find,
-    log::{self, Change},
-    member as people,
+    find, member as people,
     permission::Capability,
 };
 use crate::{
@@ -24,6 +22,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
+    log::{self, Change},
 };
 use entity::ban;
 
@@ -64,7 +63,7 @@ pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, r
     people::part(&tx, place, now).await?;
     let changes = [Change::of_member(EventKind::MemberRemoved, user_id).because("banned")];
     let room = log::append(&tx, &permit, &changes, now).await?;
-    log::commit(chat, tx, &room, 1).await?;
+    chat.log.commit(tx, &room, 1).await?;
     Ok(ban)
 }
 

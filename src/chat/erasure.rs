@@ -15,9 +15,7 @@ use sea_orm::{
 use super::{
     Chat, attachment,
     audit::{self, Deed},
-    invitation as invitations, join,
-    log::{self, Change},
-    member as people, message as messages,
+    invitation as invitations, join, member as people, message as messages,
     permission::Permit,
     profile as profiles, room as rooms,
     succession::{self, Heir},
@@ -27,6 +25,7 @@ use crate::{
     bus::Notice,
     contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
     error::{Error, Result},
+    log::{self, Change},
 };
 use entity::{invitation, media, member, message, room, session, user};
 
@@ -147,9 +146,9 @@ async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<boo
     }
     let changes: Vec<_> = some.iter().map(|model| Change::of_message(EventKind::MessageDeleted, model.id)).collect();
     messages::empty(&tx, some, now).await?;
-    let permit = Permit { room_id, user_id };
+    let permit = Permit::to_withdraw(room_id, user_id);
     let room = log::append(&tx, &permit, &changes, now).await?;
-    log::commit(chat, tx, &room, changes.len()).await?;
+    chat.log.commit(tx, &room, changes.len()).await?;
     Ok(true)
 }
 
@@ -161,7 +160,7 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
     // Two people who talked keep what they said, each their own part.
     let Some(room) = join::open_room(&tx, room_id).await? else { return Ok(()) };
     let Some(place) = super::find::member(&tx, room_id, user_id).await? else { return Ok(()) };
-    let permit = Permit { room_id, user_id };
+    let permit = Permit::to_withdraw(room_id, user_id);
     let mut changes = Vec::new();
     if place.role == Role::Owner {
         match succession::heir(&tx, room_id, user_id).await? {
@@ -172,7 +171,7 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
             }
             Heir::Nobody => {
                 let room = rooms::close(&tx, &permit, room, now).await?;
-                return log::commit(chat, tx, &room, 1).await;
+                return chat.log.commit(tx, &room, 1).await;
             }
         }
     }
@@ -180,5 +179,5 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
     audit::enter(&tx, &permit, [Deed::new(AuditAction::MemberLeft).to(user_id)], now).await?;
     changes.push(Change::of_member(EventKind::MemberRemoved, user_id).because("left"));
     let room = log::append(&tx, &permit, &changes, now).await?;
-    log::commit(chat, tx, &room, changes.len()).await
+    chat.log.commit(tx, &room, changes.len()).await
 }

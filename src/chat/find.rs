@@ -13,7 +13,7 @@ use entity::{member, message, room, user};
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND` when there is no such room, or they are not in it.
-pub(super) async fn room(
+pub(crate) async fn room(
     db: &impl ConnectionTrait,
     user: UserId,
     room: RoomId,
@@ -25,7 +25,7 @@ pub(super) async fn room(
 /// The same, keeping everybody else from changing the room until the transaction ends. Rows that refer to it may come
 /// meanwhile, from a transaction that locks other rooms: with a stronger lock two nodes would wait for each other
 /// (<https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS>).
-pub(super) async fn room_for_update(
+pub(crate) async fn room_for_update(
     db: &impl ConnectionTrait,
     user: UserId,
     room: RoomId,
@@ -46,7 +46,7 @@ async fn with_place(
 }
 
 /// What the rows say of a member's standing.
-pub(super) fn standing(room: &room::Model, place: &member::Model) -> Membership {
+pub(crate) fn standing(room: &room::Model, place: &member::Model) -> Membership {
     Membership {
         room_id: room.id,
         user_id: place.user_id,
@@ -58,7 +58,7 @@ pub(super) fn standing(room: &room::Model, place: &member::Model) -> Membership 
 }
 
 /// From where in a room's log a member may read who joined there.
-pub(super) fn reads_from(history: HistoryAccess, joined: Seq) -> Seq {
+pub(crate) fn reads_from(history: HistoryAccess, joined: Seq) -> Seq {
     match history {
         HistoryAccess::All => Seq::ZERO,
         HistoryAccess::SinceJoined => joined,
@@ -66,7 +66,7 @@ pub(super) fn reads_from(history: HistoryAccess, joined: Seq) -> Seq {
 }
 
 /// Somebody's place in a room, while they are in it.
-pub(super) async fn member(db: &impl ConnectionTrait, room: RoomId, user: UserId) -> Result<Option<member::Model>> {
+pub(crate) async fn member(db: &impl ConnectionTrait, room: RoomId, user: UserId) -> Result<Option<member::Model>> {
     Ok(member::Entity::find()
         .filter(member::Column::RoomId.eq(room))
         .filter(member::Column::UserId.eq(user))
@@ -79,27 +79,27 @@ pub(super) async fn member(db: &impl ConnectionTrait, room: RoomId, user: UserId
 ///
 /// # Errors
 /// `PERMISSION_DENIED`: the room and what was said in it stay visible.
-pub(super) async fn reaches_somebody(db: &impl ConnectionTrait, room: &room::Model, from: UserId) -> Result<()> {
+pub(crate) async fn reaches_somebody(db: &impl ConnectionTrait, room: &room::Model, from: UserId) -> Result<()> {
     let Some(other) = other_of(room, from) else { return Ok(()) };
     let other = user::Entity::find_by_id(other).one(db).await?;
     if other.is_some_and(|other| other.is_active) { Ok(()) } else { Err(NOBODY_THERE) }
 }
 
 /// The other one of the two people of a direct room.
-pub(super) fn other_of(room: &room::Model, one: UserId) -> Option<UserId> {
+pub(crate) fn other_of(room: &room::Model, one: UserId) -> Option<UserId> {
     let mut people = room.direct_key.as_deref()?.split(':').filter_map(|id| id.parse().ok());
     people.find(|id| *id != one)
 }
 
 /// Refused: nobody would read it.
-pub(super) const NOBODY_THERE: Error =
+pub(crate) const NOBODY_THERE: Error =
     Error::Refused(ErrorCode::PermissionDenied, "the account of the other person is no longer in use");
 
 /// A message of a room that the asker is in, deleted or not.
 ///
 /// # Errors
 /// `MESSAGE_NOT_FOUND`.
-pub(super) async fn message(
+pub(crate) async fn message(
     db: &impl ConnectionTrait,
     user: UserId,
     message: MessageId,
@@ -110,7 +110,7 @@ pub(super) async fn message(
 }
 
 /// The same, with its room locked until the transaction ends.
-pub(super) async fn message_for_update(
+pub(crate) async fn message_for_update(
     db: &impl ConnectionTrait,
     user: UserId,
     id: MessageId,

@@ -149,12 +149,12 @@ pub async fn mine(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<Invitat
 pub(super) async fn invite_all(tx: &Transaction, permit: &Permit, people: &[UserId], now: Timestamp) -> Result<()> {
     let mut deeds = Vec::with_capacity(people.len());
     for user in people.iter().copied() {
-        end_for(tx, permit.room_id, user).await?;
+        end_for(tx, permit.room_id(), user).await?;
         let code = format!("inv_{}", invite::new_code());
         let row = invitation::Model {
             id: InvitationId::new(),
-            room_id: permit.room_id,
-            invited_by: permit.user_id,
+            room_id: permit.room_id(),
+            invited_by: permit.user_id(),
             user_id: Some(user),
             email: None,
             code_hash: invite::hash(&code),

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Loc
 use super::{
     Chat,
     audit::{self, Deed},
-    ban, find, log,
+    ban, find,
     member::{self as people, NewMember},
     permission::Permit,
     room as rooms,
@@ -15,6 +15,7 @@ use crate::{
     contract::{AuditAction, ErrorCode, Role, Room, RoomId, RoomType, UserId, Visibility},
     db::Transaction,
     error::{Error, Result},
+    log,
 };
 use entity::{member, room};
 
@@ -54,7 +55,7 @@ pub(super) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &ro
         return Err(rooms::ROOM_FULL);
     }
     // Whoever holds a link, or finds a public room, may enter it: the room itself permits.
-    let permit = Permit { room_id: room.id, user_id: actor.user_id };
+    let permit = Permit::to_enter(room.id, actor.user_id);
     let newcomer = [returning(&tx, room.id, actor.user_id, role).await?];
     let changes = people::insert(&tx, room, room.last_seq, &newcomer, now).await?;
     people::count(&tx, room.id, 1).await?;
@@ -63,7 +64,7 @@ pub(super) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &ro
     audit::enter(&tx, &permit, [deed], now).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
     let answer = rooms::details(&tx, chat.reader(actor.user_id), room.clone()).await?;
-    log::commit(chat, tx, &room, changes.len()).await?;
+    chat.log.commit(tx, &room, changes.len()).await?;
     Ok(answer)
 }
 

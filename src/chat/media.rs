@@ -15,17 +15,13 @@ use sea_orm::{
 };
 
 use self::load::readable;
-use super::{
-    Chat, attachment, find,
-    log::{self, Change},
-    message as messages,
-    permission::Permit,
-};
+use super::{Chat, attachment, find, message as messages, permission::Permit};
 use crate::{
     auth::Actor,
     contract::{ErrorCode, EventKind, Media, MediaId, MediaStatus, MessageType, RoomId, Timestamp, UserId, text},
     db::Transaction,
     error::{Error, Result},
+    log::{self, Change},
     media::{Found, kind, served::served, spool::Spool, store::Key},
 };
 use entity::{attachment as carried, media, message, room, user};
@@ -303,9 +299,9 @@ async fn detach(chat: &Chat, owner: UserId, carrier: &carried::Model) -> Result<
         row.update(&tx).await?;
         EventKind::MessageEdited
     };
-    let permit = Permit { room_id: room.id, user_id: owner };
+    let permit = Permit::to_withdraw(room.id, owner);
     let room = log::append(&tx, &permit, &[Change::of_message(kind, id)], now).await?;
-    log::commit(chat, tx, &room, 1).await
+    chat.log.commit(tx, &room, 1).await
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ use super::{
     Chat,
     audit::{self, Deed},
     find,
-    log::{self, Change},
     permission::Capability,
     view,
 };
@@ -29,6 +28,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
+    log::{self, Change},
 };
 use entity::{member, room, user};
 
@@ -132,7 +132,7 @@ pub async fn update(
     if is_changed {
         let changes = [Change::of_member(EventKind::MemberUpdated, user_id)];
         let room = log::append(&tx, &permit, &changes, now).await?;
-        log::commit(chat, tx, &room, 1).await?;
+        chat.log.commit(tx, &room, 1).await?;
     }
     Ok(member)
 }
@@ -171,7 +171,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
         .all(&tx)
         .await?;
     let members = view::members(&tx, chat.reader(actor.user_id), places).await?;
-    log::commit(chat, tx, &room, changes.len()).await?;
+    chat.log.commit(tx, &room, changes.len()).await?;
     Ok(members)
 }
 
@@ -201,7 +201,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
     part(&tx, target, now).await?;
     let changes = [Change::of_member(EventKind::MemberRemoved, user_id).because(reason)];
     let room = log::append(&tx, &permit, &changes, now).await?;
-    log::commit(chat, tx, &room, 1).await
+    chat.log.commit(tx, &room, 1).await
 }
 
 /// Puts people into a room, in the places of its log that follow `after`; answers the changes to enter there.

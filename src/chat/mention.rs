@@ -28,11 +28,11 @@ const ASKED: usize = 500;
 const NAME_CHARS: usize = 32;
 
 /// Members by the room and the user name in lower case.
-pub(super) type Named = HashMap<(RoomId, String), UserId>;
+pub(crate) type Named = HashMap<(RoomId, String), UserId>;
 
 /// The user names, in lower case, that a text may mean. Behind a name there may be a full stop or a dash that is not part
 /// of it, so a mention has as many readings as it ends in such characters; the longest comes first.
-pub(super) fn candidates(text: &str) -> Vec<Vec<String>> {
+pub(crate) fn candidates(text: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut before = None;
     for (at, c) in text.char_indices() {
@@ -72,7 +72,7 @@ struct Found {
 }
 
 /// The members of some rooms who have one of these user names.
-pub(super) async fn named(
+pub(crate) async fn named(
     db: &impl ConnectionTrait,
     rooms: BTreeSet<RoomId>,
     names: BTreeSet<String>,
@@ -104,7 +104,7 @@ pub(super) async fn named(
 }
 
 /// Whom a text mentions, each once, by what is known of its room.
-pub(super) fn resolve(named: &Named, room: RoomId, text: &str) -> Vec<UserId> {
+pub(crate) fn resolve(named: &Named, room: RoomId, text: &str) -> Vec<UserId> {
     let meant = candidates(text)
         .into_iter()
         .filter_map(|readings| readings.into_iter().find_map(|name| named.get(&(room, name)).copied()));
@@ -112,7 +112,7 @@ pub(super) fn resolve(named: &Named, room: RoomId, text: &str) -> Vec<UserId> {
 }
 
 /// Stores whom some new messages mention.
-pub(super) async fn insert(tx: &Transaction, rows: Vec<mention::Model>) -> Result<()> {
+pub(crate) async fn insert(tx: &Transaction, rows: Vec<mention::Model>) -> Result<()> {
     for rows in rows.chunks(500) {
         let rows = rows.iter().map(|row| mention::ActiveModel {
             room_id: Set(row.room_id),
@@ -126,13 +126,13 @@ pub(super) async fn insert(tx: &Transaction, rows: Vec<mention::Model>) -> Resul
 }
 
 /// A message mentions these people.
-pub(super) fn rows(message: &message::Model, users: &[UserId]) -> Vec<mention::Model> {
+pub(crate) fn rows(message: &message::Model, users: &[UserId]) -> Vec<mention::Model> {
     let (room_id, seq, message_id): (RoomId, Seq, MessageId) = (message.room_id, message.seq, message.id);
     users.iter().map(|&user_id| mention::Model { room_id, user_id, seq, message_id }).collect()
 }
 
 /// Resolves the mentions of a message anew: it says something else, or nothing any more.
-pub(super) async fn replace(tx: &Transaction, message: &message::Model) -> Result<()> {
+pub(crate) async fn replace(tx: &Transaction, message: &message::Model) -> Result<()> {
     mention::Entity::delete_many().filter(mention::Column::MessageId.eq(message.id)).exec(tx).await?;
     let Some(text) = message.content.as_deref().filter(|text| text.contains('@')) else { return Ok(()) };
     let names = candidates(text).into_iter().flatten().collect();

@@ -8,9 +8,7 @@ use sea_orm::{
 use super::{
     Chat, attachment,
     audit::{self, Deed},
-    find,
-    log::{self, Answer, Change},
-    mention,
+    find, mention,
     permission::Capability,
     pin, reaction,
     view::{self, Reader},
@@ -27,6 +25,7 @@ use crate::{
     db::Pool,
     db::Transaction,
     error::{Error, Result},
+    log::{self, Answer, Change},
 };
 use entity::message;
 
@@ -118,7 +117,7 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Opt
     mention::replace(&tx, &model).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageEdited, id)], now).await?;
     let message = view::one_message(&tx, chat.reader(actor.user_id), model).await?;
-    log::commit(chat, tx, &room, 1).await?;
+    chat.log.commit(tx, &room, 1).await?;
     Ok(message)
 }
 
@@ -141,7 +140,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
     }
     empty(&tx, vec![model], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageDeleted, id)], now).await?;
-    log::commit(chat, tx, &room, 1).await?;
+    chat.log.commit(tx, &room, 1).await?;
     chat.sweeper.nudge();
     Ok(DeletedMessage { message_id: id, deleted_at: now })
 }

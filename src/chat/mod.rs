@@ -13,7 +13,6 @@ pub mod export;
 pub mod invitation;
 pub mod invite;
 pub mod join;
-pub mod log;
 pub mod media;
 pub mod member;
 pub mod message;
@@ -28,13 +27,13 @@ pub mod succession;
 pub mod sync;
 pub mod user;
 
-mod attachment;
+pub(crate) mod attachment;
 pub(crate) mod avatar;
-mod find;
-mod mention;
-mod notes;
+pub(crate) mod find;
+pub(crate) mod mention;
+pub(crate) mod notes;
 mod privacy;
-mod view;
+pub(crate) mod view;
 
 use std::sync::Arc;
 
@@ -45,18 +44,18 @@ use crate::{
     bus::Bus,
     clock::Clock,
     config::{self, Config, Emails, Privacy},
-    contract::{RoomId, UserId},
+    contract::UserId,
     db::{Db, Transaction},
     error::Result,
+    log::{self, Following, Log, Wakers},
     mail::Mail,
     media::Files,
     tasks::Tasks,
 };
 
 use self::{
-    log::Log,
     media::Sweeper,
-    search::{Indexer, Turns},
+    search::{Indexer, Traces, Turns},
     view::Reader,
 };
 
@@ -72,7 +71,6 @@ pub struct Chat {
     log: Log,
     mail: Mail,
     rooms: config::Rooms,
-    indexer: Indexer,
     searches: Turns,
     /// Turns at reading a page of a copy.
     exports: Arc<Semaphore>,
@@ -84,17 +82,18 @@ pub struct Chat {
 impl Chat {
     /// Puts the use cases together; what they need to run goes to `tasks`.
     #[must_use]
-    pub fn new(
-        config: &Config,
-        db: Db,
-        clock: Clock,
-        bus: Bus,
-        mail: Mail,
-        files: Files,
-        tasks: &mut Tasks,
-    ) -> Self {
-        let log = Log::new(db.clone(), clock, bus.clone(), files.links.clone(), config.privacy.emails, tasks);
-        let indexer = Indexer::new(db.clone(), log.clone(), tasks);
+    pub fn new(config: &Config, db: Db, clock: Clock, bus: Bus, mail: Mail, files: Files, tasks: &mut Tasks) -> Self {
+        let mut wakers = Wakers::default();
+        let traces = Traces::new();
+        let search = Following::new(Indexer::new(Arc::clone(&traces)), &mut wakers);
+        #[cfg(debug_assertions)]
+        let journals = log::journal::wanted(&mut wakers);
+        let reader = (files.links.clone(), config.privacy.emails);
+        let log = Log::new((db.clone(), clock, bus.clone()), reader, wakers, tasks);
+        search.start(db.clone(), log.clone(), tasks);
+        #[cfg(debug_assertions)]
+        journals.start(&db, &log, tasks);
+        tasks.add("search_traces", traces.wipe(db.clone(), log.clone()));
         let sweeper = Sweeper::new(db.clone(), clock, files.clone(), tasks);
         Self {
             db,
@@ -103,7 +102,6 @@ impl Chat {
             log,
             mail,
             rooms: config.rooms.clone(),
-            indexer,
             searches: Turns::default(),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             files,
@@ -119,11 +117,6 @@ impl Chat {
     /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
     async fn begin(&self, actor: &Actor) -> Result<Transaction> {
         standing::begin(&self.db, self.clock, actor).await
-    }
-
-    /// Hears that the log of a room has grown.
-    pub fn note_growth(&self, room: RoomId) {
-        self.indexer.note(room);
     }
 
     /// For one person.

@@ -13,15 +13,15 @@ use entity::{mention, message, pin, reaction, room_event};
 
 /// What hangs on one message.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Notes {
-    pub(super) reactions: Vec<Reaction>,
-    pub(super) is_pinned: bool,
-    pub(super) mentions: Vec<UserId>,
-    pub(super) reply_count: i64,
+pub(crate) struct Notes {
+    pub(crate) reactions: Vec<Reaction>,
+    pub(crate) is_pinned: bool,
+    pub(crate) mentions: Vec<UserId>,
+    pub(crate) reply_count: i64,
 }
 
 /// What hangs on some messages now, as one of the room's members sees it.
-pub(super) async fn now(
+pub(crate) async fn now(
     db: &impl ConnectionTrait,
     reader: UserId,
     ids: &[MessageId],
@@ -60,14 +60,14 @@ pub(super) async fn now(
 
 /// What has gathered on one message, for whoever looks at it.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     reactions: Vec<reaction::Model>,
     is_pinned: bool,
     reply_count: i64,
 }
 
 /// What has gathered on a message now.
-pub(super) async fn gathered(db: &impl ConnectionTrait, id: MessageId) -> Result<Gathered> {
+pub(crate) async fn gathered(db: &impl ConnectionTrait, id: MessageId) -> Result<Gathered> {
     let reactions = reaction::Entity::find()
         .filter(reaction::Column::MessageId.eq(id))
         .order_by_asc(reaction::Column::CreatedAt)
@@ -81,7 +81,7 @@ pub(super) async fn gathered(db: &impl ConnectionTrait, id: MessageId) -> Result
 
 impl Gathered {
     /// The message with it, as `reader` sees it.
-    pub(super) fn on(&self, message: Message, reader: UserId) -> Message {
+    pub(crate) fn on(&self, message: Message, reader: UserId) -> Message {
         let mut reactions = Vec::new();
         for row in &self.reactions {
             add(&mut reactions, row.emoji.clone(), row.user_id == reader);
@@ -91,7 +91,7 @@ impl Gathered {
 }
 
 /// Whom some messages mention: all that hangs on a message when it is new.
-pub(super) async fn mentions(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<HashMap<MessageId, Notes>> {
+pub(crate) async fn mentions(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<HashMap<MessageId, Notes>> {
     let mut notes: HashMap<MessageId, Notes> = HashMap::new();
     if ids.is_empty() {
         return Ok(notes);
@@ -110,13 +110,13 @@ pub(super) async fn mentions(db: &impl ConnectionTrait, ids: &[MessageId]) -> Re
 /// How many replies, reactions and pins some messages of a room had gathered, entry by entry of its log.
 ///
 /// An entry that shows a message shows what hung on it in that place: whoever replays the room counts what follows on top.
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     changes: HashMap<MessageId, Vec<room_event::Model>>,
     replies: HashMap<MessageId, Vec<Seq>>,
 }
 
 impl Timeline {
-    pub(super) async fn read(
+    pub(crate) async fn read(
         db: &impl ConnectionTrait,
         room: RoomId,
         ids: HashSet<MessageId>,
@@ -154,7 +154,7 @@ impl Timeline {
     }
 
     /// What hung on a message when the log had come to `seq`; `mentions` aside, which the message tells itself.
-    pub(super) fn at(&self, id: MessageId, seq: Seq) -> Notes {
+    pub(crate) fn at(&self, id: MessageId, seq: Seq) -> Notes {
         let mut notes = Notes::default();
         for change in self.changes.get(&id).into_iter().flatten().take_while(|change| change.seq <= seq) {
             match (change.kind, &change.emoji) {

@@ -76,7 +76,7 @@ impl Capability {
 /// A person's standing in a room, as stored.
 #[derive(Clone, Debug)]
 pub struct Membership {
-    pub(super) room_id: RoomId,
+    pub(crate) room_id: RoomId,
     pub(super) user_id: UserId,
     pub(super) room_type: RoomType,
     pub(super) role: Role,
@@ -85,13 +85,44 @@ pub struct Membership {
     pub(super) reads_from: Seq,
 }
 
-/// Proof that somebody may do something in a room.
+/// Proof that somebody may do something in a room. Only this module makes one: of a role, or of one of the few rights that no role
+/// gives.
 #[derive(Debug)]
 pub struct Permit {
+    room_id: RoomId,
+    user_id: UserId,
+}
+
+impl Permit {
     /// Where.
-    pub(super) room_id: RoomId,
+    #[must_use]
+    pub fn room_id(&self) -> RoomId {
+        self.room_id
+    }
+
     /// Who.
-    pub(super) user_id: UserId,
+    #[must_use]
+    pub fn user_id(&self) -> UserId {
+        self.user_id
+    }
+
+    /// Anybody may create a room.
+    #[must_use]
+    pub fn to_create(room_id: RoomId, user_id: UserId) -> Self {
+        Self { room_id, user_id }
+    }
+
+    /// Whoever holds a link, finds a public room, or is one of the two people of a direct room may enter: the room itself permits.
+    #[must_use]
+    pub fn to_enter(room_id: RoomId, user_id: UserId) -> Self {
+        Self { room_id, user_id }
+    }
+
+    /// People may take back their own files and, with their account, all that is theirs, whatever their role is now.
+    #[must_use]
+    pub fn to_withdraw(room_id: RoomId, user_id: UserId) -> Self {
+        Self { room_id, user_id }
+    }
 }
 
 impl Membership {

@@ -11,7 +11,6 @@ use super::{
     Chat,
     audit::{self, Deed},
     find,
-    log::{self, Change},
     permission::Capability,
     view,
 };
@@ -24,6 +23,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
+    log::{self, Change},
 };
 use entity::{message, pin};
 
@@ -52,7 +52,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     audit::enter(&tx, &permit, [Deed::new(AuditAction::MessagePinned).message(id)], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessagePinned, id)], now).await?;
     let message = view::one_message(&tx, chat.reader(actor.user_id), message).await?;
-    log::commit(chat, tx, &room, 1).await?;
+    chat.log.commit(tx, &room, 1).await?;
     Ok(message)
 }
 
@@ -73,7 +73,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId) -> Result<()> {
     }
     audit::enter(&tx, &permit, [Deed::new(AuditAction::MessageUnpinned).message(id)], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageUnpinned, id)], now).await?;
-    log::commit(chat, tx, &room, 1).await
+    chat.log.commit(tx, &room, 1).await
 }
 
 /// Takes a message down; answers whether it was pinned.

@@ -3,9 +3,7 @@
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
-    Chat, find,
-    log::{self, Change},
-    notes,
+    Chat, find, notes,
     permission::{Capability, Permit},
 };
 use crate::{
@@ -13,6 +11,7 @@ use crate::{
     contract::{EventKind, MessageId, Timestamp, UserId, reaction::Reactions, text},
     db::Transaction,
     error::{Error, Result},
+    log::{self, Change},
 };
 use entity::reaction;
 
@@ -95,8 +94,8 @@ pub(super) async fn clear(tx: &Transaction, id: MessageId) -> Result<()> {
 async fn told(chat: &Chat, tx: Transaction, permit: &Permit, change: Change, now: Timestamp) -> Result<Reactions> {
     let id = change.message_id.ok_or_else(|| Error::internal("a reaction has a message"))?;
     let room = log::append(&tx, permit, &[change], now).await?;
-    let reactions = under(&tx, permit.user_id, id).await?;
-    log::commit(chat, tx, &room, 1).await?;
+    let reactions = under(&tx, permit.user_id(), id).await?;
+    chat.log.commit(tx, &room, 1).await?;
     Ok(reactions)
 }
 

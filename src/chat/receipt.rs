@@ -10,9 +10,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    Chat, find,
-    log::NewMark,
-    member as people,
+    Chat, find, member as people,
     permission::{Capability, Membership},
 };
 use crate::{
@@ -24,6 +22,7 @@ use crate::{
         receipt::{MarkRead, ReadMark, Receipt},
     },
     error::{Error, Result},
+    log::NewMark,
 };
 use entity::{member, mention, message, read_mark, room, user};
 

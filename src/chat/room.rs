@@ -19,7 +19,6 @@ use super::{
     audit::{self, Deed},
     avatar::Avatar,
     find, invitation as invitations, invite,
-    log::{self, Change},
     member::{self as people, NewMember},
     permission::{Capability, Permit},
     privacy,
@@ -35,6 +34,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
+    log::{self, Change},
 };
 use entity::{member, room};
 
@@ -108,13 +108,13 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
         .collect();
     let changes = people::insert(&tx, &room, Seq::ZERO, &everybody, now).await?;
     log::insert(&tx, &room, actor.user_id, &changes, now).await?;
-    let permit = Permit { room_id: room.id, user_id: actor.user_id };
+    let permit = Permit::to_create(room.id, actor.user_id);
     if !is_direct {
         audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomCreated).after(rules::settings(&room))], now).await?;
     }
     invitations::invite_all(&tx, &permit, &invited, now).await?;
     let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
-    log::commit(chat, tx, &room, changes.len()).await?;
+    chat.log.commit(tx, &room, changes.len()).await?;
     let invited = Some(invited).filter(|invited| !invited.is_empty());
     Ok(Created { room: Room { invited, ..answer }, is_new: true })
 }
@@ -274,7 +274,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     audit::enter(&tx, &permit, deeds, now).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
     let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
-    log::commit(chat, tx, &room, 1).await?;
+    chat.log.commit(tx, &room, 1).await?;
     Ok(answer)
 }
 
@@ -288,7 +288,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
     let (model, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = standing.permit(Capability::DeleteRoom)?;
     let room = close(&tx, &permit, model, now).await?;
-    log::commit(chat, tx, &room, 1).await?;
+    chat.log.commit(tx, &room, 1).await?;
     chat.sweeper.nudge();
     Ok(())
 }

@@ -28,10 +28,12 @@ use crate::{
         text,
     },
     error::{Error, Result},
+    log,
 };
-use entity::{HistoryAccess, member, message, room, search_room};
+use entity::{HistoryAccess, member, message, room};
 
 pub use indexer::Indexer;
+pub(super) use indexer::Traces;
 pub(super) use turn::Turns;
 
 /// Characters that are searched for.
@@ -156,13 +158,7 @@ impl Scope {
     /// What fits of the places that the index has not read yet.
     async fn not_indexed(&self, chat: &Chat) -> Result<Vec<Hit>> {
         let ids = self.rooms.iter().map(|room| room.id);
-        let known: HashMap<RoomId, Seq> = search_room::Entity::find()
-            .filter(search_room::Column::RoomId.is_in(view::padded(ids)))
-            .all(chat.db.search())
-            .await?
-            .into_iter()
-            .map(|room| (room.room_id, room.indexed_seq))
-            .collect();
+        let known = log::cursors::<Indexer>(chat.db.search(), ids).await?;
         let (mut found, mut budget) = (Vec::new(), LATE);
         let db = chat.db.search();
         for room in &self.rooms {
@@ -171,7 +167,7 @@ impl Scope {
             budget -= (room.last_seq.0 - from.0).max(0);
             while from < room.last_seq && budget >= 0 {
                 let up_to = Ord::min(room.last_seq, Seq(from.0 + PAGE as i64));
-                let late = indexer::changed(db, room.id, from, up_to).await?;
+                let late = indexer::changed(db, log::read::rows(db, room.id, from, up_to).await?).await?;
                 found.extend(self.fit.those_of(late).await?);
                 from = up_to;
             }

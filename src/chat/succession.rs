@@ -11,15 +11,14 @@ use serde_json::json;
 use super::{
     Chat,
     audit::{self, Deed},
-    join,
-    log::{self, Change},
-    member as people,
+    join, member as people,
     permission::Permit,
 };
 use crate::{
     contract::{AuditAction, EventKind, Role, RoomId, Timestamp, UserId},
     db::Transaction,
     error::Result,
+    log::{self, Change},
 };
 use entity::{member, room, user};
 
@@ -70,10 +69,10 @@ async fn hand_over_one(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<
         return Ok(());
     }
     if let Heir::Is(heir) = heir(&tx, room_id, user_id).await? {
-        let permit = Permit { room_id, user_id };
+        let permit = Permit::to_withdraw(room_id, user_id);
         let changes = [succeed(&tx, &permit, heir, now).await?];
         let room = log::append(&tx, &permit, &changes, now).await?;
-        log::commit(chat, tx, &room, changes.len()).await?;
+        chat.log.commit(tx, &room, changes.len()).await?;
     }
     Ok(())
 }

@@ -6,7 +6,6 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
     Chat, catch_up,
-    log::read,
     room::{self as rooms, Hearing},
 };
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
         event::{Encoded, Ephemeral, USER_UPDATED},
     },
     error::{Error, Result},
+    log::read,
 };
 use entity::room;
 

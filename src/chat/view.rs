@@ -25,15 +25,15 @@ use crate::{
 use entity::{member, message, room, user};
 
 /// People by their id.
-pub(super) type People = HashMap<UserId, Arc<User>>;
+pub(crate) type People = HashMap<UserId, Arc<User>>;
 
 /// A user as those see them of whom they are a contact.
-pub(super) fn person(model: user::Model, links: &Links) -> User {
+pub(crate) fn person(model: user::Model, links: &Links) -> User {
     User { last_login: None, shares_receipts: None, ..account::profile(model, links) }
 }
 
 /// The users of these ids, each once.
-pub(super) async fn people(db: &impl ConnectionTrait, links: &Links, ids: HashSet<UserId>) -> Result<People> {
+pub(crate) async fn people(db: &impl ConnectionTrait, links: &Links, ids: HashSet<UserId>) -> Result<People> {
     if ids.is_empty() {
         return Ok(People::new());
     }
@@ -42,7 +42,7 @@ pub(super) async fn people(db: &impl ConnectionTrait, links: &Links, ids: HashSe
 }
 
 /// The users of these ids as one person sees them.
-pub(super) async fn people_for(
+pub(crate) async fn people_for(
     db: &impl ConnectionTrait,
     reader: Reader<'_>,
     ids: HashSet<UserId>,
@@ -53,7 +53,7 @@ pub(super) async fn people_for(
 }
 
 /// A room, without what only its members' lists carry.
-pub(super) fn room(model: room::Model, links: &Links) -> Room {
+pub(crate) fn room(model: room::Model, links: &Links) -> Room {
     Room {
         id: model.id,
         room_type: model.room_type,
@@ -84,27 +84,27 @@ pub(super) fn room(model: room::Model, links: &Links) -> Room {
 
 /// For whom rows are shown, and who signs the addresses of files that they contain.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     /// One person; or all who hear a room: what they see is an entry of its log.
-    pub(super) user: Option<UserId>,
-    pub(super) links: &'a Links,
-    pub(super) emails: Emails,
+    pub(crate) user: Option<UserId>,
+    pub(crate) links: &'a Links,
+    pub(crate) emails: Emails,
 }
 
 impl<'a> Reader<'a> {
     /// All who hear a room.
-    pub(super) fn everyone(links: &'a Links, emails: Emails) -> Self {
+    pub(crate) fn everyone(links: &'a Links, emails: Emails) -> Self {
         Self { user: None, links, emails }
     }
 
     /// One person.
-    pub(super) fn one(self, user: UserId) -> Self {
+    pub(crate) fn one(self, user: UserId) -> Self {
         Self { user: Some(user), ..self }
     }
 }
 
 /// Members with their users. How far somebody has read who does not share that, they alone see.
-pub(super) async fn members(
+pub(crate) async fn members(
     db: &impl ConnectionTrait,
     reader: Reader<'_>,
     models: Vec<member::Model>,
@@ -162,7 +162,7 @@ fn member(model: &member::Model, reader: Reader<'_>, user: user::Model, is_whole
 }
 
 /// Who sent something, as a reader sees them.
-pub(super) struct Sender {
+pub(crate) struct Sender {
     shown: Arc<User>,
     /// As they see themselves, where that is more.
     own: Option<Arc<User>>,
@@ -170,7 +170,7 @@ pub(super) struct Sender {
 
 impl Sender {
     /// Somebody whose address is shown whole or masked.
-    pub(super) fn new(user: &Arc<User>, is_whole: bool) -> Self {
+    pub(crate) fn new(user: &Arc<User>, is_whole: bool) -> Self {
         if is_whole {
             return Self { shown: Arc::clone(user), own: None };
         }
@@ -179,7 +179,7 @@ impl Sender {
 }
 
 /// A message with its sender; a deleted one loses what it said here, whatever its row holds.
-pub(super) fn message(
+pub(crate) fn message(
     model: message::Model,
     Sender { shown: sender, own: own_sender }: Sender,
     reply_to: Option<ReplyPreview>,
@@ -229,7 +229,7 @@ pub(super) fn message(
 }
 
 /// What stands above a reply.
-pub(super) fn preview(model: &message::Model, sender: &User) -> ReplyPreview {
+pub(crate) fn preview(model: &message::Model, sender: &User) -> ReplyPreview {
     let is_deleted = model.deleted_at.is_some();
     ReplyPreview {
         id: model.id,
@@ -246,7 +246,7 @@ pub(super) fn preview(model: &message::Model, sender: &User) -> ReplyPreview {
 /// Messages with their senders, what they reply to and what hangs on them, in the given order.
 ///
 /// To everyone, they are shown as when they were sent: what hung itself on them since has its own entries in the log.
-pub(super) async fn messages(
+pub(crate) async fn messages(
     db: &impl ConnectionTrait,
     reader: Reader<'_>,
     models: Vec<message::Model>,
@@ -352,7 +352,7 @@ async fn unreadable(
 }
 
 /// One message as one person sees it.
-pub(super) async fn one_message(
+pub(crate) async fn one_message(
     db: &impl ConnectionTrait,
     reader: Reader<'_>,
     model: message::Model,
@@ -362,7 +362,7 @@ pub(super) async fn one_message(
 }
 
 /// Message rows by their ids.
-pub(super) async fn by_id(
+pub(crate) async fn by_id(
     db: &impl ConnectionTrait,
     ids: HashSet<MessageId>,
 ) -> Result<HashMap<MessageId, message::Model>> {
@@ -375,7 +375,7 @@ pub(super) async fn by_id(
 
 /// The items, the last one repeated until their number is a power of two: the statement cache is keyed by the text of a
 /// statement, and so holds a few of them instead of one for every number.
-pub(super) fn padded<T: Clone>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+pub(crate) fn padded<T: Clone>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut items: Vec<T> = items.into_iter().collect();
     if let Some(last) = items.last().cloned() {
         items.resize(items.len().next_power_of_two(), last);

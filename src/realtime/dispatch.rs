@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{advance::Advance, packet::Reply, session::Session};
 use crate::{
-    chat::{self, log::Answer},
+    chat,
     contract::{
         ClientEvent, ErrorCode, Seq,
         command::{
@@ -27,6 +27,7 @@ use crate::{
     },
     error::{Error, Result},
     limits::Budget,
+    log::Answer,
 };
 
 /// How long a joining may replay what was missed, and how long before the event has taken too long that ends.

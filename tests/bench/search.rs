@@ -13,7 +13,7 @@ use std::{
 
 use entity::{
     HistoryAccess, MemberId, MessageId, MessageType, Role, RoomId, RoomType, Seq, SessionId, Timestamp, UserId,
-    Visibility, member, message, room, search_room, user,
+    Visibility, follower_cursor, member, message, room, user,
 };
 use parlour::{
     app::App,
@@ -204,9 +204,9 @@ fn said(room: RoomId, sender: UserId, seq: i64, number: usize, now: Timestamp) -
 }
 
 async fn indexed(db: &Db) -> i64 {
-    let rooms: Vec<Seq> = search_room::Entity::find()
+    let rooms: Vec<Seq> = follower_cursor::Entity::find()
         .select_only()
-        .column(search_room::Column::IndexedSeq)
+        .column(follower_cursor::Column::Seq)
         .into_tuple()
         .all(db.read())
         .await

@@ -26,6 +26,7 @@ mod early_refusals;
 mod engine_io;
 mod erasure;
 mod export;
+mod followers;
 mod forgetting;
 mod g_bad_input;
 mod g_durability;

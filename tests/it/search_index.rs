@@ -73,8 +73,8 @@ async fn pages_are_full_though_most_of_what_fits_is_not_the_askers_to_read() {
 
 /// How far each room is indexed, in one look.
 async fn reached(db: &DatabaseConnection) -> Vec<(String, i64)> {
-    let rows = entity::search_room::Entity::find().all(db).await.unwrap();
-    rows.into_iter().map(|row| (row.room_id.to_string(), row.indexed_seq.0)).collect()
+    let rows = entity::follower_cursor::Entity::find().all(db).await.unwrap();
+    rows.into_iter().map(|row| (row.room_id.to_string(), row.seq.0)).collect()
 }
 
 /// Fails on a build that indexes the room with the least id as long as it has something new, seen.
@@ -92,7 +92,7 @@ async fn a_room_with_much_to_index_keeps_no_other_waiting() {
     app.server.kill_9();
     let db = app.server.database().await;
     // as if it had read nothing yet
-    db.execute_unprepared("UPDATE search_rooms SET indexed_seq = 0").await.unwrap();
+    db.execute_unprepared("DELETE FROM follower_cursors").await.unwrap();
     app.start_again().await;
     let mut busy_then = None;
     eventually(SOON * 3, "the quiet room is indexed", async || {

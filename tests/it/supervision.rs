@@ -45,7 +45,9 @@ async fn lose(settings: Settings, task: &str) {
 async fn a_server_ends_with_any_of_its_tasks() {
     let app = App::with(settings()).await;
     let tasks = tasks(&app.server);
-    for known in ["delivery", "listener", "log_teller", "log_writer", "media_sweeper", "presence_changes", "search_index"] {
+    for known in
+        ["delivery", "listener", "log_teller", "log_writer", "media_sweeper", "presence_changes", "search_index"]
+    {
         assert!(tasks.contains(known), "{tasks:?}");
     }
     for task in tasks {

@@ -6,12 +6,13 @@ use super::details;
 use crate::{
     auth::Actor,
     chat::{
-        Chat, addition, invitation, log,
+        Chat, addition, invitation,
         member::{self as people, NewMember},
         permission::Permit,
     },
     contract::{Role, Room, RoomId, UserId},
     error::{Error, Result},
+    log,
 };
 use entity::room;
 
@@ -38,7 +39,7 @@ pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId
     let tx = chat.begin(actor).await?;
     let room = room::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(&tx).await?.ok_or(Error::ROOM_NOT_FOUND)?;
     // Two people have one room: it lets both of them in.
-    let permit = Permit { room_id: id, user_id: actor.user_id };
+    let permit = Permit::to_enter(id, actor.user_id);
     let here = people::present(&tx, id, both.into_iter()).await?;
     let mut new = Vec::new();
     if !here.contains(&actor.user_id) {
@@ -64,6 +65,6 @@ pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId
     people::count(&tx, id, i32::try_from(new.len()).map_err(Error::internal)?).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
     let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
-    log::commit(chat, tx, &room, changes.len()).await?;
+    chat.log.commit(tx, &room, changes.len()).await?;
     Ok(Room { invited, ..answer })
 }

@@ -5,15 +5,15 @@ use std::collections::{HashMap, HashSet};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Statement, Value,
-    sea_query::{LockType, OnConflict},
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, Statement, Value,
+    sea_query::OnConflict,
 };
 
 use crate::{
     chat::view::padded,
-    contract::{MessageId, RoomId, Seq, Timestamp, UserId},
+    contract::{MessageId, RoomId, Timestamp, UserId},
     db::{Db, Transaction},
-    error::Result,
+    error::{Error, Result},
 };
 use entity::{message, search_document, search_room};
 
@@ -182,17 +182,18 @@ async fn numbers(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<HashMap<
     Ok(rows.into_iter().map(|row| (row.room_id, row.number)).collect())
 }
 
-/// The row that tells how far a room is indexed, which nobody else moves until the transaction ends; it is made if there is
-/// none. Nothing if the room is indexed to another place than `from`: another node was there.
-pub(super) async fn room_at(tx: &Transaction, room: RoomId, from: Seq) -> Result<Option<search_room::Model>> {
-    let row = search_room::ActiveModel { number: NotSet, room_id: Set(room), indexed_seq: Set(Seq::ZERO) };
+/// The row that says what the index calls a room; it is made if there is none.
+pub(super) async fn room(tx: &Transaction, room: RoomId) -> Result<search_room::Model> {
+    let mine = search_room::Entity::find().filter(search_room::Column::RoomId.eq(room));
+    if let Some(known) = mine.clone().one(tx).await? {
+        return Ok(known);
+    }
+    let row = search_room::ActiveModel { number: NotSet, room_id: Set(room) };
     search_room::Entity::insert(row)
         .on_conflict(OnConflict::column(search_room::Column::RoomId).do_nothing().to_owned())
         .exec_without_returning(tx)
         .await?;
-    let mine = search_room::Entity::find().filter(search_room::Column::RoomId.eq(room));
-    let found = mine.lock(LockType::NoKeyUpdate).one(tx).await?;
-    Ok(found.filter(|row| row.indexed_seq == from))
+    mine.one(tx).await?.ok_or_else(|| Error::internal("a room of the index is not there"))
 }
 
 /// What the index is to say of a message; nothing of one that says nothing any more.

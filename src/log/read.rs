@@ -18,6 +18,60 @@ use crate::{
 };
 use entity::{member, message, room, room_event};
 
+/// A row of a log, as the database has it.
+#[derive(Clone, Debug)]
+pub(crate) enum LogRow {
+    Message(message::Model),
+    Event(room_event::Model),
+}
+
+impl LogRow {
+    pub(crate) fn seq(&self) -> Seq {
+        match self {
+            Self::Message(message) => message.seq,
+            Self::Event(event) => event.seq,
+        }
+    }
+}
+
+/// The rows in the places `(after, up_to]` of a room's log, which must be committed.
+pub(crate) async fn rows(db: &impl ConnectionTrait, room: RoomId, after: Seq, up_to: Seq) -> Result<Vec<LogRow>> {
+    let mut rows: Vec<LogRow> = messages(db, room, after, up_to).await?.into_iter().map(LogRow::Message).collect();
+    rows.extend(events(db, room, after, up_to).await?.into_iter().map(LogRow::Event));
+    rows.sort_unstable_by_key(LogRow::seq);
+    Ok(rows)
+}
+
+/// Where the logs of these rooms end.
+pub(crate) async fn ends(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<HashMap<RoomId, Seq>> {
+    let ends: Vec<(RoomId, Seq)> = room::Entity::find()
+        .select_only()
+        .columns([room::Column::Id, room::Column::LastSeq])
+        .filter(room::Column::Id.is_in(view::padded(rooms.iter().copied())))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(ends.into_iter().collect())
+}
+
+async fn messages(db: &impl ConnectionTrait, room: RoomId, after: Seq, up_to: Seq) -> Result<Vec<message::Model>> {
+    let messages = message::Entity::find()
+        .filter(message::Column::RoomId.eq(room))
+        .filter(message::Column::Seq.gt(after))
+        .filter(message::Column::Seq.lte(up_to))
+        .order_by_asc(message::Column::Seq);
+    Ok(messages.all(db).await?)
+}
+
+async fn events(db: &impl ConnectionTrait, room: RoomId, after: Seq, up_to: Seq) -> Result<Vec<room_event::Model>> {
+    let events = room_event::Entity::find()
+        .filter(room_event::Column::RoomId.eq(room))
+        .filter(room_event::Column::Seq.gt(after))
+        .filter(room_event::Column::Seq.lte(up_to))
+        .order_by_asc(room_event::Column::Seq);
+    Ok(events.all(db).await?)
+}
+
 /// The first `limit` entries in the places `(after, up_to]` of a room's log.
 ///
 /// `up_to` must be committed: everything before it is then visible to this read as well, and the answer has no gaps.
@@ -36,21 +90,8 @@ pub(crate) async fn entries(
     if up_to <= after {
         return Ok(Vec::new());
     }
-    let messages = message::Entity::find()
-        .filter(message::Column::RoomId.eq(room))
-        .filter(message::Column::Seq.gt(after))
-        .filter(message::Column::Seq.lte(up_to))
-        .order_by_asc(message::Column::Seq)
-        .all(db)
-        .await?;
-    let events = room_event::Entity::find()
-        .filter(room_event::Column::RoomId.eq(room))
-        .filter(room_event::Column::Seq.gt(after))
-        .filter(room_event::Column::Seq.lte(up_to))
-        .order_by_asc(room_event::Column::Seq)
-        .all(db)
-        .await?;
-
+    let messages = messages(db, room, after, up_to).await?;
+    let events = events(db, room, after, up_to).await?;
     let history = history(db, room).await?;
     let subjects = Subjects::read(db, reader, room, &events).await?;
     let mut entries = Vec::with_capacity(messages.len() + events.len());

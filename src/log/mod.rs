@@ -6,19 +6,20 @@
 
 mod batch;
 mod facts;
-pub(super) mod read;
+mod follow;
+pub(crate) mod read;
 mod rows;
 mod writer;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Chat, permission::Permit};
 use crate::{
     auth::Actor,
     bus::{Bus, Hears, Notice},
+    chat::{permission::Permit, view::Reader},
     clock::Clock,
     config::Emails,
     contract::{
@@ -35,10 +36,31 @@ use entity::{room, room_event};
 /// Jobs that may wait to be written; at 20,000 a second that is less than half a second of work.
 const QUEUE: usize = 8192;
 
-/// The way into the log for new messages.
+#[cfg(debug_assertions)]
+pub(crate) use follow::journal;
+pub(crate) use follow::{Follower, Following, Wakers, cursors};
+pub(crate) use read::LogRow;
+
+/// The way into the logs of rooms, and to those who follow them.
 #[derive(Clone, Debug)]
 pub struct Log {
     queue: mpsc::Sender<Job>,
+    telling: Telling,
+}
+
+/// What it takes to tell of a change that is committed.
+#[derive(Clone, Debug)]
+struct Telling {
+    bus: Bus,
+    wakers: Arc<Wakers>,
+    links: Links,
+    emails: Emails,
+}
+
+impl Telling {
+    fn everyone(&self) -> Reader<'_> {
+        Reader::everyone(&self.links, self.emails)
+    }
 }
 
 /// Something on its way into the database with the next batch.
@@ -62,18 +84,18 @@ struct NewMessage {
 
 /// A read mark on its way to its member's row.
 #[derive(Debug)]
-pub(super) struct NewMark {
+pub(crate) struct NewMark {
     /// The member's row.
-    pub(super) place: MemberId,
-    pub(super) room_id: RoomId,
-    pub(super) user_id: UserId,
+    pub(crate) place: MemberId,
+    pub(crate) room_id: RoomId,
+    pub(crate) user_id: UserId,
     /// The login that must count still when it is written.
-    pub(super) session: SessionId,
-    pub(super) seq: Seq,
-    pub(super) at: Timestamp,
+    pub(crate) session: SessionId,
+    pub(crate) seq: Seq,
+    pub(crate) at: Timestamp,
     /// What is told to have been read.
-    pub(super) message_ids: Vec<MessageId>,
-    pub(super) hears: Hears,
+    pub(crate) message_ids: Vec<MessageId>,
+    pub(crate) hears: Hears,
 }
 
 /// The answer that a queued message will get, once it is committed or refused.
@@ -81,19 +103,25 @@ pub type Answer = oneshot::Receiver<Result<SentMessage>>;
 
 impl Log {
     /// The way to a writer, which is a task.
-    pub(super) fn new(db: Db, clock: Clock, bus: Bus, links: Links, emails: Emails, tasks: &mut Tasks) -> Self {
+    pub(crate) fn new(
+        (db, clock, bus): (Db, Clock, Bus),
+        (links, emails): (Links, Emails),
+        wakers: Wakers,
+        tasks: &mut Tasks,
+    ) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (told, results) = mpsc::channel(writer::UNTOLD);
-        tasks.add("log_teller", writer::tell(results, bus, links.clone()));
-        tasks.add("log_writer", writer::run(jobs, told, db, clock, links, emails));
-        Self { queue }
+        let telling = Telling { bus, wakers: Arc::new(wakers), links, emails };
+        tasks.add("log_teller", writer::tell(results, telling.clone()));
+        tasks.add("log_writer", writer::run(jobs, told, db, clock, telling.clone()));
+        Self { queue, telling }
     }
 
     /// Queues a message. What one caller queues is written in the order in which it was queued.
     ///
     /// # Errors
     /// `RATE_LIMITED` when the writer is that far behind.
-    pub(super) fn submit(&self, actor: &Actor, request: SendMessage) -> Result<Answer> {
+    pub(crate) fn submit(&self, actor: &Actor, request: SendMessage) -> Result<Answer> {
         let (reply, answer) = oneshot::channel();
         let fingerprint = request.client_msg_id.is_some().then(|| batch::fingerprint(&request));
         let (sender, session) = (actor.user_id, actor.session_id);
@@ -106,14 +134,25 @@ impl Log {
     ///
     /// # Errors
     /// `RATE_LIMITED` when the writer is too far behind, `SERVICE_UNAVAILABLE`.
-    pub(super) async fn mark(&self, mark: NewMark) -> Result<()> {
+    pub(crate) async fn mark(&self, mark: NewMark) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         self.queue(Job::Mark(mark, reply))?;
         answer.await.unwrap_or(Err(Error::DRAINING))
     }
 
+    /// Commits a change that took the last `count` places of a room, and tells of them. What is told is read before the commit:
+    /// after it nothing can fail any more.
+    pub(crate) async fn commit(&self, tx: Transaction, room: &room::Model, count: usize) -> Result<()> {
+        let after = Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
+        let everyone = self.telling.everyone();
+        let entries = read::entries(&tx, everyone, room.id, after, room.last_seq, count).await?;
+        let committed = self.telling.bus.commit(tx, Notice::Committed(entries.into())).await;
+        self.telling.wakers.wake(room.id);
+        committed
+    }
+
     /// Whether messages wait to be written.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.queue.capacity() < QUEUE
     }
 
@@ -129,9 +168,9 @@ impl Log {
 
 /// A durable change that is not a new message.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+pub(crate) struct Change {
     kind: EventKind,
-    pub(super) message_id: Option<MessageId>,
+    pub(crate) message_id: Option<MessageId>,
     user_id: Option<UserId>,
     emoji: Option<String>,
     reason: Option<&'static str>,
@@ -139,34 +178,34 @@ pub(super) struct Change {
 
 impl Change {
     /// A change of the room itself.
-    pub(super) fn of_room(kind: EventKind) -> Self {
+    pub(crate) fn of_room(kind: EventKind) -> Self {
         Self { kind, message_id: None, user_id: None, emoji: None, reason: None }
     }
 
     /// A change of a message.
-    pub(super) fn of_message(kind: EventKind, message: MessageId) -> Self {
+    pub(crate) fn of_message(kind: EventKind, message: MessageId) -> Self {
         Self { message_id: Some(message), ..Self::of_room(kind) }
     }
 
     /// A change of a member.
-    pub(super) fn of_member(kind: EventKind, user: UserId) -> Self {
+    pub(crate) fn of_member(kind: EventKind, user: UserId) -> Self {
         Self { user_id: Some(user), ..Self::of_room(kind) }
     }
 
     /// Which emoji it put or took.
-    pub(super) fn with_emoji(self, emoji: String) -> Self {
+    pub(crate) fn with_emoji(self, emoji: String) -> Self {
         Self { emoji: Some(emoji), ..self }
     }
 
     /// Why they are gone.
-    pub(super) fn because(self, reason: &'static str) -> Self {
+    pub(crate) fn because(self, reason: &'static str) -> Self {
         Self { reason: Some(reason), ..self }
     }
 }
 
 /// Gives changes of a room the next places of its log, in this transaction; answers the room as it is then, and the places
 /// are its last ones.
-pub(super) async fn append(
+pub(crate) async fn append(
     tx: &Transaction,
     permit: &Permit,
     changes: &[Change],
@@ -175,17 +214,17 @@ pub(super) async fn append(
     let count = i64::try_from(changes.len()).map_err(Error::internal)?;
     let room = room::Entity::update_many()
         .col_expr(room::Column::LastSeq, Expr::col(room::Column::LastSeq).add(count))
-        .filter(room::Column::Id.eq(permit.room_id))
+        .filter(room::Column::Id.eq(permit.room_id()))
         .exec_with_returning(tx)
         .await?
         .pop()
         .ok_or(Error::ROOM_NOT_FOUND)?;
-    insert(tx, &room, permit.user_id, changes, now).await?;
+    insert(tx, &room, permit.user_id(), changes, now).await?;
     Ok(room)
 }
 
 /// Writes changes into the last places of a log that has already been advanced.
-pub(super) async fn insert(
+pub(crate) async fn insert(
     tx: &Transaction,
     room: &room::Model,
     actor: UserId,
@@ -206,12 +245,4 @@ pub(super) async fn insert(
     });
     room_event::Entity::insert_many(rows).exec_without_returning(tx).await?;
     Ok(())
-}
-
-/// Commits a change that took the last `count` places of a room, and tells of them. What is told is read before the commit:
-/// after it nothing can fail any more.
-pub(super) async fn commit(chat: &Chat, tx: Transaction, room: &room::Model, count: usize) -> Result<()> {
-    let after = Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
-    let entries = read::entries(&tx, chat.everyone(), room.id, after, room.last_seq, count).await?;
-    chat.bus.commit(tx, Notice::Committed(entries.into())).await
 }

@@ -20,22 +20,20 @@ use tokio::{
 };
 
 use super::{
-    Job, NewMark, NewMessage,
+    Job, NewMark, NewMessage, Telling,
     batch::{self, Outcome, Stored},
 };
 use crate::{
     auth::standing,
-    bus::{Bus, Committed, Notice},
+    bus::{Committed, Notice},
     chat::{
         attachment,
         view::{Reader, padded},
     },
     clock::Clock,
-    config::Emails,
-    contract::{MemberId, Seq, SessionId, Timestamp, command::SentMessage, event::Durable},
+    contract::{MemberId, RoomId, Seq, SessionId, Timestamp, command::SentMessage, event::Durable},
     db::{Db, Transaction},
     error::{Error, Result},
-    media::link::Links,
 };
 use entity::{member, read_mark};
 
@@ -80,8 +78,7 @@ pub(super) async fn run(
     told: mpsc::Sender<(Batch, Results)>,
     db: Db,
     clock: Clock,
-    links: Links,
-    emails: Emails,
+    telling: Telling,
 ) {
     let mut queued = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut queued, BATCH).await > 0 {
@@ -96,7 +93,7 @@ pub(super) async fn run(
                 }
             }
         }
-        let results = store(&db, Reader::everyone(&links, emails), clock, &batch).await;
+        let results = store(&db, telling.everyone(), clock, &batch).await;
         if told.send((batch, results)).await.is_err() {
             return;
         }
@@ -214,7 +211,8 @@ async fn move_marks(tx: &Transaction, marks: &[NewMark], now: Timestamp) -> Resu
 }
 
 /// Answers those who asked and hands the new entries on, batch by batch.
-pub(super) async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus, links: Links) {
+pub(super) async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, telling: Telling) {
+    let Telling { bus, wakers, links, .. } = telling;
     while let Some((batch, results)) = batches.recv().await {
         let mut entries = Vec::with_capacity(batch.messages.len());
         // Whoever asked may be gone; what they asked for is stored all the same.
@@ -233,7 +231,9 @@ pub(super) async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, bus: Bus
             });
             let _ = job.reply.send(answer);
         }
+        let rooms: BTreeSet<RoomId> = entries.iter().map(|entry| entry.room_id).collect();
         bus.publish_entries(entries).await;
+        rooms.into_iter().for_each(|room| wakers.wake(room));
         for ((mark, moved), marker) in batch.marks.into_iter().zip(results.marks).zip(batch.markers) {
             let moved = moved.map(|moved| moved.then_some(mark));
             let (answer, mark) = match moved {
