@@ -1,7 +1,36 @@
-//! The names of all events that a client may emit: a closed list, so that each of them is handled and has a price.
+//! Every event of the wire, in three tables: what a client may emit, with the payload that it takes and the data of its ack; what
+//! the log of a room tells; and what the server tells besides. Names, dispatch and documents come from these: an event that is not
+//! here does not exist.
+
+use std::sync::Arc;
+
+use entity::EventKind;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{
+    AckError, ErrorCode, Member, Message, MessageId, Room, RoomId, Seq, Timestamp, User, UserId,
+    command::{
+        Authenticate, Authenticated, ChangeReaction, DeleteMessage, DeletedMessage, Done, EditMessage, EditedMessage,
+        GetPresence, JoinRoom, JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, Sync,
+        Synced, Typing,
+    },
+    event::{Limits, NEW_MESSAGE, USER_UPDATED},
+    message::SendMessage,
+    reaction::Reactions,
+    receipt::ReadMark,
+};
+
+/// What an event that clients emit takes and answers.
+pub trait Emitted {
+    /// What a client sends.
+    type Payload: DeserializeOwned;
+    /// The data of the ack when it was done.
+    type Ack: Serialize;
+}
 
 macro_rules! client_events {
-    ($($(#[doc = $doc:literal])+ $event:ident = $name:literal $(or $alias:literal)*),+ $(,)?) => {
+    ($($(#[doc = $doc:literal])+ $event:ident = $name:literal $(or $alias:literal)*: $payload:ty => $ack:ty),+ $(,)?) => {
         /// An event that a client may emit. Some have a second name, which older clients use.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ClientEvent {
@@ -11,6 +40,9 @@ macro_rules! client_events {
         impl ClientEvent {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$event,)+];
+
+            /// Every name, and every second name.
+            pub const NAMES: &'static [&'static str] = &[$($name, $($alias,)*)+];
 
             /// The event that is emitted under a name.
             #[must_use]
@@ -26,45 +58,245 @@ macro_rules! client_events {
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$event => $name,)+ }
             }
+
+            /// Its second names.
+            #[must_use]
+            pub const fn aliases(self) -> &'static [&'static str] {
+                match self { $(Self::$event => &[$($alias,)*],)+ }
+            }
+
+            /// What it does, in a sentence.
+            #[must_use]
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$event => concat!($($doc,)+).trim_ascii(),)+ }
+            }
+
+            /// The types of its payload and of the data of its ack.
+            #[must_use]
+            pub const fn types(self) -> (&'static str, &'static str) {
+                match self { $(Self::$event => (stringify!($payload), stringify!($ack)),)+ }
+            }
+        }
+
+        /// Each event that clients emit as a type, for [`Emitted`].
+        pub mod emitted {
+            $($(#[doc = $doc])+ #[derive(Debug)] pub struct $event;)+
+        }
+
+        $(impl Emitted for emitted::$event {
+            type Payload = $payload;
+            type Ack = $ack;
+        })+
+    };
+}
+
+/// Whatever a client likes to send.
+pub type Anything = Box<RawValue>;
+
+client_events! {
+    /// Hear a room.
+    JoinRoom = "join_room": JoinRoom => JoinedRoom,
+    /// Stop hearing a room.
+    LeaveRoom = "leave_room": LeaveRoom => LeftRoom,
+    /// Say something; or, as older clients do with [`StoredMessage`](super::command::StoredMessage), tell of a message that was
+    /// stored over REST.
+    SendMessage = "send_message": SendMessage => SentMessage,
+    /// Change the text of your own message.
+    EditMessage = "edit_message" or "message_edited": EditMessage => EditedMessage,
+    /// Delete a message.
+    DeleteMessage = "delete_message" or "message_deleted": DeleteMessage => DeletedMessage,
+    /// Put an emoji under a message.
+    AddReaction = "add_reaction": ChangeReaction => Reactions,
+    /// Take your emoji away.
+    RemoveReaction = "remove_reaction": ChangeReaction => Reactions,
+    /// Tell a room that you are writing.
+    Typing = "typing": Typing => Done,
+    /// Tell a room that you no longer are.
+    StopTyping = "stop_typing": Typing => Done,
+    /// Mark a room as read.
+    MarkAsRead = "mark_as_read": MarkAsRead => ReadMark,
+    /// Ask for what was missed in many rooms.
+    Sync = "sync": Sync => Synced,
+    /// Ask who is there.
+    GetPresence = "get_presence": GetPresence => PresenceList,
+    /// Choose how to appear.
+    SetStatus = "set_status": SetStatus => Done,
+    /// Renew the token of the socket.
+    Authenticate = "authenticate": Authenticate => Authenticated,
+    /// Hear whether the server answers: the ack is what was sent.
+    Ping = "ping": Anything => Anything,
+}
+
+/// An enumeration whose variants are events, each with the name under which it is emitted.
+macro_rules! server_events {
+    ($(#[$meta:meta])* pub enum $events:ident {
+        $($(#[$about:meta])* $event:ident = $name:expr => {
+            $($(#[$remark:meta])* $field:ident: $type:ty),* $(,)?
+        }),+ $(,)?
+    }) => {
+        $(#[$meta])*
+        pub enum $events {
+            $($(#[$about])* $event { $($(#[$remark])* $field: $type),* },)+
+        }
+
+        impl $events {
+            /// The names of all of them.
+            pub const NAMES: &'static [&'static str] = &[$($name,)+];
+
+            /// The name it is emitted under.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$event { .. } => $name,)+ }
+            }
         }
     };
 }
 
-client_events! {
-    /// Hear a room.
-    JoinRoom = "join_room",
-    /// Stop hearing a room.
-    LeaveRoom = "leave_room",
-    /// Say something.
-    SendMessage = "send_message",
-    /// Change the text of your own message.
-    EditMessage = "edit_message" or "message_edited",
-    /// Delete a message.
-    DeleteMessage = "delete_message" or "message_deleted",
-    /// Put an emoji under a message.
-    AddReaction = "add_reaction",
-    /// Take your emoji away.
-    RemoveReaction = "remove_reaction",
-    /// Tell a room that you are writing.
-    Typing = "typing",
-    /// Tell a room that you no longer are.
-    StopTyping = "stop_typing",
-    /// Mark a room as read.
-    MarkAsRead = "mark_as_read",
-    /// Ask for what was missed in many rooms.
-    Sync = "sync",
-    /// Ask who is there.
-    GetPresence = "get_presence",
-    /// Choose how to appear.
-    SetStatus = "set_status",
-    /// Renew the token of the socket.
-    Authenticate = "authenticate",
-    /// Hear whether the server answers.
-    Ping = "ping",
+server_events! {
+    /// An entry of a room's log, without its place.
+    #[derive(Clone, Debug, Serialize)]
+    #[serde(untagged)]
+    pub enum Durable {
+        NewMessage = NEW_MESSAGE => {
+            message: Message,
+        },
+        MessageEdited = EventKind::MessageEdited.as_str() => {
+            message_id: MessageId,
+            content: Option<String>,
+            edited_at: Option<Timestamp>,
+            message: Message,
+        },
+        MessageDeleted = EventKind::MessageDeleted.as_str() => {
+            message_id: MessageId,
+            deleted_at: Option<Timestamp>,
+        },
+        ReactionAdded = EventKind::ReactionAdded.as_str() => {
+            message_id: MessageId,
+            user_id: UserId,
+            emoji: String,
+        },
+        ReactionRemoved = EventKind::ReactionRemoved.as_str() => {
+            message_id: MessageId,
+            user_id: UserId,
+            emoji: String,
+        },
+        MessagePinned = EventKind::MessagePinned.as_str() => {
+            message_id: MessageId,
+            user_id: UserId,
+        },
+        MessageUnpinned = EventKind::MessageUnpinned.as_str() => {
+            message_id: MessageId,
+            user_id: UserId,
+        },
+        MemberAdded = EventKind::MemberAdded.as_str() => {
+            member: Member,
+        },
+        MemberRemoved = EventKind::MemberRemoved.as_str() => {
+            user_id: UserId,
+            /// `left`, `removed` or `banned`.
+            reason: String,
+        },
+        MemberUpdated = EventKind::MemberUpdated.as_str() => {
+            member: Member,
+        },
+        RoomUpdated = EventKind::RoomUpdated.as_str() => {
+            room: Box<Room>,
+        },
+        RoomDeleted = EventKind::RoomDeleted.as_str() => {},
+    }
+}
+
+server_events! {
+    /// What is true now and forgotten soon, and what concerns one socket alone.
+    #[derive(Clone, Debug, Serialize)]
+    #[serde(untagged)]
+    pub enum Ephemeral {
+        Connected = "connected" => {
+            user_id: UserId,
+            message: &'static str,
+            session_id: String,
+            server_time: Timestamp,
+            expires_at: Timestamp,
+            limits: Limits,
+        },
+        RoomJoined = "room_joined" => {
+            room_id: RoomId,
+            user_id: UserId,
+            last_seq: Seq,
+        },
+        RoomLeft = "room_left" => {
+            room_id: RoomId,
+            user_id: UserId,
+        },
+        UserJoined = "user_joined" => {
+            room_id: RoomId,
+            user_id: UserId,
+            user: Arc<User>,
+        },
+        UserLeft = "user_left" => {
+            room_id: RoomId,
+            user_id: UserId,
+        },
+        ResyncRequired = "resync_required" => {
+            room_id: RoomId,
+            after_seq: Seq,
+            last_seq: Seq,
+        },
+        RoomCreated = "room_created" => {
+            room: Box<Room>,
+        },
+        RoomActivity = "room_activity" => {
+            room_id: RoomId,
+            last_seq: Seq,
+            unread_count: i64,
+            mention_count: i64,
+            last_message: Option<Box<Message>>,
+        },
+        MessagesRead = "messages_read" => {
+            room_id: RoomId,
+            user_id: UserId,
+            message_ids: Vec<MessageId>,
+            last_read_seq: Seq,
+            read_at: Timestamp,
+        },
+        UserTyping = "user_typing" => {
+            room_id: RoomId,
+            user_id: UserId,
+            user_name: String,
+            is_typing: bool,
+        },
+        UserUpdated = USER_UPDATED => {
+            user: Arc<User>,
+        },
+        UserOnline = "user_online" => {
+            user_id: UserId,
+            last_seen_at: Option<Timestamp>,
+        },
+        UserOffline = "user_offline" => {
+            user_id: UserId,
+            last_seen_at: Option<Timestamp>,
+        },
+        SessionExpiring = "session_expiring" => {
+            expires_at: Timestamp,
+        },
+        SessionRevoked = "session_revoked" => {
+            code: ErrorCode,
+        },
+        ServerDraining = "server_draining" => {
+            retry_after_ms: u64,
+        },
+        Error = "error" => {
+            event: String,
+            #[serde(flatten)]
+            error: AckError,
+        },
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -74,5 +306,13 @@ mod tests {
         }
         assert_eq!(ClientEvent::named("message_edited"), Some(ClientEvent::EditMessage));
         assert_eq!(ClientEvent::named("disconnect"), None);
+    }
+
+    #[test]
+    fn no_two_events_have_one_name() {
+        for names in [ClientEvent::NAMES.to_vec(), [Durable::NAMES, Ephemeral::NAMES].concat()] {
+            let distinct: HashSet<&str> = names.iter().copied().collect();
+            assert_eq!(distinct.len(), names.len(), "{names:?}");
+        }
     }
 }

@@ -1,19 +1,4 @@
-//! What a client emits, and what the ack of each carries.
-//!
-//! | event | payload | ack data |
-//! |---|---|---|
-//! | `join_room` | [`JoinRoom`] | [`JoinedRoom`] |
-//! | `leave_room` | [`LeaveRoom`] | [`LeftRoom`] |
-//! | `send_message` | [`super::message::SendMessage`] or [`StoredMessage`] | [`SentMessage`] |
-//! | `edit_message`, `message_edited` | [`EditMessage`] | [`EditedMessage`] |
-//! | `delete_message`, `message_deleted` | [`DeleteMessage`] | [`DeletedMessage`] |
-//! | `typing`, `stop_typing` | [`Typing`] | [`Done`] |
-//! | `mark_as_read` | [`MarkAsRead`] | [`super::receipt::ReadMark`] |
-//! | `sync` | [`Sync`] | [`Synced`] |
-//! | `get_presence` | [`GetPresence`] | [`PresenceList`] |
-//! | `set_status` | [`SetStatus`] | [`Done`] |
-//! | `authenticate` | [`Authenticate`] | [`Authenticated`] |
-//! | `ping` | anything | the same |
+//! What clients emit, and what the acks carry: the types that [`super::catalogue`] names.
 
 use std::collections::HashMap;
 

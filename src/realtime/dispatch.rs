@@ -16,14 +16,15 @@ use crate::{
     chat,
     contract::{
         ClientEvent, ErrorCode, Seq,
+        catalogue::{Emitted, emitted},
         command::{
-            Authenticate, Authenticated, ChangeReaction, DeleteMessage, Done, EditMessage, EditedMessage, GetPresence,
-            JoinRoom, JoinedRoom, LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage,
-            Sync, Synced, Typing,
+            Authenticate, Authenticated, Done, EditMessage, EditedMessage, GetPresence, JoinRoom, JoinedRoom,
+            LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage, Sync, Synced, Typing,
         },
         decode,
         event::Encoded,
         message::SendMessage,
+        receipt::ReadMark,
     },
     error::{Error, Result},
     limits::Budget,
@@ -42,6 +43,15 @@ pub(super) enum Handled {
     Echo(Encoded),
     /// It is on its way into the log, and answered when it is there, or at that time; meanwhile the next event is handled.
     Later(Box<dyn FnOnce(String, Reply, Instant) -> BoxFuture<'static, ()> + Send>),
+}
+
+/// Reads the payload of an event, has it handled, and writes the ack, with the types that the catalogue gives the event.
+macro_rules! answer {
+    ($event:ident, $payload:ident, |$request:ident| $handled:expr) => {{
+        let $request: <emitted::$event as Emitted>::Payload = read($payload()?)?;
+        let data: <emitted::$event as Emitted>::Ack = $handled.await?;
+        now(data)
+    }};
 }
 
 /// Handles an event by its name, which is dropped unless it is done by then.
@@ -63,39 +73,30 @@ pub(super) async fn handle(
     let Some(event) = known else {
         return Err(Error::Refused(ErrorCode::UnknownEvent, "there is no such event"));
     };
+    let chat = &session.app.chat;
     match event {
-        ClientEvent::JoinRoom => now(join_room(session, read(payload()?)?, by).await?),
-        ClientEvent::LeaveRoom => now(leave_room(session, read(payload()?)?).await),
+        ClientEvent::JoinRoom => answer!(JoinRoom, payload, |request| join_room(session, request, by)),
+        ClientEvent::LeaveRoom => answer!(LeaveRoom, payload, |request| leave_room(session, request)),
         ClientEvent::SendMessage => send_message(session, payload()?).await,
-        ClientEvent::EditMessage => now(edit_message(session, read(payload()?)?).await?),
+        ClientEvent::EditMessage => answer!(EditMessage, payload, |request| edit_message(session, request)),
         ClientEvent::DeleteMessage => {
-            let DeleteMessage { message_id } = read(payload()?)?;
-            now(chat::message::delete(&session.app.chat, &session.actor, message_id).await?)
+            answer!(DeleteMessage, payload, |request| chat::message::delete(chat, &session.actor, request.message_id))
         }
-        ClientEvent::AddReaction => {
-            let ChangeReaction { message_id, emoji } = read(payload()?)?;
-            now(chat::reaction::add(&session.app.chat, &session.actor, message_id, &emoji).await?)
+        ClientEvent::AddReaction => answer!(AddReaction, payload, |request| {
+            chat::reaction::add(chat, &session.actor, request.message_id, &request.emoji)
+        }),
+        ClientEvent::RemoveReaction => answer!(RemoveReaction, payload, |request| {
+            chat::reaction::remove(chat, &session.actor, request.message_id, &request.emoji)
+        }),
+        ClientEvent::Typing => answer!(Typing, payload, |request| typing(session, request)),
+        ClientEvent::StopTyping => {
+            answer!(StopTyping, payload, |request| { typing(session, Typing { is_typing: Some(false), ..request }) })
         }
-        ClientEvent::RemoveReaction => {
-            let ChangeReaction { message_id, emoji } = read(payload()?)?;
-            now(chat::reaction::remove(&session.app.chat, &session.actor, message_id, &emoji).await?)
-        }
-        ClientEvent::Typing => now(typing(session, read(payload()?)?).await?),
-        ClientEvent::StopTyping => now(typing(session, Typing { is_typing: Some(false), ..read(payload()?)? }).await?),
-        ClientEvent::MarkAsRead => {
-            let MarkAsRead { room_id, mark } = read(payload()?)?;
-            let (app, user) = (&session.app, session.actor.user_id);
-            let admit = |step| app.limits.mark(user, step);
-            now(chat::receipt::mark(&app.chat, &session.actor, room_id, mark, admit).await?)
-        }
-        ClientEvent::Sync => now(sync(session, read(payload()?)?).await?),
-        ClientEvent::GetPresence => now(get_presence(session, read(payload()?)?).await?),
-        ClientEvent::SetStatus => {
-            let SetStatus { status } = read(payload()?)?;
-            session.app.presences.choose(session.actor.user_id, status).await;
-            now(Done {})
-        }
-        ClientEvent::Authenticate => now(authenticate(session, read(payload()?)?).await?),
+        ClientEvent::MarkAsRead => answer!(MarkAsRead, payload, |request| mark_as_read(session, request)),
+        ClientEvent::Sync => answer!(Sync, payload, |request| sync(session, request)),
+        ClientEvent::GetPresence => answer!(GetPresence, payload, |request| get_presence(session, request)),
+        ClientEvent::SetStatus => answer!(SetStatus, payload, |request| set_status(session, request)),
+        ClientEvent::Authenticate => answer!(Authenticate, payload, |request| authenticate(session, request)),
         ClientEvent::Ping => Ok(Handled::Echo(Encoded::new(&arguments.first().copied().unwrap_or(RawValue::NULL)))),
     }
 }
@@ -170,10 +171,10 @@ async fn sync(session: &Session, request: Sync) -> Result<Synced> {
     synced
 }
 
-async fn leave_room(session: &Session, LeaveRoom { room_id }: LeaveRoom) -> LeftRoom {
+async fn leave_room(session: &Session, LeaveRoom { room_id }: LeaveRoom) -> Result<LeftRoom> {
     session.app.feed.detach(session.connection.id, room_id).await;
     session.app.typing.left(room_id, session.connection.id);
-    LeftRoom { room_id }
+    Ok(LeftRoom { room_id })
 }
 
 async fn send_message(session: &Session, payload: &RawValue) -> Result<Handled> {
@@ -212,6 +213,16 @@ async fn typing(session: &Session, request: Typing) -> Result<Done> {
     } else {
         typing.end(room_id, user);
     }
+    Ok(Done {})
+}
+
+async fn mark_as_read(session: &Session, MarkAsRead { room_id, mark }: MarkAsRead) -> Result<ReadMark> {
+    let (app, user) = (&session.app, session.actor.user_id);
+    chat::receipt::mark(&app.chat, &session.actor, room_id, mark, |step| app.limits.mark(user, step)).await
+}
+
+async fn set_status(session: &Session, SetStatus { status }: SetStatus) -> Result<Done> {
+    session.app.presences.choose(session.actor.user_id, status).await;
     Ok(Done {})
 }
 
