@@ -230,11 +230,15 @@ async fn answers_to_polls_that_nobody_reads_are_counted() {
     let large = "x".repeat(LARGE);
     let before_kib = app.server.rss_kib();
     let (mut unread, mut ended) = (Vec::new(), false);
-    for number in 0..600 {
+    for number in 0..400 {
         let body = format!(r#"42{number}["ping","{large}"]"#);
         if ada.site.post(&path).body(body).send().await.status != 200 {
             ended = true;
             break;
+        }
+        // More in one answer than the kernel takes for a client that reads nothing of it.
+        if number % 4 != 3 {
+            continue;
         }
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(4 * 1024).unwrap();
@@ -245,6 +249,7 @@ async fn answers_to_polls_that_nobody_reads_are_counted() {
         unread.push(stream);
     }
     let grown_kib = app.server.rss_kib().saturating_sub(before_kib);
+    println!("{} answers, {grown_kib} KiB", unread.len());
     assert!(ended, "{} answers were given out that nobody reads", unread.len());
     assert!(grown_kib < 24 * 1024, "the node grew by {grown_kib} KiB for {} answers", unread.len());
 }

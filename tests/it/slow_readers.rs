@@ -10,7 +10,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::support::{App, HEAVY, Person, SOON, Server, within};
+use crate::support::{App, HEAVY, Person, Room, SOON, Server, within};
 
 /// How soon a slow reader is cut here: two windows of two seconds, and what a busy machine takes.
 const CUT: Duration = Duration::from_secs(20);
@@ -42,6 +42,17 @@ async fn takes_slowly(person: &Person, path: &str, bytes: usize) -> Duration {
     begin.elapsed()
 }
 
+/// Says so many hundreds of messages of 12 kB, never so much at once that a busy machine answers late.
+async fn fill(person: &Person, room: &Room, messages: usize) {
+    let writer = person.connects().await;
+    let content = "語".repeat(4_000);
+    for _ in 0..messages / 100 {
+        let said = (0..100)
+            .map(|_| writer.emit_with_ack("send_message", json!({"room_id": room.id, "content": content})).ok());
+        within(SOON * 3, "messages", join_all(said.collect::<Vec<_>>())).await;
+    }
+}
+
 /// Catches a build that keeps one of a few turns for as long as a client reads its copy: four slow ones kept everybody else from
 /// theirs. And one that waits for a slow reader for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,13 +66,7 @@ async fn slow_readers_keep_nobody_waiting_and_are_cut() {
     let [ada, eve] = app.users(["ada", "eve"]).await;
     let (large, small) = (eve.opens_a_group("large", &[]).await, ada.opens_a_group("small", &[]).await);
     ada.says(&small, "a few words").await;
-    let writer = eve.connects().await;
-    let content = "語".repeat(4_000);
-    for _ in 0..10 {
-        let said = (0..100)
-            .map(|_| writer.emit_with_ack("send_message", json!({"room_id": large.id, "content": content})).ok());
-        within(SOON * 3, "messages", join_all(said.collect::<Vec<_>>())).await;
-    }
+    fill(&eve, &large, 1_000).await;
 
     let (own, room) = ("/api/users/me/export", large.path("/export"));
     let slow = [(own, 0), (own, 1_000), (own, 0), (&room, 1_000), (&room, 0), (&room, 1_000)];
@@ -95,12 +100,7 @@ async fn a_user_takes_two_copies_at_a_time() {
     let mut app = App::start().await;
     let [ada, eve] = app.users(["ada", "eve"]).await;
     let room = eve.opens_a_group("large", &[]).await;
-    let writer = eve.connects().await;
-    let content = "語".repeat(4_000);
-    let said =
-        (0..600).map(|_| writer.emit_with_ack("send_message", json!({"room_id": room.id, "content": content})).ok());
-    within(SOON * 3, "messages", join_all(said.collect::<Vec<_>>())).await;
-    drop(writer);
+    fill(&eve, &room, 600).await;
     app.limit().await;
     let held = [(); 2].map(|()| eve.request(reqwest::Method::GET, "/api/users/me/export").begin());
     let held = within(SOON, "two copies", join_all(held)).await;
@@ -123,11 +123,7 @@ async fn a_copy_ends_where_the_log_ended() {
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("growing", &[]).await;
-    let writer = ada.connects().await;
-    let content = "語".repeat(4_000);
-    let said =
-        (0..800).map(|_| writer.emit_with_ack("send_message", json!({"room_id": room.id, "content": content})).ok());
-    within(SOON * 3, "messages", join_all(said.collect::<Vec<_>>())).await;
+    fill(&ada, &room, 800).await;
     for path in [room.path("/export"), "/api/users/me/export".to_owned()] {
         let before = ada.history(&room).await.len();
         let begun = within(SOON, "a copy begins", ada.request(reqwest::Method::GET, &path).begin()).await;

@@ -92,9 +92,11 @@ impl Outbound {
                 self.skips_probe = !is_first;
                 Some(Write::Replaced(total))
             }
+            // python-socketio does not come back after an Engine.IO close packet, and Node's client does; Node's server ends a
+            // WebSocket without one. Who must not come back was told so by Socket.IO.
             (frame::TEXT, b"1") => {
-                self.is_closing = true;
-                None
+                self.is_closing |= is_first;
+                Some(Write::Replaced(total))
             }
             (frame::TEXT, payload) if text::may_be_ack(payload) => {
                 let ack = std::str::from_utf8(payload).ok().and_then(text::ack)?;
@@ -168,7 +170,7 @@ mod tests {
         let answer = format!(r#"42["{carrier}","18446744073709551616",{{"ok":true}}]"#);
         let mut written = frames(&["0{}", "2", &long, "2", &answer, "430[1]", "1"]);
         written.extend_from_slice(&[0x88, 0]);
-        let mut expected = frames(&["0{}", &long, "2", r#"4318446744073709551616[{"ok":true}]"#, "430[1]", "1"]);
+        let mut expected = frames(&["0{}", &long, "2", r#"4318446744073709551616[{"ok":true}]"#, "430[1]"]);
         expected.extend_from_slice(b"closed");
         for step in [1, 7, 1000, usize::MAX] {
             assert_eq!(through(Outbound::fresh(), &written, step), (expected.clone(), 1), "{step} bytes at a time");

@@ -31,8 +31,12 @@ struct Session {
     released: CancellationToken,
     /// The client has just left the namespace.
     is_leaving: bool,
-    /// The WebSocket that may take over.
+    /// The client has said that the session ends.
+    has_ended: bool,
+    /// The WebSocket that may take over: cancelled when another one takes its place.
     attempt: Option<CancellationToken>,
+    /// Whether the client has said something by that WebSocket: then no other takes its place.
+    is_proven: bool,
     /// A poll was given up, and none was begun since.
     abandoned: Option<CancellationToken>,
 }
@@ -68,11 +72,16 @@ impl Sessions {
         });
     }
 
+    /// The client says that its session ends. Whether its poll is underway it knows itself.
+    pub(super) fn ended_by_client(&self, id: &str) {
+        self.change(id, |session| session.has_ended = true);
+    }
+
     /// A WebSocket wants to take over; nothing if another is about to. One that has not said so yet makes room.
     pub(super) fn attempt(&self, engine: &Engine, id: &str) -> Option<Attempt> {
         let mut sessions = self.0.lock();
         let session = sessions.entry(id.to_owned()).or_default();
-        if session.attempt.is_some() && session.released.is_cancelled() {
+        if session.attempt.is_some() && session.is_proven {
             return None;
         }
         let replaced = CancellationToken::new();
@@ -110,6 +119,12 @@ impl Poll {
         } else {
             self.released.cancelled().await;
         }
+    }
+
+    /// Whether the client knows that its session ends, because it wants that itself.
+    pub(super) fn is_last(&self) -> bool {
+        let sessions = self.engine.0.sessions.0.lock();
+        sessions.get(&self.id).is_some_and(|session| session.is_leaving || session.has_ended)
     }
 
     pub(super) fn answered(&mut self) {
@@ -159,7 +174,17 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// The client has said by it what it wants: polls end, so that it can go on.
+    /// The client has said by it what it wants, before it hears that this was understood. Whether no other has taken its place.
+    pub(super) fn prove(&self) -> bool {
+        let mut stands = false;
+        self.engine.0.sessions.change(&self.id, |session| {
+            stands = !self.replaced.is_cancelled();
+            session.is_proven |= stands;
+        });
+        stands
+    }
+
+    /// Polls end, so that the client can go on.
     pub(super) fn release_polls(&self) {
         self.engine.0.sessions.change(&self.id, |session| session.released.cancel());
     }
@@ -178,6 +203,7 @@ impl Drop for Attempt {
                 return;
             }
             session.attempt = None;
+            session.is_proven = false;
             if !self.has_succeeded {
                 session.released = CancellationToken::new();
                 self.engine.0.waiting.stay(&self.id);

@@ -25,6 +25,7 @@ use tungstenite::{handshake::derive_accept_key, protocol::frame::coding::CloseCo
 use super::{
     Engine,
     frame::{self, Head},
+    refusal,
     sessions::Attempt,
     stream::Stream,
 };
@@ -160,6 +161,9 @@ impl Engine {
                 b"5" => true,
                 _ => return None,
             };
+            if !attempt.prove() {
+                return None;
+            }
             self.0.waiting.upgrade(session).await;
             if !is_chosen {
                 client.send(frame::TEXT, b"3probe").await?;
@@ -247,9 +251,4 @@ fn accept_key(version: Version, headers: &HeaderMap) -> Result<HeaderValue, Box<
     let is_key = STANDARD.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16);
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()));
     accept.ok().filter(|_| is_key).ok_or_else(bad_request)
-}
-
-/// A refusal as the library words it.
-fn refusal(body: &'static str) -> Response {
-    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

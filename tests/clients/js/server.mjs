@@ -19,45 +19,58 @@ export class Server {
   static async start(settings = {}) {
     const server = new Server();
     server.data = await mkdtemp(join(tmpdir(), "parlour-js-"));
+    server.log = [];
+    server.closers = new Set();
+    server.settings = { PORT: "0", ...settings };
+    await server.launch();
+    return server;
+  }
+
+  async launch() {
     // Nothing else is inherited: a DATABASE_URL of the developer's must not end up under test.
-    server.child = spawn(binary, [], {
-      cwd: server.data,
+    this.child = spawn(binary, [], {
+      cwd: this.data,
       env: {
         PATH: process.env.PATH,
-        HOME: server.data,
+        HOME: this.data,
         RUST_BACKTRACE: "1",
-        PORT: "0",
-        DATA_DIR: server.data,
+        DATA_DIR: this.data,
         PARLOUR__LIMITS__ENABLED: "false",
-        ...settings,
+        ...this.settings,
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    server.log = [];
-    server.closers = new Set();
-    server.exit = new Promise((end) => {
-      server.child.once("exit", (code, signal) => end({ code, signal }));
-      server.child.once("error", (error) => end({ error }));
+    this.exit = new Promise((end) => {
+      this.child.once("exit", (code, signal) => end({ code, signal }));
+      this.child.once("error", (error) => end({ error }));
     });
-    createInterface({ input: server.child.stderr }).on("line", (line) => server.log.push(line));
+    createInterface({ input: this.child.stderr }).on("line", (line) => this.log.push(line));
     const address = new Promise((found) => {
-      createInterface({ input: server.child.stdout }).on("line", (line) => {
-        server.log.push(line);
+      createInterface({ input: this.child.stdout }).on("line", (line) => {
+        this.log.push(line);
         if (line.startsWith("listening on http://")) found(line.slice("listening on ".length).trim());
       });
     });
-    const died = server.exit.then((end) => {
-      throw new Error(`the server ended before it listened: ${JSON.stringify(end)}\n${server.log.join("\n")}`);
+    const died = this.exit.then((end) => {
+      throw new Error(`the server ended before it listened: ${JSON.stringify(end)}\n${this.log.join("\n")}`);
     });
     died.catch(() => {}); // it also ends after every test, and then nobody waits for this
     try {
-      server.url = await within(20_000, "the server listens", Promise.race([address, died]));
+      this.url = await within(20_000, "the server listens", Promise.race([address, died]));
     } catch (error) {
-      server.child.kill("SIGKILL"); // nobody else will
-      await rm(server.data, { recursive: true, force: true });
+      this.child.kill("SIGKILL"); // nobody else will
+      await rm(this.data, { recursive: true, force: true });
       throw error;
     }
-    return server;
+  }
+
+  /** Stops the server in good order, its clients still there, and starts it again at the same address. */
+  async restart() {
+    this.child.kill("SIGTERM");
+    const end = await within(15_000, "the server stops after SIGTERM", this.exit);
+    assert.deepEqual(end, { code: 0, signal: null }, this.log.slice(-40).join("\n"));
+    this.settings.PORT = new URL(this.url).port;
+    await this.launch();
   }
 
   /** Asks the server to stop, and checks that it did so by itself, cleanly and without a panic. */

@@ -25,6 +25,22 @@ describe("stopping", () => {
     });
   });
 
+  overEachTransport((transport) => {
+    test("a client comes back by itself when the server is there again", async () => {
+      const server = await Server.start();
+      try {
+        const [ada] = await people(server, "ada");
+        const socket = await ada.connect(transport, {}, { reconnection: true, reconnectionDelay: 50 });
+        await socket.heard("connected");
+        await server.restart();
+        await socket.heardTimes(2, "connected", undefined, 20_000);
+        await socket.ask("ping", "there and back");
+      } finally {
+        await server.stop();
+      }
+    });
+  });
+
   test("a server without configuration says where it is, how it is, and what it speaks", async () => {
     const server = await Server.start();
     try {

@@ -20,6 +20,10 @@ class Server:
         self.data = tempfile.mkdtemp(prefix="parlour-python-")
         self.log = []
         self.sockets = []
+        self.settings = {"PORT": "0", **settings}
+        self._start()
+
+    def _start(self):
         lines = queue.Queue()
         # Nothing else is inherited: a DATABASE_URL of the developer's must not end up under test.
         self.process = subprocess.Popen(
@@ -29,10 +33,9 @@ class Server:
                 "PATH": os.environ["PATH"],
                 "HOME": self.data,
                 "RUST_BACKTRACE": "1",
-                "PORT": "0",
                 "DATA_DIR": self.data,
                 "PARLOUR__LIMITS__ENABLED": "false",
-                **settings,
+                **self.settings,
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -60,6 +63,13 @@ class Server:
                 raise AssertionError("the server does not listen\n" + "\n".join(self.log))
             if line.startswith("listening on http://"):
                 return line.removeprefix("listening on ").strip()
+
+    def restart(self):
+        """Stops the server in good order, its clients still there, and starts it again at the same address."""
+        self.terminate()
+        assert self.process.wait(timeout=15) == 0, "\n".join(self.log[-40:])
+        self.settings["PORT"] = self.url.rsplit(":", 1)[1]
+        self._start()
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)

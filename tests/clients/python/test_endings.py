@@ -50,6 +50,20 @@ def test_a_server_that_stops_says_so_first(way):
         server.stop()
 
 
+def test_a_client_comes_back_after_the_server_was_stopped_in_good_order(way):
+    """Fails on a build that ends its sessions with an Engine.IO close packet: python-socketio then gives up for good."""
+    server = Server()
+    try:
+        socket = Person.register(server, "ada").socket(way, reconnection=True)
+        socket.connect()
+        socket.heard("connected")
+        server.restart()
+        socket.heard("connected", times=2)
+        socket.round_trip()
+    finally:
+        server.stop()
+
+
 def test_a_client_may_leave_as_soon_as_it_has_come(people, way):
     """A client that is told to go right after it came must not wait for a poll that nobody ends. Fails, 3 times in 100, on a
     build that pings at once instead of after the interval."""
