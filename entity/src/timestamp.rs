@@ -59,6 +59,8 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        DateTime::parse_from_rfc3339(&text).map(|at| Self(at.timestamp_millis())).map_err(D::Error::custom)
+        let at = DateTime::parse_from_rfc3339(&text)
+            .map_err(|_| D::Error::custom("must be a date and time with an offset, such as 2026-01-20T10:00:00Z"))?;
+        Ok(Self(at.timestamp_millis()))
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{Config, DEFAULTS, names::SHORT};
+use crate::contract::decode::plain;
 
 /// What the names of variables begin with that may set any key.
 const PREFIX: &str = "PARLOUR__";
@@ -75,14 +76,14 @@ pub(super) fn load(
         let mut trial = defaults.clone();
         set(&mut trial, &key, value.clone());
         if let Err(error) = Config::deserialize(trial) {
-            problems.push(format!("{origin}: {key}: {}", error.message().trim_end()));
+            problems.push(format!("{origin}: {key}: {}", plain(error.message().trim_end())));
             continue;
         }
         set(&mut table, &key, value);
         origins.insert(key, origin);
     }
 
-    let config = Config::deserialize(table).map_err(|error| Invalid(vec![error.message().to_owned()]))?;
+    let config = Config::deserialize(table).map_err(|error| Invalid(vec![plain(error.message())]))?;
     problems.extend(config.problems().into_iter().map(|(key, text)| match origins.get(key) {
         Some(origin) => format!("{origin}: {key}: {text}"),
         None => format!("{key}: {text}"),
@@ -148,12 +149,12 @@ fn from_environment(
 fn typed(defaults: &Table, key: &str, text: &str) -> Result<Value, String> {
     match lookup(defaults, key) {
         Some(Value::Integer(_)) => {
-            text.trim().parse().map(Value::Integer).map_err(|_| format!("expected a whole number, found `{text}`"))
+            text.trim().parse().map(Value::Integer).map_err(|_| format!("must be a whole number, not `{text}`"))
         }
         Some(Value::Boolean(_)) => match text.trim().to_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(Value::Boolean(true)),
             "false" | "0" | "no" | "off" => Ok(Value::Boolean(false)),
-            _ => Err(format!("expected true or false, found `{text}`")),
+            _ => Err(format!("must be true or false, not `{text}`")),
         },
         Some(Value::Array(_)) => list(text),
         _ => Ok(Value::String(text.to_owned())),
@@ -292,7 +293,7 @@ mod tests {
             ("[sever]\nport = 1", "FILE: `sever.port` is not a setting; did you mean `server.port`?"),
             ("[server]\nsecret_key = \"x\"", "did you mean `auth.secret_key`?"),
             ("[zoo]\nzebra = 1", "FILE: `zoo.zebra` is not a setting"),
-            ("[server]\nport = 70000", "FILE: server.port: invalid value: integer `70000`, expected u16"),
+            ("[server]\nport = 70000", "FILE: server.port: must be a whole number from 0 to 65535, not 70000"),
             ("[server]\n\nport = = 1", "FILE, line 3: "),
         ] {
             let found = from_text(text).unwrap_err();
@@ -305,11 +306,11 @@ mod tests {
                 "PARLOUR__SERVER__PROT is not a setting; did you mean `PARLOUR__SERVER__PORT`?",
             ),
             ("PARLOUR__PORT", "1", "did you mean `PARLOUR__SERVER__PORT`?"),
-            ("PORT", "many", "PORT: expected a whole number, found `many`"),
+            ("PORT", "many", "PORT: must be a whole number, not `many`"),
             ("HOST", "nowhere", "HOST: server.host: invalid IP address syntax"),
-            ("ENVIRONMENT", "moon", "ENVIRONMENT: server.environment: unknown variant `moon`"),
+            ("ENVIRONMENT", "moon", "ENVIRONMENT: server.environment: must be one of"),
             ("CORS_ORIGINS", "[1]", "CORS_ORIGINS: not a JSON list of texts"),
-            ("PARLOUR__LIMITS__ENABLED", "maybe", "PARLOUR__LIMITS__ENABLED: expected true or false"),
+            ("PARLOUR__LIMITS__ENABLED", "maybe", "PARLOUR__LIMITS__ENABLED: must be true or false"),
         ] {
             let found = from_variables(&[(name, text)]).unwrap_err().to_string();
             assert!(found.contains(problem), "{name}: {found}");

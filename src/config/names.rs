@@ -74,7 +74,7 @@ fn as_is(text: &str) -> Result<String, String> {
 }
 
 fn times(text: &str, seconds: u64) -> Result<String, String> {
-    let count: u64 = text.trim().parse().map_err(|_| format!("expected a whole number, found `{text}`"))?;
+    let count: u64 = text.trim().parse().map_err(|_| format!("must be a whole number, not `{text}`"))?;
     Ok(count.saturating_mul(seconds).to_string())
 }
 

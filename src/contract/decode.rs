@@ -1,9 +1,12 @@
 //! From text to requests: what does not fit is refused with the name of the field, whichever transport carried it.
 
+mod parameters;
+mod plain;
 mod strict;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
+pub(crate) use self::plain::plain;
 use self::strict::Strict;
 use crate::error::{Error, Result};
 
@@ -43,25 +46,21 @@ pub fn query<T: DeserializeOwned>(text: &str) -> Result<T> {
 }
 
 fn pairs<'a, T: Deserialize<'a>>(text: &'a [u8], whole: &str) -> Result<T> {
-    let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
-    serde_path_to_error::deserialize(deserializer).map_err(|error| misfit(&error, whole))
+    serde_path_to_error::deserialize(parameters::deserializer(text)).map_err(|error| misfit(&error, whole))
 }
 
 /// Names the field. Of a missing one serde tells the name in its sentence only; the path ends at what lacks it.
 fn misfit<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &str) -> Error {
     let sentence = error.inner().to_string();
-    // The words of JSON instead of serde's.
-    let sentence =
-        [("type: sequence,", "type: array,"), ("type: map,", "type: object,"), ("unknown variant", "unknown value")]
-            .iter()
-            .fold(sentence, |text, (serde, json)| text.replacen(serde, json, 1));
     let parent = Some(error.path().to_string()).filter(|path| path != "." && path != "?");
     let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    match (parent, missing) {
+    let twice = sentence.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next());
+    match (parent, missing.or(twice)) {
+        (_, Some(name)) if twice.is_some() => Error::field(name, "invalid", "is given more than once"),
         (Some(parent), Some(name)) => Error::field(format!("{parent}.{name}"), "required", "is required"),
         (None, Some(name)) => Error::field(name, "required", "is required"),
-        (Some(path), None) => Error::field(path, "invalid", sentence),
-        (None, None) => Error::field(whole, "invalid", sentence),
+        (Some(path), None) => Error::field(path, "invalid", plain(&sentence)),
+        (None, None) => Error::field(whole, "invalid", plain(&sentence)),
     }
 }
 
@@ -138,10 +137,14 @@ mod tests {
     #[test]
     fn a_query_that_does_not_fit_names_the_field() {
         let page = |text: &str| fields(query::<PageQuery>(text));
-        for good in ["", "page=2&size=10&other=1", "page=", "page", "page=&size=", "&&=&page=1"] {
+        for good in
+            ["", "page=2&size=10&other=1", "page=", "page", "page=&size=", "&&=&page=1", "page=50.0&page_size=5e1"]
+        {
             assert_eq!(page(good), [], "{good}");
         }
-        for bad in ["page=1e20", "page=x", "page=50.0", "page=9223372036854775808"] {
+        for bad in
+            ["page=1e20", "page=x", "page=50.5", "page=9223372036854775808", "page=1&page=2", "page=NaN", "page=inf"]
+        {
             assert_eq!(page(bad), [("page".to_owned(), "invalid")], "{bad}");
         }
     }

@@ -107,3 +107,4 @@ mod upgrades;
 mod viewers;
 mod viewers_throttled;
 mod written_forms;
+mod wrong_values;
