@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{RoomId, Timestamp, UserId, unless_empty};
+use super::{RoomId, Timestamp, UserId, unless_empty, value_unless_empty};
 
 /// Somebody who may not be in a room.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,5 +28,6 @@ pub struct CreateBan {
     #[schema(max_length = 500)]
     pub reason: Option<String>,
     /// In the future; for ever unless said otherwise.
+    #[serde(default, deserialize_with = "value_unless_empty")]
     pub expires_at: Option<Timestamp>,
 }

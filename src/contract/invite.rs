@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{InvitationId, Role, RoomId, Timestamp, UserId, id_unless_empty, unless_empty};
+use super::{InvitationId, Role, RoomId, Timestamp, UserId, unless_empty, value_unless_empty};
 
 /// The link of a room: whoever has the code may join.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,6 +34,7 @@ pub struct CreateInvite {
     #[schema(minimum = 1, maximum = 100_000)]
     pub max_uses: Option<i32>,
     /// `member` (unless said otherwise) or `viewer`; `admin` if you own the room.
+    #[serde(default, deserialize_with = "value_unless_empty")]
     pub role: Option<Role>,
 }
 
@@ -51,7 +52,7 @@ pub struct InvitePreview {
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(example = json!({"username": "grace"}))]
 pub struct CreateInvitation {
-    #[serde(default, deserialize_with = "id_unless_empty")]
+    #[serde(default, deserialize_with = "value_unless_empty")]
     pub user_id: Option<UserId>,
     #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 32, pattern = r"^([A-Za-z0-9_.-]{3,32})?$")]

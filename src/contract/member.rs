@@ -6,7 +6,9 @@ use utoipa::{
     openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
 };
 
-use super::{MemberId, Role, RoomId, Seq, Timestamp, User, UserId, absent_or_null, null_is_default};
+use super::{
+    MemberId, Role, RoomId, Seq, Timestamp, User, UserId, absent_or_empty_value, null_is_default, value_unless_empty,
+};
 
 /// A person's place in a room.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -90,9 +92,10 @@ pub struct Additions {
 #[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[schema(example = json!({"role": "admin"}))]
 pub struct UpdateMember {
+    #[serde(default, deserialize_with = "value_unless_empty")]
     pub role: Option<Role>,
     /// `null` lets them speak again.
-    #[serde(default, deserialize_with = "absent_or_null")]
+    #[serde(default, deserialize_with = "absent_or_empty_value")]
     #[schema(value_type = Option<Timestamp>)]
     pub muted_until: Option<Option<Timestamp>>,
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Media, MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId, absent_or_empty, id_unless_empty,
-    list::MessageList, reaction::Reaction, unless_empty,
+    Media, MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId, absent_or_empty, list::MessageList,
+    reaction::Reaction, unless_empty, value_unless_empty,
 };
 
 /// A message. A deleted one keeps its place; content and media are gone.
@@ -133,14 +133,14 @@ pub struct ReplyPreview {
 pub struct SendMessage {
     pub room_id: RoomId,
     /// Unless said otherwise, and instead of `text`, what the first file is; `text` without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "value_unless_empty", skip_serializing_if = "Option::is_none")]
     pub message_type: Option<MessageType>,
     /// 1 to 4,000 characters; a message with files may leave it out, and so may a forward, which takes the original's.
     #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 4000)]
     pub content: Option<String>,
     /// A file that you uploaded.
-    #[serde(default, deserialize_with = "id_unless_empty", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "value_unless_empty", skip_serializing_if = "Option::is_none")]
     pub media_id: Option<MediaId>,
     /// The `url` that an upload answered.
     #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
@@ -151,13 +151,13 @@ pub struct SendMessage {
     #[schema(max_items = 10)]
     pub attachments: Option<Vec<SendAttachment>>,
     /// A message of the same room.
-    #[serde(default, deserialize_with = "id_unless_empty", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "value_unless_empty", skip_serializing_if = "Option::is_none")]
     pub reply_to_id: Option<MessageId>,
     /// A message of a room that you can read.
-    #[serde(default, deserialize_with = "id_unless_empty", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "value_unless_empty", skip_serializing_if = "Option::is_none")]
     pub forwarded_from_id: Option<MessageId>,
     /// At most 64 characters: makes the send repeatable for ever. The same id with the same body answers what is stored.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 64)]
     pub client_msg_id: Option<String>,
 }
@@ -165,7 +165,7 @@ pub struct SendMessage {
 /// A file that a message is to carry, by one of its names.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct SendAttachment {
-    #[serde(default, alias = "id", deserialize_with = "id_unless_empty", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "id", deserialize_with = "value_unless_empty", skip_serializing_if = "Option::is_none")]
     pub media_id: Option<MediaId>,
     /// The `url` that an upload answered.
     #[serde(default, alias = "url", deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]

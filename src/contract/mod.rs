@@ -36,9 +36,10 @@ pub use message::Message;
 pub use room::Room;
 pub use user::User;
 
-use std::{fmt::Display, str::FromStr};
-
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IntoDeserializer},
+};
 
 /// Tells an absent field (keep what is there) from `null` (clear it), for partial updates.
 ///
@@ -68,16 +69,28 @@ pub(crate) fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     Ok(Option::deserialize(deserializer)?.filter(|text: &String| !text.is_empty()))
 }
 
-/// An id that may be left out, as [`unless_empty`].
+/// A value that is written as a text, such as an id or a time, and may be left out as [`unless_empty`].
 ///
 /// # Errors
-/// When the value is neither an id nor empty nor `null`.
-pub(crate) fn id_unless_empty<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+/// When the value is neither such a text nor empty nor `null`.
+pub(crate) fn value_unless_empty<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
-    T: FromStr<Err: Display>,
+    T: DeserializeOwned,
     D: Deserializer<'de>,
 {
-    unless_empty(deserializer)?.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    unless_empty(deserializer)?.map(|text| T::deserialize(text.into_deserializer())).transpose()
+}
+
+/// As [`absent_or_empty`], for a value that is written as a text.
+///
+/// # Errors
+/// When the value is neither such a text nor empty nor `null`.
+pub(crate) fn absent_or_empty_value<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: DeserializeOwned,
+    D: Deserializer<'de>,
+{
+    value_unless_empty(deserializer).map(Some)
 }
 
 /// A field that has a value of its own when it is left out: `null` leaves it out.

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{
     HistoryAccess, Member, Message, Role, RoomId, RoomType, Seq, Timestamp, UserId, Visibility, absent_or_empty,
-    absent_or_null, null_is_default, unless_empty,
+    absent_or_null, null_is_default, unless_empty, value_unless_empty,
 };
 
 /// A conversation.
@@ -77,6 +77,7 @@ pub struct CreateRoom {
     #[schema(max_length = 2048, pattern = r"^(https?://[^\s]+)?$")]
     pub avatar_url: Option<String>,
     /// `private` unless said otherwise.
+    #[serde(default, deserialize_with = "value_unless_empty")]
     pub visibility: Option<Visibility>,
     /// At most 500 users, besides yourself.
     #[serde(default, deserialize_with = "null_is_default")]
@@ -86,6 +87,7 @@ pub struct CreateRoom {
     #[schema(minimum = 2, maximum = 100_000)]
     pub max_members: Option<i32>,
     /// `all` unless said otherwise.
+    #[serde(default, deserialize_with = "value_unless_empty")]
     pub history: Option<HistoryAccess>,
     /// 0 to 21,600; 0 unless said otherwise.
     #[schema(minimum = 0, maximum = 21_600)]
@@ -110,10 +112,12 @@ pub struct UpdateRoom {
     #[serde(default, deserialize_with = "absent_or_empty")]
     #[schema(value_type = Option<String>, max_length = 2048, pattern = r"^(https?://[^\s]+)?$")]
     pub avatar_url: Option<Option<String>>,
+    #[serde(default, deserialize_with = "value_unless_empty")]
     pub visibility: Option<Visibility>,
     #[serde(default, deserialize_with = "absent_or_null")]
     #[schema(value_type = Option<i32>, minimum = 2, maximum = 100_000)]
     pub max_members: Option<Option<i32>>,
+    #[serde(default, deserialize_with = "value_unless_empty")]
     pub history: Option<HistoryAccess>,
     /// 0 to 21,600.
     #[schema(minimum = 0, maximum = 21_600)]
