@@ -6,17 +6,24 @@ use std::{error::Error, io, net::SocketAddr, path::Path};
 use crate::{
     bus::redis,
     config::{Config, MediaStore},
-    db::Db,
+    db::{
+        Db,
+        file::{self, LockError, ProcessLock},
+    },
     mail::Mail,
     media::store::Store,
     server::{StartError, check_schema, open_existing_database},
 };
 
-/// Everything that keeps a server from starting or from doing its work, each as a sentence. `is_running` says that one answers
-/// already: then its address is taken by it.
+/// Everything that keeps a server from starting or from doing its work, each as a sentence. `is_running` says that a server with
+/// this configuration may run already, because one answers at its address: then that has what another would need.
 pub async fn problems(config: &Config, is_running: bool) -> Vec<String> {
+    let lock = ProcessLock::look(config);
+    // Whoever has the address without the file serves something else, and whoever has the file without the address as well.
+    let is_running = is_running && (file::path_of(config).is_none() || matches!(lock, Err(LockError::Held(..))));
     let checks = [
         address(config, is_running).map_err(sentence),
+        lock.or_else(|error| if is_running { Ok(()) } else { Err(sentence(error)) }),
         data_folder(config).map_err(sentence),
         database(config).await.map_err(sentence),
         media_store(config).await,

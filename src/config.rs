@@ -317,6 +317,14 @@ impl Config {
     pub fn is_production(&self) -> bool {
         self.server.environment == Environment::Production
     }
+
+    /// How long before the end of a token its socket is told. Not before half of its life is over: a client that renews a token when
+    /// it is told would be told again at once.
+    #[must_use]
+    pub fn expiry_notice(&self) -> Duration {
+        let seconds = self.realtime.expiry_notice_seconds;
+        Duration::from_secs(seconds).min(Duration::from_secs(self.auth.access_token_seconds) / 2)
+    }
 }
 
 impl Server {

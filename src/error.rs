@@ -16,6 +16,10 @@ pub enum Error {
     #[error("{1}")]
     Refused(ErrorCode, &'static str),
 
+    /// The name of no event; the one that was probably meant.
+    #[error("there is no such event{}", .0.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    UnknownEvent(Option<&'static str>),
+
     /// Fields that do not fit.
     #[error("{}", sentence(.0))]
     Validation(Vec<FieldError>),
@@ -84,6 +88,7 @@ impl Error {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Refused(code, _) => *code,
+            Self::UnknownEvent(_) => ErrorCode::UnknownEvent,
             Self::Validation(_) => ErrorCode::ValidationError,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::Unavailable(_) => ErrorCode::ServiceUnavailable,
@@ -154,6 +159,19 @@ fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether the database itself says of a commit that nothing of it is stored. PostgreSQL: classes 40 (rolled back for another) and 53
+/// (resources, such as a full disk). SQLite: BUSY, LOCKED, FULL. After anything else nobody knows.
+pub(crate) fn is_refused(commit: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = commit else {
+        return false;
+    };
+    let sqlx::Error::Database(cause) = &**cause else { return false };
+    cause.code().is_some_and(|code| {
+        (code.len() == 5 && matches!(&code[..2], "40" | "53"))
+            || code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 13))
+    })
+}
+
 /// PostgreSQL: classes 08 (connection), 40 (rolled back for another), 53 (resources), 57 (operator intervention), all five
 /// characters long, <https://www.postgresql.org/docs/current/errcodes-appendix.html>. SQLite: BUSY, LOCKED, INTERRUPT (a
 /// statement took too long), IOERR, FULL and CANTOPEN, in the low byte of the extended code, <https://www.sqlite.org/rescode.html>.
@@ -169,6 +187,7 @@ impl Clone for Error {
     fn clone(&self) -> Self {
         match self {
             Self::Refused(code, text) => Self::Refused(*code, text),
+            Self::UnknownEvent(meant) => Self::UnknownEvent(*meant),
             Self::Validation(fields) => Self::Validation(fields.clone()),
             Self::RateLimited { retry_after } => Self::RateLimited { retry_after: *retry_after },
             Self::Unavailable(source) => Self::Unavailable(source.to_string().into()),

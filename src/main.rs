@@ -175,8 +175,13 @@ fn raise_file_limit() {
 }
 
 async fn check(config: &Config) -> Outcome {
-    let problems = check::problems(config, healthcheck(config).is_ok()).await;
+    let is_running = healthcheck(config).is_ok();
+    let problems = check::problems(config, is_running).await;
     match problems.as_slice() {
+        [] if is_running => {
+            println!("the configuration is good; a server runs with it, which has to stop before another can start");
+            Ok(())
+        }
         [] => {
             println!("the configuration is good: a server would start with it, and what it needs answers");
             Ok(())

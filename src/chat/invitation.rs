@@ -149,7 +149,7 @@ pub async fn mine(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<Invitat
 pub(super) async fn invite_all(tx: &Transaction, permit: &Permit, people: &[UserId], now: Timestamp) -> Result<()> {
     let mut deeds = Vec::with_capacity(people.len());
     for user in people.iter().copied() {
-        end_for(tx, permit.room_id(), user).await?;
+        end_for(tx, permit.room_id(), [user]).await?;
         let code = format!("inv_{}", invite::new_code());
         let row = invitation::Model {
             id: InvitationId::new(),
@@ -170,11 +170,11 @@ pub(super) async fn invite_all(tx: &Transaction, permit: &Permit, people: &[User
     audit::enter(tx, permit, deeds, now).await
 }
 
-/// Ends the open invitations of somebody to a room.
-pub(super) async fn end_for(tx: &Transaction, room: RoomId, user: UserId) -> Result<()> {
+/// Ends the open invitations of some people to a room: they are invited anew, or are members now, by whatever way they came.
+pub(super) async fn end_for(tx: &Transaction, room: RoomId, people: impl IntoIterator<Item = UserId>) -> Result<()> {
     let open = Condition::all()
         .add(invitation::Column::RoomId.eq(room))
-        .add(invitation::Column::UserId.eq(user))
+        .add(invitation::Column::UserId.is_in(people))
         .add(invitation::Column::UsedAt.is_null());
     end(tx, open).await.map(drop)
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     Chat,
     audit::{self, Deed},
-    find,
+    find, invitation,
     permission::Capability,
     view,
 };
@@ -154,6 +154,8 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
     if !hold_account(&tx, heir).await? {
         return Err(Error::USER_NOT_FOUND);
     }
+    let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir);
+    let deed = deed.before(json!({"role": target.role})).after(json!({"role": Role::Owner}));
     let mut changes = Vec::new();
     for (place, role) in [(target, Role::Owner), (own, Role::Admin)] {
         changes.push(Change::of_member(EventKind::MemberUpdated, place.user_id));
@@ -161,7 +163,6 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
         row.role = Set(role);
         row.update(&tx).await?;
     }
-    let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir);
     audit::enter(&tx, &permit, [deed], now).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
     let places = member::Entity::find()
@@ -244,6 +245,7 @@ pub(super) async fn insert(
         .value(member::Column::Participates, participates)
         .to_owned();
     member::Entity::insert_many(rows).on_conflict(again).exec_without_returning(tx).await?;
+    invitation::end_for(tx, room.id, people.iter().map(|person| person.user_id)).await?;
     Ok(people.iter().map(|person| Change::of_member(EventKind::MemberAdded, person.user_id)).collect())
 }
 

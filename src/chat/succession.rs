@@ -156,7 +156,8 @@ pub(super) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<
 pub(super) async fn succeed(tx: &Transaction, permit: &Permit, heir: member::Model, now: Timestamp) -> Result<Change> {
     let change = Change::of_member(EventKind::MemberUpdated, heir.user_id);
     let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir.user_id);
-    audit::enter(tx, permit, [deed.before(json!({"role": heir.role}))], now).await?;
+    audit::enter(tx, permit, [deed.before(json!({"role": heir.role})).after(json!({"role": Role::Owner}))], now)
+        .await?;
     let mut row = heir.into_active_model();
     row.role = Set(Role::Owner);
     row.update(tx).await?;

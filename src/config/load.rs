@@ -231,6 +231,13 @@ mod tests {
             .map_err(|invalid| invalid.to_string().replace(&file.path().display().to_string(), "FILE"))
     }
 
+    #[test]
+    fn a_notice_comes_after_half_of_a_tokens_life() {
+        let notice =
+            |seconds| from_variables(&[("PARLOUR__AUTH__ACCESS_TOKEN_SECONDS", seconds)]).unwrap().expiry_notice();
+        assert_eq!([notice("1800").as_secs(), notice("60").as_secs(), notice("3").as_millis() as u64], [60, 30, 1500]);
+    }
+
     /// With `deny_unknown_fields` and no serde defaults this says that the file has every key and nothing else.
     #[test]
     fn the_default_file_has_every_key_and_nothing_else() {

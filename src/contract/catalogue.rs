@@ -127,6 +127,20 @@ client_events! {
     Ping = "ping": Anything => Anything,
 }
 
+/// How alike two names must be for one to be suggested for the other (Jaro-Winkler, 0 to 1).
+const ALIKE: f64 = 0.85;
+
+impl ClientEvent {
+    /// The name that was probably meant by one that no event has.
+    #[must_use]
+    pub fn nearest(name: &str) -> Option<&'static str> {
+        // Nobody writes so much by mistake, and it takes time.
+        let names = Self::NAMES.iter().filter(|_| name.len() < 64);
+        let alike = names.map(|known| (strsim::jaro_winkler(known, &name.to_lowercase()), *known));
+        alike.filter(|(likeness, _)| *likeness >= ALIKE).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, known)| known)
+    }
+}
+
 /// An enumeration whose variants are events, each with the name under which it is emitted.
 macro_rules! server_events {
     ($(#[$meta:meta])* pub enum $events:ident {
@@ -306,6 +320,19 @@ mod tests {
         }
         assert_eq!(ClientEvent::named("message_edited"), Some(ClientEvent::EditMessage));
         assert_eq!(ClientEvent::named("disconnect"), None);
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_right_leads_to_the_right_one() {
+        for (wrong, right) in [
+            ("send_mesage", Some("send_message")),
+            ("sendMessage", Some("send_message")),
+            ("JOIN_ROOM", Some("join_room")),
+            ("hello", None),
+            ("", None),
+        ] {
+            assert_eq!(ClientEvent::nearest(wrong), right, "{wrong}");
+        }
     }
 
     #[test]

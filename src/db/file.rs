@@ -59,9 +59,7 @@ impl ProcessLock {
         let Some(path) = path_of(config) else { return Ok(None) };
         let failed = |error| LockError::Io(path.clone(), error);
         create(&path).map_err(failed)?;
-        // The same file by another name has the same lock.
-        let mut beside = path.canonicalize().map_err(failed)?.into_os_string();
-        beside.push(".lock");
+        let beside = beside(&path).map_err(failed)?;
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&beside).map_err(failed)?;
@@ -75,6 +73,30 @@ impl ProcessLock {
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
+
+    /// Whether the lock could be taken now, without taking it or making a file.
+    ///
+    /// # Errors
+    /// When another process has it, or the file cannot be read.
+    pub fn look(config: &Config) -> Result<(), LockError> {
+        let Some(path) = path_of(config) else { return Ok(()) };
+        let file = match beside(&path).and_then(File::open) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(|error| LockError::Io(path.clone(), error))?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(holder(&file), path)),
+            Err(TryLockError::Error(error)) => Err(LockError::Io(path, error)),
+        }
+    }
+}
+
+/// The file that is locked for a database. The same database by another name has the same one.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let mut beside = path.canonicalize()?.into_os_string();
+    beside.push(".lock");
+    Ok(beside.into())
 }
 
 /// ` (process 123)`, if it is known.

@@ -9,7 +9,7 @@ use sea_orm::{
 use tokio::time::timeout;
 
 use super::reader::{Lease, Readers};
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 
 /// How long one answer may take, the waiting for a connection included. The database itself gives up before; this is for one
 /// that says nothing any more.
@@ -96,7 +96,7 @@ impl Transaction {
     /// Makes the change.
     ///
     /// # Errors
-    /// When it is refused; and [`Error::IN_DOUBT`] when the database does not answer: then nobody knows what became of it.
+    /// When it is refused, and nothing is stored; and [`Error::IN_DOUBT`] when the database does not answer: then nobody knows what became of it.
     pub async fn commit(self) -> Result<()> {
         self.commit_within(COMMIT).await
     }
@@ -106,12 +106,12 @@ impl Transaction {
     /// # Errors
     /// The same.
     pub async fn commit_within(self, limit: Duration) -> Result<()> {
-        in_time(limit, self.0.commit()).await.map_err(|error| match Error::from(error) {
-            Error::Unavailable(cause) => {
+        in_time(limit, self.0.commit()).await.map_err(|error| match (error::is_refused(&error), Error::from(error)) {
+            (false, Error::Unavailable(cause)) => {
                 tracing::warn!(error = %cause, "the database did not answer a commit");
                 Error::IN_DOUBT
             }
-            other => other,
+            (_, other) => other,
         })
     }
 }

@@ -70,9 +70,7 @@ pub(super) async fn handle(
     };
     let known = ClientEvent::named(event);
     charge(session, known, arguments).await?;
-    let Some(event) = known else {
-        return Err(Error::Refused(ErrorCode::UnknownEvent, "there is no such event"));
-    };
+    let Some(event) = known else { return Err(Error::UnknownEvent(ClientEvent::nearest(event))) };
     let chat = &session.app.chat;
     match event {
         ClientEvent::JoinRoom => answer!(JoinRoom, payload, |request| join_room(session, request, by)),

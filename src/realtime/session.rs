@@ -369,7 +369,7 @@ impl Session {
     }
 
     fn notice_before(&self) -> Duration {
-        Duration::from_secs(self.app.config.realtime.expiry_notice_seconds)
+        self.app.config.expiry_notice()
     }
 
     /// Leaves every room, and the node.

@@ -68,6 +68,7 @@ async fn every_deed_is_entered_with_what_was_and_what_is() {
     assert_eq!(entries[3]["after"], json!({"muted_until": "2999-01-01T00:00:00.000Z"}));
     assert_eq!((&entries[8]["message_id"], &entries[8]["user_id"]), (&message["id"], &json!(bob.id)));
     assert_eq!(entries[9]["after"], json!({"reason": "spam", "expires_at": null}));
+    assert_eq!(entries[entries.len() - 1]["after"], json!({"role": "owner"}));
     assert!(!page.to_string().contains("a secret"));
     assert!(entries.iter().all(|entry| entry["created_at"] != Value::Null));
 }

@@ -227,6 +227,22 @@ async fn nobody_holds_two_open_invitations_to_a_room() {
     cyd.post(&by(&text(held[0], "invitation_code"), "/join"), json!({})).await.refused("INVITE_NOT_FOUND");
 }
 
+/// Catches a build in which an invitation outlives its purpose where its person came by another way.
+#[tokio::test]
+async fn whoever_is_in_the_room_has_no_invitation_to_it() {
+    let app = App::start().await;
+    let [ada, bob, cyd, dan] = app.users(["ada", "bob", "cyd", "dan"]).await;
+    let room = ada.opens(json!({"visibility": "public"}), &[]).await;
+    for person in [&bob, &cyd, &dan] {
+        ada.post(&room.path("/invitations"), json!({"user_id": person.id})).await.with_status(201);
+    }
+    let code = text(&ada.post(&room.path("/invite"), json!({})).await.with_status(201), "code");
+    bob.post(&by(&code, "/join"), json!({})).await.with_status(200);
+    cyd.post(&room.path("/join"), json!({})).await.with_status(200);
+    ada.post(&room.path("/members"), json!({"user_ids": [dan.id]})).await.ok();
+    assert_eq!(int(&ada.get(&room.path("/invitations")).await.ok(), "total"), 0);
+}
+
 #[tokio::test]
 async fn invitations_are_limited_by_who_sends_them() {
     let app = App::with_limits().await;

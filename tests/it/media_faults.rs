@@ -6,9 +6,12 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use serde_json::Value;
 
+use serde_json::json;
+
 use crate::support::{
     App, File, Gallery, HEAVY, Person, SOON, Seed, Server, eventually,
     media::{form, media_path, on_every_remote_store, on_every_store},
+    outcome_of,
     server::Settings,
     store::{Store, StoreKind},
     within, workload,
@@ -287,5 +290,38 @@ async fn a_full_disk_is_an_unavailable_store_and_leaves_nothing() {
     assert_eq!(ada.loads(&uploaded).await.ok(), small.bytes);
     ada.loads(&kept).await.ok();
     eventually(SOON, "nothing is left of what did not fit", async || store.keys().await.len() == 2).await;
+    drop((app, disk));
+}
+
+/// The same of messages, on SQLite: who is refused is told that nothing was stored, and nothing is. Catches a build that takes the
+/// database's refusal for silence, after which nobody knows.
+#[tokio::test]
+async fn a_full_disk_takes_no_message_and_the_sender_knows() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().display().to_string();
+    let disk = SmallDisk::mount(&folder, "4m");
+    let url = format!("sqlite://{folder}/chat.db");
+    let app = App::with(Server::settings().with("DATABASE_URL", &url)).await;
+    let ada = app.user("ada").await;
+    let room = ada.opens_a_group("room", &[]).await;
+    let socket = ada.connects().await;
+    let content = "x".repeat(3_000);
+    let (mut stored, mut refused) = (0, 0);
+    while refused < 20 {
+        let sent = json!({"room_id": room.id, "content": content});
+        let answer = socket.emit_with_ack("send_message", sent).answer().await;
+        if answer["ok"] == true {
+            assert!(refused == 0 && stored < 4_000, "the disk is full");
+            stored += 1;
+            continue;
+        }
+        assert_eq!(outcome_of(&answer), "SERVICE_UNAVAILABLE", "{answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains("nothing was stored"), "{answer}");
+        refused += 1;
+    }
+    assert_eq!(ada.history(&room).await.len(), stored);
     drop((app, disk));
 }

@@ -190,9 +190,14 @@ async fn a_direct_upload_ends_with_its_owner() {
         let complete = format!("/api/chat/media/{}/complete", text(&begun, "media_id"));
         if end == Logout {
             assert_eq!(sent().await.status, 204);
-        }
-        end.of(&bob).await;
-        if end != Logout {
+            end.of(&bob).await;
+        } else {
+            let url = text(&begun, "upload_url");
+            let path = &url[app.site.url("").len()..];
+            let slow = Slow::begin(&bob, &format!("PUT {path}"), "text/plain", b"too late".to_vec()).await;
+            end.of(&bob).await;
+            let (status, answer) = slow.finish().await;
+            assert!([403, 404].contains(&status), "{end:?}, in the middle of the body: {answer}");
             assert!([403, 404].contains(&sent().await.status.as_u16()), "{end:?}");
         }
         assert_eq!(bob.post(&complete, json!({})).await.status, 401, "{end:?}");

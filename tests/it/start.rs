@@ -162,7 +162,17 @@ async fn a_check_beside_a_running_server_finds_its_port_taken_by_it() {
     let url = app.server.database_url();
     let dir = tempfile::tempdir().unwrap();
     let checked = command(dir.path(), &["config", "check"], &[("PORT", &port), ("DATABASE_URL", &url)]).await;
-    assert!(checked.success, "{}", checked.stderr);
+    assert!(checked.success && checked.stdout.contains("a server runs"), "{} {}", checked.stdout, checked.stderr);
+    // Its port with another database, and, on SQLite, its file with another port: neither server would start.
+    let other = url_of(&dir.path().join("other.db"));
+    let mut alone = vec![(port.as_str(), other.as_str(), "cannot listen")];
+    if url.starts_with("sqlite") {
+        alone.push(("0", url.as_str(), "another process"));
+    }
+    for (port, url, problem) in alone {
+        let checked = command(dir.path(), &["config", "check"], &[("PORT", port), ("DATABASE_URL", url)]).await;
+        assert!(!checked.success && checked.stderr.contains(problem), "{port} {url}: {}", checked.stderr);
+    }
 }
 
 #[tokio::test]

@@ -124,23 +124,32 @@ pub async fn expected(chat: &Chat, id: MediaId, signed: &Signed, declared: Optio
     if model.has_exact_type && declared.map(essence).as_deref() != Some(&model.mime_type) {
         return Err(NOT_AS_SAID);
     }
-    let owner = user::Entity::find_by_id(model.owner_id).one(chat.db.read()).await?;
-    if model.status != MediaStatus::Pending || !owner.is_some_and(|owner| owner.is_active) {
-        return Err(Error::MEDIA_NOT_FOUND);
-    }
+    awaits_bytes(chat, &model).await?;
     let size = u64::try_from(model.size).map_err(Error::internal)?;
     Ok(Expected { id, mime_type: model.mime_type, size, is_exact: model.has_exact_size })
 }
 
-/// Stores the bytes that came for an address of ours.
+/// Refuses bytes for a file that needs none, or whose owner's account has ended.
+async fn awaits_bytes(chat: &Chat, model: &media::Model) -> Result<()> {
+    let owner = user::Entity::find_by_id(model.owner_id).one(chat.db.read()).await?;
+    if model.status == MediaStatus::Pending && owner.is_some_and(|owner| owner.is_active) {
+        Ok(())
+    } else {
+        Err(Error::MEDIA_NOT_FOUND)
+    }
+}
+
+/// Stores the bytes that came for an address of ours. They may have taken long: whether they are still awaited is asked again.
 ///
 /// # Errors
-/// `PERMISSION_DENIED` when there are more or fewer than were announced, `STORAGE_UNAVAILABLE`.
+/// `PERMISSION_DENIED` when there are more or fewer than were announced, `MEDIA_NOT_FOUND`, `STORAGE_UNAVAILABLE`.
 pub async fn receive(chat: &Chat, expected: Expected, spool: Spool) -> Result<()> {
     let is_as_said = if expected.is_exact { spool.size() == expected.size } else { spool.size() <= expected.size };
     if !is_as_said {
         return Err(NOT_AS_SAID);
     }
+    let model = media::Entity::find_by_id(expected.id).one(chat.db.read()).await?.ok_or(Error::MEDIA_NOT_FOUND)?;
+    awaits_bytes(chat, &model).await?;
     let incoming = served(&expected.mime_type, "incoming");
     chat.files.store.put(Key::Incoming(expected.id), &spool, &incoming).await
 }

@@ -43,7 +43,6 @@ pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId
     let here = people::present(&tx, id, both.into_iter()).await?;
     let mut new = Vec::new();
     if !here.contains(&actor.user_id) {
-        invitation::end_for(&tx, id, actor.user_id).await?;
         new.push(NewMember::by_choice(actor.user_id, Role::Member));
     }
     let mut invited = None;

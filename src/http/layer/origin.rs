@@ -28,8 +28,10 @@ pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) ->
     if request.headers().get_all(header::ORIGIN).iter().all(allowed) {
         return next.run(request).await;
     }
-    let mut response =
-        problem::respond(&Error::Refused(ErrorCode::PermissionDenied, "pages of this origin may not call"));
+    let mut response = problem::respond(&Error::Refused(
+        ErrorCode::PermissionDenied,
+        "pages of this origin may not call; the setting cors.origins (CORS_ORIGINS) lists those that may",
+    ));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
     response
 }
