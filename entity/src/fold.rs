@@ -24,9 +24,14 @@ pub fn push(folded: &mut String, grapheme: &str) {
     if grapheme.chars().nfd().next().is_some_and(takes_accents) {
         let letters = visible.nfkd().filter(|c| c.general_category() != GeneralCategory::NonspacingMark);
         // Letters in capitals may decompose again.
-        folded.extend(letters.flat_map(in_one_case).nfc());
+        for letter in letters.flat_map(in_one_case).nfc() {
+            match without_stroke(letter) {
+                Some(plain) => folded.push_str(plain),
+                None => folded.push(letter),
+            }
+        }
     } else {
-        folded.extend(visible.nfkc().flat_map(in_one_case));
+        folded.extend(visible.nfkc().flat_map(in_one_case).filter(|c| !is_point(*c)));
     }
 }
 
@@ -58,6 +63,44 @@ fn takes_accents(letter: char) -> bool {
         )
 }
 
+/// What those write who do not have a letter on their keyboard: letters with a stroke do not decompose, and ligatures that are
+/// letters do not either (<https://www.postgresql.org/docs/current/unaccent.html> maps them alike).
+fn without_stroke(letter: char) -> Option<&'static str> {
+    Some(match letter {
+        'ø' => "o",
+        'đ' | 'ð' => "d",
+        'ł' => "l",
+        'ħ' => "h",
+        'ŧ' => "t",
+        'ŋ' => "n",
+        'ə' => "e",
+        'æ' => "ae",
+        'œ' => "oe",
+        'þ' => "th",
+        _ => return None,
+    })
+}
+
+/// Points and vowel signs of Hebrew and Arabic, and the stroke that stretches a word: hardly anybody writes them, and nobody in a
+/// search.
+fn is_point(c: char) -> bool {
+    matches!(
+        c,
+        '\u{591}'..='\u{5bd}'
+            | '\u{5bf}'
+            | '\u{5c1}'..='\u{5c2}'
+            | '\u{5c4}'..='\u{5c5}'
+            | '\u{5c7}'
+            | '\u{610}'..='\u{61a}'
+            | '\u{640}'
+            | '\u{64b}'..='\u{65f}'
+            | '\u{670}'
+            | '\u{6d6}'..='\u{6dc}'
+            | '\u{6df}'..='\u{6e8}'
+            | '\u{6ea}'..='\u{6ed}'
+    )
+}
+
 /// Characters without width that some write and some do not: joiners, soft hyphens, wishes for a style.
 fn is_ignored(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{fe0e}' | '\u{fe0f}' | '\u{feff}')
@@ -87,6 +130,14 @@ mod tests {
             ("Иван Ёлкин", "иван елкин"),
             ("می\u{200c}خواهم", "میخواهم"),
             ("❤\u{fe0f}", "❤"),
+            ("Łódź", "lodz"),
+            ("Smørrebrød", "smorrebrod"),
+            ("Đorđe", "dorde"),
+            ("Ærø", "aero"),
+            ("ŒUVRE", "oeuvre"),
+            ("שָׁלוֹם", "שלום"),
+            ("مُحَمَّد", "محمد"),
+            ("محـــمد", "محمد"),
             ("한국", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}"),
         ] {
             assert_eq!(fold(one), fold(other), "{one} and {other}");
@@ -96,7 +147,7 @@ mod tests {
 
     #[test]
     fn other_letters_stay_other_letters() {
-        for (one, other) in [("ø", "o"), ("ł", "l"), ("กา", "กิ"), ("कि", "कु"), ("か", "が"), ("בָּ", "ב"), ("مَ", "مِ")]
+        for (one, other) in [("กา", "กิ"), ("कि", "कु"), ("か", "が"), ("آ", "ا"), ("ش", "س"), ("и", "і")]
         {
             assert_ne!(fold(one), fold(other), "{one} and {other}");
         }

@@ -30,6 +30,7 @@ mod m20260101_000029_contacts;
 mod m20260101_000030_additions;
 mod m20260101_000032_profiles;
 mod m20260101_000040_follower_cursors;
+mod m20260101_000041_folded_letters;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000030_additions::Migration),
             Box::new(m20260101_000032_profiles::Migration),
             Box::new(m20260101_000040_follower_cursors::Migration),
+            Box::new(m20260101_000041_folded_letters::Migration),
         ]
     }
 }

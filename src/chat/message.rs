@@ -4,6 +4,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect, Select,
 };
+use unicode_normalization::UnicodeNormalization;
 
 use super::{
     Chat, attachment,
@@ -107,7 +108,7 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Opt
     if content.is_none() && !attachment::is_carried_by(model.message_type) {
         return Err(Error::field("content", "blank", "must not be blank"));
     }
-    if model.content == content {
+    if is_same(model.content.as_deref(), content.as_deref()) {
         return view::one_message(&tx, chat.reader(actor.user_id), model).await;
     }
     let mut row = model.into_active_model();
@@ -119,6 +120,15 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Opt
     let message = view::one_message(&tx, chat.reader(actor.user_id), model).await?;
     chat.log.commit(tx, &room, 1).await?;
     Ok(message)
+}
+
+/// Whether two texts say the same: however their accents are written (<https://www.unicode.org/reports/tr15/>).
+fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one == other || one.nfc().eq(other.nfc()),
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 /// Deletes a message: its place stays, its content is gone. Deleting it again changes nothing.

@@ -237,14 +237,46 @@ async fn grounds(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<(Ground,
     Ok(rows.into_iter().map(ground).collect())
 }
 
+/// The words of a query; what stands between quotation marks is one, spaces and all.
+fn words(query: &str) -> impl Iterator<Item = &str> {
+    const MARKS: [char; 3] = ['"', '“', '”'];
+    // A mark that nothing closes is a character like any other.
+    let is_closed = query.matches(MARKS).count() % 2 == 0;
+    let parts = query.split(move |c| is_closed && MARKS.contains(&c)).enumerate();
+    parts.flat_map(move |(number, part)| {
+        let quoted = (number % 2 == 1).then(|| part.trim());
+        let plain = (number % 2 == 0).then(|| part.split_whitespace()).into_iter().flatten();
+        quoted.into_iter().chain(plain)
+    })
+}
+
 /// The words of a query as they are compared.
 fn terms(query: &str) -> Result<Vec<Term>> {
     Error::check([text::prose("q", query, QUERY_CHARS)])?;
-    let terms: Vec<Term> = query.split_whitespace().filter_map(Term::of).collect();
+    let terms: Vec<Term> = words(query).filter_map(Term::of).collect();
     Error::check([match terms.len() {
         0 => Err(FieldError::new("q", "blank", "must not be blank")),
         1..=TERMS => Ok(()),
         _ => Err(FieldError::new("q", "too_many", format!("must have at most {TERMS} words"))),
     }])?;
     Ok(terms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_is_one_word() {
+        for (query, expected) in [
+            ("one two", &["one", "two"][..]),
+            (r#""le café" noir"#, &["le café", "noir"]),
+            (r#"a" b "c"#, &["a", "b", "c"]),
+            ("“le café”", &["le café"]),
+            (r#"5" nails"#, &[r#"5""#, "nails"]),
+            (r#""""#, &[""]),
+        ] {
+            assert_eq!(words(query).collect::<Vec<_>>(), expected, "{query}");
+        }
+    }
 }
