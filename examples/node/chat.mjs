@@ -2,8 +2,8 @@
 //
 //   node chat.mjs --user ada --password "correct horse" --room "Engine room" --with bob
 //
-// Signs in (and up, the first time), opens the room of that name or id, adds the people named by --with, shows the
-// last events, and sends every line it reads. With --say "hello" it sends that and ends.
+// Signs in (with --sign-up it registers first), opens the room of that name or id, adds the people named by --with,
+// shows the last events, and sends every line it reads. With --say "hello" it sends that and ends.
 
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
@@ -18,12 +18,15 @@ const { values: options } = parseArgs({
     room: { type: "string", default: "Lobby" },
     with: { type: "string", multiple: true, default: [] },
     say: { type: "string" },
+    "sign-up": { type: "boolean", default: false },
   },
 });
 if (!options.user || !options.password) {
-  console.error('usage: node chat.mjs --user NAME --password PASSWORD [--url URL] [--room "NAME OR ID"] [--with NAME]… [--say TEXT]');
+  console.error('usage: node chat.mjs --user NAME --password PASSWORD [--url URL] [--room "NAME OR ID"] [--with NAME]… [--say TEXT] [--sign-up]');
   process.exit(2);
 }
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 let session;
 
@@ -36,19 +39,30 @@ async function rest(method, path, body) {
     },
     body: body && JSON.stringify(body),
   });
+  if (response.status === 429) {
+    await pause(1_000 * Number(response.headers.get("retry-after") ?? 1));
+    return rest(method, path, body);
+  }
   const answer = response.status === 204 ? undefined : await response.json();
   if (!response.ok) throw Object.assign(new Error(answer.detail), { code: answer.error_code });
   return answer;
 }
 
+/** Keeps the tokens of an answer, and until when the access token is good: half an hour unless configured otherwise. */
+function keep(tokens) {
+  session = { ...tokens, until: Date.now() + 1_000 * tokens.expires_in };
+}
+
 async function signIn() {
   const { user: username, password } = options;
-  const login = () => rest("POST", "/api/auth/login", { username, password });
-  session = await login().catch(async (error) => {
-    if (error.code !== "INVALID_CREDENTIALS") throw error;
+  if (options["sign-up"]) {
     await rest("POST", "/api/auth/register", { email: `${username}@example.com`, username, password });
-    return login();
-  });
+  }
+  keep(await rest("POST", "/api/auth/login", { username, password }));
+}
+
+async function renew() {
+  keep(await rest("POST", "/api/auth/refresh", { refresh_token: session.refresh_token }));
 }
 
 async function openRoom() {
@@ -75,8 +89,11 @@ console.log(`in ${room.name ?? "a direct room"} (${room.id})`);
 const cursors = { [room.id]: Math.max(0, room.last_seq - 20) };
 
 const socket = io(options.url, {
-  // Asked before every connection, also after a cut: the token may have been renewed by then.
-  auth: (give) => give({ token: session.access_token, cursors }),
+  // Asked before every connection, also after an outage that was longer than the token's life.
+  auth: async (give) => {
+    if (Date.now() > session.until - 10_000) await renew().catch(() => {}); // the server may be away: it is asked again then
+    give({ token: session.access_token, cursors });
+  },
   // A send that was not acked in time is repeated; its client_msg_id makes it one message all the same.
   ackTimeout: 5_000,
   retries: 10,
@@ -93,9 +110,6 @@ socket.on("user_typing", ({ user_name, is_typing }) => is_typing && console.log(
 socket.on("resync_required", ({ after_seq, last_seq }) => console.log(`  (${last_seq - after_seq} events skipped)`));
 socket.on("disconnect", (reason) => console.log(`  connection lost: ${reason}`));
 
-async function renew() {
-  session = await rest("POST", "/api/auth/refresh", { refresh_token: session.refresh_token });
-}
 socket.on("session_expiring", async () => {
   await renew();
   socket.emit("authenticate", { token: session.access_token }, () => {});
@@ -118,7 +132,12 @@ const seen = (seq) =>
   });
 
 async function send(content) {
-  const ack = await socket.emitWithAck("send_message", { room_id: room.id, content, client_msg_id: randomUUID() });
+  const message = { room_id: room.id, content, client_msg_id: randomUUID() };
+  let ack = await socket.emitWithAck("send_message", message);
+  while (!ack.ok && ack.error.retry_after_ms) {
+    await pause(ack.error.retry_after_ms); // too many messages, or a server that is restarted
+    ack = await socket.emitWithAck("send_message", message);
+  }
   if (ack.ok) await seen(ack.data.message.seq); // until the room has shown it to us, too
   else console.error(`  not sent: ${ack.error.message}`);
 }

@@ -2,8 +2,8 @@
 
     python chat.py --user bob --password "battery staple" --room "Engine room" --with ada
 
-Signs in (and up, the first time), opens the room of that name or id, adds the people named by --with, shows the last
-events, and sends every line it reads. With --say "hello" it sends that and ends.
+Signs in (with --sign-up it registers first), opens the room of that name or id, adds the people named by --with, shows
+the last events, and sends every line it reads. With --say "hello" it sends that and ends.
 
 It uses AsyncClient because that one calls handlers in the order in which events arrive; the synchronous Client of
 python-socketio starts a thread for each.
@@ -12,6 +12,7 @@ python-socketio starts a thread for each.
 import argparse
 import asyncio
 import sys
+import time
 import uuid
 
 import aiohttp
@@ -31,6 +32,7 @@ class Chat:
         self.options = options
         self.http = http
         self.tokens = {}
+        self.until = 0
         self.cursors = {}
         self.connected = asyncio.Event()
         self.moved = asyncio.Condition()
@@ -43,20 +45,28 @@ class Chat:
     async def rest(self, method, path, body=None, **query):
         headers = {"authorization": f"Bearer {self.tokens['access_token']}"} if self.tokens else {}
         async with self.http.request(method, path, json=body, params=query, headers=headers) as response:
+            if response.status == 429:
+                await asyncio.sleep(float(response.headers.get("retry-after", 1)))
+                return await self.rest(method, path, body, **query)
             answer = await response.json(content_type=None)
             if not response.ok:
                 raise Refused(answer)
             return answer
 
+    def keep(self, tokens):
+        """Keeps the tokens of an answer, and until when the access token is good: half an hour unless configured
+        otherwise."""
+        self.tokens = tokens
+        self.until = time.monotonic() + tokens["expires_in"]
+
     async def sign_in(self):
         who = {"username": self.options.user, "password": self.options.password}
-        try:
-            self.tokens = await self.rest("POST", "/api/auth/login", who)
-        except Refused as refused:
-            if refused.code != "INVALID_CREDENTIALS":
-                raise
+        if self.options.sign_up:
             await self.rest("POST", "/api/auth/register", {**who, "email": f"{self.options.user}@example.com"})
-            self.tokens = await self.rest("POST", "/api/auth/login", who)
+        self.keep(await self.rest("POST", "/api/auth/login", who))
+
+    async def renew(self):
+        self.keep(await self.rest("POST", "/api/auth/refresh", {"refresh_token": self.tokens["refresh_token"]}))
 
     async def open_room(self):
         rooms = (await self.rest("GET", "/api/chat/rooms", page_size=100))["rooms"]
@@ -79,8 +89,13 @@ class Chat:
         # between arrives first, in order.
         self.cursors[room["id"]] = max(0, room["last_seq"] - 20)
 
-    def auth(self):
-        """Asked before every connection, also after a cut: the token may have been renewed by then."""
+    async def auth(self):
+        """Asked before every connection, also after an outage that was longer than the token's life."""
+        if time.monotonic() > self.until - 10:
+            try:
+                await self.renew()
+            except aiohttp.ClientError:
+                pass  # the server is away: it is asked again when it is back
         return {"token": self.tokens["access_token"], "cursors": self.cursors}
 
     def on_disconnect(self, reason):
@@ -88,7 +103,7 @@ class Chat:
         print(f"  connection lost: {reason}", flush=True)
 
     async def on_session_expiring(self, _):
-        self.tokens = await self.rest("POST", "/api/auth/refresh", {"refresh_token": self.tokens["refresh_token"]})
+        await self.renew()
         await self.sio.emit("authenticate", {"token": self.tokens["access_token"]})
 
     async def on_any(self, event, data):
@@ -114,9 +129,11 @@ class Chat:
             await self.connected.wait()
             try:
                 ack = await self.sio.call("send_message", message, timeout=5)
-                break
             except socketio.exceptions.SocketIOError:
                 continue  # cut before the answer: the client connects again by itself
+            if ack["ok"] or not ack["error"].get("retry_after_ms"):
+                break
+            await asyncio.sleep(ack["error"]["retry_after_ms"] / 1000)  # too many messages, or a server that is restarted
         if not ack["ok"]:
             print(f"  not sent: {ack['error']['message']}", file=sys.stderr)
             return
@@ -144,6 +161,7 @@ async def main():
     parser.add_argument("--room", default="Lobby", help="name or id")
     parser.add_argument("--with", dest="people", action="append", default=[], metavar="NAME", help="add this person")
     parser.add_argument("--say", help="send this and end")
+    parser.add_argument("--sign-up", action="store_true", help="register first")
     options = parser.parse_args()
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(options.url, timeout=timeout) as http:

@@ -98,8 +98,7 @@ client_events! {
     JoinRoom = "join_room": JoinRoom => JoinedRoom,
     /// Stop hearing a room.
     LeaveRoom = "leave_room": LeaveRoom => LeftRoom,
-    /// Say something; or, as older clients do with [`StoredMessage`](super::command::StoredMessage), tell of a message that was
-    /// stored over REST.
+    /// Say something; or, as older clients do with a `message_id`, tell of a message that was stored over REST.
     SendMessage = "send_message": SendMessage => SentMessage,
     /// Change the text of your own message.
     EditMessage = "edit_message" or "message_edited": EditMessage => EditedMessage,
@@ -312,6 +311,39 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    /// The events as the README lists them.
+    fn table() -> String {
+        let mut table = "| a client emits | to | with | and the ack says |\n|---|---|---|---|\n".to_owned();
+        for event in ClientEvent::ALL {
+            let names: Vec<String> =
+                [event.name()].iter().chain(event.aliases()).map(|name| format!("`{name}`")).collect();
+            let (payload, ack) = event.types();
+            let summary = event.summary().trim_end_matches('.');
+            let summary = summary[..1].to_lowercase() + &summary[1..];
+            table.push_str(&format!("| {} | {summary} | `{payload}` | `{ack}` |\n", names.join(", ")));
+        }
+        let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        table.push_str("\n| the server emits | |\n|---|---|\n");
+        table.push_str(&format!("| entries of a room's log, each with its `seq` | {} |\n", list(Durable::NAMES)));
+        table.push_str(&format!("| the rest | {} |\n", list(Ephemeral::NAMES)));
+        table
+    }
+
+    /// With `UPDATE_README` in the environment it writes what it wants.
+    #[test]
+    fn the_readme_lists_these_events() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = readme.split_once("<!-- events -->\n").unwrap();
+        let (listed, after) = rest.split_once("<!-- /events -->").unwrap();
+        if std::env::var_os("UPDATE_README").is_some() {
+            let wanted = format!("{before}<!-- events -->\n{}<!-- /events -->{after}", table());
+            std::fs::write(path, wanted).unwrap();
+        } else {
+            assert_eq!(listed, table(), "UPDATE_README=1 cargo test the_readme_lists_these_events");
+        }
+    }
 
     #[test]
     fn a_name_leads_back_to_its_event() {

@@ -64,10 +64,12 @@ class Server:
             if line.startswith("listening on http://"):
                 return line.removeprefix("listening on ").strip()
 
-    def restart(self):
-        """Stops the server in good order, its clients still there, and starts it again at the same address."""
+    def restart(self, pause=0):
+        """Stops the server in good order, its clients still there, and starts it again at the same address, some seconds
+        later."""
         self.terminate()
         assert self.process.wait(timeout=15) == 0, "\n".join(self.log[-40:])
+        time.sleep(pause)
         self.settings["PORT"] = self.url.rsplit(":", 1)[1]
         self._start()
 

@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from server import REPOSITORY
+from server import REPOSITORY, Server
 
 NODE = [shutil.which("node") or "node", str(REPOSITORY / "examples" / "node" / "chat.mjs")]
 PYTHON = [sys.executable, str(REPOSITORY / "examples" / "python" / "chat.py")]
-DEADLINE = 15
+DEADLINE = 30
 
 
 class Program:
@@ -88,7 +88,8 @@ def free(*stems):
 def test_an_example_signs_up_says_its_line_and_ends(start, command):
     [ada] = free("ada")
     for n in (1, 2):
-        program = start(command, ada, "--room", "Engine room", "--say", f"hello {n}")
+        first = ["--sign-up"] if n == 1 else []
+        program = start(command, ada, "--room", "Engine room", "--say", f"hello {n}", *first)
         program.prints(f"{ada}: hello {n}")
         program.ends()
     assert any(line.endswith(f"{ada}: hello 1") for line in program.output), "the second run shows what was before"
@@ -97,8 +98,8 @@ def test_an_example_signs_up_says_its_line_and_ends(start, command):
 
 def test_the_examples_talk_to_each_other(start):
     ada, bob = free("ada", "bob")
-    start(PYTHON, bob, "--say", "my own lobby").ends()  # so that there is a bob to add
-    adas = start(NODE, ada, "--room", "Engine room", "--with", bob)
+    start(PYTHON, bob, "--sign-up", "--say", "my own lobby").ends()  # so that there is a bob to add
+    adas = start(NODE, ada, "--sign-up", "--room", "Engine room", "--with", bob)
     room = adas.prints(")").split("(")[1].rstrip(")")
     bobs = start(PYTHON, bob, "--room", room)
     bobs.prints(f"({room})")
@@ -108,6 +109,29 @@ def test_the_examples_talk_to_each_other(start):
     adas.prints(f"{bob}: hello from Python")
     adas.ends()
     bobs.ends()
+
+
+@pytest.mark.parametrize("command", [NODE, PYTHON], ids=["node", "python"])
+def test_an_example_goes_on_after_an_outage_that_outlives_its_token_and_when_it_is_told_to_wait(command):
+    """Fails on an example that shows the token of its first login for ever, and on one that ends over a 429."""
+    server = Server(
+        PARLOUR__AUTH__ACCESS_TOKEN_SECONDS="12",
+        PARLOUR__LIMITS__ENABLED="true",
+        PARLOUR__LIMITS__MESSAGES_PER_MINUTE="60",
+    )
+    program = Program(command, server, "ada", "--sign-up")
+    try:
+        program.prints(")")
+        program.types("before")
+        program.prints("ada: before")
+        server.restart(pause=13)
+        for number in range(70):
+            program.types(f"after {number}")
+        program.prints("ada: after 69")
+        program.ends()
+    finally:
+        program.kill()
+        server.stop()
 
 
 @pytest.mark.parametrize("command", [NODE, PYTHON], ids=["node", "python"])
