@@ -133,7 +133,7 @@ impl Signer {
         if claims.typ == kind {
             Ok(claims)
         } else {
-            Err(Error::Refused(ErrorCode::WrongTokenType, "this is not the kind of token that belongs here"))
+            Err(Error::Refused(ErrorCode::WrongTokenType, "wrong type of token for this request"))
         }
     }
 }

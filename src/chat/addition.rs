@@ -173,7 +173,7 @@ fn check_added(request: &AddMembers) -> Result<()> {
     Error::check([
         people::at_most(&request.user_ids, "user_ids"),
         if request.user_ids.is_empty() {
-            Err(FieldError::new("user_ids", "missing", "must name somebody"))
+            Err(FieldError::new("user_ids", "missing", "must name at least one user"))
         } else {
             Ok(())
         },

@@ -30,7 +30,7 @@ const AT_A_TIME: usize = 1_000;
 
 /// Refused: a file that is not the sender's, not whole yet, or gone.
 pub(crate) const INVALID_MEDIA: Error =
-    Error::Refused(ErrorCode::InvalidMedia, "this is no file that you uploaded here");
+    Error::Refused(ErrorCode::InvalidMedia, "unknown media_id: it names no file that you uploaded");
 
 /// Whether messages of a type carry files.
 pub(crate) fn is_carried_by(message_type: MessageType) -> bool {

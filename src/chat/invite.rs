@@ -34,7 +34,7 @@ const CODE_BYTES: usize = 18;
 
 /// Refused: no such code, or none that is good any longer. All of these look alike.
 pub(super) const INVITE_NOT_FOUND: Error =
-    Error::Refused(ErrorCode::InviteNotFound, "there is no such invite, or it is good no longer");
+    Error::Refused(ErrorCode::InviteNotFound, "there is no such invite, or it has expired");
 
 /// The room's link.
 ///
@@ -206,7 +206,10 @@ impl Key {
 pub(super) fn may_invite(room: &room::Model, standing: &Membership) -> Result<Permit> {
     let permit = standing.permit(Capability::Invite)?;
     if room.room_type == RoomType::Direct || room.visibility == Visibility::Private {
-        return Err(Error::Refused(ErrorCode::PermissionDenied, "nobody is invited to a private room; add them"));
+        return Err(Error::Refused(
+            ErrorCode::PermissionDenied,
+            "people cannot be invited to a private room; add them as members",
+        ));
     }
     Ok(permit)
 }
@@ -278,7 +281,7 @@ fn check(request: &CreateInvite) -> Result<()> {
             _ => Ok(()),
         },
         match request.role {
-            Some(Role::Owner) => Err(FieldError::new("role", "owner", "nobody becomes an owner by a link")),
+            Some(Role::Owner) => Err(FieldError::new("role", "owner", "an invite cannot make somebody an owner")),
             _ => Ok(()),
         },
     ])

@@ -36,7 +36,7 @@ const NAME_CHARS: usize = 255;
 /// Characters behind the last dot of a name that say what kind of file it is.
 const ENDING_CHARS: usize = 16;
 
-const QUOTA_EXCEEDED: Error = Error::Refused(ErrorCode::QuotaExceeded, "your files would take more room than you have");
+const QUOTA_EXCEEDED: Error = Error::Refused(ErrorCode::QuotaExceeded, "your files would exceed your storage quota");
 
 /// A file that has arrived.
 #[derive(Debug)]

@@ -327,13 +327,13 @@ fn check(request: &SendMessage) -> Result<()> {
     let content = match &request.content {
         Some(content) => text::content("content", content),
         None if request.forwarded_from_id.is_some() || has_files => Ok(()),
-        None => Err(FieldError::new("content", "missing", "a message says something")),
+        None => Err(FieldError::new("content", "missing", "a message must have content or a file")),
     };
     let message_type = match request.message_type {
         None | Some(MessageType::Text) => Ok(()),
         Some(MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File) if has_files => Ok(()),
         Some(MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File) => {
-            Err(FieldError::new("media_id", "missing", "a message of this type carries a file"))
+            Err(FieldError::new("media_id", "missing", "a message of this type must carry a file"))
         }
         Some(MessageType::Stream | MessageType::System) => {
             Err(FieldError::new("message_type", "reserved", "only the server sends messages of this type"))

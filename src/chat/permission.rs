@@ -172,7 +172,7 @@ impl Membership {
     /// `PERMISSION_DENIED`.
     pub fn permit_muting(&self, target: UserId) -> Result<()> {
         if target == self.user_id && self.role != Role::Owner {
-            return Err(Error::Refused(ErrorCode::PermissionDenied, "nobody mutes or unmutes themselves"));
+            return Err(Error::Refused(ErrorCode::PermissionDenied, "you cannot mute or unmute yourself"));
         }
         Ok(())
     }

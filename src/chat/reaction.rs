@@ -47,7 +47,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> Resu
     }
     let kinds = kinds(&tx, id, None).await?;
     if !kinds.contains(&emoji) && kinds.len() >= KINDS {
-        return Err(Error::field("emoji", "too_many", format!("a message carries at most {KINDS} kinds of emoji")));
+        return Err(Error::field("emoji", "too_many", format!("a message can have at most {KINDS} different emoji")));
     }
     let row = reaction::ActiveModel {
         message_id: Set(id),

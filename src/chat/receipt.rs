@@ -66,7 +66,7 @@ pub async fn mark<A: Future<Output = Result<()>>>(
             return Err(Error::field("up_to_seq", "ambiguous", "give either message_ids or up_to_seq"));
         }
         Some(seq) if (0..=room.last_seq.0).contains(&seq) => Seq(seq),
-        Some(_) => return Err(Error::field("up_to_seq", "range", "must be a place of the room's log")),
+        Some(_) => return Err(Error::field("up_to_seq", "range", "must be a seq of the room")),
         None => newest_of(chat, &standing, &message_ids).await?,
     };
 

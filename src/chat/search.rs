@@ -241,7 +241,7 @@ async fn grounds(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<(Ground,
 fn words(query: &str) -> impl Iterator<Item = &str> {
     const MARKS: [char; 3] = ['"', '“', '”'];
     // A mark that nothing closes is a character like any other.
-    let is_closed = query.matches(MARKS).count() % 2 == 0;
+    let is_closed = query.matches(MARKS).count().is_multiple_of(2);
     let parts = query.split(move |c| is_closed && MARKS.contains(&c)).enumerate();
     parts.flat_map(move |(number, part)| {
         let quoted = (number % 2 == 1).then(|| part.trim());

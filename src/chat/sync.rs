@@ -160,7 +160,7 @@ pub fn check_cursors(cursors: &HashMap<RoomId, i64>) -> Result<(), FieldError> {
 
 /// Refused: a cursor that no log has reached; what the client has is not of this room.
 pub const AHEAD: Error =
-    Error::Refused(ErrorCode::ResyncRequired, "the cursor is ahead of the room's log; fetch the room anew");
+    Error::Refused(ErrorCode::ResyncRequired, "the cursor is ahead of the room's log; load the room again");
 
 /// The entries of a room in the places `(after, up_to]`, for a feed that knows `up_to` to be committed.
 ///

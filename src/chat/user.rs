@@ -52,7 +52,11 @@ pub async fn direct_rooms(chat: &Chat, actor: &Actor, others: &[UserId]) -> Resu
 pub async fn last_seen(chat: &Chat, actor: &Actor, people: &[UserId]) -> Result<HashMap<UserId, Option<Timestamp>>> {
     Error::check([
         super::member::at_most(people, "user_ids"),
-        if people.is_empty() { Err(FieldError::new("user_ids", "missing", "must name somebody")) } else { Ok(()) },
+        if people.is_empty() {
+            Err(FieldError::new("user_ids", "missing", "must name at least one user"))
+        } else {
+            Ok(())
+        },
     ])?;
     let mut known = privacy::contacts(chat.db.read(), actor.user_id, people.iter().copied().collect()).await?;
     known.extend(people.iter().copied().filter(|id| *id == actor.user_id));

@@ -29,7 +29,7 @@ const POLICY: &str = "default-src 'none'; sandbox";
 const KEPT: &str = "private, max-age=300";
 
 pub(super) const OTHER_BYTES: Error =
-    Error::Refused(ErrorCode::PermissionDenied, "this address takes a file of the size that it was made for");
+    Error::Refused(ErrorCode::PermissionDenied, "this signed address is for a file of another size");
 
 /// A body of which at most some multiples of `limit` are read.
 pub(super) fn limited(body: Body, limit: u64) -> Body {

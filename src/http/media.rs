@@ -130,7 +130,7 @@ fn refused(error: &MultipartError) -> Error {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return TOO_LARGE;
     }
-    Error::field("body", "invalid", "is no form with parts, or ended early")
+    Error::field("body", "invalid", "is not a valid multipart form, or ended early")
 }
 
 /// Begin an upload that goes to the store directly

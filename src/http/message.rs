@@ -173,7 +173,7 @@ fn client_msg_id(headers: &HeaderMap, in_body: Option<String>) -> Result<Option<
         .to_owned();
     match in_body {
         Some(in_body) if in_body != in_header => {
-            Err(Error::field("client_msg_id", "ambiguous", "is not what the Idempotency-Key header says"))
+            Err(Error::field("client_msg_id", "ambiguous", "differs from the Idempotency-Key header"))
         }
         _ => Ok(Some(in_header)),
     }

@@ -88,7 +88,7 @@ pub(super) async fn deactivate(
 ) -> Result<StatusCode> {
     match how {
         GiveUp { erase: false, erase_messages: true } => {
-            Err(Error::field("erase_messages", "alone", "goes only with erase=true"))
+            Err(Error::field("erase_messages", "alone", "needs erase=true"))
         }
         GiveUp { erase: false, .. } => {
             account::deactivate(&app.auth, &actor).await?;

@@ -27,7 +27,7 @@ enum At {
     /// That many bytes of a body are left.
     Body(u64),
     /// Nothing more to find: a chunked body or another protocol follows, and after it no request on this connection
-    /// ([`super::serve`]).
+    /// ([`fn@super::serve`]).
     Done,
 }
 

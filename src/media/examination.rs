@@ -23,8 +23,8 @@ use crate::{
 
 pub use super::picture::Thumbnail;
 
-const TOO_LARGE: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has more pixels than are decoded here");
-const TOO_LONG: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has more frames than are taken here");
+const TOO_LARGE: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has too many pixels");
+const TOO_LONG: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has too many frames");
 
 /// Pictures that are decoded or cleaned.
 const LOOKED_AT: &[&str] =

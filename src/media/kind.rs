@@ -17,7 +17,7 @@ pub(super) const DISGUISED: Error = Error::Refused(
 );
 
 /// Of a type that is not taken.
-const REFUSED_TYPE: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "files of this type are not taken");
+const REFUSED_TYPE: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "files of this type are not accepted");
 
 /// Any bytes.
 pub const BINARY: &str = "application/octet-stream";

@@ -37,7 +37,7 @@ const ID_CHARS: usize = 36;
 
 /// An address that was altered or is too old.
 pub const REFUSED: Error =
-    Error::Refused(ErrorCode::PermissionDenied, "this address was altered, or its time is over; ask for a new one");
+    Error::Refused(ErrorCode::PermissionDenied, "this signed address is invalid or has expired; ask for a new one");
 
 /// Makes addresses, and knows its own again.
 #[derive(Clone, Debug)]

@@ -39,7 +39,7 @@ impl Attachments {
         if self.0.is_empty() {
             return Ok(None);
         }
-        let misfit = || Error::field("payload", "attachment", "each placeholder stands for an attachment of its own");
+        let misfit = || Error::field("payload", "attachment", "each placeholder must stand for a different attachment");
         let value: Value = serde_json::from_str(data.as_str()).map_err(|_| misfit())?;
         if !self.fit(&value, &mut vec![false; self.0.len()]) {
             return Err(misfit());

@@ -234,7 +234,7 @@ async fn get_presence(session: &Session, GetPresence { user_ids }: GetPresence) 
 async fn authenticate(session: &mut Session, Authenticate { token }: Authenticate) -> Result<Authenticated> {
     let actor = session.app.auth.authenticate(&token).await?;
     if actor.user_id != session.actor.user_id {
-        return Err(Error::Refused(ErrorCode::PermissionDenied, "the token is somebody else's"));
+        return Err(Error::Refused(ErrorCode::PermissionDenied, "the token belongs to another user"));
     }
     session.renew(actor);
     // Whatever ended this login while it was not yet the socket's found nothing to end: look once more.

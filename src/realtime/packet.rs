@@ -138,7 +138,7 @@ impl Packet {
 }
 
 fn malformed() -> Error {
-    Error::field("event", "malformed", "an event is a name and its payload")
+    Error::field("event", "malformed", "an event must be a name and a payload")
 }
 
 /// The one answer that an event gets.

@@ -272,7 +272,10 @@ impl Session {
     pub(super) fn may_join_another(&self, room: RoomId) -> Result<()> {
         let full = self.connection.joined_count() >= self.app.config.realtime.rooms_per_socket;
         if full && !self.connection.has_joined(room) {
-            return Err(Error::Refused(ErrorCode::TooManyRooms, "this socket has joined as many rooms as it may"));
+            return Err(Error::Refused(
+                ErrorCode::TooManyRooms,
+                "this socket has joined the largest number of rooms allowed",
+            ));
         }
         Ok(())
     }

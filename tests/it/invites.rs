@@ -112,7 +112,7 @@ async fn who_was_demoted_comes_back_by_a_link_as_no_more_than_they_were() {
         assert_eq!(comes_back().await, role);
     }
     ada.makes(&bob, "owner", &room).await;
-    assert_eq!(comes_back().await, "admin", "nobody becomes an owner by a link");
+    assert_eq!(comes_back().await, "admin", "an invite cannot make somebody an owner");
     ada.removes(&bob, &room).await;
     ada.post(&room.path("/invite"), json!({"role": "viewer"})).await.with_status(201);
     bob.post(&by(&code, "/join"), json!({})).await.refused("INVITE_NOT_FOUND");

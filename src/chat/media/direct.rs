@@ -35,12 +35,11 @@ const MIME_CHARS: usize = 127;
 
 const MISSING: &str = "nothing was uploaded yet";
 const IN_PROGRESS: Error = Error::Refused(ErrorCode::Conflict, "another request is completing this upload");
-const OTHER_SIZE: Error = Error::Refused(ErrorCode::InvalidMedia, "what was uploaded has another size than was said");
+const OTHER_SIZE: Error =
+    Error::Refused(ErrorCode::InvalidMedia, "the uploaded file has another size than was announced");
 const EMPTY: Error = Error::Refused(ErrorCode::InvalidMedia, "what was uploaded is empty");
-const NOT_AS_SAID: Error = Error::Refused(
-    ErrorCode::PermissionDenied,
-    "this address takes a file of the type and the size that it was made for",
-);
+const NOT_AS_SAID: Error =
+    Error::Refused(ErrorCode::PermissionDenied, "this signed address is for a file of another type or size");
 
 /// Begins an upload, and tells where its bytes go.
 ///

@@ -24,9 +24,11 @@ pub(super) fn check_new(chat: &Chat, actor: &Actor, request: &CreateRoom) -> Res
             Err(FieldError::new("member_ids", "direct", "must name exactly one other person"))
         }
         RoomType::Direct if request.visibility.is_some_and(|visibility| visibility != Visibility::Private) => {
-            Err(FieldError::new("visibility", "direct", "a direct room is private"))
+            Err(FieldError::new("visibility", "direct", "a direct room must be private"))
         }
-        RoomType::Group if request.name.is_none() => Err(FieldError::new("name", "missing", "a group has a name")),
+        RoomType::Group if request.name.is_none() => {
+            Err(FieldError::new("name", "missing", "a group must have a name"))
+        }
         _ => Ok(()),
     };
     Error::check([
