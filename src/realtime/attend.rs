@@ -47,6 +47,7 @@ pub(super) async fn attend(State(sessions): State<Arc<EngineSessions>>, mut requ
         }
         Method::POST => {
             let _turn = session.turn_to_post().await;
+            request.extensions_mut().insert(session);
             next.run(request).await
         }
         _ => next.run(request).await,

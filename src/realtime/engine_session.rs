@@ -22,6 +22,7 @@ use tokio::{sync::OwnedMutexGuard, time::timeout};
 
 use super::{
     backlog::{Bounds, PollingBacklog},
+    engine::connects::Connects,
     inbox::Load,
 };
 use crate::{
@@ -59,6 +60,7 @@ pub(super) struct EngineSession {
     state: Mutex<State>,
     /// Requests with events are taken in one after the other.
     posts: Arc<tokio::sync::Mutex<()>>,
+    connects: Connects,
 }
 
 struct State {
@@ -109,7 +111,12 @@ impl EngineSessions {
             slot: None,
             socket: Weak::new(),
         };
-        Arc::new(EngineSession { sessions: Arc::clone(self), state: Mutex::new(state), posts: Arc::default() })
+        Arc::new(EngineSession {
+            sessions: Arc::clone(self),
+            state: Mutex::new(state),
+            posts: Arc::default(),
+            connects: Connects::default(),
+        })
     }
 
     /// The session of a request.
@@ -134,6 +141,11 @@ impl EngineSession {
         (state.id, state.library) = (Some(sid), Some(library));
         drop(state);
         tokio::spawn(end_unless_polled(Arc::downgrade(self), self.sessions.poll_timeout));
+    }
+
+    /// What became of the CONNECT packets that it brought.
+    pub(super) fn connects(&self) -> &Connects {
+        &self.connects
     }
 
     /// A request came that belongs to it.
@@ -198,6 +210,7 @@ impl EngineSession {
 
     /// A socket left its namespace, and the client stays: it ends unless another comes in time.
     pub(super) fn leave(self: &Arc<Self>) {
+        self.connects.leave();
         let mut state = self.state.lock();
         state.namespaces = state.namespaces.saturating_sub(1);
         if state.namespaces > 0 {

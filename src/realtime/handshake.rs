@@ -69,8 +69,15 @@ pub(super) struct Guest {
 
 /// Lets a socket in, or says why not.
 pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObject) -> Result<(), Refused> {
+    let engine_session = engine_session(&socket);
+    if let Some(session) = engine_session {
+        session.connects().take();
+    }
     let considered = timeout(session::PATIENCE, consider(&realtime, &socket, auth)).await;
     let Err(error) = considered.unwrap_or(Err(Error::IN_DOUBT)) else { return Ok(()) };
+    if let Some(session) = engine_session {
+        session.connects().answer(false);
+    }
     error.record();
     let code = error.code();
     metrics::counter!("parlour_connects_refused_total", "code" => code.as_str()).increment(1);
@@ -79,7 +86,7 @@ pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObjec
     }
     if !is_final(error.code()) {
         // No client comes back after a refusal, every one does after a transport that ends.
-        if let Some(session) = engine_session(&socket) {
+        if let Some(session) = engine_session {
             session.close();
         }
         // The refusal would still be heard if it came before the end.
@@ -190,6 +197,9 @@ fn overflow(socket: &SocketRef, packet: &Packet, ack: Ack) {
 
 /// Serves a socket that was let in; CONNECT has just been answered.
 pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
+    if let Some(session) = engine_session(socket) {
+        session.connects().answer(true);
+    }
     let guest = socket.extensions.remove::<Admitted>().and_then(|Admitted(guest)| guest.lock().take());
     let Some(guest) = guest else { return };
     let Some(session) = engine_session(socket) else { return };

@@ -4,6 +4,7 @@
 //! handshake and the way of a polling session to it ([`websocket`]), polls that end before their answer ([`sessions`]), the
 //! first ping, close codes, and packets that it takes wrong ([`text`], [`stream`]).
 
+pub(super) mod connects;
 mod frame;
 mod inbound;
 mod outbound;
@@ -28,6 +29,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use bytes::Buf;
 use http_body_util::LengthLimitError;
 use serde::Deserialize;
 use socketioxide::service::SocketIoService;
@@ -35,9 +37,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
-use self::{sessions::Sessions, text::Verdict};
+use self::{
+    connects::{ATTEMPTS, Fate, is_connect},
+    sessions::Sessions,
+    text::Verdict,
+};
 use super::{
     address,
+    engine_session::EngineSession,
     polling::{SEPARATOR, Waiting},
 };
 
@@ -209,9 +216,30 @@ impl Engine {
             self.0.sessions.ended_by_client(session);
         }
         let leaves = body.split(|byte| *byte == SEPARATOR).any(|packet| packet.starts_with(b"41"));
-        let answer = self.pass_on(parts, body).await;
+        let answer = self.connect_and_pass_on(parts, body).await;
         if leaves && answer.status() == StatusCode::OK {
             self.0.sessions.leave(session);
+        }
+        answer
+    }
+
+    /// Gives the library the packets of a body; those that follow a CONNECT when it has been answered.
+    async fn connect_and_pass_on(&self, parts: Parts, body: Bytes) -> Response {
+        let Some(session) = parts.extensions.get::<Arc<EngineSession>>().cloned() else {
+            return self.pass_on(parts, body).await;
+        };
+        let (mut answer, mut rest) = (StatusCode::OK.into_response(), body);
+        while !rest.is_empty() && answer.status() == StatusCode::OK {
+            let (portion, connect) = until_connect(&mut rest);
+            let taken = session.connects().taken();
+            answer = self.pass_on(parts.clone(), portion).await;
+            let Some(connect) = connect else { continue };
+            for _ in 1..ATTEMPTS {
+                if answer.status() != StatusCode::OK || session.connects().fate(taken).await == Fate::Over {
+                    break;
+                }
+                answer = self.pass_on(parts.clone(), connect.clone()).await;
+            }
         }
         answer
     }
@@ -259,6 +287,22 @@ impl Engine {
     async fn end(&self, session: &str) {
         self.ask(Method::POST, session, "1").await;
     }
+}
+
+/// Takes the packets of a body up to the next CONNECT, that one included and named; all of them if there is none.
+fn until_connect(rest: &mut Bytes) -> (Bytes, Option<Bytes>) {
+    let mut start = 0;
+    for packet in rest.clone().split(|byte| *byte == SEPARATOR) {
+        let end = start + packet.len();
+        if is_connect(packet.iter().copied()) {
+            let connect = rest.slice(start..end);
+            let portion = rest.split_to(end);
+            rest.advance(usize::from(!rest.is_empty()));
+            return (portion, Some(connect));
+        }
+        start = end + 1;
+    }
+    (std::mem::take(rest), None)
 }
 
 /// Whether the library ends a session with an answer, which then loses the close packet. python-socketio does not come back after

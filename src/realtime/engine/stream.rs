@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
@@ -11,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{
+    connects::{ATTEMPTS, Fate},
     frame,
     inbound::Inbound,
     outbound::{Outbound, Write},
 };
+use crate::realtime::engine_session::EngineSession;
 
 /// Stands between the connection and the library, which does not always read and write what the protocol says.
-#[derive(Debug)]
 pub(super) struct Stream<S> {
     io: S,
     inbound: Inbound,
@@ -28,17 +30,42 @@ pub(super) struct Stream<S> {
     owes_pong: bool,
     /// Cancelled when the server stops.
     draining: CancellationToken,
+    session: Option<Arc<EngineSession>>,
+    /// How many CONNECT packets the library had taken before it could read the present one.
+    taken_before: Option<u64>,
+    /// What becomes of that.
+    connecting: Option<Connecting>,
+}
+
+/// A CONNECT on its way.
+struct Connecting {
+    attempts: usize,
+    fate: Pin<Box<dyn Future<Output = Fate> + Send>>,
+}
+
+impl Connecting {
+    fn new(session: &Arc<EngineSession>, taken_before: u64, attempts: usize) -> Self {
+        let session = Arc::clone(session);
+        let fate = Box::pin(async move { session.connects().fate(taken_before).await });
+        Self { attempts, fate }
+    }
 }
 
 impl<S> Stream<S> {
     /// The WebSocket that a session begins with; a message may have `limit` bytes.
-    pub(super) fn fresh(io: S, limit: usize, draining: CancellationToken) -> Self {
-        Self::new(io, Inbound::new(limit), Outbound::fresh(), draining)
+    pub(super) fn fresh(io: S, limit: usize, draining: CancellationToken, session: Option<Arc<EngineSession>>) -> Self {
+        Self::new(io, Inbound::new(limit), Outbound::fresh(), draining, session)
     }
 
     /// The WebSocket that a session has chosen: client and server have said what an upgrade takes, which the library has yet
     /// to hear. `unread` was read already.
-    pub(super) fn upgraded(io: S, unread: &[u8], limit: usize, draining: CancellationToken) -> Self {
+    pub(super) fn upgraded(
+        io: S,
+        unread: &[u8],
+        limit: usize,
+        draining: CancellationToken,
+        session: Option<Arc<EngineSession>>,
+    ) -> Self {
         let mut inbound = Inbound::new(limit);
         let passed = inbound.take(unread);
         let anew = std::mem::take(inbound.ready());
@@ -46,11 +73,29 @@ impl<S> Stream<S> {
         inbound.insert("5");
         inbound.ready().extend_from_slice(&unread[..passed]);
         inbound.ready().extend_from_slice(&anew);
-        Self::new(io, inbound, Outbound::upgraded(), draining)
+        Self::new(io, inbound, Outbound::upgraded(), draining, session)
     }
 
-    fn new(io: S, inbound: Inbound, outbound: Outbound, draining: CancellationToken) -> Self {
-        Self { io, inbound, outbound, reader: None, owes_pong: false, draining }
+    fn new(
+        io: S,
+        inbound: Inbound,
+        outbound: Outbound,
+        draining: CancellationToken,
+        session: Option<Arc<EngineSession>>,
+    ) -> Self {
+        let mut stream = Self {
+            io,
+            inbound,
+            outbound,
+            reader: None,
+            owes_pong: false,
+            draining,
+            session,
+            taken_before: None,
+            connecting: None,
+        };
+        stream.note_connect();
+        stream
     }
 
     /// Why the WebSocket ends (RFC 6455, section 7.4.1).
@@ -64,6 +109,39 @@ impl<S> Stream<S> {
         } else {
             // Without a word the library ends a session over one thing only that is not looked for here: text that is none.
             CloseCode::Invalid
+        }
+    }
+}
+
+impl<S> Stream<S> {
+    /// Waits until what follows a CONNECT may follow it. Whether that changed what is to be read next.
+    fn poll_connect(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let Some(connect) = self.inbound.connect().map(str::to_owned) else { return Poll::Ready(false) };
+        let Some(session) = &self.session else {
+            self.inbound.go_on();
+            return Poll::Ready(true);
+        };
+        // The library has read the packet when it asks for more, and takes it up at once, or not at all.
+        let taken_before = self.taken_before.unwrap_or_default();
+        let connecting = self.connecting.get_or_insert_with(|| Connecting::new(session, taken_before, 1));
+        let fate = ready!(connecting.fate.as_mut().poll(cx));
+        let attempts = connecting.attempts;
+        if fate == Fate::PassedOver && attempts < ATTEMPTS && !connect.is_empty() {
+            self.connecting = Some(Connecting::new(session, taken_before, attempts + 1));
+            self.inbound.insert(&connect);
+        } else {
+            (self.connecting, self.taken_before) = (None, None);
+            self.inbound.go_on();
+            self.note_connect();
+        }
+        Poll::Ready(true)
+    }
+
+    /// Looks, before the library may read it, whether a CONNECT came.
+    fn note_connect(&mut self) {
+        if self.inbound.connect().is_some() {
+            let session = self.session.as_ref();
+            self.taken_before.get_or_insert_with(|| session.map_or(0, |session| session.connects().taken()));
         }
     }
 }
@@ -87,6 +165,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
                 }
                 return Poll::Ready(Ok(()));
             }
+            if ready!(this.poll_connect(cx)) {
+                continue;
+            }
             let before = buf.filled().len();
             let polled = Pin::new(&mut this.io).poll_read(cx, buf);
             if polled.is_pending() && this.outbound.skips_ping() {
@@ -97,6 +178,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
                 return Poll::Ready(Ok(()));
             }
             let passed = this.inbound.take(&buf.filled()[before..]);
+            this.note_connect();
             buf.set_filled(before + passed);
             if passed > 0 {
                 return Poll::Ready(Ok(()));

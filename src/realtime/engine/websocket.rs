@@ -97,16 +97,20 @@ impl Engine {
         let io = TokioIo::new(io);
         let (limit, draining) = (self.0.limit, self.0.draining.clone());
         match purpose {
-            Purpose::Fresh => self.hand_over(Stream::fresh(io, limit, draining), parts),
+            Purpose::Fresh => {
+                let session = parts.extensions.get::<Arc<EngineSession>>().cloned();
+                self.hand_over(Stream::fresh(io, limit, draining, session), parts);
+            }
             Purpose::TooLate => Client::new(io).close(CloseCode::Policy).await,
             Purpose::Upgrade(session) => {
                 let Some((io, unread)) = self.upgrade(io, &session).await else { return };
-                if let Some(session) = parts.extensions.remove::<Arc<EngineSession>>()
+                let session = parts.extensions.remove::<Arc<EngineSession>>();
+                if let Some(session) = &session
                     && let Some(ConnectInfo(connection)) = parts.extensions.get::<ConnectInfo<ConnInfo>>()
                 {
                     session.upgrades(connection.kill.clone());
                 }
-                self.hand_over(Stream::upgraded(io, &unread, limit, draining), parts);
+                self.hand_over(Stream::upgraded(io, &unread, limit, draining, session), parts);
             }
         }
     }
