@@ -143,6 +143,8 @@
 //! | `text.rs` carries acks with numbers over 63 bits, and takes spaces out of packet heads | `read_ack` tells "no number" from "a number that does not fit", and refuses the latter |
 //! | `text.rs` makes an event for a namespace that nobody joined a bad packet | `sock_propagate_packet` is an error for an unknown namespace |
 //! | `handshake.rs` takes a socket out of its namespace at once | `Socket::close` removes the socket before it spawns the disconnect handler |
+//! | `connects.rs` holds what follows a CONNECT until that is answered, and repeats one that was passed over | `Namespace::connect` queues a CONNECT, and a Disconnect, that comes while another is underway |
+//! | no Engine.IO close packet is sent to a client that may come back (`outbound.rs`, `is_ended`), and one whose socket the server ended gets a close frame at once | `Socket::close` closes the transport as Node's server does |
 //! | `outbound.rs` gives close frames a code | `forward_to_socket` closes with the reason of the disconnect |
 //! | `attachment.rs` puts attachments back by hand | an extractor gives data and attachments as one raw value |
 //!

@@ -1,6 +1,8 @@
 //! Socket.IO 5 as its protocol describes it (<https://socket.io/docs/v4/socket-io-protocol/>): what packets may look like, and
 //! that each is answered or ends its session, by WebSocket and by polling.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 
@@ -370,6 +372,18 @@ async fn a_close_frame_says_why() {
         socket.reader.until_closed(SOON, row).await;
         assert_eq!(socket.reader.close_code, Some(code), "{row}");
     }
+}
+
+/// Fails on a build that resets the connection five seconds later.
+#[tokio::test]
+async fn a_socket_that_the_server_ends_is_closed_at_once_and_properly() {
+    let app = App::start().await;
+    let ada = app.user("ada").await;
+    let Client::WebSocket(mut socket) = Client::websocket(&ada).await else { unreachable!("asked for") };
+    ada.post("/api/auth/logout", json!({})).await.with_status(204);
+    let last = socket.reader.until_closed(Duration::from_secs(4), "the end of a login").await;
+    assert_eq!(last.last().map(String::as_str), Some("41"), "{last:?}");
+    assert_eq!(socket.reader.close_code, Some(1000));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What the library writes to a client's WebSocket: passed on as it is, but for the few frames that are not as they should be.
 
+use tungstenite::protocol::frame::coding::CloseCode;
+
 use super::{
     frame::{self, Head},
     text,
@@ -18,6 +20,8 @@ pub(super) struct Outbound {
     skips_ping: bool,
     /// Whether the library has said that it ends the session.
     is_closing: bool,
+    /// Whether a close frame followed the socket's end: nothing does after that.
+    is_closed: bool,
 }
 
 /// What is to be done with the beginning of what the library writes.
@@ -36,7 +40,7 @@ pub(super) enum Write {
 impl Outbound {
     /// Of a session that begins with this WebSocket.
     pub(super) fn fresh() -> Self {
-        Self { pending: Vec::new(), left: 0, skips_probe: false, skips_ping: true, is_closing: false }
+        Self { pending: Vec::new(), left: 0, skips_probe: false, skips_ping: true, is_closing: false, is_closed: false }
     }
 
     /// Of a session that becomes a WebSocket.
@@ -60,6 +64,9 @@ impl Outbound {
 
     /// Looks at what is to be written.
     pub(super) fn look(&mut self, bytes: &[u8]) -> Write {
+        if self.is_closed {
+            return Write::Replaced(bytes.len());
+        }
         if self.left > 0 {
             return Write::Plain(usize::try_from(self.left).map_or(bytes.len(), |left| left.min(bytes.len())));
         }
@@ -96,6 +103,16 @@ impl Outbound {
             // WebSocket without one. Who must not come back was told so by Socket.IO.
             (frame::TEXT, b"1") => {
                 self.is_closing |= is_first;
+                Some(Write::Replaced(total))
+            }
+            // The server ended the socket, which is all that the session is for. The library would wait for the client to go.
+            (frame::TEXT, b"41") => {
+                if is_first {
+                    self.is_closed = true;
+                    self.pending.extend_from_slice(frame);
+                    let code = u16::from(CloseCode::Normal).to_be_bytes();
+                    self.pending.extend_from_slice(&frame::build(frame::CLOSE, &code, false));
+                }
                 Some(Write::Replaced(total))
             }
             (frame::TEXT, payload) if text::may_be_ack(payload) => {
