@@ -21,9 +21,9 @@ use crate::{
     mail::Mail,
     media::{Files, link::Links, origin::Origin},
     presence::Presences,
+    reconcile::Reconciliation,
     tasks::Tasks,
     typing::Typing,
-    watch::Watch,
 };
 
 /// The parts of a running server. Handlers of both transports hold one behind an `Arc`.
@@ -42,7 +42,7 @@ pub struct App {
     pub presences: Arc<Presences>,
     pub typing: Arc<Typing>,
     pub limits: Limits,
-    pub watch: Arc<Watch>,
+    pub reconciliation: Arc<Reconciliation>,
     pub news: Arc<News>,
     /// Cancelled when the server begins to stop: no new connections, and open ones are asked to go.
     pub draining: CancellationToken,
@@ -87,7 +87,7 @@ impl App {
                 &mut tasks,
             ),
             limits: Limits::new(&config, redis.clone()),
-            watch: Arc::new(Watch::new(db.may_be_shared())),
+            reconciliation: Arc::new(Reconciliation::new(db.may_be_shared())),
             news: Arc::default(),
             draining: CancellationToken::new(),
             started_at: clock.now(),
@@ -117,7 +117,7 @@ impl App {
             feed: self.feed.clone(),
             connections: Arc::clone(&self.connections),
             typing: Arc::clone(&self.typing),
-            watch: Arc::clone(&self.watch),
+            reconciliation: Arc::clone(&self.reconciliation),
             news: Arc::clone(&self.news),
             rooms_per_socket: self.config.realtime.rooms_per_socket,
             presence_pace: self.config.limits.presence_pace(),

@@ -145,7 +145,7 @@ impl Connections {
         }
         connection.joined.lock().insert(room);
         index.viewing.entry(room).or_default().insert(connection.id, Arc::clone(connection));
-        self.attune(&index, room);
+        self.follow_if_wanted(&index, room);
         true
     }
 
@@ -157,7 +157,7 @@ impl Connections {
         viewers.remove(&connection.id);
         if viewers.is_empty() {
             index.viewing.remove(&room);
-            self.attune(&index, room);
+            self.follow_if_wanted(&index, room);
         }
     }
 
@@ -174,7 +174,7 @@ impl Connections {
         for room in rooms {
             index.rooms_of.entry(user).or_default().insert(room);
             index.members_of.entry(room).or_default().insert(user);
-            self.attune(index, room);
+            self.follow_if_wanted(index, room);
         }
     }
 
@@ -182,7 +182,7 @@ impl Connections {
     pub fn forget_room(&self, user: UserId, room: RoomId) {
         let mut index = self.index.write();
         index.unlink(user, room);
-        self.attune(&index, room);
+        self.follow_if_wanted(&index, room);
     }
 
     /// Notes that nobody is in a room any longer; answers who was.
@@ -194,7 +194,7 @@ impl Connections {
                 rooms.remove(&room);
             }
         }
-        self.attune(&index, room);
+        self.follow_if_wanted(&index, room);
         members
     }
 
@@ -207,7 +207,7 @@ impl Connections {
         index.invisible.remove(&user);
         for room in index.rooms_of.remove(&user).unwrap_or_default() {
             index.unlink(user, room);
-            self.attune(&index, room);
+            self.follow_if_wanted(&index, room);
         }
     }
 
@@ -277,7 +277,7 @@ impl Connections {
     }
 
     /// Brings what the other nodes are asked about a room in line with who is here.
-    fn attune(&self, index: &Index, room: RoomId) {
+    fn follow_if_wanted(&self, index: &Index, room: RoomId) {
         let wanted = index.viewing.contains_key(&room) || index.members_of.contains_key(&room);
         self.interest.set(Topic::Room(room), wanted);
     }

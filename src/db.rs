@@ -50,7 +50,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How long SQLite waits for another process that writes.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Connections to the database.
 #[derive(Clone, Debug)]
@@ -204,7 +204,7 @@ impl Db {
         // In one go, so that nobody else writes without patience.
         let sql = format!(
             "PRAGMA busy_timeout = 50; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = {}",
-            PATIENCE.as_millis()
+            TIMEOUT.as_millis()
         );
         let rows = self.write.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap_or_default();
         rows.iter().any(|row| row.try_get::<i64>("", "busy").is_ok_and(|busy| busy == 0))
@@ -280,7 +280,7 @@ fn sqlite(url: &str, acquire_timeout: Duration, read_only: bool) -> ConnectOptio
     options.acquire_timeout(acquire_timeout).sqlx_logging(false).map_sqlx_sqlite_opts(move |sqlite| {
         let sqlite = sqlite
             .foreign_keys(true)
-            .busy_timeout(PATIENCE)
+            .busy_timeout(TIMEOUT)
             // What was deleted is overwritten, not only forgotten.
             .pragma("secure_delete", "ON")
             .statement_cache_capacity(512);

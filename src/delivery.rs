@@ -36,9 +36,9 @@ use crate::{
     },
     error::Result,
     feed::Feed,
+    reconcile::Reconciliation,
     throttle::{self, Throttle},
     typing::Typing,
-    watch::Watch,
 };
 
 /// How often paced news is looked through.
@@ -54,7 +54,7 @@ pub struct Delivery {
     pub feed: Feed,
     pub connections: Arc<Connections>,
     pub typing: Arc<Typing>,
-    pub watch: Arc<Watch>,
+    pub reconciliation: Arc<Reconciliation>,
     pub news: Arc<News>,
     /// Rooms that a socket may have joined.
     pub rooms_per_socket: usize,
@@ -127,8 +127,8 @@ impl Delivery {
                 },
                 Some(heard) = others.recv() => match heard {
                     Heard::Notice(notice) => self.take(notice, Origin::Elsewhere, &mut marks, &mut presence),
-                    Heard::Following(topics) => self.watch.topics(topics),
-                    Heard::Missed => self.watch.everything(),
+                    Heard::Following(topics) => self.reconciliation.topics(topics),
+                    Heard::Missed => self.reconciliation.everything(),
                 },
                 _ = tick.tick() => {
                     self.tell_due_activity();
@@ -145,7 +145,7 @@ impl Delivery {
             Notice::Committed(entries) => {
                 for entry in entries.iter() {
                     self.widen_or_narrow(entry, origin);
-                    self.watch.note_entry(entry.room_id, entry.seq);
+                    self.reconciliation.note_entry(entry.room_id, entry.seq);
                 }
                 for (room, entries) in by_room(&entries) {
                     self.feed.entries(room, entries);
@@ -232,7 +232,7 @@ impl Delivery {
         if !self.connections.of_user(user).is_empty() {
             let newcomer = Newcomer::note(Arc::clone(&self.news), (user, room));
             self.connections.note_rooms(user, [room]);
-            self.watch.note_ends([(room, since)]);
+            self.reconciliation.note_ends([(room, since)]);
             tokio::spawn(self.clone().welcome(newcomer, since));
         }
     }

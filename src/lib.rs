@@ -34,7 +34,7 @@
 //! | [`delivery`] | takes every notice of the bus, in order, and sees to it |
 //! | [`feed`] | one task a room: delivers its entries in `seq` order, refills gaps, attaches readers |
 //! | [`connections`] | the index of this node's sockets |
-//! | [`watch`] | looks again at what open sockets hear and may, for what another node could not tell |
+//! | [`reconcile`] | looks again at what open sockets hear and may, for what another node could not tell |
 //! | [`presence`], [`typing`] | the ephemeral facts |
 //! | [`throttle`] | how often others are told who is there |
 //! | [`limits`] | how much anyone may ask for: what each event and request costs |
@@ -46,6 +46,23 @@
 //! | [`check`] | whether a server would start, and what it needs answers |
 //! | [`tasks`] | what runs for as long as the server: when one of these ends, the server does |
 //! | [`server`] | puts the parts together, and takes them apart gracefully |
+//!
+//! # Words
+//!
+//! | word | what it means here |
+//! |---|---|
+//! | user, session, connection, socket | an account; a login of it; TCP; Socket.IO |
+//! | member | a user's row in a room; who left has one as well |
+//! | seq | a position in a room's log |
+//! | entry | a committed change in a room, in its position |
+//! | append | to give changes the next positions, in the transaction that makes them |
+//! | follower, cursor | what reacts to entries, and how far it has come in each room |
+//! | annotations | what hangs on a message: reactions, pins, mentions, replies |
+//! | preload | what a batch of messages must know, read before it is decided |
+//! | permit | proof that somebody may do something in a room |
+//! | audit record | what an admin's list tells of a change |
+//! | lease, reap | that a node lives, and taking off what a dead one left |
+//! | reconcile | to compare what open sockets hear and may with the database, after an outage and now and then |
 //!
 //! One noun has one file name in every layer: who looks for "how a message is edited" opens `contract/message.rs`,
 //! `chat/message.rs`, `http/message.rs`, `entity/message.rs`.
@@ -106,7 +123,7 @@
 //! Read marks and profiles change without an entry of a log, and people who have not joined a room hear none of its entries. They
 //! are told of all three at once, at most once a second ([`delivery`]), and what is told is looked up when it is told: the state
 //! that is told last is the present one. A client that comes back says which entries it has; what changed since these were made
-//! is told to it again ([`chat::catch_up`]), and what other nodes changed is found by its time ([`watch`]).
+//! is told to it again ([`chat::catch_up`]), and what other nodes changed is found by its time ([`reconcile`]).
 //!
 //! # Many nodes
 //!
@@ -115,7 +132,7 @@
 //! once and to Redis without waiting ([`bus::redis`]); another node follows the channels of the rooms and users it has sockets
 //! of ([`bus::interest`]) and gives what it hears to the same feed, which cares neither about order nor about repeats. What
 //! Redis loses, the feed reads: at once when it sees a gap, with its sweep of every few seconds, and whenever a connection to
-//! Redis was made anew. What is in no log (logins that ended, rooms that somebody was added to) is looked up by [`watch`].
+//! Redis was made anew. What is in no log (logins that ended, rooms that somebody was added to) is looked up by [`reconcile`].
 //!
 //! Their clocks may differ, and be set: the time is the database's, which each node asks for now and then and goes on with by
 //! itself ([`clock`]). Nothing waits longer, and nobody is refused, because a clock was wrong.
@@ -188,9 +205,9 @@ pub mod mail;
 pub mod media;
 pub mod presence;
 pub mod realtime;
+pub mod reconcile;
 pub mod server;
 pub mod tasks;
 pub mod telemetry;
 pub mod throttle;
 pub mod typing;
-pub mod watch;

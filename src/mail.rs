@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use crate::config;
 
 /// How long an SMTP server may take over one command.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Letters on their way at the same time; those beyond wait.
 const UNDERWAY: usize = 4;
@@ -56,7 +56,7 @@ impl Mail {
         // The address may hold a password: what is wrong with it is not repeated.
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
             .map_err(|_| "mail.smtp_url must be like smtps://user:password@host:465 or smtp://host:25".to_owned())?
-            .timeout(Some(PATIENCE))
+            .timeout(Some(TIMEOUT))
             .build();
         let from = config.from.parse().map_err(|_| "mail.from must be an e-mail address".to_owned())?;
         let post = Post {
@@ -75,7 +75,7 @@ impl Mail {
     /// Why it would not.
     pub async fn check(&self) -> Result<(), String> {
         let Some(post) = &self.post else { return Ok(()) };
-        match timeout(PATIENCE, post.transport.test_connection()).await {
+        match timeout(TIMEOUT, post.transport.test_connection()).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err("it refuses".to_owned()),
             Ok(Err(error)) => Err(error.to_string()),

@@ -25,7 +25,7 @@ use parlour::{
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long `healthcheck` waits for each step.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A Socket.IO chat server: ordered, durable, resumable rooms.
 ///
@@ -263,9 +263,9 @@ fn healthcheck(config: &Config) -> Outcome {
         host => host,
     };
     let address = SocketAddr::new(host, config.server.port);
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| format!("{address}: {error}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(|error| format!("{address}: {error}"))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.take(4096).read_to_string(&mut answer).map_err(|error| format!("{address}: {error}"))?;

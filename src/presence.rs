@@ -46,7 +46,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const ATTEMPTS: usize = 3;
 
 /// How long noting them may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The presence of users.
 #[derive(Debug)]
@@ -238,7 +238,7 @@ async fn note(presences: Arc<Presences>, mut queue: mpsc::UnboundedReceiver<Note
             steps.entry(user).or_default().then(change);
             waiting.extend(done);
         }
-        let noted = match Db::in_time(PATIENCE, presences.ledger.note(&steps)).await {
+        let noted = match Db::in_time(TIMEOUT, presences.ledger.note(&steps)).await {
             Ok(shifts) => {
                 steps.clear();
                 shifts

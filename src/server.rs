@@ -24,13 +24,14 @@ use crate::{
     error::Error,
     http::{
         self,
-        layer::{address, host, limit, ops, origin, path::without_last_slash, patience, reading, trace},
+        layer::{address, host, limit, ops, origin, path::without_last_slash, reading, timeout, trace},
     },
     listener::{self, Listener, Open},
     media::origin::Origin,
     realtime::{self, Sockets},
+    reconcile,
     tasks::{TaskEnded, Tasks},
-    telemetry, watch,
+    telemetry,
 };
 
 /// How often histograms are folded.
@@ -118,7 +119,7 @@ impl Server {
         tasks.add("accounts", settle_accounts(Arc::clone(&app)));
         tasks.add("socket_counts", keep_counts(Arc::clone(&app)));
         if app.db.may_be_shared() {
-            tasks.add("recheck", watch::run(Arc::clone(&app)));
+            tasks.add("recheck", reconcile::run(Arc::clone(&app)));
             tasks.add("missed_news", keep_up_with_others(Arc::clone(&app)));
             if app.redis.is_none() {
                 tracing::warn!(
@@ -238,7 +239,7 @@ fn router(app: &Arc<App>) -> (Router, Sockets) {
     let router = router
         .layer(from_fn_with_state(Arc::clone(app), reading::watch))
         .layer(from_fn_with_state(Arc::clone(app), limit::handshakes))
-        .layer(from_fn_with_state(Arc::clone(app), patience::limit))
+        .layer(from_fn_with_state(Arc::clone(app), timeout::limit))
         .layer(from_fn_with_state(Arc::clone(app), ops::guard))
         .layer(origin::cors(Arc::clone(app)))
         .layer(from_fn_with_state(Arc::clone(app), origin::check))
@@ -276,7 +277,7 @@ async fn keep_up_with_others(app: Arc<App>) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        if let Err(error) = watch::look_for_news(&app).await {
+        if let Err(error) = reconcile::look_for_news(&app).await {
             error.record();
         }
     }

@@ -26,7 +26,7 @@ use super::{Notice, Outlet, interest::Interest, wire};
 use crate::{contract::UserId, tasks::Tasks};
 
 /// How long Redis may take for anything before it counts as gone.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often each connection is asked whether it lives.
 const BEAT: Duration = Duration::from_secs(1);
@@ -71,7 +71,7 @@ pub async fn ping(url: &str) -> Result<(), String> {
         let mut connection = Client::open(url)?.get_multiplexed_async_connection().await?;
         redis::cmd("PING").exec_async(&mut connection).await
     };
-    match timeout(PATIENCE * 5, asked).await {
+    match timeout(TIMEOUT * 5, asked).await {
         Ok(answer) => answer.map_err(|error: RedisError| error.to_string()),
         Err(_) => Err("no answer".to_owned()),
     }
@@ -85,8 +85,8 @@ impl Redis {
     pub fn new(url: &str, node: Uuid) -> Result<Self, RedisError> {
         let client = Client::open(url)?;
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE))
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT))
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(500));
         let commands = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
@@ -146,7 +146,7 @@ impl Redis {
             if pipeline.is_empty() {
                 pipeline.ping().ignore();
             }
-            let sent = match timeout(PATIENCE * 2, pipeline.exec_async(&mut self.commands)).await {
+            let sent = match timeout(TIMEOUT * 2, pipeline.exec_async(&mut self.commands)).await {
                 Ok(sent) => sent.map_err(|error| error.to_string()),
                 Err(_) => Err("no answer".to_owned()),
             };

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Chat,
-    audit::{self, Deed},
+    audit::{self, Record},
     ban, find, invitation,
     member::{self as people, NewMember},
     permission::Capability,
@@ -60,10 +60,10 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
     }
     let banned = ban::among(&tx, room_id, absent, now).await?;
     ban::lift(&tx, room_id, &banned).await?;
-    let unbanned = banned.iter().map(|user| Deed::new(AuditAction::MemberUnbanned).to(*user));
+    let unbanned = banned.iter().map(|user| Record::new(AuditAction::MemberUnbanned).to(*user));
     let added = new
         .iter()
-        .map(|member| Deed::new(AuditAction::MemberAdded).to(member.user_id).after(json!({"role": member.role})));
+        .map(|member| Record::new(AuditAction::MemberAdded).to(member.user_id).after(json!({"role": member.role})));
     audit::enter(&tx, &permit, unbanned.chain(added), now).await?;
     invitation::invite_all(&tx, &permit, &invited, now).await?;
     if new.is_empty() {

@@ -21,7 +21,7 @@ use entity::audit_entry;
 
 /// Something that an admin's list should tell of.
 #[derive(Debug)]
-pub(super) struct Deed {
+pub(super) struct Record {
     action: AuditAction,
     user_id: Option<UserId>,
     message_id: Option<MessageId>,
@@ -29,7 +29,7 @@ pub(super) struct Deed {
     after: Option<Value>,
 }
 
-impl Deed {
+impl Record {
     /// Something done to the room itself.
     pub(super) fn new(action: AuditAction) -> Self {
         Self { action, user_id: None, message_id: None, before: None, after: None }
@@ -45,7 +45,7 @@ impl Deed {
         Self { message_id: Some(message), ..self }
     }
 
-    /// What was: a JSON object of what the deed changed.
+    /// What was: a JSON object of what the record changed.
     pub(super) fn before(self, before: Value) -> Self {
         Self { before: Some(before), ..self }
     }
@@ -56,24 +56,24 @@ impl Deed {
     }
 }
 
-/// Enters deeds of one person in a room.
+/// Enters records of one person in a room.
 pub(super) async fn enter(
     tx: &Transaction,
     permit: &Permit,
-    deeds: impl IntoIterator<Item = Deed>,
+    records: impl IntoIterator<Item = Record>,
     now: Timestamp,
 ) -> Result<()> {
-    let rows: Vec<_> = deeds
+    let rows: Vec<_> = records
         .into_iter()
-        .map(|deed| audit_entry::ActiveModel {
+        .map(|record| audit_entry::ActiveModel {
             id: Set(AuditId::new()),
             room_id: Set(permit.room_id()),
             actor_id: Set(permit.user_id()),
-            action: Set(deed.action),
-            user_id: Set(deed.user_id),
-            message_id: Set(deed.message_id),
-            before: Set(deed.before.map(|value| value.to_string())),
-            after: Set(deed.after.map(|value| value.to_string())),
+            action: Set(record.action),
+            user_id: Set(record.user_id),
+            message_id: Set(record.message_id),
+            before: Set(record.before.map(|value| value.to_string())),
+            after: Set(record.after.map(|value| value.to_string())),
             created_at: Set(now),
         })
         .collect();

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Chat,
-    audit::{self, Deed},
+    audit::{self, Record},
     find, member as people,
     permission::Capability,
 };
@@ -55,7 +55,7 @@ pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, r
     insert(&tx, &row).await?;
     let ban = shown(row);
     let terms = json!({"reason": ban.reason, "expires_at": ban.expires_at});
-    audit::enter(&tx, &permit, [Deed::new(AuditAction::MemberBanned).to(user_id).after(terms)], now).await?;
+    audit::enter(&tx, &permit, [Record::new(AuditAction::MemberBanned).to(user_id).after(terms)], now).await?;
     let Some(place) = place else {
         tx.commit().await?;
         return Ok(ban);
@@ -91,7 +91,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
         return Err(Error::USER_NOT_FOUND);
     }
     lift(&tx, room_id, &[user_id]).await?;
-    audit::enter(&tx, &permit, [Deed::new(AuditAction::MemberUnbanned).to(user_id)], now).await?;
+    audit::enter(&tx, &permit, [Record::new(AuditAction::MemberUnbanned).to(user_id)], now).await?;
     tx.commit().await
 }
 

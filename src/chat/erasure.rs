@@ -1,6 +1,6 @@
 //! Erasing a user: the name, the address, the logins, and if they wish what they said.
 //!
-//! The account is emptied in one transaction, which also notes that the rest is to be done. The rest goes room by room, in
+//! The account is emptied in one transaction, which also annotations that the rest is to be done. The rest goes room by room, in
 //! pieces; should the process end in between, the next one goes on where it stopped.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use sea_orm::{
 
 use super::{
     Chat, attachment,
-    audit::{self, Deed},
+    audit::{self, Record},
     invitation as invitations, join, member as people, message as messages,
     permission::Permit,
     profile as profiles, room as rooms,
@@ -176,7 +176,7 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
         }
     }
     people::part(&tx, place, now).await?;
-    audit::enter(&tx, &permit, [Deed::new(AuditAction::MemberLeft).to(user_id)], now).await?;
+    audit::enter(&tx, &permit, [Record::new(AuditAction::MemberLeft).to(user_id)], now).await?;
     changes.push(Change::of_member(EventKind::MemberRemoved, user_id).because("left"));
     let room = log::append(&tx, &permit, &changes, now).await?;
     chat.log.commit(tx, &room, changes.len()).await

@@ -13,7 +13,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::{
     Chat,
-    audit::{self, Deed},
+    audit::{self, Record},
     find,
     permission::{Capability, Membership},
     view,
@@ -40,7 +40,7 @@ pub async fn room(chat: &Chat, actor: &Actor, id: RoomId) -> Result<impl Stream<
     let tx = chat.begin(actor).await?;
     let (room, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = standing.permit(Capability::Export)?;
-    audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomExported)], chat.clock.now()).await?;
+    audit::enter(&tx, &permit, [Record::new(AuditAction::RoomExported)], chat.clock.now()).await?;
     tx.commit().await?;
     let (chat, actor, end) = (chat.clone(), actor.clone(), room.last_seq);
     let copy = Copy { chat, actor, room: id, end, part: Part::Room, messages: 0 };

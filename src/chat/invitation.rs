@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Chat,
-    audit::{self, Deed},
+    audit::{self, Record},
     ban, find, invite,
     permission::{Capability, Permit},
     privacy,
@@ -74,11 +74,11 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
     let open = Condition::all().add(invitation::Column::RoomId.eq(room_id)).add(invitation::Column::UsedAt.is_null());
     end(&tx, open.add(same)).await?;
     insert(&tx, &row).await?;
-    let mut deed = Deed::new(AuditAction::InvitationCreated).after(json!({"invitation_id": row.id}));
+    let mut record = Record::new(AuditAction::InvitationCreated).after(json!({"invitation_id": row.id}));
     if let Some(user) = row.user_id {
-        deed = deed.to(user);
+        record = record.to(user);
     }
-    audit::enter(&tx, &permit, [deed], now).await?;
+    audit::enter(&tx, &permit, [record], now).await?;
     tx.commit().await?;
     let address = row.email.clone().or(invited.map(|user| user.email));
     if let Some(to) = address {
@@ -147,7 +147,7 @@ pub async fn mine(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<Invitat
 
 /// Invites people who were to be added, each of whom is asked first. No letter is sent: they are told here.
 pub(super) async fn invite_all(tx: &Transaction, permit: &Permit, people: &[UserId], now: Timestamp) -> Result<()> {
-    let mut deeds = Vec::with_capacity(people.len());
+    let mut records = Vec::with_capacity(people.len());
     for user in people.iter().copied() {
         end_for(tx, permit.room_id(), [user]).await?;
         let code = format!("inv_{}", invite::new_code());
@@ -165,9 +165,9 @@ pub(super) async fn invite_all(tx: &Transaction, permit: &Permit, people: &[User
             is_addition: true,
         };
         insert(tx, &row).await?;
-        deeds.push(Deed::new(AuditAction::InvitationCreated).to(user).after(json!({"invitation_id": row.id})));
+        records.push(Record::new(AuditAction::InvitationCreated).to(user).after(json!({"invitation_id": row.id})));
     }
-    audit::enter(tx, permit, deeds, now).await
+    audit::enter(tx, permit, records, now).await
 }
 
 /// Ends the open invitations of some people to a room: they are invited anew, or are members now, by whatever way they came.
@@ -212,8 +212,8 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId, id: InvitationI
 }
 
 /// That an invitation was taken back.
-pub(super) fn revoked(id: InvitationId) -> Deed {
-    Deed::new(AuditAction::InvitationRevoked).before(json!({"invitation_id": id}))
+pub(super) fn revoked(id: InvitationId) -> Record {
+    Record::new(AuditAction::InvitationRevoked).before(json!({"invitation_id": id}))
 }
 
 /// Ends some invitations; answers which. They are taken in one order, so that two who end the same ones never wait for each

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 
 use super::{
     Chat,
-    audit::{self, Deed},
+    audit::{self, Record},
     ban, find, invitation as invitations, join,
     permission::{Capability, Membership, Permit},
     view,
@@ -73,7 +73,7 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
     };
     replace(&tx, row.clone()).await?;
     let terms = json!({"role": role, "max_uses": row.max_uses, "expires_at": row.expires_at});
-    audit::enter(&tx, &permit, [Deed::new(AuditAction::InviteCreated).after(terms)], now).await?;
+    audit::enter(&tx, &permit, [Record::new(AuditAction::InviteCreated).after(terms)], now).await?;
     tx.commit().await?;
     Ok(shown(row))
 }
@@ -89,7 +89,7 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
     if invite::Entity::delete_by_id(room_id).exec(&tx).await?.rows_affected == 0 {
         return Err(INVITE_NOT_FOUND);
     }
-    audit::enter(&tx, &permit, [Deed::new(AuditAction::InviteRevoked)], chat.clock.now()).await?;
+    audit::enter(&tx, &permit, [Record::new(AuditAction::InviteRevoked)], chat.clock.now()).await?;
     tx.commit().await
 }
 
@@ -228,13 +228,13 @@ pub(super) fn hash(code: &str) -> Vec<u8> {
 
 /// Takes back the link and the open invitations of a room that nobody is to enter by them any more; answers what that was. Whoever
 /// was to be added may still come to a room that is there.
-pub(super) async fn close(tx: &Transaction, room: &room::Model) -> Result<Vec<Deed>> {
+pub(super) async fn close(tx: &Transaction, room: &room::Model) -> Result<Vec<Record>> {
     let had_link = invite::Entity::delete_by_id(room.id).exec(tx).await?.rows_affected > 0;
     let open = Condition::all()
         .add(invitation::Column::RoomId.eq(room.id))
         .add(invitation::Column::UsedAt.is_null())
         .add_option(room.deleted_at.is_none().then(|| invitation::Column::IsAddition.eq(false)));
-    let link = had_link.then(|| Deed::new(AuditAction::InviteRevoked));
+    let link = had_link.then(|| Record::new(AuditAction::InviteRevoked));
     Ok(link.into_iter().chain(invitations::end(tx, open).await?.into_iter().map(invitations::revoked)).collect())
 }
 

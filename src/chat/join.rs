@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Loc
 
 use super::{
     Chat,
-    audit::{self, Deed},
+    audit::{self, Record},
     ban, find,
     member::{self as people, NewMember},
     permission::Permit,
@@ -60,8 +60,8 @@ pub(super) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &ro
     let changes = people::insert(&tx, room, room.last_seq, &newcomer, now).await?;
     people::count(&tx, room.id, 1).await?;
     let role = serde_json::json!({"role": newcomer[0].role});
-    let deed = Deed::new(AuditAction::MemberJoined).to(actor.user_id).after(role);
-    audit::enter(&tx, &permit, [deed], now).await?;
+    let record = Record::new(AuditAction::MemberJoined).to(actor.user_id).after(role);
+    audit::enter(&tx, &permit, [record], now).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
     let answer = rooms::details(&tx, chat.reader(actor.user_id), room.clone()).await?;
     chat.log.commit(tx, &room, changes.len()).await?;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     Chat,
-    audit::{self, Deed},
+    audit::{self, Record},
     find, invitation,
     permission::Capability,
     view,
@@ -99,7 +99,7 @@ pub async fn update(
     let mut permit = standing.permit(Capability::ManageMembers)?;
     let target = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
     let (before, muted_before) = (target.role, target.muted_until);
-    let mut deeds = Vec::new();
+    let mut records = Vec::new();
     let mut row = target.into_active_model();
     if let Some(role) = request.role.filter(|role| *role != before) {
         permit = standing.permit_role_change(before, role)?;
@@ -111,7 +111,7 @@ pub async fn update(
             return Err(Error::USER_NOT_FOUND);
         }
         row.role = Set(role);
-        deeds.push(role_change(user_id, before, role));
+        records.push(role_change(user_id, before, role));
     }
     if let Some(muted_until) = request.muted_until.filter(|until| *until != muted_before) {
         standing.permit_muting(user_id)?;
@@ -119,12 +119,12 @@ pub async fn update(
         row.muted_until = Set(muted_until);
         let action = if muted_until.is_some() { AuditAction::MemberMuted } else { AuditAction::MemberUnmuted };
         let (was, is) = (json!({"muted_until": muted_before}), json!({"muted_until": muted_until}));
-        deeds.push(Deed::new(action).to(user_id).before(was).after(is));
+        records.push(Record::new(action).to(user_id).before(was).after(is));
     }
-    let is_changed = !deeds.is_empty();
+    let is_changed = !records.is_empty();
     if is_changed {
         row.update(&tx).await?;
-        audit::enter(&tx, &permit, deeds, now).await?;
+        audit::enter(&tx, &permit, records, now).await?;
     }
     let model = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
     let member =
@@ -154,8 +154,8 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
     if !hold_account(&tx, heir).await? {
         return Err(Error::USER_NOT_FOUND);
     }
-    let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir);
-    let deed = deed.before(json!({"role": target.role})).after(json!({"role": Role::Owner}));
+    let record = Record::new(AuditAction::OwnershipTransferred).to(heir);
+    let record = record.before(json!({"role": target.role})).after(json!({"role": Role::Owner}));
     let mut changes = Vec::new();
     for (place, role) in [(target, Role::Owner), (own, Role::Admin)] {
         changes.push(Change::of_member(EventKind::MemberUpdated, place.user_id));
@@ -163,7 +163,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
         row.role = Set(role);
         row.update(&tx).await?;
     }
-    audit::enter(&tx, &permit, [deed], now).await?;
+    audit::enter(&tx, &permit, [record], now).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
     let places = member::Entity::find()
         .filter(member::Column::RoomId.eq(room_id))
@@ -197,8 +197,8 @@ pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
         keeps_an_owner(&tx, room_id, user_id).await?;
     }
     let action = if reason == "left" { AuditAction::MemberLeft } else { AuditAction::MemberRemoved };
-    let deed = Deed::new(action).to(user_id).before(json!({"role": target.role}));
-    audit::enter(&tx, &permit, [deed], now).await?;
+    let record = Record::new(action).to(user_id).before(json!({"role": target.role}));
+    audit::enter(&tx, &permit, [record], now).await?;
     part(&tx, target, now).await?;
     let changes = [Change::of_member(EventKind::MemberRemoved, user_id).because(reason)];
     let room = log::append(&tx, &permit, &changes, now).await?;
@@ -259,8 +259,8 @@ pub(super) async fn part(tx: &Transaction, place: member::Model, now: Timestamp)
     count(tx, room_id, -1).await
 }
 
-fn role_change(user: UserId, before: Role, after: Role) -> Deed {
-    Deed::new(AuditAction::RoleChanged).to(user).before(json!({"role": before})).after(json!({"role": after}))
+fn role_change(user: UserId, before: Role, after: Role) -> Record {
+    Record::new(AuditAction::RoleChanged).to(user).before(json!({"role": before})).after(json!({"role": after}))
 }
 
 /// Refuses a list that names too many.

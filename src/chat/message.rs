@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{
     Chat, attachment,
-    audit::{self, Deed},
+    audit::{self, Record},
     find, mention,
     permission::Capability,
     pin, reaction,
@@ -145,8 +145,8 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
         return Ok(DeletedMessage { message_id: id, deleted_at });
     }
     if !is_own {
-        let deed = Deed::new(AuditAction::MessageDeleted).message(id).to(model.sender_id);
-        audit::enter(&tx, &permit, [deed], now).await?;
+        let record = Record::new(AuditAction::MessageDeleted).message(id).to(model.sender_id);
+        audit::enter(&tx, &permit, [record], now).await?;
     }
     empty(&tx, vec![model], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageDeleted, id)], now).await?;

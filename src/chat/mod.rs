@@ -27,11 +27,11 @@ pub mod succession;
 pub mod sync;
 pub mod user;
 
+pub(crate) mod annotations;
 pub(crate) mod attachment;
 pub(crate) mod avatar;
 pub(crate) mod find;
 pub(crate) mod mention;
-pub(crate) mod notes;
 mod privacy;
 pub(crate) mod view;
 

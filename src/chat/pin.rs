@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::{
     Chat,
-    audit::{self, Deed},
+    audit::{self, Record},
     find,
     permission::Capability,
     view,
@@ -49,7 +49,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
         pinned_at: Set(now),
     };
     pin::Entity::insert(row).exec_without_returning(&tx).await?;
-    audit::enter(&tx, &permit, [Deed::new(AuditAction::MessagePinned).message(id)], now).await?;
+    audit::enter(&tx, &permit, [Record::new(AuditAction::MessagePinned).message(id)], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessagePinned, id)], now).await?;
     let message = view::one_message(&tx, chat.reader(actor.user_id), message).await?;
     chat.log.commit(tx, &room, 1).await?;
@@ -71,7 +71,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId) -> Result<()> {
     if !clear(&tx, id).await? {
         return Ok(());
     }
-    audit::enter(&tx, &permit, [Deed::new(AuditAction::MessageUnpinned).message(id)], now).await?;
+    audit::enter(&tx, &permit, [Record::new(AuditAction::MessageUnpinned).message(id)], now).await?;
     let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageUnpinned, id)], now).await?;
     chat.log.commit(tx, &room, 1).await
 }

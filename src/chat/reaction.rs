@@ -3,7 +3,7 @@
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
-    Chat, find, notes,
+    Chat, annotations, find,
     permission::{Capability, Permit},
 };
 use crate::{
@@ -100,8 +100,8 @@ async fn told(chat: &Chat, tx: Transaction, permit: &Permit, change: Change, now
 }
 
 async fn under(db: &impl ConnectionTrait, reader: UserId, id: MessageId) -> Result<Reactions> {
-    let notes = notes::now(db, reader, &[id]).await?.remove(&id).unwrap_or_default();
-    Ok(Reactions { reactions: notes.reactions })
+    let annotations = annotations::now(db, reader, &[id]).await?.remove(&id).unwrap_or_default();
+    Ok(Reactions { reactions: annotations.reactions })
 }
 
 /// The emojis under a message, everybody's or one person's.

@@ -16,7 +16,7 @@ use sea_orm::{
 
 use super::{
     Chat, addition,
-    audit::{self, Deed},
+    audit::{self, Record},
     avatar::Avatar,
     find, invitation as invitations, invite,
     member::{self as people, NewMember},
@@ -110,7 +110,7 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
     log::insert(&tx, &room, actor.user_id, &changes, now).await?;
     let permit = Permit::to_create(room.id, actor.user_id);
     if !is_direct {
-        audit::enter(&tx, &permit, [Deed::new(AuditAction::RoomCreated).after(rules::settings(&room))], now).await?;
+        audit::enter(&tx, &permit, [Record::new(AuditAction::RoomCreated).after(rules::settings(&room))], now).await?;
     }
     invitations::invite_all(&tx, &permit, &invited, now).await?;
     let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
@@ -266,12 +266,12 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
         avatar.replaces(&tx, picture).await?;
     }
     let (before, after) = audit::difference(&before, &after);
-    let mut deeds = vec![Deed::new(AuditAction::RoomUpdated).before(before).after(after)];
+    let mut records = vec![Record::new(AuditAction::RoomUpdated).before(before).after(after)];
     // Or a code from before would let people in once the room has a link again.
     if request.visibility == Some(Visibility::Private) {
-        deeds.extend(invite::close(&tx, &changed).await?);
+        records.extend(invite::close(&tx, &changed).await?);
     }
-    audit::enter(&tx, &permit, deeds, now).await?;
+    audit::enter(&tx, &permit, records, now).await?;
     let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
     let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
     chat.log.commit(tx, &room, 1).await?;
@@ -305,7 +305,7 @@ pub(super) async fn close(
     row.updated_at = Set(now);
     let closed = row.update(tx).await?;
     invite::close(tx, &closed).await?;
-    audit::enter(tx, permit, [Deed::new(AuditAction::RoomDeleted)], now).await?;
+    audit::enter(tx, permit, [Record::new(AuditAction::RoomDeleted)], now).await?;
     log::append(tx, permit, &[Change::of_room(EventKind::RoomDeleted)], now).await
 }
 

@@ -88,11 +88,11 @@ struct Scope {
     asker: UserId,
     fit: Fit,
     /// The rooms, the most recently active first.
-    rooms: Vec<Ground>,
+    rooms: Vec<SearchedRoom>,
 }
 
 /// A room that is searched.
-struct Ground {
+struct SearchedRoom {
     id: RoomId,
     message_count: i64,
     last_seq: Seq,
@@ -106,11 +106,11 @@ impl Scope {
         let rooms = if let Some(id) = query.room_id {
             let (room::Model { message_count, last_seq, .. }, _, standing) = find::room(db, asker, id).await?;
             reads_from.insert(id, standing.reads_from);
-            vec![Ground { id, message_count, last_seq }]
+            vec![SearchedRoom { id, message_count, last_seq }]
         } else {
-            let mine = grounds(db, asker).await?;
-            reads_from.extend(mine.iter().map(|(ground, from)| (ground.id, *from)));
-            mine.into_iter().map(|(ground, _)| ground).collect()
+            let mine = searched_rooms(db, asker).await?;
+            reads_from.extend(mine.iter().map(|(room, from)| (room.id, *from)));
+            mine.into_iter().map(|(room, _)| room).collect()
         };
         Ok(Self { asker, fit: Fit::new(query, terms, reads_from), rooms })
     }
@@ -188,7 +188,7 @@ impl Scope {
     }
 
     /// Compares the messages of one room, or of several small ones, page by page.
-    async fn compare(&self, chat: &Chat, rooms: &[Ground], budget: &mut u64, found: &mut Vec<Hit>) -> Result<()> {
+    async fn compare(&self, chat: &Chat, rooms: &[SearchedRoom], budget: &mut u64, found: &mut Vec<Hit>) -> Result<()> {
         let mut below = None;
         while *budget > 0 && found.len() <= COUNTED {
             let page =
@@ -217,7 +217,7 @@ impl Scope {
 }
 
 /// The rooms of a user, the most recently active first, and from where they may read each.
-async fn grounds(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<(Ground, Seq)>> {
+async fn searched_rooms(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<(SearchedRoom, Seq)>> {
     let home = member::Entity::belongs_to(room::Entity).from(member::Column::RoomId).to(room::Column::Id).into();
     let rows: Vec<(RoomId, i64, Seq, HistoryAccess, Seq)> = member::Entity::find()
         .select_only()
@@ -231,10 +231,10 @@ async fn grounds(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<(Ground,
         .into_tuple()
         .all(db)
         .await?;
-    let ground = |(id, message_count, last_seq, history, joined_seq)| {
-        (Ground { id, message_count, last_seq }, find::reads_from(history, joined_seq))
+    let room = |(id, message_count, last_seq, history, joined_seq)| {
+        (SearchedRoom { id, message_count, last_seq }, find::reads_from(history, joined_seq))
     };
-    Ok(rows.into_iter().map(ground).collect())
+    Ok(rows.into_iter().map(room).collect())
 }
 
 /// The words of a query; what stands between quotation marks is one, spaces and all.

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Chat,
-    audit::{self, Deed},
+    audit::{self, Record},
     join, member as people,
     permission::Permit,
 };
@@ -155,8 +155,8 @@ pub(super) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<
 /// Makes somebody the owner of a room.
 pub(super) async fn succeed(tx: &Transaction, permit: &Permit, heir: member::Model, now: Timestamp) -> Result<Change> {
     let change = Change::of_member(EventKind::MemberUpdated, heir.user_id);
-    let deed = Deed::new(AuditAction::OwnershipTransferred).to(heir.user_id);
-    audit::enter(tx, permit, [deed.before(json!({"role": heir.role})).after(json!({"role": Role::Owner}))], now)
+    let record = Record::new(AuditAction::OwnershipTransferred).to(heir.user_id);
+    audit::enter(tx, permit, [record.before(json!({"role": heir.role})).after(json!({"role": Role::Owner}))], now)
         .await?;
     let mut row = heir.into_active_model();
     row.role = Set(Role::Owner);

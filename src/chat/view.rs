@@ -8,8 +8,8 @@ use std::{
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
 
 use super::{
+    annotations::{self, Annotations},
     attachment,
-    notes::{self, Notes},
     privacy::Addresses,
 };
 use crate::{
@@ -183,13 +183,17 @@ pub(crate) fn message(
     model: message::Model,
     Sender { shown: sender, own: own_sender }: Sender,
     reply_to: Option<ReplyPreview>,
-    notes: Notes,
+    annotations: Annotations,
     attachments: Vec<Media>,
 ) -> Message {
     let is_deleted = model.deleted_at.is_some();
     let attachments = if is_deleted { Vec::new() } else { attachments };
     let first = attachments.first();
-    let notes = if is_deleted { Notes { reply_count: notes.reply_count, ..Notes::default() } } else { notes };
+    let annotations = if is_deleted {
+        Annotations { reply_count: annotations.reply_count, ..Annotations::default() }
+    } else {
+        annotations
+    };
     Message {
         id: model.id,
         room_id: model.room_id,
@@ -212,10 +216,10 @@ pub(crate) fn message(
         reply_to_id: model.reply_to_id,
         reply_to,
         forwarded_from_id: model.forwarded_from_id,
-        reply_count: notes.reply_count,
-        mentions: notes.mentions,
-        reactions: notes.reactions,
-        is_pinned: notes.is_pinned,
+        reply_count: annotations.reply_count,
+        mentions: annotations.mentions,
+        reactions: annotations.reactions,
+        is_pinned: annotations.is_pinned,
         is_edited: model.edited_at.is_some(),
         edited_at: model.edited_at,
         is_deleted,
@@ -252,9 +256,9 @@ pub(crate) async fn messages(
     models: Vec<message::Model>,
 ) -> Result<Vec<Message>> {
     let ids: Vec<MessageId> = models.iter().map(|model| model.id).collect();
-    let mut notes = match reader.user {
-        Some(user) => notes::now(db, user, &ids).await?,
-        None => notes::mentions(db, &ids).await?,
+    let mut annotations = match reader.user {
+        Some(user) => annotations::now(db, user, &ids).await?,
+        None => annotations::mentions(db, &ids).await?,
     };
     let mut attachments = attachment::of(db, reader, &models).await?;
     let originals = by_id(db, models.iter().filter_map(|model| model.reply_to_id).collect()).await?;
@@ -278,9 +282,9 @@ pub(crate) async fn messages(
             let original = model.reply_to_id.filter(|id| !unreadable.contains(id)).and_then(|id| originals.get(&id));
             let reply_to =
                 original.and_then(|original| Some(preview(original, people.get(&original.sender_id)?.as_ref())));
-            let notes = notes.remove(&model.id).unwrap_or_default();
+            let annotations = annotations.remove(&model.id).unwrap_or_default();
             let attachments = attachments.remove(&model.id).unwrap_or_default();
-            Some(message(model, sender, reply_to, notes, attachments))
+            Some(message(model, sender, reply_to, annotations, attachments))
         })
         .collect())
 }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::{app::App, telemetry};
 
 /// How long a check may take before it counts as failed; probes give up after a second or more themselves.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// `/health`, `/healthz`, `/readyz` and `/metrics`.
 pub fn router() -> Router<Arc<App>> {
@@ -61,7 +61,7 @@ struct Checks {
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
     let (schema, stores) =
-        tokio::join!(timeout(PATIENCE, app.db.pending_migrations()), app.chat.files().are_reachable());
+        tokio::join!(timeout(TIMEOUT, app.db.pending_migrations()), app.chat.files().are_reachable());
     let (database, migrations) = match schema {
         Ok(Ok(0)) => ("ok", "ok"),
         Ok(Ok(_)) => ("ok", "pending"),

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long who erases an account waits for all of it to be done.
-const ERASURE_PATIENCE: Duration = Duration::from_secs(5);
+const ERASURE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Yourself
 #[utoipa::path(
@@ -102,7 +102,7 @@ pub(super) async fn deactivate(
             chat::erasure::begin(&app.chat, &actor, erase_messages).await?;
             let chat = app.chat.clone();
             let rest = tokio::spawn(async move { chat::erasure::finish(&chat, actor.user_id).await });
-            match timeout(ERASURE_PATIENCE, rest).await {
+            match timeout(ERASURE_TIMEOUT, rest).await {
                 Ok(finished) => finished.map_err(Error::internal)?.map(|()| StatusCode::NO_CONTENT),
                 Err(_) => Ok(StatusCode::ACCEPTED),
             }

@@ -16,7 +16,7 @@ use super::{Crowd, Quota};
 use crate::{bus::redis::Redis, connections::Sockets, contract::UserId};
 
 /// How long a request waits to hear what other nodes have counted.
-const PATIENCE: Duration = Duration::from_millis(100);
+const TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How long nobody else waits after somebody waited in vain: a Redis that hangs is noticed as gone by then.
 const REST: Duration = Duration::from_secs(2);
@@ -249,7 +249,7 @@ impl Shared {
         if hung || !self.redis.is_up() {
             return None;
         }
-        match timeout(PATIENCE, question.invoke_async(&mut self.redis.commands())).await {
+        match timeout(TIMEOUT, question.invoke_async(&mut self.redis.commands())).await {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a limit is counted here alone");

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     NewMessage,
-    facts::Facts,
+    preload::Preload,
     rows::{self, End},
 };
 use crate::{
@@ -68,8 +68,8 @@ pub(super) async fn write(
     marked: &[MemberId],
     now: Timestamp,
 ) -> Result<Vec<Result<Outcome>>> {
-    let facts = Facts::gather(tx, everyone, jobs, now).await?;
-    let mut draft = Draft::new(&facts, now);
+    let preload = Preload::gather(tx, everyone, jobs, now).await?;
+    let mut draft = Draft::new(&preload, now);
     let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
     let Draft { rooms, rows, mentions, files, slowed, newcomers, .. } = draft;
     rows::advance(tx, &rooms, now).await?;
@@ -84,8 +84,8 @@ pub(super) async fn write(
         .zip(mentions)
         .zip(files)
         .map(|((row, mentions), files)| {
-            let history = facts.history(row.room_id);
-            Ok(Stored { message: facts.show(row, mentions, &files)?, history })
+            let history = preload.history(row.room_id);
+            Ok(Stored { message: preload.show(row, mentions, &files)?, history })
         })
         .collect::<Result<_>>()?;
     let repeated = repeated(tx, everyone, jobs, &decisions).await?;
@@ -115,7 +115,7 @@ type Key<'a> = (RoomId, UserId, &'a str);
 
 /// The new rows, as they come together.
 struct Draft<'a> {
-    facts: &'a Facts<'a>,
+    preload: &'a Preload<'a>,
     now: Timestamp,
     rooms: BTreeMap<RoomId, End>,
     fresh: HashMap<Key<'a>, usize>,
@@ -131,9 +131,9 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(facts: &'a Facts<'a>, now: Timestamp) -> Self {
+    fn new(preload: &'a Preload<'a>, now: Timestamp) -> Self {
         Self {
-            facts,
+            preload,
             now,
             rooms: BTreeMap::new(),
             fresh: HashMap::new(),
@@ -147,18 +147,18 @@ impl<'a> Draft<'a> {
 
     fn decide(&mut self, job: &'a NewMessage) -> Result<Decision> {
         let request = &job.request;
-        self.facts.may_still_act(job)?;
-        let (room, standing) = self.facts.place(job.sender, request.room_id)?;
+        self.preload.may_still_act(job)?;
+        let (room, standing) = self.preload.place(job.sender, request.room_id)?;
         // A repeat of what is stored is answered so, whatever became of the sender's rights since.
         if let Some(repeat) = self.repeat(job)? {
             return Ok(repeat);
         }
         standing.permit_sending(self.now)?;
-        self.facts.reaches_somebody(room, job.sender)?;
+        self.preload.reaches_somebody(room, job.sender)?;
         self.keep_slow(room, job.sender, &standing)?;
         let (message_type, content, files) = self.body(job)?;
         if let Some(original) = request.reply_to_id {
-            self.facts.may_reply(&standing, original)?;
+            self.preload.may_reply(&standing, original)?;
         }
 
         let end = self.rooms.entry(room.id).or_insert(End { last_seq: room.last_seq, new_messages: 0 });
@@ -166,7 +166,7 @@ impl<'a> Draft<'a> {
         end.new_messages += 1;
         let index = self.rows.len();
         // By the sender's own words: what a forward takes from its original calls nobody.
-        self.mentions.push(self.facts.mentions(room.id, request.content.as_deref()));
+        self.mentions.push(self.preload.mentions(room.id, request.content.as_deref()));
         self.files.push(files);
         self.rows.push(message::Model {
             id: MessageId::new(),
@@ -183,7 +183,7 @@ impl<'a> Draft<'a> {
             edited_at: None,
             deleted_at: None,
         });
-        if let Some(place) = self.facts.member(room.id, job.sender) {
+        if let Some(place) = self.preload.member(room.id, job.sender) {
             if slow_mode(room, &standing).is_some() {
                 self.slowed.insert((room.id, job.sender), place.id);
             }
@@ -201,7 +201,7 @@ impl<'a> Draft<'a> {
     fn keep_slow(&self, room: &room::Model, sender: UserId, standing: &Membership) -> Result<()> {
         let Some(interval) = slow_mode(room, standing) else { return Ok(()) };
         let in_batch = self.slowed.get(&(room.id, sender)).map(|_| self.now);
-        let Some(last) = in_batch.or_else(|| self.facts.last_sent(room.id, sender)) else { return Ok(()) };
+        let Some(last) = in_batch.or_else(|| self.preload.last_sent(room.id, sender)) else { return Ok(()) };
         // A clock was set back since: nobody knows how long ago that was, and nobody waits for longer than the interval.
         if last > self.now.plus(CLOCKS_AGREE) {
             return Ok(());
@@ -218,7 +218,7 @@ impl<'a> Draft<'a> {
         let Some(id) = &job.request.client_msg_id else { return Ok(None) };
         let (before, decision) = if let Some(&index) = self.fresh.get(&(job.request.room_id, job.sender, id.as_str())) {
             (&self.rows[index], Decision::RepeatOfNew(index))
-        } else if let Some(stored) = self.facts.stored(job.request.room_id, job.sender, id) {
+        } else if let Some(stored) = self.preload.stored(job.request.room_id, job.sender, id) {
             (stored, Decision::RepeatOf(stored.id))
         } else {
             return Ok(None);
@@ -237,11 +237,11 @@ impl<'a> Draft<'a> {
     fn body(&self, job: &NewMessage) -> Result<(MessageType, Option<String>, Vec<MediaId>)> {
         let request = &job.request;
         let own: Vec<MediaId> = attachment::named_in(request).collect();
-        let own_type = self.facts.type_of(job.sender, request.message_type, &own)?;
+        let own_type = self.preload.type_of(job.sender, request.message_type, &own)?;
         if let Some(original) = request.forwarded_from_id {
-            let original = self.facts.may_forward(job.sender, original)?;
+            let original = self.preload.may_forward(job.sender, original)?;
             if request.content.is_none() && own.is_empty() {
-                let files = self.facts.carried(original.id);
+                let files = self.preload.carried(original.id);
                 return Ok((original.message_type, original.content.clone(), files));
             }
         }

@@ -5,8 +5,8 @@
 //! [`read`].
 
 mod batch;
-mod facts;
 mod follow;
+mod preload;
 pub(crate) mod read;
 mod rows;
 mod writer;

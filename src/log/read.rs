@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use crate::{
     bus::Committed,
     chat::{
-        notes::{Notes, Timeline},
+        annotations::{Annotations, Timeline},
         view::{self, Reader},
     },
     contract::{EventKind, HistoryAccess, Member, Message, MessageId, RoomId, Seq, UserId, event::Durable},
@@ -161,7 +161,7 @@ impl<'a> Subjects<'a> {
 
     /// A message with what hung on it when the log had come to `seq`.
     fn as_of(&self, message: Message, seq: Seq) -> Message {
-        let Notes { reactions, is_pinned, reply_count, .. } = self.timeline.at(message.id, seq);
+        let Annotations { reactions, is_pinned, reply_count, .. } = self.timeline.at(message.id, seq);
         let reactions = if message.is_deleted { Vec::new() } else { reactions };
         Message { reactions, is_pinned: is_pinned && !message.is_deleted, reply_count, ..message }
     }

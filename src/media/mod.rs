@@ -51,7 +51,7 @@ use self::{
 const PROBE_LIFE: Duration = Duration::from_secs(5);
 
 /// How long the store may take to show that it is there.
-const PROBE_PATIENCE: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Everything that deals with the bytes of files.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl Files {
         }
         // Nothing has that name: that the store says so is enough.
         let nothing = Key::Trial(MediaId(Uuid::nil()));
-        let found = match timeout(PROBE_PATIENCE, self.store.size(nothing)).await {
+        let found = match timeout(PROBE_TIMEOUT, self.store.size(nothing)).await {
             Ok(Ok(_)) => true,
             Ok(Err(error)) => {
                 error.record();

@@ -33,15 +33,15 @@ const SENDING: usize = 3;
 pub(super) struct S3 {
     pub(super) bucket: AmazonS3,
     turns: Turns,
-    patience: Duration,
+    time_limit: Duration,
 }
 
 impl S3 {
-    pub(super) fn new(s3: &config::S3, patience: Duration) -> Result<Arc<Self>> {
-        let retry = RetryConfig { max_retries: 2, retry_timeout: patience / 2, ..RetryConfig::default() };
-        // A whole file takes as long as it takes; each step of it is waited for no longer than `patience`.
+    pub(super) fn new(s3: &config::S3, time_limit: Duration) -> Result<Arc<Self>> {
+        let retry = RetryConfig { max_retries: 2, retry_timeout: time_limit / 2, ..RetryConfig::default() };
+        // A whole file takes as long as it takes; each step of it is waited for no longer than `time_limit`.
         let options =
-            ClientOptions::new().with_timeout_disabled().with_connect_timeout(patience / 2).with_allow_http(true);
+            ClientOptions::new().with_timeout_disabled().with_connect_timeout(time_limit / 2).with_allow_http(true);
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&s3.bucket)
             .with_region(&s3.region)
@@ -60,7 +60,7 @@ impl S3 {
             builder = builder.with_endpoint(&s3.endpoint);
         }
         let bucket = builder.build().map_err(Error::internal)?;
-        Ok(Arc::new(Self { bucket, turns: Turns::new(SENDING), patience }))
+        Ok(Arc::new(Self { bucket, turns: Turns::new(SENDING), time_limit }))
     }
 
     /// Sends a file; in parts where it has more than one.
@@ -76,29 +76,29 @@ impl S3 {
     pub(super) async fn put_bytes(&self, path: &Path, bytes: object_store::PutPayload, served: &Served) -> Result<()> {
         let options = PutOptions { attributes: attributes(served), ..PutOptions::default() };
         let put = async { self.bucket.put_opts(path, bytes, options).await.map(drop).map_err(failed) };
-        patiently(self.patience, put).await
+        patiently(self.time_limit, put).await
     }
 
     async fn put_parts(&self, path: &Path, file: &Spool, served: &Served) -> Result<()> {
         let mut parts = pin!(file.pieces(PART)?);
         let options = PutMultipartOptions { attributes: attributes(served), ..PutMultipartOptions::default() };
         let begun = async { self.bucket.put_multipart_opts(path, options).await.map_err(failed) };
-        let mut upload = self.turns.note(patiently(self.patience, begun).await)?;
+        let mut upload = self.turns.note(patiently(self.time_limit, begun).await)?;
         let sent = async {
             while let Some(part) = parts.next().await {
                 let part = part.map_err(Error::internal)?;
                 let put = async { upload.put_part(part.into()).await.map_err(failed) };
-                self.turns.note(patiently(self.patience, put).await)?;
+                self.turns.note(patiently(self.time_limit, put).await)?;
             }
             let complete = async { upload.complete().await.map(drop).map_err(failed) };
-            self.turns.note(patiently(self.patience, complete).await)
+            self.turns.note(patiently(self.time_limit, complete).await)
         };
         let sent = sent.await;
         if sent.is_err() {
             // What was sent is of no use, and nobody waits for its end; where the store does not hear this either, it is the
             // bucket's rule for unfinished uploads that removes it.
-            let patience = self.patience;
-            tokio::spawn(async move { timeout(patience, upload.abort()).await });
+            let time_limit = self.time_limit;
+            tokio::spawn(async move { timeout(time_limit, upload.abort()).await });
         }
         sent
     }

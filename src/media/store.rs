@@ -102,7 +102,7 @@ pub struct Direct {
 #[derive(Clone, Debug)]
 pub struct Store {
     backend: Backend,
-    patience: Duration,
+    time_limit: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ impl Store {
     /// # Errors
     /// When the local folder cannot be made, or an address is none.
     pub fn new(config: &Config) -> Result<Self> {
-        let patience = Duration::from_secs(config.media.timeout_seconds);
+        let time_limit = Duration::from_secs(config.media.timeout_seconds);
         let backend = match config.media_store() {
             MediaStore::Auto | MediaStore::Local => {
                 let folder = config.server.data_dir.join("media");
@@ -126,10 +126,10 @@ impl Store {
                 let disk = LocalFileSystem::new_with_prefix(folder).map_err(Error::internal)?;
                 Backend::Local(Arc::new(disk.with_fsync(true)))
             }
-            MediaStore::S3 => Backend::S3(S3::new(&config.s3, patience)?),
-            MediaStore::Supabase => Backend::Supabase(Supabase::new(&config.supabase, patience)?),
+            MediaStore::S3 => Backend::S3(S3::new(&config.s3, time_limit)?),
+            MediaStore::Supabase => Backend::Supabase(Supabase::new(&config.supabase, time_limit)?),
         };
-        Ok(Self { backend, patience })
+        Ok(Self { backend, time_limit })
     }
 
     /// Stores a file; when this answers, it lasts.
@@ -140,7 +140,7 @@ impl Store {
         match &self.backend {
             Backend::Local(disk) => self.write(disk, key, file).await,
             Backend::S3(s3) => s3.put(&key.path(), file, served).await,
-            Backend::Supabase(supabase) => supabase.put(key, file, &served.content_type, self.patience).await,
+            Backend::Supabase(supabase) => supabase.put(key, file, &served.content_type, self.time_limit).await,
         }
     }
 
@@ -192,7 +192,7 @@ impl Store {
                 Backend::Supabase(supabase) => supabase.get(key, range).await?,
             })
         };
-        Ok(each(self.patience, self.patiently(get).await?))
+        Ok(each(self.time_limit, self.patiently(get).await?))
     }
 
     /// How many bytes an object has, if it is there.
@@ -240,7 +240,7 @@ impl Store {
             Backend::S3(s3) => objects(s3.bucket.list(None)),
             Backend::Supabase(supabase) => supabase.list().boxed(),
         };
-        each(self.patience, listed)
+        each(self.time_limit, listed)
     }
 
     /// An address of the store that loads an object, unless this server hands it out itself.
@@ -312,19 +312,19 @@ impl Store {
     }
 
     async fn patiently<T>(&self, step: impl Future<Output = Result<T>>) -> Result<T> {
-        patiently(self.patience, step).await
+        patiently(self.time_limit, step).await
     }
 }
 
 /// One step of a store, which is not waited for any longer than that.
-pub(super) async fn patiently<T>(patience: Duration, step: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(patience, step).await.unwrap_or_else(|_| Err(Error::Storage("no answer".into())))
+pub(super) async fn patiently<T>(time_limit: Duration, step: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(time_limit, step).await.unwrap_or_else(|_| Err(Error::Storage("no answer".into())))
 }
 
 /// A stream each of whose items is waited for no longer than that.
-fn each<'a, T: Send + 'a>(patience: Duration, stream: BoxStream<'a, Result<T>>) -> BoxStream<'a, Result<T>> {
+fn each<'a, T: Send + 'a>(time_limit: Duration, stream: BoxStream<'a, Result<T>>) -> BoxStream<'a, Result<T>> {
     let steps = futures_util::stream::try_unfold(stream, move |mut stream| async move {
-        let next = patiently(patience, stream.try_next()).await?;
+        let next = patiently(time_limit, stream.try_next()).await?;
         Ok(next.map(|item| (item, stream)))
     });
     steps.boxed()

@@ -65,8 +65,8 @@ struct Listed {
 }
 
 impl Supabase {
-    pub(super) fn new(config: &config::Supabase, patience: Duration) -> Result<Self> {
-        let client = Client::builder().connect_timeout(patience / 2).build().map_err(Error::internal)?;
+    pub(super) fn new(config: &config::Supabase, time_limit: Duration) -> Result<Self> {
+        let client = Client::builder().connect_timeout(time_limit / 2).build().map_err(Error::internal)?;
         let inner = Inner {
             client,
             base: format!("{}/storage/v1", config.url),
@@ -85,7 +85,7 @@ impl Supabase {
         format!("/object{way}/{}/{key}", self.0.bucket)
     }
 
-    pub(super) async fn put(&self, key: Key, file: &Spool, content_type: &str, patience: Duration) -> Result<()> {
+    pub(super) async fn put(&self, key: Key, file: &Spool, content_type: &str, time_limit: Duration) -> Result<()> {
         // The whole goes in one request: its end comes when no byte moves for so long.
         let (moved, mut moves) = tokio::sync::watch::channel(());
         let pieces = file.pieces(PIECE)?.inspect(move |_| {
@@ -102,7 +102,7 @@ impl Supabase {
             tokio::select! {
                 answer = &mut sent => return answer.map(drop),
                 Ok(()) = moves.changed() => {}
-                () = tokio::time::sleep(patience) => return Err(Error::Storage("no answer".into())),
+                () = tokio::time::sleep(time_limit) => return Err(Error::Storage("no answer".into())),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{PATIENCE, Presences, ledger::LEASE_MS, ledger::Ledger};
+use super::{Presences, TIMEOUT, ledger::LEASE_MS, ledger::Ledger};
 use crate::{db::Db, error::Result};
 
 /// How often the lease is renewed, and others' looked at. With the length of a lease it bounds how long the users of a dead
@@ -13,14 +13,14 @@ const BEAT: Duration = Duration::from_secs(5);
 
 const LEASE: Duration = Duration::from_millis(LEASE_MS.cast_unsigned());
 
-/// Renews this node's lease and buries others.
+/// Renews this node's lease and reaps others.
 pub(super) async fn keep(presences: Arc<Presences>) {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut renewed, mut fair_from): (Option<Instant>, _) = (None, Instant::now());
     loop {
         beat.tick().await;
-        match Db::in_time(PATIENCE, presences.renew()).await {
+        match Db::in_time(TIMEOUT, presences.renew()).await {
             Ok(()) => {
                 // Where this node could not renew its lease, neither could others: they get the time to do so now.
                 if renewed.is_none_or(|at| at.elapsed() > LEASE) {
@@ -31,7 +31,7 @@ pub(super) async fn keep(presences: Arc<Presences>) {
             Err(error) => error.record(),
         }
         if renewed.is_some() && Instant::now() >= fair_from {
-            presences.bury().await;
+            presences.reap().await;
         }
     }
 }
@@ -49,9 +49,9 @@ impl Presences {
         Ok(())
     }
 
-    async fn bury(&self) {
+    async fn reap(&self) {
         let Ledger::Shared(shared) = &self.ledger else { return };
-        match Db::in_time(PATIENCE, shared.bury()).await {
+        match Db::in_time(TIMEOUT, shared.reap()).await {
             Ok(shifts) => self.announce(shifts).await,
             Err(error) => error.record(),
         }

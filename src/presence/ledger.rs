@@ -212,7 +212,7 @@ impl Shared {
     }
 
     /// Takes nodes off the ledger that no longer live; answers what that changes for their users.
-    pub(super) async fn bury(&self) -> Result<Vec<Shift>> {
+    pub(super) async fn reap(&self) -> Result<Vec<Shift>> {
         let tx = self.db.begin().await?;
         let mut left_behind = Vec::new();
         for dead in Dead::find_by_statement(statement(DEAD, vec![])).all(&tx).await? {

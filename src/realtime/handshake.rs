@@ -73,7 +73,7 @@ pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObjec
     if let Some(session) = engine_session {
         session.connects().take();
     }
-    let considered = timeout(session::PATIENCE, consider(&realtime, &socket, auth)).await;
+    let considered = timeout(session::TIMEOUT, consider(&realtime, &socket, auth)).await;
     let Err(error) = considered.unwrap_or(Err(Error::IN_DOUBT)) else { return Ok(()) };
     if let Some(session) = engine_session {
         session.connects().answer(false);
@@ -207,7 +207,7 @@ pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
     let app = &realtime.app;
     let origin = socket.req_parts().extensions.get::<Origin>().cloned().unwrap_or_else(|| app.origin());
     let beginning = (app.chat.files().links.clone(), origin);
-    let connection = session::introduce(&guest, beginning, Box::new(wire));
+    let connection = session::register(&guest, beginning, Box::new(wire));
     session.serves(&connection);
     socket.extensions.insert(session::Served(Arc::downgrade(&connection)));
     tokio::spawn(session::serve(Arc::clone(&realtime.app), guest, connection));

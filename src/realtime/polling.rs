@@ -34,7 +34,7 @@ pub(super) const SEPARATOR: u8 = 0x1e;
 const MEMORY: Duration = Duration::from_secs(90);
 
 /// How long a session that becomes a WebSocket may take to fetch what waits.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What waits for which session.
 #[derive(Debug, Default)]
@@ -125,7 +125,7 @@ impl Waiting {
             }
         };
         // Who does not ask any more has no use for it.
-        let _ = timeout(PATIENCE, fetched).await;
+        let _ = timeout(TIMEOUT, fetched).await;
     }
 
     /// Holds back again: the session did not become a WebSocket.

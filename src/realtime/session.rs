@@ -40,9 +40,9 @@ use crate::{
 const PIPELINE: usize = 1024;
 
 /// How long an event may take from when it came; a change that was begun goes on, but its client is not kept waiting.
-pub(super) const PATIENCE: Duration = Duration::from_secs(9);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(9);
 
-/// How long a socket waits after an event that was too many. With a full inbox of them, still less than [`PATIENCE`].
+/// How long a socket waits after an event that was too many. With a full inbox of them, still less than [`TIMEOUT`].
 const REFUSED_PAUSE: Duration = Duration::from_millis(2);
 
 /// Rooms that a socket joins by itself when it asks for all.
@@ -57,7 +57,7 @@ type Underway = FuturesUnordered<BoxFuture<'static, ()>>;
 pub(super) struct Served(pub(super) Weak<Connection>);
 
 /// Gives a socket its name on this node.
-pub(super) fn introduce(guest: &Guest, beginning: (Links, Origin), transport: Box<dyn Transport>) -> Arc<Connection> {
+pub(super) fn register(guest: &Guest, beginning: (Links, Origin), transport: Box<dyn Transport>) -> Arc<Connection> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let id = ConnectionId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
     let scope = guest.handshake.rooms;
@@ -94,7 +94,7 @@ impl Session {
         self.app.connections.note_appearance(self.actor.user_id, guest.is_invisible);
         self.app.connections.enter(&self.connection, guest.rooms.keys().copied(), |_| self.greet());
         // Only now: what nobody looks at is forgotten.
-        self.app.watch.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
+        self.app.reconciliation.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
         if self.app.draining.is_cancelled() {
             // The farewell may have gone round just before this socket was in the index.
             self.connection.tell(&super::farewell());
@@ -104,7 +104,7 @@ impl Session {
             biased;
             () = guest.gone.cancelled() => Ok(()),
             () = tokio::time::sleep(self.token_left()) => Ok(()),
-            settled = self.settle_in(&guest) => settled,
+            settled = self.join_rooms_asked_for(&guest) => settled,
         };
         self.ready_at = Instant::now();
         if let Err(error) = settled {
@@ -159,7 +159,7 @@ impl Session {
     }
 
     /// Joins the rooms that the handshake asked for, replaying what was missed.
-    async fn settle_in(&self, guest: &Guest) -> Result<()> {
+    async fn join_rooms_asked_for(&self, guest: &Guest) -> Result<()> {
         // Whatever was revoked between the door and the index found nobody to end: look once more.
         self.app.auth.authenticate(&guest.token).await?;
         let user = self.actor.user_id;
@@ -312,7 +312,7 @@ impl Session {
             }
         };
         let started = Instant::now();
-        let by = at.max(self.ready_at) + PATIENCE;
+        let by = at.max(self.ready_at) + TIMEOUT;
         if started >= by {
             reply.send::<()>(&event, Err(Error::Unavailable("the events before it took too long".into())));
             return None;

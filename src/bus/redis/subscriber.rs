@@ -13,7 +13,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{BEAT, PATIENCE, Redis};
+use super::{BEAT, Redis, TIMEOUT};
 use crate::bus::{
     Heard, Notice,
     interest::{Interest, Topic},
@@ -96,7 +96,7 @@ impl Subscriber {
                     }
                     None => Err("the connection ended".to_owned()),
                 },
-                () = interest.changed() => self.attune(interest, heard).await,
+                () = interest.changed() => self.resubscribe(interest, heard).await,
                 _ = beat.tick() => patiently(self.sink.ping::<redis::Value>()).await.map(drop),
                 () = heard.closed() => Err("this node stops".to_owned()),
             };
@@ -106,7 +106,7 @@ impl Subscriber {
         }
     }
 
-    async fn attune(&mut self, interest: &Interest, heard: &mpsc::Sender<Heard>) -> Result<(), String> {
+    async fn resubscribe(&mut self, interest: &Interest, heard: &mpsc::Sender<Heard>) -> Result<(), String> {
         let changes = interest.changes(&self.topics);
         self.end(changes.ended).await?;
         if !changes.begun.is_empty() {
@@ -139,7 +139,7 @@ impl Subscriber {
 }
 
 async fn patiently<T>(step: impl Future<Output = RedisResult<T>>) -> Result<T, String> {
-    match timeout(PATIENCE, step).await {
+    match timeout(TIMEOUT, step).await {
         Ok(done) => done.map_err(|error| error.to_string()),
         Err(_) => Err("no answer".to_owned()),
     }

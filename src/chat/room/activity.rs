@@ -7,8 +7,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use super::last_messages;
 use crate::{
     chat::{
-        Chat, find,
-        notes::{self, Gathered},
+        Chat,
+        annotations::{self, Gathered},
+        find,
         receipt::{self, Unread},
     },
     contract::{HistoryAccess, Message, RoomId, Seq, UserId},
@@ -44,7 +45,7 @@ pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activ
         places(db, id, users).await?.into_iter().map(|place| (place.user_id, place.last_read_seq)).collect();
     let last_message = last_messages(db, chat.everyone(), std::slice::from_ref(&room)).await?.remove(&id);
     let gathered = match &last_message {
-        Some(message) => notes::gathered(db, message.id).await?,
+        Some(message) => annotations::gathered(db, message.id).await?,
         None => Gathered::default(),
     };
     let mut unread = receipt::unread_of(db, id, users).await?;

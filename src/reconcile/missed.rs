@@ -29,7 +29,7 @@ pub(super) struct Missed {
 /// Tells of read marks that moved, and that nobody here was told of.
 pub(super) async fn look_for_marks(app: &App) -> Result<()> {
     let now = app.db.time().await?;
-    let last = app.watch.missed.marks.lock().unwrap_or(now);
+    let last = app.reconciliation.missed.marks.lock().unwrap_or(now);
     let delivery = app.delivery();
     let moved = chat::receipt::moved_since(&app.chat, last.minus(MARGIN)).await?;
     let missed = |moved: Moved| Some(Moved { hears: delivery.who_misses_mark(&moved)?, ..moved });
@@ -41,20 +41,20 @@ pub(super) async fn look_for_marks(app: &App) -> Result<()> {
             app.bus.publish_here(notice).await;
         }
     }
-    *app.watch.missed.marks.lock() = Some(now);
+    *app.reconciliation.missed.marks.lock() = Some(now);
     Ok(())
 }
 
 /// Tells of profiles that changed. What is told already is told once.
 pub(super) async fn look_for_profiles(app: &App) -> Result<()> {
     let now = app.db.time().await?;
-    let last = app.watch.missed.profiles.lock().unwrap_or(now);
+    let last = app.reconciliation.missed.profiles.lock().unwrap_or(now);
     for (user_id, at) in chat::profile::changed_since(&app.chat, last.minus(MARGIN)).await? {
         if !app.news.knows_change(user_id, at) {
             let rooms = chat::profile::rooms(&app.chat, user_id).await?;
             app.bus.publish_here(Notice::Profile { user_id, rooms: rooms.into() }).await;
         }
     }
-    *app.watch.missed.profiles.lock() = Some(now);
+    *app.reconciliation.missed.profiles.lock() = Some(now);
     Ok(())
 }

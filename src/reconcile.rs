@@ -32,7 +32,7 @@ const PEOPLE: usize = 500;
 
 /// What is to be looked at.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct Reconciliation {
     wanted: Mutex<Wanted>,
     wake: Notify,
     missed: Missed,
@@ -49,7 +49,7 @@ struct Wanted {
     users: Vec<UserId>,
 }
 
-impl Watch {
+impl Reconciliation {
     /// Of what this node and maybe others have in common.
     #[must_use]
     pub fn new(is_shared: bool) -> Self {
@@ -97,10 +97,10 @@ impl Watch {
 pub async fn run(app: Arc<App>) {
     let mut next = Instant::now();
     loop {
-        let watch = &app.watch;
+        let wanted_of = &app.reconciliation;
         // What wakes it often must not keep it from what is due.
-        let is_due = timeout_at(next, watch.wake.notified()).await.is_err() || Instant::now() >= next;
-        let wanted = std::mem::take(&mut *watch.wanted.lock());
+        let is_due = timeout_at(next, wanted_of.wake.notified()).await.is_err() || Instant::now() >= next;
+        let wanted = std::mem::take(&mut *wanted_of.wanted.lock());
         let is_whole = is_due || wanted.everything;
         let looked = if is_whole {
             next = Instant::now() + app.config.realtime.recheck_interval();
@@ -137,7 +137,7 @@ async fn look_at_rooms(app: &App, rooms: Vec<RoomId>, all: bool) -> Result<()> {
     }
     let mut grown = Vec::new();
     {
-        let mut ends = app.watch.ends.lock();
+        let mut ends = app.reconciliation.ends.lock();
         if all {
             // Somebody may have begun to look while the database was asked.
             ends.retain(|room, _| now.contains_key(room) || app.connections.is_looked_at(*room));

@@ -8,8 +8,8 @@ use super::NewMessage;
 use crate::{
     auth::standing,
     chat::{
+        annotations::Annotations,
         attachment, find, mention,
-        notes::Notes,
         permission::{Capability, Membership},
         view::{self, Reader, Sender},
     },
@@ -24,7 +24,7 @@ use crate::{
 use entity::{media, member, message, room};
 
 /// Rooms, members, users and messages that the jobs of a batch name.
-pub(super) struct Facts<'a> {
+pub(super) struct Preload<'a> {
     rooms: HashMap<RoomId, room::Model>,
     places: HashMap<(RoomId, UserId), member::Model>,
     people: view::People,
@@ -40,7 +40,7 @@ pub(super) struct Facts<'a> {
     everyone: Reader<'a>,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> Preload<'a> {
     /// Reads them, and locks the rooms (in the order of their ids) until the transaction ends.
     pub(super) async fn gather(
         tx: &Transaction,
@@ -181,7 +181,7 @@ impl<'a> Facts<'a> {
             .reply_to_id
             .and_then(|id| self.named.get(&id))
             .and_then(|original| Some(view::preview(original, self.people.get(&original.sender_id)?)));
-        Ok(view::message(row, sender, reply_to, Notes { mentions, ..Notes::default() }, attachments))
+        Ok(view::message(row, sender, reply_to, Annotations { mentions, ..Annotations::default() }, attachments))
     }
 }
 

@@ -13,7 +13,7 @@ use entity::{mention, message, pin, reaction, room_event};
 
 /// What hangs on one message.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Notes {
+pub(crate) struct Annotations {
     pub(crate) reactions: Vec<Reaction>,
     pub(crate) is_pinned: bool,
     pub(crate) mentions: Vec<UserId>,
@@ -25,10 +25,10 @@ pub(crate) async fn now(
     db: &impl ConnectionTrait,
     reader: UserId,
     ids: &[MessageId],
-) -> Result<HashMap<MessageId, Notes>> {
-    let mut notes = mentions(db, ids).await?;
+) -> Result<HashMap<MessageId, Annotations>> {
+    let mut annotations = mentions(db, ids).await?;
     if ids.is_empty() {
-        return Ok(notes);
+        return Ok(annotations);
     }
     let reactions = reaction::Entity::find()
         .filter(reaction::Column::MessageId.is_in(padded(ids.iter().copied())))
@@ -37,11 +37,11 @@ pub(crate) async fn now(
         .all(db)
         .await?;
     for row in reactions {
-        add(&mut notes.entry(row.message_id).or_default().reactions, row.emoji, row.user_id == reader);
+        add(&mut annotations.entry(row.message_id).or_default().reactions, row.emoji, row.user_id == reader);
     }
     let pinned = pin::Entity::find().filter(pin::Column::MessageId.is_in(padded(ids.iter().copied()))).all(db).await?;
     for row in pinned {
-        notes.entry(row.message_id).or_default().is_pinned = true;
+        annotations.entry(row.message_id).or_default().is_pinned = true;
     }
     let replies: Vec<(MessageId, i64)> = message::Entity::find()
         .select_only()
@@ -53,9 +53,9 @@ pub(crate) async fn now(
         .all(db)
         .await?;
     for (id, count) in replies {
-        notes.entry(id).or_default().reply_count = count;
+        annotations.entry(id).or_default().reply_count = count;
     }
-    Ok(notes)
+    Ok(annotations)
 }
 
 /// What has gathered on one message, for whoever looks at it.
@@ -91,10 +91,10 @@ impl Gathered {
 }
 
 /// Whom some messages mention: all that hangs on a message when it is new.
-pub(crate) async fn mentions(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<HashMap<MessageId, Notes>> {
-    let mut notes: HashMap<MessageId, Notes> = HashMap::new();
+pub(crate) async fn mentions(db: &impl ConnectionTrait, ids: &[MessageId]) -> Result<HashMap<MessageId, Annotations>> {
+    let mut annotations: HashMap<MessageId, Annotations> = HashMap::new();
     if ids.is_empty() {
-        return Ok(notes);
+        return Ok(annotations);
     }
     let rows = mention::Entity::find()
         .filter(mention::Column::MessageId.is_in(padded(ids.iter().copied())))
@@ -102,9 +102,9 @@ pub(crate) async fn mentions(db: &impl ConnectionTrait, ids: &[MessageId]) -> Re
         .all(db)
         .await?;
     for row in rows {
-        notes.entry(row.message_id).or_default().mentions.push(row.user_id);
+        annotations.entry(row.message_id).or_default().mentions.push(row.user_id);
     }
-    Ok(notes)
+    Ok(annotations)
 }
 
 /// How many replies, reactions and pins some messages of a room had gathered, entry by entry of its log.
@@ -154,20 +154,20 @@ impl Timeline {
     }
 
     /// What hung on a message when the log had come to `seq`; `mentions` aside, which the message tells itself.
-    pub(crate) fn at(&self, id: MessageId, seq: Seq) -> Notes {
-        let mut notes = Notes::default();
+    pub(crate) fn at(&self, id: MessageId, seq: Seq) -> Annotations {
+        let mut annotations = Annotations::default();
         for change in self.changes.get(&id).into_iter().flatten().take_while(|change| change.seq <= seq) {
             match (change.kind, &change.emoji) {
-                (EventKind::ReactionAdded, Some(emoji)) => add(&mut notes.reactions, emoji.clone(), false),
-                (EventKind::ReactionRemoved, Some(emoji)) => remove(&mut notes.reactions, emoji),
-                (EventKind::MessagePinned, _) => notes.is_pinned = true,
-                (EventKind::MessageUnpinned, _) => notes.is_pinned = false,
+                (EventKind::ReactionAdded, Some(emoji)) => add(&mut annotations.reactions, emoji.clone(), false),
+                (EventKind::ReactionRemoved, Some(emoji)) => remove(&mut annotations.reactions, emoji),
+                (EventKind::MessagePinned, _) => annotations.is_pinned = true,
+                (EventKind::MessageUnpinned, _) => annotations.is_pinned = false,
                 _ => {}
             }
         }
         let replies = self.replies.get(&id).into_iter().flatten().filter(|reply| **reply <= seq).count();
-        notes.reply_count = i64::try_from(replies).unwrap_or(i64::MAX);
-        notes
+        annotations.reply_count = i64::try_from(replies).unwrap_or(i64::MAX);
+        annotations
     }
 }
 
