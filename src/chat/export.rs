@@ -135,10 +135,22 @@ impl Copy {
 /// What a user left here: the account, logins, memberships, in each room their messages and read marks, and their reactions.
 ///
 /// # Errors
-/// In the stream: when the database does not answer.
-pub fn own(chat: &Chat, actor: &Actor) -> impl Stream<Item = Result<Lines>> + use<> {
-    let own = Own { chat: chat.clone(), actor: actor.clone(), part: Own::START, messages: 0 };
-    stream::try_unfold(own, Own::next)
+/// When the database does not answer; the same in the stream.
+pub async fn own(chat: &Chat, actor: &Actor) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
+    let places = member::Entity::find()
+        .filter(member::Column::UserId.eq(actor.user_id))
+        .order_by_asc(member::Column::Id)
+        .all(chat.db.read())
+        .await?;
+    let ends = room::Entity::find()
+        .select_only()
+        .columns([room::Column::Id, room::Column::LastSeq])
+        .filter(room::Column::Id.is_in(places.iter().map(|place| place.room_id)))
+        .into_tuple()
+        .all(chat.db.read())
+        .await?;
+    let own = Own { chat: chat.clone(), actor: actor.clone(), part: OwnPart::Account { places, ends }, messages: 0 };
+    Ok(stream::try_unfold(own, Own::next))
 }
 
 /// A turn to read a page.
@@ -155,7 +167,11 @@ struct Own {
 }
 
 enum OwnPart {
-    Account,
+    /// Their memberships, and where the logs of those rooms ended when the copy began.
+    Account {
+        places: Vec<member::Model>,
+        ends: Vec<(RoomId, Seq)>,
+    },
     /// The room that is looked through from a place of its log on, and those that follow.
     Rooms {
         after: Option<Seq>,
@@ -169,8 +185,6 @@ enum OwnPart {
 }
 
 impl Own {
-    const START: OwnPart = OwnPart::Account;
-
     async fn next(mut self) -> Result<Option<(Lines, Self)>> {
         if let OwnPart::Done = self.part {
             return Ok(None);
@@ -179,7 +193,13 @@ impl Own {
         let chat = self.chat.clone();
         let _turn = turn(&chat).await?;
         self.part = match std::mem::replace(&mut self.part, OwnPart::Done) {
-            OwnPart::Account => OwnPart::Rooms { after: None, rooms: self.account(&mut lines).await? },
+            OwnPart::Account { places, ends } => {
+                let ends: HashMap<RoomId, Seq> = ends.into_iter().collect();
+                let end = |place: &member::Model| Some((place.room_id, *ends.get(&place.room_id)?));
+                let rooms = places.iter().filter_map(end).collect();
+                self.account(&mut lines, places).await?;
+                OwnPart::Rooms { after: None, rooms }
+            }
             OwnPart::Rooms { after, mut rooms } => match rooms.front().copied() {
                 Some((room, end)) => {
                     if after.is_none() {
@@ -206,8 +226,8 @@ impl Own {
         Ok(Some((lines, self)))
     }
 
-    /// The account, its logins and memberships; answers the rooms it was ever in, and where their logs end.
-    async fn account(&self, lines: &mut Lines) -> Result<VecDeque<(RoomId, Seq)>> {
+    /// The account, its logins and memberships.
+    async fn account(&self, lines: &mut Lines, places: Vec<member::Model>) -> Result<()> {
         let db = self.chat.db.read();
         let me = user::Entity::find_by_id(self.actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)?;
         line(lines, &json!({"type": "user", "user": account::profile(me, &self.chat.files.links)}))?;
@@ -216,25 +236,11 @@ impl Own {
             let (created_at, expires_at) = (session.created_at, session.expires_at);
             line(lines, &json!({"type": "session", "created_at": created_at, "expires_at": expires_at}))?;
         }
-        let places = member::Entity::find()
-            .filter(member::Column::UserId.eq(self.actor.user_id))
-            .order_by_asc(member::Column::Id)
-            .all(db)
-            .await?;
-        let ends = room::Entity::find()
-            .select_only()
-            .columns([room::Column::Id, room::Column::LastSeq])
-            .filter(room::Column::Id.is_in(places.iter().map(|place| place.room_id)))
-            .into_tuple()
-            .all(db)
-            .await?;
-        let ends: HashMap<RoomId, Seq> = ends.into_iter().collect();
-        let rooms = places.iter().filter_map(|place| Some((place.room_id, *ends.get(&place.room_id)?))).collect();
         for member in view::members(db, self.chat.reader(self.actor.user_id), places).await? {
             let name = room::Entity::find_by_id(member.room_id).one(db).await?.and_then(|room| room.name);
             line(lines, &json!({"type": "membership", "room_name": name, "member": member}))?;
         }
-        Ok(rooms)
+        Ok(())
     }
 
     /// The advances of their read mark in a room.

@@ -296,7 +296,7 @@ async fn a_place_beyond_all_places_is_answered() {
         assert_eq!(list(&part, "messages").len(), count, "{query}: {part}");
     }
     for key in ["before_seq", "after_seq", "around_seq", "limit"] {
-        for value in [first.to_string(), "-1".to_owned(), "9223372036854775808".to_owned(), "1e3".to_owned()] {
+        for value in [first.to_string(), "-1".to_owned(), "9223372036854775808".to_owned()] {
             bob.get(&room.path(&format!("/messages?{key}={value}"))).await.refused("VALIDATION_ERROR");
         }
     }
