@@ -281,9 +281,12 @@ async fn a_namespace_is_joined_and_left_in_one_breath() {
     let app = App::start().await;
     let ada = app.user("ada").await;
     let token = json!({"token": ada.token});
+    // More than the server reads at once.
+    let large = json!({"token": ada.token, "client": "x".repeat(50_000)});
     for client in &mut Client::both(&ada).await {
-        for _ in 0..10 {
-            for packet in ["41", &format!("40{token}"), "41", &format!("40{token}")] {
+        for round in 0..20 {
+            let auth = if round % 2 == 0 { &token } else { &large };
+            for packet in ["41", &format!("40{auth}"), "41", &format!("40{auth}")] {
                 client.send(packet).await;
             }
             for _ in 0..2 {

@@ -241,9 +241,12 @@ impl Inbound {
             },
             verdict => {
                 if is_connect(head.unmasked(&bytes[head.size..there])) {
-                    // One that is not whole yet is not given to the library twice.
-                    let payload = head.payload(bytes).and_then(|payload| String::from_utf8(payload).ok());
-                    self.connect = Some(payload.unwrap_or_default());
+                    // The library may have to be given it again.
+                    let Some(payload) = head.payload(bytes) else {
+                        self.look_at = whole;
+                        return Step::Wait;
+                    };
+                    self.connect = String::from_utf8(payload).ok();
                 }
                 self.note(verdict, bytes.get(head.size).zip(head.mask).map(|(byte, [mask, ..])| byte ^ mask));
                 self.pass(head, bytes)
@@ -267,6 +270,9 @@ impl Inbound {
         let whole = match text::judge(text.iter().copied(), true) {
             Verdict::Rewrite => self.rewritten(text),
             verdict => {
+                if is_connect(text.iter().copied()) {
+                    self.connect = std::str::from_utf8(&text).map(str::to_owned).ok();
+                }
                 self.note(verdict, text.first().copied());
                 frame::build(frame::TEXT, &text, true)
             }

@@ -126,7 +126,7 @@ impl<S> Stream<S> {
         let connecting = self.connecting.get_or_insert_with(|| Connecting::new(session, taken_before, 1));
         let fate = ready!(connecting.fate.as_mut().poll(cx));
         let attempts = connecting.attempts;
-        if fate == Fate::PassedOver && attempts < ATTEMPTS && !connect.is_empty() {
+        if fate == Fate::PassedOver && attempts < ATTEMPTS {
             self.connecting = Some(Connecting::new(session, taken_before, attempts + 1));
             self.inbound.insert(&connect);
         } else {
