@@ -142,6 +142,29 @@ async fn a_name_with_an_escape_is_a_name() {
     }
 }
 
+/// Node's server reads base64 of both alphabets, padded or not. Fails on a build that ends the session over it.
+#[tokio::test]
+async fn base64_need_not_be_padded() {
+    let app = App::start().await;
+    let ada = app.user("ada").await;
+    let mut poller = Poller::namespace(&ada.site, &ada.token).await;
+    for (digits, bytes) in [
+        ("+/8", &b"\xfb\xff"[..]),
+        ("+/8=", b"\xfb\xff"),
+        ("-_8", b"\xfb\xff"),
+        ("-_8=", b"\xfb\xff"),
+        ("_w", b"\xff"),
+        ("", b""),
+    ] {
+        poller.post(&format!("451-1[\"ping\",{{\"_placeholder\":true,\"num\":0}}]\u{1e}b{digits}")).await;
+        let answer = poller.next_starting("46").await;
+        assert_eq!(answer, r#"461-1[{"ok":true,"data":{"_placeholder":true,"num":0}}]"#, "{digits}");
+        assert_eq!(decoded(&poller.next_starting("b").await[1..]), bytes, "{digits}");
+    }
+    let reply = poller.try_post("451-1[\"ping\",{\"_placeholder\":true,\"num\":0}]\u{1e}b!!").await;
+    assert_eq!(reply.status, 400, "{reply}");
+}
+
 /// Node's server reads an ack's number with `Number`, which takes spaces. Fails on a build that answers nothing then.
 #[tokio::test]
 async fn spaces_in_a_packet_are_no_reason_for_silence() {
@@ -374,6 +397,12 @@ async fn a_close_frame_says_why() {
         socket.writer.bytes(&bytes).await;
         socket.reader.until_closed(SOON, row).await;
         assert_eq!(socket.reader.close_code, Some(code), "{row}");
+    }
+    for packet in [r#"42["ping",1]"#, r#"421["ping",1]"#, "431[]", "41"] {
+        let mut socket = WebSocket::engine(ada.site.addr()).await;
+        socket.writer.text(packet).await;
+        socket.reader.until_closed(SOON, packet).await;
+        assert_eq!(socket.reader.close_code, Some(1008), "{packet} before CONNECT");
     }
 }
 

@@ -4,6 +4,7 @@
 //! handshake and the way of a polling session to it ([`websocket`]), polls that end before their answer ([`sessions`]), the
 //! first ping, close codes, and packets that it takes wrong ([`text`], [`stream`]).
 
+mod binary;
 pub(super) mod connects;
 mod frame;
 mod inbound;
@@ -262,16 +263,21 @@ impl Engine {
 
     /// The packets of a body, if one of them must be written anew; in more bodies than one where they have grown too long.
     fn rewritten(&self, body: &[u8]) -> Option<Vec<String>> {
-        let is_odd = |packet: &[u8]| {
-            packet.first() == Some(&b'4') && text::judge(packet.iter().copied(), true) == Verdict::Rewrite
+        let is_odd = |packet: &[u8]| match packet.first() {
+            Some(b'4') => text::judge(packet.iter().copied(), true) == Verdict::Rewrite,
+            Some(b'b') => binary::is_odd(packet),
+            _ => false,
         };
         if !body.split(|byte| *byte == SEPARATOR).any(is_odd) {
             return None;
         }
         let mut bodies: Vec<String> = Vec::new();
         for packet in std::str::from_utf8(body).ok()?.split(char::from(SEPARATOR)) {
-            let packet =
-                if is_odd(packet.as_bytes()) { Cow::Owned(text::rewrite(packet)) } else { Cow::Borrowed(packet) };
+            let packet = match packet.as_bytes() {
+                bytes if !is_odd(bytes) => Cow::Borrowed(packet),
+                [b'b', ..] => Cow::Owned(binary::rewrite(packet)),
+                _ => Cow::Owned(text::rewrite(packet)),
+            };
             match bodies.last_mut().filter(|body| body.len() + 1 + packet.len() <= self.0.limit) {
                 Some(body) => {
                     body.push(char::from(SEPARATOR));

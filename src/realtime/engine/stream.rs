@@ -104,12 +104,20 @@ impl<S> Stream<S> {
             fault
         } else if self.draining.is_cancelled() {
             CloseCode::Away
+        } else if self.outbound.is_closing() && !self.inbound.is_leaving() && self.has_asked_for_nothing() {
+            // It sent an event before it joined a namespace, or nothing at all for too long.
+            CloseCode::Policy
         } else if self.outbound.is_closing() || self.inbound.is_leaving() {
             CloseCode::Normal
         } else {
             // Without a word the library ends a session over one thing only that is not looked for here: text that is none.
             CloseCode::Invalid
         }
+    }
+
+    /// Whether the client never asked to be let into a namespace.
+    fn has_asked_for_nothing(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.connects().taken() == 0)
     }
 }
 

@@ -107,6 +107,13 @@ class SyncSocket(Socket):
         # of the socket, not of the client's object: only that wakes the thread that reads from it
         self.sio.eio.ws.sock.shutdown(SHUT_RDWR)
 
+    def gives_up(self):
+        """The connection ends, and the client makes no new one."""
+        ending = threading.Thread(target=self.sio.wait, daemon=True)
+        ending.start()
+        ending.join(2 * DEADLINE)
+        assert not ending.is_alive(), f"the client comes back; heard: {self.names()[-30:]}"
+
     def close(self):
         self.sio.disconnect()
 
@@ -151,6 +158,10 @@ class AsyncSocket(Socket):
 
     def cut(self):
         self.background.run(self.sio.eio.ws.close())
+
+    def gives_up(self):
+        """The connection ends, and the client makes no new one."""
+        self.background.run(self.sio.wait())
 
     def close(self):
         # The client says goodbye at once, then waits for its last long poll, which may stay open until the ping timeout.

@@ -16,6 +16,37 @@ def test_logging_out_ends_the_sockets_of_the_session(people, way):
     assert ada.socket(way).refusal() == "UNAUTHORIZED"
 
 
+def test_a_client_whose_login_ended_does_not_come_back(people, way):
+    """Fails on a build whose end of a login looks like a lost connection: the client then tries for ever."""
+    ada = people("ada")
+    socket = ada.socket(way, reconnection=True)
+    socket.connect()
+    socket.heard("connected")
+    ada.call("POST", "/api/auth/logout", expect=204)
+    assert socket.heard("session_revoked")["code"]
+    socket.gives_up()
+    assert len(socket.all("session_revoked")) == 1
+    assert not socket.all("connect_error")
+
+
+def test_a_client_too_many_ends_the_silent_one_for_good(way):
+    """Fails on a build that refuses the newest, or one whose clients fight for their places."""
+    server = Server(PARLOUR__LIMITS__ENABLED="true")
+    try:
+        ada = Person.register(server, "ada")
+        first = ada.socket(way, reconnection=True)
+        first.connect()
+        first.heard("connected")
+        others = [ada.connect(way) for _ in range(10)]
+        assert first.heard("session_revoked")["code"] == "CONNECTION_LIMIT"
+        first.gives_up()
+        for other in others:
+            other.round_trip()
+            other.close()
+    finally:
+        server.stop()
+
+
 def test_authenticate_renews_the_token_of_an_open_socket(people, way):
     ada = people("ada")
     socket = ada.connect(way)
