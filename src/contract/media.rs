@@ -96,6 +96,11 @@ pub struct DirectUpload {
     pub expires_in: u64,
 }
 
+/// The bytes of a file, as the document shows them.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct FileBytes(pub Vec<u8>);
+
 /// Parts of an upload.
 #[derive(Debug, ToSchema)]
 pub struct UploadForm {

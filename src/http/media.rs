@@ -28,7 +28,7 @@ use crate::{
     contract::{
         ErrorCode, Media, MediaId, Problem, RoomId,
         list::{MediaList, PageQuery},
-        media::{DirectUpload, DirectUploadQuery, MediaLink, UploadForm},
+        media::{DirectUpload, DirectUploadQuery, FileBytes, MediaLink, UploadForm},
     },
     error::{Error, Result},
     media::{
@@ -173,7 +173,7 @@ pub(super) async fn begin(
         ("expires" = i64, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_i64, description = "As it was given"),
         ("signature" = String, Query, max_length = 128, description = "As it was given"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = inline(FileBytes), content_type = "application/octet-stream"),
     responses(
         (status = 204, description = "They arrived"),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -259,8 +259,8 @@ impl FromRequestParts<Arc<App>> for FileAsker {
     tag = "media",
     params(("id" = MediaId, Path, description = "Which file")),
     responses(
-        (status = 200, description = "The bytes", body = Vec<u8>, content_type = "*/*"),
-        (status = 206, description = "A part of them", body = Vec<u8>, content_type = "*/*"),
+        (status = 200, description = "The bytes", body = inline(FileBytes), content_type = "*/*"),
+        (status = 206, description = "A part of them", body = inline(FileBytes), content_type = "*/*"),
         (status = 304, description = "You have them"),
         (status = 307, description = "They are at another address"),
         (status = 401, description = "UNAUTHORIZED, TOKEN_EXPIRED, WRONG_TOKEN_TYPE, ACCOUNT_DISABLED"),

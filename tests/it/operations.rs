@@ -82,6 +82,17 @@ async fn every_route_is_documented_and_every_documented_route_is_there() {
     }
 }
 
+/// What operations take and answer, by media type.
+fn contents(document: &Value) -> Vec<&serde_json::Map<String, Value>> {
+    let operations =
+        document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values());
+    let bodies = operations.flat_map(|operation| {
+        let answers = operation["responses"].as_object().into_iter().flat_map(|answers| answers.values());
+        answers.chain(operation.get("requestBody"))
+    });
+    bodies.filter_map(|body| body["content"].as_object()).collect()
+}
+
 #[tokio::test]
 async fn every_operation_tells_its_refusals_and_every_body_has_an_example() {
     let app = App::start().await;
@@ -92,6 +103,13 @@ async fn every_operation_tells_its_refusals_and_every_body_has_an_example() {
             let refusals = responses.keys().filter(|status| status.starts_with('4')).count();
             assert!(!path.starts_with("/api/") || refusals > 0, "{method} {path} tells no refusal");
             assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path} tells no success");
+        }
+    }
+    for content in contents(&document) {
+        for (media_type, content) in content {
+            if !media_type.ends_with("json") {
+                assert_ne!(content["schema"]["type"], "array", "{media_type} is no list of numbers: {content}");
+            }
         }
     }
     let names: Vec<&Value> = document["paths"]

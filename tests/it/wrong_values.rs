@@ -1,6 +1,8 @@
 //! Values of the wrong kind, in every place that takes one: each is refused in words of the wire, never in those of a parser or of
 //! the language that the server is written in.
 
+use std::collections::BTreeSet;
+
 use parlour::contract::ClientEvent;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -41,7 +43,8 @@ fn is_plain(what: &str, answer: &str) {
 /// A path of the document with real ids in it, but for one parameter.
 fn filled(path: &str, ada: &Person, room: &Room, but: &str, value: &str) -> String {
     let mut path = path.to_owned();
-    for (name, real) in [("id", room.id.as_str()), ("user_id", ada.id.as_str())] {
+    let invitation = "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11";
+    for (name, real) in [("id", room.id.as_str()), ("user_id", ada.id.as_str()), ("invitation_id", invitation)] {
         path = path.replace(&format!("{{{name}}}"), if name == but { value } else { real });
     }
     let rest = path.replace(&format!("{{{but}}}"), value);
@@ -70,6 +73,8 @@ async fn addresses_are_refused_in_plain_words() {
                     let request = ada.request(method.clone(), &path).json(&json!({}));
                     let reply = request.send().await;
                     assert!(reply.status.as_u16() < 500, "{method} {path}: {reply}");
+                    let answers = &operation["responses"][reply.status.as_str()];
+                    assert!(!answers.is_null(), "{method} {path} is answered as is not documented: {reply}");
                     is_plain(&format!("{method} {path}"), &reply.body);
                     refused += usize::from(reply.status == 422);
                 }
@@ -79,68 +84,86 @@ async fn addresses_are_refused_in_plain_words() {
     assert!(refused > 300, "{refused} of them were refused");
 }
 
-/// Bodies of every operation, and payloads of every event, with each of their fields of each wrong kind.
-fn wrong_fields() -> Vec<Value> {
-    const FIELDS: [&str; 30] = [
-        "room_id",
-        "message_id",
-        "message_ids",
-        "up_to_seq",
-        "after_seq",
-        "cursors",
-        "limit",
-        "user_ids",
-        "user_id",
-        "status",
-        "token",
-        "is_typing",
-        "emoji",
-        "content",
-        "room_type",
-        "visibility",
-        "member_ids",
-        "max_members",
-        "role",
-        "email",
-        "password",
-        "username",
-        "refresh_token",
-        "client_msg_id",
-        "message_type",
-        "attachments",
-        "reply_to_id",
-        "size",
-        "until",
-        "muted_until",
-    ];
-    let kinds = [json!(1.5), json!(-1), json!("x"), json!([1]), json!({"x": 1}), json!(true), json!(1e300)];
-    let mut bodies: Vec<Value> = kinds.iter().map(|kind| json!([kind])).chain(kinds.iter().cloned()).collect();
-    bodies.extend(FIELDS.iter().flat_map(|field| kinds.iter().map(move |kind| json!({*field: kind}))));
+/// Values of which at most one kind fits any field.
+fn kinds() -> [Value; 9] {
+    [
+        json!(1.5),
+        json!(-1),
+        json!("x"),
+        json!([1]),
+        json!({"x": 1}),
+        json!(true),
+        json!(1e300),
+        json!(99_999_999_999_999_999_999.0_f64),
+        json!(u64::MAX),
+    ]
+}
+
+/// A body for each field of these with a value of each kind, and what is no object.
+fn wrong_fields<'a>(fields: impl Iterator<Item = &'a str>) -> Vec<Value> {
+    let mut bodies: Vec<Value> = kinds().iter().map(|kind| json!([kind])).collect();
+    bodies.extend(kinds().into_iter().filter(|kind| !kind.is_object()));
+    bodies.extend(fields.flat_map(|field| kinds().map(|kind| json!({field: kind}))));
     bodies
 }
 
+/// What a declared type may be called in JSON, and what a value is.
+fn fits(schema: &Value, value: &Value) -> bool {
+    let declared = match &schema["type"] {
+        Value::String(one) => vec![one.as_str()],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        // Another schema; almost all of those are texts of some form.
+        _ => vec!["string", "object"],
+    };
+    let is = |name: &&str| match *name {
+        "string" => value.is_string(),
+        "integer" => value.is_i64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => value.is_null(),
+    };
+    declared.iter().any(is)
+}
+
 #[tokio::test]
-async fn bodies_are_refused_in_plain_words() {
+async fn bodies_are_refused_in_plain_words_that_name_the_field() {
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("room", &[]).await;
     let document = app.site.get("/openapi.json").send().await.with_status(200);
-    let bodies = wrong_fields();
+    let mut named = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            // Nobody is logged out, and nothing erased, by what is tried here.
-            if operation["requestBody"].is_null() || method == "delete" {
+            let Some(schema) = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str()
+            else {
                 continue;
-            }
+            };
+            let name = schema.rsplit('/').next().unwrap();
+            let fields = &document["components"]["schemas"][name]["properties"];
             let (path, method) =
                 (filled(path, &ada, &room, "", ""), Method::from_bytes(method.to_uppercase().as_bytes()).unwrap());
-            for body in &bodies {
-                let reply = ada.request(method.clone(), &path).json(body).send().await;
-                assert!(reply.status.as_u16() < 500, "{method} {path} {body}: {reply}");
-                is_plain(&format!("{method} {path} {body}"), &reply.body);
+            for body in wrong_fields(fields.as_object().unwrap().keys().map(String::as_str)) {
+                let reply = ada.request(method.clone(), &path).json(&body).send().await;
+                let what = format!("{method} {path} {body}");
+                assert!(reply.status.as_u16() < 500, "{what}: {reply}");
+                let status = reply.status.as_u16().to_string();
+                assert!(!operation["responses"][&status].is_null(), "{what} is answered as is not documented: {reply}");
+                is_plain(&what, &reply.body);
+                let Some((field, value)) = body.as_object().and_then(|body| body.iter().next()) else { continue };
+                if !fits(&fields[field], value) {
+                    let reply = reply.refused("VALIDATION_ERROR");
+                    let errors = reply["errors"].as_array().unwrap();
+                    let names =
+                        |error: &Value| error["field"].as_str().is_some_and(|it| it.starts_with(field.as_str()));
+                    assert!(errors.iter().any(names), "{what} names no field: {errors:?}");
+                    named += 1;
+                }
             }
         }
     }
+    assert!(named > 300, "{named} of them named a field");
 }
 
 #[tokio::test]
@@ -148,12 +171,19 @@ async fn payloads_are_refused_in_plain_words() {
     let app = App::start().await;
     let ada = app.user("ada").await;
     let socket = ada.connects().await;
+    let document = app.site.get("/openapi.json").send().await.with_status(200);
+    let schemas = document["components"]["schemas"].as_object().unwrap().values();
+    let documented = schemas.filter_map(|schema| schema["properties"].as_object()).flat_map(|fields| fields.keys());
+    let of_events = ["cursors", "is_typing", "message_ids", "up_to_seq", "after_seq", "token", "user_ids"];
+    let fields: BTreeSet<&str> = documented.map(String::as_str).chain(of_events).collect();
+    let payloads = wrong_fields(fields.into_iter());
     for event in ClientEvent::ALL {
         if *event == ClientEvent::Ping {
             continue;
         }
-        for payload in wrong_fields() {
+        for payload in &payloads {
             let answer = socket.emit_with_ack(event.name(), payload.clone()).outcome().await.expect("an answer");
+            assert_ne!(answer["error"]["code"], "INTERNAL", "{event:?} {payload}: {answer}");
             is_plain(&format!("{event:?} {payload}"), &answer.to_string());
         }
     }
