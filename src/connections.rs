@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-pub use connection::{Badge, Connection, ConnectionId, Delivery, Owner, Transport};
+pub use connection::{Badge, Connection, ConnectionId, Emission, Owner, Transport};
 pub use slots::{Carrier, Slot, Slots, Sockets};
 
 use crate::{

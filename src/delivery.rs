@@ -5,10 +5,10 @@
 //! alike.
 
 mod activity;
-mod pace;
+mod coalesce;
 mod profile;
 mod read;
-mod told;
+mod recent_marks;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,9 +21,9 @@ use tokio::time::Instant;
 
 use self::{
     activity::Concerned,
-    pace::Turns,
+    coalesce::InOrder,
     profile::Changes,
-    read::{Marks, Read, ToldMarks},
+    read::{AllRecentMarks, Marks, Read},
 };
 use crate::{
     bus::{Audience, Committed, Heard, Inlet, Notice},
@@ -75,10 +75,10 @@ type Appearances = Throttle<UserId, (Option<Timestamp>, Arc<[RoomId]>)>;
 /// What is told at a measured pace, and what was told of late.
 #[derive(Debug, Default)]
 pub struct News {
-    activity: Turns<RoomId, Concerned>,
-    profiles: Turns<UserId, HashSet<RoomId>>,
+    activity: InOrder<RoomId, Concerned>,
+    profiles: InOrder<UserId, HashSet<RoomId>>,
     changes: Changes,
-    marks: Mutex<ToldMarks>,
+    marks: Mutex<AllRecentMarks>,
     /// New members who have yet to be shown the room: they are told nothing else of it before.
     newcomers: Mutex<HashSet<(UserId, RoomId)>>,
 }

@@ -33,7 +33,7 @@ pub use budget::Budget;
 use budget::Meter;
 pub use handshake::HandshakeTicket;
 use handshake::Handshakes;
-use shared::Shared;
+use shared::RedisLimits;
 use underway::Underway;
 pub use underway::UnderwayTicket;
 use window::Window;
@@ -57,7 +57,7 @@ pub struct Limits {
     /// Nothing when they are switched off.
     rates: Option<Rates>,
     /// What all nodes count together.
-    shared: Option<Shared>,
+    shared: Option<RedisLimits>,
 }
 
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Limits {
     #[must_use]
     pub fn new(config: &Config, redis: Option<Redis>) -> Self {
         let rates = config.limits.enabled.then(|| Rates::new(&config.limits, config.realtime.connect_timeout()));
-        let shared = if rates.is_some() { redis.map(Shared::new) } else { None };
+        let shared = if rates.is_some() { redis.map(RedisLimits::new) } else { None };
         Self { rates, shared }
     }
 

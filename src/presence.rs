@@ -1,12 +1,12 @@
 //! Who is there. A user is online while a socket of theirs is, on whichever node, and a little longer, so that a page reload
 //! is no news.
 //!
-//! Each node notes its own users in the [`ledger`], one change after the other, and tells of those whose appearance that
-//! changed. A node that dies tells nothing: its lease in the ledger ends, and another one tells for it ([`lease`]).
+//! Each node notes its own users in the [`registry`], one change after the other, and tells of those whose appearance that
+//! changed. A node that dies tells nothing: its lease in the registry ends, and another one tells for it ([`lease`]).
 
 mod change;
 mod lease;
-mod ledger;
+mod registry;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,8 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use self::{
-    change::{Change, Shift, Step},
-    ledger::Ledger,
+    change::{PresenceChange, Shift, Step},
+    registry::Registry,
 };
 use crate::{
     bus::{Bus, Notice},
@@ -55,7 +55,7 @@ pub struct Presences {
     clock: Clock,
     bus: Bus,
     connections: Arc<Connections>,
-    ledger: Ledger,
+    registry: Registry,
     /// How long a user without a socket still counts as there.
     grace: Duration,
     /// The users of this node.
@@ -69,8 +69,8 @@ struct Here {
     changes: mpsc::UnboundedSender<Noted>,
 }
 
-/// A change on its way into the ledger, and who waits for it.
-type Noted = (UserId, Change, Option<oneshot::Sender<()>>);
+/// A change on its way into the registry, and who waits for it.
+type Noted = (UserId, PresenceChange, Option<oneshot::Sender<()>>);
 
 impl Presences {
     /// Nobody is there yet. `node` names this node to the others.
@@ -86,8 +86,8 @@ impl Presences {
         let (changes, queue) = mpsc::unbounded_channel();
         let here = Mutex::new(Here { departures: HashMap::new(), changes });
         let is_shared = db.may_be_shared();
-        let ledger = Ledger::new(db, node);
-        let presences = Arc::new(Self { chat, clock, bus, connections, ledger, grace, here });
+        let registry = Registry::new(db, node);
+        let presences = Arc::new(Self { chat, clock, bus, connections, registry, grace, here });
         tasks.add("presence_changes", note(Arc::clone(&presences), queue));
         if is_shared {
             tasks.add("presence_lease", lease::keep(Arc::clone(&presences)));
@@ -135,15 +135,15 @@ impl Presences {
         if here.departures.get(&user) == Some(&departure) && self.connections.of_user(user).is_empty() {
             here.departures.remove(&user);
             // Nobody waits for this.
-            drop(here.queue(user, Change::Went(left_at)));
+            drop(here.queue(user, PresenceChange::Went(left_at)));
             self.connections.forget_user(user);
         }
     }
 
     /// That somebody came, as they want to appear.
-    fn arrival(&self, user: UserId) -> Change {
+    fn arrival(&self, user: UserId) -> PresenceChange {
         let is_invisible = self.connections.is_invisible(user);
-        Change::Came(if is_invisible { ChosenStatus::Invisible } else { ChosenStatus::default() })
+        PresenceChange::Came(if is_invisible { ChosenStatus::Invisible } else { ChosenStatus::default() })
     }
 
     /// A user chose how to appear.
@@ -153,7 +153,7 @@ impl Presences {
             if !here.departures.contains_key(&user) {
                 return;
             }
-            here.queue(user, Change::Chose(chosen, self.clock.now()))
+            here.queue(user, PresenceChange::Chose(chosen, self.clock.now()))
         };
         let _ = noted.await;
         let is_invisible = chosen == ChosenStatus::Invisible;
@@ -165,7 +165,7 @@ impl Presences {
     /// # Errors
     /// When the database does not answer.
     pub async fn of(&self, seen: &HashMap<UserId, Option<Timestamp>>) -> Result<HashMap<UserId, Presence>> {
-        let there = self.ledger.of(seen.keys().copied().collect()).await?;
+        let there = self.registry.of(seen.keys().copied().collect()).await?;
         let presence = |(user, last_seen_at): (&UserId, &Option<Timestamp>)| {
             let status = there.get(user).map_or(Status::Offline, |chosen| chosen.shown());
             let last_seen_at = last_seen_at.filter(|_| status == Status::Offline);
@@ -196,7 +196,7 @@ impl Presences {
         let users: Vec<UserId> = news.iter().map(|shift| shift.user).collect();
         let mut places = chat::room::all_places(&self.chat, users.clone()).await?;
         // Who came back meanwhile was told of by then, on whichever node.
-        let now = self.ledger.of(users).await?;
+        let now = self.registry.of(users).await?;
         news.retain(|shift| change::shows(now.get(&shift.user).copied()) == change::shows(shift.after));
         for Shift { user, after, left_at, .. } in news.drain(..) {
             let places = places.remove(&user).unwrap_or_default();
@@ -212,7 +212,7 @@ impl Presences {
 }
 
 impl Here {
-    fn queue(&self, user: UserId, change: Change) -> oneshot::Receiver<()> {
+    fn queue(&self, user: UserId, change: PresenceChange) -> oneshot::Receiver<()> {
         let (done, noted) = oneshot::channel();
         // The queue ends with this.
         let _ = self.changes.send((user, change, Some(done)));
@@ -220,7 +220,7 @@ impl Here {
     }
 }
 
-/// Brings changes into the ledger, in their order, many at a time; what the database does not take is tried again.
+/// Brings changes into the registry, in their order, many at a time; what the database does not take is tried again.
 async fn note(presences: Arc<Presences>, mut queue: mpsc::UnboundedReceiver<Noted>) {
     let mut steps: BTreeMap<UserId, Step> = BTreeMap::new();
     let mut batch = Vec::with_capacity(BATCH);
@@ -238,7 +238,7 @@ async fn note(presences: Arc<Presences>, mut queue: mpsc::UnboundedReceiver<Note
             steps.entry(user).or_default().then(change);
             waiting.extend(done);
         }
-        let noted = match Db::in_time(TIMEOUT, presences.ledger.note(&steps)).await {
+        let noted = match Db::in_time(TIMEOUT, presences.registry.note(&steps)).await {
             Ok(shifts) => {
                 steps.clear();
                 shifts

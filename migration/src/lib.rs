@@ -14,8 +14,8 @@ mod m20260101_000006_receipts;
 mod m20260101_000007_search;
 mod m20260101_000008_erasure;
 mod m20260101_000009_media;
-mod m20260101_000010_ways;
-mod m20260101_000011_forgetting;
+mod m20260101_000010_search_and_reaction_indexes;
+mod m20260101_000011_search_secure_delete;
 mod m20260101_000012_nodes;
 mod m20260101_000013_search_rows;
 mod m20260101_000020_search_keys;
@@ -49,8 +49,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000007_search::Migration),
             Box::new(m20260101_000008_erasure::Migration),
             Box::new(m20260101_000009_media::Migration),
-            Box::new(m20260101_000010_ways::Migration),
-            Box::new(m20260101_000011_forgetting::Migration),
+            Box::new(m20260101_000010_search_and_reaction_indexes::Migration),
+            Box::new(m20260101_000011_search_secure_delete::Migration),
             Box::new(m20260101_000012_nodes::Migration),
             Box::new(m20260101_000013_search_rows::Migration),
             Box::new(m20260101_000020_search_keys::Migration),

@@ -22,7 +22,7 @@ use crate::{
     db::Transaction,
     error::{Error, Result},
     log::{self, Change},
-    media::{Found, kind, served::served, spool::Spool, store::Key},
+    media::{Examined, kind, served::served, spool::Spool, store::Key},
 };
 use entity::{attachment as carried, media, message, room, user};
 
@@ -179,7 +179,13 @@ async fn used_by(tx: &Transaction, user: UserId) -> Result<i64> {
 }
 
 /// Stores the bytes of a file that was begun, and makes it ready.
-async fn keep(chat: &Chat, actor: &Actor, model: &media::Model, spool: &Spool, found: Found) -> Result<media::Model> {
+async fn keep(
+    chat: &Chat,
+    actor: &Actor,
+    model: &media::Model,
+    spool: &Spool,
+    found: Examined,
+) -> Result<media::Model> {
     let id = model.id;
     chat.files.store.put(Key::File(id), spool, &served(&found.mime_type, &model.filename)).await?;
     let thumbnail_mime_type = found.thumbnail.as_ref().map(|thumbnail| thumbnail.mime_type.to_owned());

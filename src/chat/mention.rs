@@ -65,7 +65,7 @@ fn is_of_name(c: char) -> bool {
 }
 
 #[derive(FromQueryResult)]
-struct Found {
+struct NamedMember {
     room_id: RoomId,
     user_id: UserId,
     username_key: String,
@@ -95,7 +95,7 @@ pub(crate) async fn named(
             .filter(member::Column::LeftAt.is_null())
             .filter(user::Column::UsernameKey.is_in(padded(names.iter().cloned())))
             .filter(user::Column::IsActive.eq(true))
-            .into_model::<Found>()
+            .into_model::<NamedMember>()
             .all(db)
             .await?;
         found.extend(some.into_iter().map(|found| ((found.room_id, found.username_key), found.user_id)));

@@ -55,7 +55,7 @@ use crate::{
 
 use self::{
     media::Sweeper,
-    search::{Indexer, Traces, Turns},
+    search::{Indexer, SearchPermits, Traces},
     view::Reader,
 };
 
@@ -71,8 +71,8 @@ pub struct Chat {
     log: Log,
     mail: Mail,
     rooms: config::Rooms,
-    searches: Turns,
-    /// Turns at reading a page of a copy.
+    searches: SearchPermits,
+    /// SearchPermits at reading a page of a copy.
     exports: Arc<Semaphore>,
     files: Files,
     sweeper: Sweeper,
@@ -102,7 +102,7 @@ impl Chat {
             log,
             mail,
             rooms: config.rooms.clone(),
-            searches: Turns::default(),
+            searches: SearchPermits::default(),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             files,
             sweeper,

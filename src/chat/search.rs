@@ -8,7 +8,7 @@ mod fit;
 mod fold;
 mod index;
 mod indexer;
-mod turn;
+mod permits;
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +24,7 @@ use crate::{
     contract::{
         FieldError, MessageId, RoomId, Seq, UserId,
         list::{FoundList, PageQuery},
-        search::{Found, Search},
+        search::{Search, SearchHit},
         text,
     },
     error::{Error, Result},
@@ -34,7 +34,7 @@ use entity::{HistoryAccess, member, message, room};
 
 pub use indexer::Indexer;
 pub(super) use indexer::Traces;
-pub(super) use turn::Turns;
+pub(super) use permits::SearchPermits;
 
 /// Characters that are searched for.
 const QUERY_CHARS: usize = 200;
@@ -76,7 +76,7 @@ pub async fn search(chat: &Chat, actor: &Actor, query: Search) -> Result<FoundLi
         let messages = view::messages(chat.db.search(), chat.reader(actor.user_id), shown).await?;
         let found = |message: crate::contract::Message| {
             let excerpt = excerpt::excerpt(message.content.as_deref().unwrap_or_default(), scope.fit.terms());
-            Found { message, excerpt }
+            SearchHit { message, excerpt }
         };
         Ok(FoundList { messages: messages.into_iter().map(found).collect(), info: page.info(total) })
     };

@@ -28,7 +28,7 @@ pub struct ConnectionId(pub u64);
 
 /// What became of an event that was given to a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub enum Emission {
     /// It waits to be written.
     Queued,
     /// As much waits as may; this one was not taken.
@@ -40,7 +40,7 @@ pub enum Delivery {
 /// The transport's end of a socket.
 pub trait Transport: Send + Sync {
     /// Queues an event.
-    fn emit(&self, event: &'static str, data: &Encoded) -> Delivery;
+    fn emit(&self, event: &'static str, data: &Encoded) -> Emission;
     /// Ends the socket after what is queued, in the protocol's own way.
     fn disconnect(&self);
     /// Ends the connection at once, whatever is queued.
@@ -144,9 +144,9 @@ impl Connection {
     }
 
     /// Queues an event that must not be lost: a socket that can't take it is cut, and catches up when it comes back.
-    pub fn deliver(&self, event: &'static str, data: &Encoded) -> Delivery {
+    pub fn deliver(&self, event: &'static str, data: &Encoded) -> Emission {
         let delivery = self.emit(event, data);
-        if delivery == Delivery::Full {
+        if delivery == Emission::Full {
             self.cut();
         }
         delivery
@@ -165,16 +165,16 @@ impl Connection {
     /// them all.
     pub fn deliver_all(&self, entries: &[Committed], joined: Seq, links: &Links) -> bool {
         let mut each = entries.iter().map(|entry| (entry.name, entry.data_for(self.user.id, joined, links)));
-        each.all(|(name, data)| self.deliver(name, &data) == Delivery::Queued)
+        each.all(|(name, data)| self.deliver(name, &data) == Emission::Queued)
     }
 
     /// Queues news of the moment, which a socket that is behind does without.
-    pub fn tell(&self, event: &Ephemeral) -> Delivery {
+    pub fn tell(&self, event: &Ephemeral) -> Emission {
         self.emit(event.name(), &Encoded::new(event))
     }
 
     /// Queues news that the client has to hear: a socket that can't take it is cut.
-    pub fn tell_surely(&self, event: &Ephemeral) -> Delivery {
+    pub fn tell_surely(&self, event: &Ephemeral) -> Emission {
         self.deliver(event.name(), &Encoded::new(event))
     }
 
@@ -203,11 +203,11 @@ impl Connection {
     }
 
     /// Queues news of the moment that was encoded before.
-    pub fn tell_encoded(&self, event: &'static str, data: &Encoded) -> Delivery {
+    pub fn tell_encoded(&self, event: &'static str, data: &Encoded) -> Emission {
         self.emit(event, data)
     }
 
-    fn emit(&self, event: &'static str, data: &Encoded) -> Delivery {
+    fn emit(&self, event: &'static str, data: &Encoded) -> Emission {
         self.transport.emit(event, &self.completed(data))
     }
 
@@ -238,7 +238,7 @@ impl Connection {
     /// Ends it because its login may no longer: nothing it sent and that still waits is done.
     pub fn revoke(&self, code: ErrorCode) {
         self.revoked.store(true, Ordering::SeqCst);
-        if self.tell(&Ephemeral::SessionRevoked { code }) == Delivery::Queued {
+        if self.tell(&Ephemeral::SessionRevoked { code }) == Emission::Queued {
             self.transport.disconnect();
         } else {
             self.transport.kill();

@@ -104,7 +104,7 @@ list!(
 );
 list!(
     /// Messages that were found, those with the accents asked for first, the newest first. `total` counts to 1,000.
-    FoundList { messages: super::search::Found }
+    FoundList { messages: super::search::SearchHit }
 );
 list!(
     /// People.

@@ -133,7 +133,7 @@ pub struct ReplyPreview {
 pub struct SendMessage {
     pub room_id: RoomId,
     /// Unless said otherwise, and instead of `text`, what the first file is; `text` without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "value_unless_empty", skip_serializing_if = "Option::is_none")]
     pub message_type: Option<MessageType>,
     /// 1 to 4,000 characters; a message with files may leave it out, and so may a forward, which takes the original's.
     #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]

@@ -32,7 +32,7 @@ pub struct Search {
 
 /// A message that was found.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Found {
+pub struct SearchHit {
     #[serde(flatten)]
     pub message: Message,
     /// The text around what was found, as HTML: the words in `<mark>`, everything else escaped.

@@ -31,7 +31,7 @@ const ATTEMPTS: usize = 10;
 /// Some connections that read.
 #[derive(Debug)]
 pub(super) struct Readers {
-    idle: Mutex<Vec<Reader>>,
+    idle: Mutex<Vec<ReadConnection>>,
     free: Arc<Semaphore>,
     count: usize,
     acquire_timeout: Duration,
@@ -39,7 +39,7 @@ pub(super) struct Readers {
 
 /// A connection, as a pool of one: the pool opens it anew when it has to.
 #[derive(Debug)]
-struct Reader {
+struct ReadConnection {
     connection: DatabaseConnection,
     deadline: Arc<Deadline>,
 }
@@ -62,7 +62,7 @@ impl Readers {
                     })
                 })
             });
-            idle.push(Reader { connection: Database::connect(options).await?, deadline });
+            idle.push(ReadConnection { connection: Database::connect(options).await?, deadline });
         }
         let free = Arc::new(Semaphore::new(idle.len()));
         Ok(Self { count: idle.len(), idle: Mutex::new(idle), free, acquire_timeout })
@@ -102,7 +102,7 @@ impl Readers {
 
 /// A connection that is somebody's.
 pub(super) struct Lease {
-    reader: Option<Reader>,
+    reader: Option<ReadConnection>,
     readers: Arc<Readers>,
     permit: Option<OwnedSemaphorePermit>,
     is_over: bool,
@@ -143,7 +143,7 @@ impl Drop for Lease {
 }
 
 impl Readers {
-    fn give_back(&self, reader: Reader, permit: Option<OwnedSemaphorePermit>) {
+    fn give_back(&self, reader: ReadConnection, permit: Option<OwnedSemaphorePermit>) {
         reader.deadline.lift();
         self.idle.lock().push(reader);
         drop(permit);

@@ -1,6 +1,6 @@
 //! Read marks on their way to who sees them.
 
-use super::{Delivery, pace::Pace, told::Told};
+use super::{Delivery, coalesce::Coalesced, recent_marks::RecentMarks};
 use crate::{
     bus::Hears,
     chat::receipt::Moved,
@@ -41,21 +41,21 @@ impl Read {
 
 /// Marks that wait for their turn, by who sees them.
 pub(super) struct Marks {
-    others: Pace<(RoomId, UserId), Read>,
-    own: Pace<(RoomId, UserId), Read>,
+    others: Coalesced<(RoomId, UserId), Read>,
+    own: Coalesced<(RoomId, UserId), Read>,
 }
 
 impl Marks {
     pub(super) fn new() -> Self {
-        Self { others: Pace::new(), own: Pace::new() }
+        Self { others: Coalesced::new(), own: Coalesced::new() }
     }
 }
 
 /// How far everybody is known to have read: to the others in the room, and to their own sockets.
 #[derive(Debug, Default)]
-pub(super) struct ToldMarks {
-    others: Told,
-    own: Told,
+pub(super) struct AllRecentMarks {
+    others: RecentMarks,
+    own: RecentMarks,
 }
 
 impl Delivery {

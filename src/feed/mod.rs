@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     bus::Committed,
     chat::{self, Chat, room::Hearing},
-    connections::{Connection, ConnectionId, Connections, Delivery},
+    connections::{Connection, ConnectionId, Connections, Emission},
     contract::{RoomId, Seq, UserId, event::Ephemeral},
     error::{Error, Result},
     media::link::Links,
@@ -106,11 +106,11 @@ enum ReplayEnd {
 /// The rooms that sockets of this node hear.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    shared: Arc<Shared>,
+    shared: Arc<FeedState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct FeedState {
     chat: Chat,
     connections: Arc<Connections>,
     rooms: Mutex<HashMap<RoomId, Task>>,
@@ -122,7 +122,7 @@ impl Feed {
     /// A feed that nobody hears yet.
     #[must_use]
     pub fn new(chat: Chat, connections: Arc<Connections>, pace: Pace) -> Self {
-        Self { shared: Arc::new(Shared { chat, connections, rooms: Mutex::new(HashMap::new()), pace }) }
+        Self { shared: Arc::new(FeedState { chat, connections, rooms: Mutex::new(HashMap::new()), pace }) }
     }
 
     /// Gives a room entries of its log, ascending, without waiting. A room that nobody here hears needs none.
@@ -223,7 +223,7 @@ impl Feed {
                     return Ok(Replay { reached, end: ReplayEnd::Late });
                 }
                 let data = entry.data_for(connection.user.id, hearing.joined, self.shared.links());
-                if connection.deliver(entry.name, &data) != Delivery::Queued {
+                if connection.deliver(entry.name, &data) != Emission::Queued {
                     return Ok(Replay { reached, end: ReplayEnd::Cut });
                 }
                 reached = entry.seq;
@@ -296,7 +296,7 @@ impl Feed {
     }
 }
 
-impl Shared {
+impl FeedState {
     fn links(&self) -> &Links {
         &self.chat.files().links
     }
@@ -336,4 +336,4 @@ impl Shared {
 }
 
 /// What a room's task keeps of the feed it belongs to.
-type Owner = Weak<Shared>;
+type Owner = Weak<FeedState>;

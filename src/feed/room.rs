@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Attach, Attached, Command, Noted, Owner, Shared};
+use super::{Attach, Attached, Command, FeedState, Noted, Owner};
 use crate::{
     bus::{Audience, Committed},
     chat::{self, room::Hearing},
@@ -60,7 +60,7 @@ pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<C
             }
             Err(error) => refuse(command, error),
         }
-        if room.as_ref().is_none_or(|room| room.readers.is_empty()) && commands.is_empty() {
+        if room.as_ref().is_none_or(|room| room.subscribers.is_empty()) && commands.is_empty() {
             shared.stop(id);
             commands.close();
             // Who still held this task's address may have posted before it closed.
@@ -92,18 +92,18 @@ fn refuse(command: Command, error: Error) {
 /// A room as its local sockets hear it.
 struct Room {
     id: RoomId,
-    /// Everything up to here was given to the readers.
+    /// Everything up to here was given to the subscribers.
     delivered: Seq,
     noted: Arc<Noted>,
     ring: VecDeque<Committed>,
-    readers: BTreeMap<ConnectionId, Reader>,
+    subscribers: BTreeMap<ConnectionId, Subscriber>,
     /// Who came and went, on the way to the others.
     viewing: Throttle<UserId, Arc<User>>,
 }
 
 /// A socket that hears the room.
 #[derive(Clone)]
-struct Reader {
+struct Subscriber {
     connection: Arc<Connection>,
     /// Where its user joined the room.
     joined: Seq,
@@ -115,21 +115,21 @@ struct Reader {
 
 impl Room {
     /// Starts at the end of the log as it is now: what is committed later reaches this task, which is on the list already.
-    async fn open(shared: &Shared, id: RoomId, noted: Arc<Noted>) -> Result<Self> {
+    async fn open(shared: &FeedState, id: RoomId, noted: Arc<Noted>) -> Result<Self> {
         let ends = chat::sync::ends(&shared.chat, vec![id]).await?;
         let delivered = ends.first().map(|(_, end)| *end).ok_or(Error::ROOM_NOT_FOUND)?;
         let viewing = Throttle::new(shared.pace);
-        Ok(Self { id, delivered, noted, ring: VecDeque::new(), readers: BTreeMap::new(), viewing })
+        Ok(Self { id, delivered, noted, ring: VecDeque::new(), subscribers: BTreeMap::new(), viewing })
     }
 
-    async fn handle(&mut self, shared: &Shared, command: Command) {
+    async fn handle(&mut self, shared: &FeedState, command: Command) {
         match command {
             Command::Entries(entries) => self.receive(shared, entries),
             Command::Look => {}
             Command::Appears(user) => self.show_or_hide(shared, user),
             Command::Detach { connection, done } => {
-                if let Some(reader) = self.readers.get(&connection).cloned() {
-                    self.remove(shared, &reader.connection);
+                if let Some(subscriber) = self.subscribers.get(&connection).cloned() {
+                    self.remove(shared, &subscriber.connection);
                 }
                 let _ = done.send(());
             }
@@ -152,7 +152,7 @@ impl Room {
 
     /// Takes entries in the order of the log: what was delivered is dropped, what follows is delivered, and a gap is left
     /// to [`Self::refill`].
-    fn receive(&mut self, shared: &Shared, entries: Vec<Committed>) {
+    fn receive(&mut self, shared: &FeedState, entries: Vec<Committed>) {
         let mut ready = Vec::with_capacity(entries.len());
         let mut next = self.delivered.next();
         for entry in entries {
@@ -167,7 +167,7 @@ impl Room {
     }
 
     /// Reads from the database what is committed and was not delivered.
-    async fn refill(&mut self, shared: &Shared) -> Result<()> {
+    async fn refill(&mut self, shared: &FeedState) -> Result<()> {
         loop {
             let committed = Seq(self.noted.committed.load(Ordering::SeqCst));
             if committed <= self.delivered {
@@ -184,8 +184,8 @@ impl Room {
         }
     }
 
-    /// Gives entries that follow what was delivered to every reader, those of one reader back to back.
-    fn deliver(&mut self, shared: &Shared, entries: Vec<Committed>) {
+    /// Gives entries that follow what was delivered to every subscriber, those of one subscriber back to back.
+    fn deliver(&mut self, shared: &FeedState, entries: Vec<Committed>) {
         let mut run = Vec::with_capacity(entries.len());
         for entry in entries {
             self.delivered = entry.seq;
@@ -198,8 +198,8 @@ impl Room {
                 }
                 Audience::Closed => {
                     self.emit(shared, std::mem::take(&mut run));
-                    for reader in self.readers.values().cloned().collect::<Vec<_>>() {
-                        self.remove(shared, &reader.connection);
+                    for subscriber in self.subscribers.values().cloned().collect::<Vec<_>>() {
+                        self.remove(shared, &subscriber.connection);
                     }
                 }
                 Audience::Unchanged | Audience::Message(_) | Audience::Gained(_) | Audience::Silenced(_) => {}
@@ -208,16 +208,16 @@ impl Room {
         self.emit(shared, run);
     }
 
-    fn emit(&mut self, shared: &Shared, run: Vec<Committed>) {
+    fn emit(&mut self, shared: &FeedState, run: Vec<Committed>) {
         let mut lost = Vec::new();
-        for reader in self.readers.values() {
-            if !reader.connection.deliver_all(&run, reader.joined, shared.links()) {
-                lost.push(Arc::clone(&reader.connection));
+        for subscriber in self.subscribers.values() {
+            if !subscriber.connection.deliver_all(&run, subscriber.joined, shared.links()) {
+                lost.push(Arc::clone(&subscriber.connection));
             }
         }
-        metrics::counter!("parlour_deliveries_total").increment((run.len() * self.readers.len()) as u64);
-        for reader in lost {
-            self.remove(shared, &reader);
+        metrics::counter!("parlour_deliveries_total").increment((run.len() * self.subscribers.len()) as u64);
+        for subscriber in lost {
+            self.remove(shared, &subscriber);
         }
         for entry in run {
             if entry.rewrites {
@@ -230,7 +230,7 @@ impl Room {
     }
 
     /// Replays what a socket missed, and lets it hear what follows.
-    async fn attach(&mut self, shared: &Shared, attach: &Attach) -> Result<Attached> {
+    async fn attach(&mut self, shared: &FeedState, attach: &Attach) -> Result<Attached> {
         let connection = &attach.connection;
         let hearing = if attach.hearing.end == self.delivered {
             attach.hearing
@@ -255,7 +255,7 @@ impl Room {
         Ok(Attached { last_seq: self.delivered, replayed: missed.len() })
     }
 
-    async fn missed(&mut self, shared: &Shared, after: Seq) -> Result<Vec<Committed>> {
+    async fn missed(&mut self, shared: &FeedState, after: Seq) -> Result<Vec<Committed>> {
         if self.noted.is_outdated.swap(false, Ordering::SeqCst) {
             self.ring.clear();
         }
@@ -268,7 +268,7 @@ impl Room {
         chat::sync::entries(&shared.chat, self.id, after, self.delivered).await
     }
 
-    fn add(&mut self, shared: &Shared, connection: &Arc<Connection>, hearing: Hearing) {
+    fn add(&mut self, shared: &FeedState, connection: &Arc<Connection>, hearing: Hearing) {
         if !shared.connections.join(self.id, connection) {
             return;
         }
@@ -277,58 +277,61 @@ impl Room {
         let is_shown = hearing.participates || connection.scope != RoomScope::All;
         let is_first = is_shown && !self.shows(connection.user.id);
         let (joined, is_contact) = (hearing.joined, hearing.is_contact);
-        let reader = Reader { connection: Arc::clone(connection), joined, is_contact, is_shown };
-        self.readers.insert(connection.id, reader.clone());
+        let subscriber = Subscriber { connection: Arc::clone(connection), joined, is_contact, is_shown };
+        self.subscribers.insert(connection.id, subscriber.clone());
         if is_first && !shared.connections.is_invisible(connection.user.id) {
-            self.tell_who_joined(shared, &reader);
+            self.tell_who_joined(shared, &subscriber);
         }
     }
 
-    fn tell_who_joined(&mut self, shared: &Shared, reader: &Reader) {
-        let user = reader.connection.user.now();
-        let is_whole = shared.chat.emails().are_whole(reader.is_contact);
+    fn tell_who_joined(&mut self, shared: &FeedState, subscriber: &Subscriber) {
+        let user = subscriber.connection.user.now();
+        let is_whole = shared.chat.emails().are_whole(subscriber.is_contact);
         let user = if is_whole { user } else { Arc::new(User::clone(&user).masked()) };
         self.viewing.offer(user.id, true, user, Instant::now());
     }
 
-    fn remove(&mut self, shared: &Shared, reader: &Connection) {
-        let Some(removed) = self.readers.remove(&reader.id) else { return };
-        let user_id = reader.user.id;
-        reader.tell_surely(&Ephemeral::RoomLeft { room_id: self.id, user_id });
-        shared.connections.part(self.id, reader);
+    fn remove(&mut self, shared: &FeedState, subscriber: &Connection) {
+        let Some(removed) = self.subscribers.remove(&subscriber.id) else { return };
+        let user_id = subscriber.user.id;
+        subscriber.tell_surely(&Ephemeral::RoomLeft { room_id: self.id, user_id });
+        shared.connections.part(self.id, subscriber);
         if removed.is_shown && !self.shows(user_id) && !shared.connections.is_invisible(user_id) {
-            self.viewing.offer(user_id, false, reader.user.now(), Instant::now());
+            self.viewing.offer(user_id, false, subscriber.user.now(), Instant::now());
         }
     }
 
     /// Whether the others see that somebody is here.
     fn shows(&self, user: UserId) -> bool {
-        self.readers.values().any(|reader| reader.is_shown && reader.connection.user.id == user)
+        self.subscribers.values().any(|subscriber| subscriber.is_shown && subscriber.connection.user.id == user)
     }
 
     /// Tells the others of somebody who is here and appears offline from now on, or no longer does.
-    fn show_or_hide(&mut self, shared: &Shared, user_id: UserId) {
-        let mut own = self.readers.values().filter(|reader| reader.is_shown && reader.connection.user.id == user_id);
-        let Some(reader) = own.next().cloned() else { return };
+    fn show_or_hide(&mut self, shared: &FeedState, user_id: UserId) {
+        let mut own = self
+            .subscribers
+            .values()
+            .filter(|subscriber| subscriber.is_shown && subscriber.connection.user.id == user_id);
+        let Some(subscriber) = own.next().cloned() else { return };
         if shared.connections.is_invisible(user_id) {
-            self.viewing.offer(user_id, false, reader.connection.user.now(), Instant::now());
+            self.viewing.offer(user_id, false, subscriber.connection.user.now(), Instant::now());
         } else {
-            self.tell_who_joined(shared, &reader);
+            self.tell_who_joined(shared, &subscriber);
         }
     }
 
-    fn remove_user(&mut self, shared: &Shared, user: UserId) {
-        let sockets = self.readers.values().map(|reader| &reader.connection);
+    fn remove_user(&mut self, shared: &FeedState, user: UserId) {
+        let sockets = self.subscribers.values().map(|subscriber| &subscriber.connection);
         let own: Vec<_> = sockets.filter(|socket| socket.user.id == user).cloned().collect();
-        for reader in own {
-            self.remove(shared, &reader);
+        for subscriber in own {
+            self.remove(shared, &subscriber);
         }
     }
 
-    fn cut_all(&mut self, shared: &Shared) {
-        for reader in self.readers.values().cloned().collect::<Vec<_>>() {
-            reader.connection.kill();
-            self.remove(shared, &reader.connection);
+    fn cut_all(&mut self, shared: &FeedState) {
+        for subscriber in self.subscribers.values().cloned().collect::<Vec<_>>() {
+            subscriber.connection.kill();
+            self.remove(shared, &subscriber.connection);
         }
     }
 
@@ -342,7 +345,7 @@ impl Room {
                 Ephemeral::UserLeft { room_id, user_id }
             };
             let data = Encoded::new(&event);
-            let sockets = self.readers.values().map(|reader| &reader.connection);
+            let sockets = self.subscribers.values().map(|subscriber| &subscriber.connection);
             let mut told = 0;
             for socket in sockets.filter(|socket| socket.user.id != user_id) {
                 socket.tell_encoded(event.name(), &data);

@@ -147,7 +147,7 @@ pub(super) enum Take {
 
 /// What the nodes count together.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct RedisLimits {
     redis: Redis,
     window: Script,
     more: Script,
@@ -160,7 +160,7 @@ pub(super) struct Shared {
     hung: Mutex<Option<Instant>>,
 }
 
-impl Shared {
+impl RedisLimits {
     pub(super) fn new(redis: Redis) -> Self {
         let [window, more, back, bucket, sockets] = [WINDOW, MORE, BACK, BUCKET, SOCKETS].map(Script::new);
         Self { redis, window, more, back, bucket, sockets, counter: AtomicU64::new(0), hung: Mutex::default() }

@@ -32,7 +32,7 @@ const LOOKED_AT: &[&str] =
 
 /// What was found in the bytes of a file.
 #[derive(Debug)]
-pub struct Found {
+pub struct Examined {
     pub mime_type: String,
     /// Pixels, as it is to be looked at.
     pub dimensions: Option<(u32, u32)>,
@@ -59,7 +59,7 @@ pub(super) async fn examine(
     mime_type: String,
     workers: Arc<Semaphore>,
     pixels: u64,
-) -> Result<(Spool, Found)> {
+) -> Result<(Spool, Examined)> {
     let is_picture = LOOKED_AT.contains(&mime_type.as_str());
     let is_recording = mime_type.starts_with("audio/") || mime_type.starts_with("video/");
     if !is_picture && !is_recording {
@@ -102,12 +102,12 @@ fn look_at_picture(mut file: Bounded, mime: &str, pixels: u64) -> Result<Seen, R
     Ok(Seen { picture, cleaned: (cleaned != bytes).then_some(cleaned), duration: None })
 }
 
-fn found(mime_type: String, seen: Seen) -> Found {
+fn found(mime_type: String, seen: Seen) -> Examined {
     let (dimensions, thumbhash, thumbnail) = match seen.picture {
         Some(picture) => (Some(picture.dimensions), Some(picture.thumbhash), Some(picture.thumbnail)),
         None => (None, None, None),
     };
-    Found { mime_type, dimensions, thumbhash, thumbnail, duration: seen.duration }
+    Examined { mime_type, dimensions, thumbhash, thumbnail, duration: seen.duration }
 }
 
 #[cfg(test)]
@@ -163,7 +163,7 @@ mod tests {
         ]
     }
 
-    fn examined(mime: &str, bytes: &[u8]) -> Result<Found> {
+    fn examined(mime: &str, bytes: &[u8]) -> Result<Examined> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();

@@ -56,7 +56,7 @@ fn boxes(file: &[u8], within: Range<usize>) -> Option<Vec<Part>> {
     let mut parts = Vec::new();
     let mut at = within.start;
     while at < within.end {
-        let mut reader = Reader { bytes: file.get(..within.end)?, at };
+        let mut reader = BoxReader { bytes: file.get(..within.end)?, at };
         let size = reader.number(4)?;
         let kind = reader.take(4)?.try_into().ok()?;
         let size = match size {
@@ -86,12 +86,12 @@ fn items(file: &[u8], meta: &Range<usize>) -> Option<Vec<Range<usize>>> {
 }
 
 fn ids_of_notes(file: &[u8], infos: Range<usize>) -> Option<HashSet<usize>> {
-    let mut reader = Reader { bytes: file.get(..infos.end)?, at: infos.start };
+    let mut reader = BoxReader { bytes: file.get(..infos.end)?, at: infos.start };
     let version = reader.version()?;
     reader.number(if version == 0 { 2 } else { 4 })?;
     let mut ids = HashSet::new();
     for info in boxes(file, reader.at..infos.end)? {
-        let mut reader = Reader { bytes: file.get(..info.body.end)?, at: info.body.start };
+        let mut reader = BoxReader { bytes: file.get(..info.body.end)?, at: info.body.start };
         let version = reader.version()?;
         if &info.kind != b"infe" || version < 2 {
             continue;
@@ -107,7 +107,7 @@ fn ids_of_notes(file: &[u8], infos: Range<usize>) -> Option<HashSet<usize>> {
 }
 
 fn places_of(file: &[u8], places: Range<usize>, inline: usize, ids: &HashSet<usize>) -> Option<Vec<Range<usize>>> {
-    let mut reader = Reader { bytes: file.get(..places.end)?, at: places.start };
+    let mut reader = BoxReader { bytes: file.get(..places.end)?, at: places.start };
     let version = reader.version()?;
     let sizes = reader.number(2)?;
     let [offset_bytes, length_bytes, base_bytes, index_bytes] = [12, 8, 4, 0].map(|shift| (sizes >> shift) & 0xf);
@@ -145,12 +145,12 @@ fn places_of(file: &[u8], places: Range<usize>, inline: usize, ids: &HashSet<usi
     Some(found)
 }
 
-struct Reader<'a> {
+struct BoxReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> BoxReader<'a> {
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let end = self.at.checked_add(count)?;
         let taken = self.bytes.get(self.at..end)?;

@@ -16,15 +16,15 @@ pub mod store;
 mod bounded;
 mod duration;
 mod examination;
-mod halves;
 mod heif;
 mod jpeg;
 mod metadata;
 mod parts;
 mod picture;
 mod s3;
+mod store_permits;
 mod supabase;
-mod turns;
+mod unfinished;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -40,7 +40,7 @@ use crate::{
     error::{Error, Result},
 };
 
-pub use self::examination::{Found, Thumbnail};
+pub use self::examination::{Examined, Thumbnail};
 use self::{
     link::Links,
     spool::Spool,
@@ -126,7 +126,7 @@ impl Files {
     /// # Errors
     /// `UNSUPPORTED_MEDIA_TYPE` for a page or a script that is called a picture, a sound or a film, and for what is not taken;
     /// `IMAGE_TOO_LARGE`.
-    pub async fn examine(&self, spool: Spool, declared: Option<&str>, filename: &str) -> Result<(Spool, Found)> {
+    pub async fn examine(&self, spool: Spool, declared: Option<&str>, filename: &str) -> Result<(Spool, Examined)> {
         let mime_type = kind::identify(spool.head(), declared, filename)?;
         examination::examine(spool, mime_type, Arc::clone(&self.workers), self.rules.image_pixels).await
     }

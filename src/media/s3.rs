@@ -14,7 +14,7 @@ use super::{
     served::Served,
     spool::Spool,
     store::{failed, patiently},
-    turns::Turns,
+    store_permits::StorePermits,
 };
 use crate::{
     config,
@@ -32,7 +32,7 @@ const SENDING: usize = 3;
 #[derive(Debug)]
 pub(super) struct S3 {
     pub(super) bucket: AmazonS3,
-    turns: Turns,
+    turns: StorePermits,
     time_limit: Duration,
 }
 
@@ -60,7 +60,7 @@ impl S3 {
             builder = builder.with_endpoint(&s3.endpoint);
         }
         let bucket = builder.build().map_err(Error::internal)?;
-        Ok(Arc::new(Self { bucket, turns: Turns::new(SENDING), time_limit }))
+        Ok(Arc::new(Self { bucket, turns: StorePermits::new(SENDING), time_limit }))
     }
 
     /// Sends a file; in parts where it has more than one.

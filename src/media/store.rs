@@ -14,7 +14,7 @@ use object_store::{
 };
 use tokio::time::timeout;
 
-use super::{halves, s3::S3, served::Served, spool::Spool, supabase::Supabase};
+use super::{s3::S3, served::Served, spool::Spool, supabase::Supabase, unfinished};
 use crate::{
     config::{Config, MediaStore, create_folder},
     contract::{MediaId, Timestamp},
@@ -271,7 +271,7 @@ impl Store {
     /// `STORAGE_UNAVAILABLE`.
     pub async fn remove_halves(&self, old: Timestamp) -> Result<usize> {
         let Backend::Local(disk) = self.backend.clone() else { return Ok(0) };
-        let removed = tokio::task::spawn_blocking(move || halves::remove(&disk, old)).await;
+        let removed = tokio::task::spawn_blocking(move || unfinished::remove(&disk, old)).await;
         removed.map_err(Error::internal)?.map_err(|error| Error::Storage(Box::new(error)))
     }
 

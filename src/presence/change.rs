@@ -7,7 +7,7 @@ use crate::contract::{
 
 /// Something that happened to a user of this node.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Change {
+pub(super) enum PresenceChange {
     /// They appear so, unless they are on another node already.
     Came(ChosenStatus),
     /// They were there until then.
@@ -35,13 +35,13 @@ pub(super) struct Step {
 
 impl Step {
     /// And then that.
-    pub(super) fn then(&mut self, change: Change) {
+    pub(super) fn then(&mut self, change: PresenceChange) {
         match change {
-            Change::Came(arrival) => (self.is_here, self.arrival) = (Some(true), Some(arrival)),
-            Change::Went(at) => {
+            PresenceChange::Came(arrival) => (self.is_here, self.arrival) = (Some(true), Some(arrival)),
+            PresenceChange::Went(at) => {
                 *self = Self { is_here: Some(false), chosen: None, arrival: None, left_at: Some(at), ..*self };
             }
-            Change::Chose(chosen, at) => {
+            PresenceChange::Chose(chosen, at) => {
                 let hides = chosen == ChosenStatus::Invisible;
                 (self.chosen, self.is_invisible) = (Some(chosen), Some(hides));
                 self.hid_at = hides.then_some(at);
@@ -94,12 +94,12 @@ mod tests {
     #[test]
     fn changes_of_one_user_come_to_one_step() {
         let at = Timestamp(7);
-        let away = Change::Chose(ChosenStatus::Away, at);
-        let came = Change::Came(ChosenStatus::Online);
+        let away = PresenceChange::Chose(ChosenStatus::Away, at);
+        let came = PresenceChange::Came(ChosenStatus::Online);
         for (changes, is_here, chosen) in [
             (vec![came, away], Some(true), Some(ChosenStatus::Away)),
-            (vec![away, Change::Went(at)], Some(false), None),
-            (vec![came, away, Change::Went(at), came], Some(true), None),
+            (vec![away, PresenceChange::Went(at)], Some(false), None),
+            (vec![came, away, PresenceChange::Went(at), came], Some(true), None),
             (vec![away], None, Some(ChosenStatus::Away)),
         ] {
             let mut step = Step::default();
@@ -112,23 +112,23 @@ mod tests {
     fn who_is_invisible_is_seen_neither_to_come_nor_to_go() {
         let (early, late) = (Timestamp(7), Timestamp(9));
         let (online, hidden) = (ChosenStatus::Online, ChosenStatus::Invisible);
-        let (hides, shows) = (Change::Chose(hidden, early), Change::Chose(online, early));
+        let (hides, shows) = (PresenceChange::Chose(hidden, early), PresenceChange::Chose(online, early));
         for (before, changes, seen) in [
-            (Some(online), vec![Change::Went(late)], Some(late)),
-            (Some(hidden), vec![Change::Went(late)], None),
+            (Some(online), vec![PresenceChange::Went(late)], Some(late)),
+            (Some(hidden), vec![PresenceChange::Went(late)], None),
             (Some(online), vec![hides], Some(early)),
-            (Some(online), vec![hides, Change::Went(late)], Some(early)),
-            (Some(hidden), vec![hides, Change::Went(late)], None),
-            (Some(hidden), vec![shows, Change::Went(late)], Some(late)),
+            (Some(online), vec![hides, PresenceChange::Went(late)], Some(early)),
+            (Some(hidden), vec![hides, PresenceChange::Went(late)], None),
+            (Some(hidden), vec![shows, PresenceChange::Went(late)], Some(late)),
             (Some(hidden), vec![shows], None),
-            (None, vec![Change::Came(hidden)], None),
+            (None, vec![PresenceChange::Came(hidden)], None),
         ] {
             let mut step = Step::default();
             changes.iter().for_each(|change| step.then(*change));
             assert_eq!(step.seen_until(before), seen, "{changes:?} after {before:?}");
         }
         let mut step = Step::default();
-        [hides, Change::Went(late), Change::Came(online)].iter().for_each(|change| step.then(*change));
+        [hides, PresenceChange::Went(late), PresenceChange::Came(online)].iter().for_each(|change| step.then(*change));
         assert_eq!(step.appearance(None), hidden);
     }
 

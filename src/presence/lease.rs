@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{Presences, TIMEOUT, ledger::LEASE_MS, ledger::Ledger};
+use super::{Presences, TIMEOUT, registry::LEASE_MS, registry::Registry};
 use crate::{db::Db, error::Result};
 
 /// How often the lease is renewed, and others' looked at. With the length of a lease it bounds how long the users of a dead
@@ -38,7 +38,7 @@ pub(super) async fn keep(presences: Arc<Presences>) {
 
 impl Presences {
     async fn renew(&self) -> Result<()> {
-        let Ledger::Shared(shared) = &self.ledger else { return Ok(()) };
+        let Registry::Postgres(shared) = &self.registry else { return Ok(()) };
         if shared.renew(LEASE_MS).await? {
             // The others took this node for dead, and forgot its users.
             let here = self.here.lock();
@@ -50,7 +50,7 @@ impl Presences {
     }
 
     async fn reap(&self) {
-        let Ledger::Shared(shared) = &self.ledger else { return };
+        let Registry::Postgres(shared) = &self.registry else { return };
         match Db::in_time(TIMEOUT, shared.reap()).await {
             Ok(shifts) => self.announce(shifts).await,
             Err(error) => error.record(),
@@ -59,10 +59,10 @@ impl Presences {
 
     /// Lets the lease run out with the grace of those who were here: they are on their way to another node.
     pub async fn retire(self: &Arc<Self>) {
-        if let Ledger::Shared(shared) = &self.ledger {
+        if let Registry::Postgres(shared) = &self.registry {
             let grace = i64::try_from(self.grace.as_millis()).unwrap_or(LEASE_MS).min(LEASE_MS);
             if let Err(error) = shared.renew(grace).await {
-                tracing::warn!(%error, "this node stays on the ledger until its lease ends");
+                tracing::warn!(%error, "this node stays on the registry until its lease ends");
             }
         }
     }

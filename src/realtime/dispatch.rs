@@ -11,7 +11,7 @@ use serde::{
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
-use super::{advance::Advance, packet::Reply, session::Session};
+use super::{advance::Advance, packet::Reply, socket_task::SocketTask};
 use crate::{
     chat,
     contract::{
@@ -56,7 +56,7 @@ macro_rules! answer {
 
 /// Handles an event by its name, which is dropped unless it is done by then.
 pub(super) async fn handle(
-    session: &mut Session,
+    session: &mut SocketTask,
     event: &str,
     arguments: &[&RawValue],
     by: Instant,
@@ -100,7 +100,7 @@ pub(super) async fn handle(
 }
 
 /// Charges an event to its user, whatever comes of it.
-async fn charge(session: &Session, event: Option<ClientEvent>, arguments: &[&RawValue]) -> Result<()> {
+async fn charge(session: &SocketTask, event: Option<ClientEvent>, arguments: &[&RawValue]) -> Result<()> {
     let (limits, user) = (&session.app.limits, session.actor.user_id);
     let is_stored = event == Some(ClientEvent::SendMessage)
         && matches!(arguments, [only] if read(only).is_ok_and(|Named { message_id }| message_id.is_some()));
@@ -126,7 +126,7 @@ fn now(data: impl serde::Serialize) -> Result<Handled> {
     Ok(Handled::Now(Encoded::new(&data)))
 }
 
-async fn join_room(session: &Session, request: JoinRoom, by: Instant) -> Result<JoinedRoom> {
+async fn join_room(session: &SocketTask, request: JoinRoom, by: Instant) -> Result<JoinedRoom> {
     let JoinRoom { room_id, after_seq } = request;
     if after_seq.is_some_and(|seq| seq < 0) {
         return Err(Error::field("after_seq", "range", "must be 0 or more"));
@@ -155,7 +155,7 @@ async fn join_room(session: &Session, request: JoinRoom, by: Instant) -> Result<
 }
 
 /// Charged with the most that the answer can have, before any of it is read; what it has not is given back.
-async fn sync(session: &Session, request: Sync) -> Result<Synced> {
+async fn sync(session: &SocketTask, request: Sync) -> Result<Synced> {
     let (app, user) = (&session.app, session.actor.user_id);
     // One in advance: with nothing left, a question costs us nothing.
     let advance = Advance::take(app, user, 1).await?;
@@ -169,13 +169,13 @@ async fn sync(session: &Session, request: Sync) -> Result<Synced> {
     synced
 }
 
-async fn leave_room(session: &Session, LeaveRoom { room_id }: LeaveRoom) -> Result<LeftRoom> {
+async fn leave_room(session: &SocketTask, LeaveRoom { room_id }: LeaveRoom) -> Result<LeftRoom> {
     session.app.feed.detach(session.connection.id, room_id).await;
     session.app.typing.left(room_id, session.connection.id);
     Ok(LeftRoom { room_id })
 }
 
-async fn send_message(session: &Session, payload: &RawValue) -> Result<Handled> {
+async fn send_message(session: &SocketTask, payload: &RawValue) -> Result<Handled> {
     let (app, actor) = (&session.app, &session.actor);
     if let Named { message_id: Some(_) } = read(payload)? {
         let StoredMessage { room_id, message_id } = read(payload)?;
@@ -192,13 +192,13 @@ async fn answer_later(answer: Answer, event: String, reply: Reply, by: Instant) 
     reply.send(&event, committed.unwrap_or(Err(Error::IN_DOUBT)));
 }
 
-async fn edit_message(session: &Session, request: EditMessage) -> Result<EditedMessage> {
+async fn edit_message(session: &SocketTask, request: EditMessage) -> Result<EditedMessage> {
     let EditMessage { message_id, content } = request;
     let message = chat::message::edit(&session.app.chat, &session.actor, message_id, content).await?;
     Ok(EditedMessage { message })
 }
 
-async fn typing(session: &Session, request: Typing) -> Result<Done> {
+async fn typing(session: &SocketTask, request: Typing) -> Result<Done> {
     let Typing { room_id, is_typing } = request;
     let (typing, user) = (&session.app.typing, session.actor.user_id);
     let is_typing = is_typing.unwrap_or(true);
@@ -214,24 +214,24 @@ async fn typing(session: &Session, request: Typing) -> Result<Done> {
     Ok(Done {})
 }
 
-async fn mark_as_read(session: &Session, MarkAsRead { room_id, mark }: MarkAsRead) -> Result<ReadMark> {
+async fn mark_as_read(session: &SocketTask, MarkAsRead { room_id, mark }: MarkAsRead) -> Result<ReadMark> {
     let (app, user) = (&session.app, session.actor.user_id);
     chat::receipt::mark(&app.chat, &session.actor, room_id, mark, |step| app.limits.mark(user, step)).await
 }
 
-async fn set_status(session: &Session, SetStatus { status }: SetStatus) -> Result<Done> {
+async fn set_status(session: &SocketTask, SetStatus { status }: SetStatus) -> Result<Done> {
     session.app.presences.choose(session.actor.user_id, status).await;
     Ok(Done {})
 }
 
-async fn get_presence(session: &Session, GetPresence { user_ids }: GetPresence) -> Result<PresenceList> {
+async fn get_presence(session: &SocketTask, GetPresence { user_ids }: GetPresence) -> Result<PresenceList> {
     let seen: HashMap<_, _> = chat::user::last_seen(&session.app.chat, &session.actor, &user_ids).await?;
     let presences = session.app.presences.of(&seen).await?;
     let users = user_ids.iter().filter_map(|id| presences.get(id).cloned()).collect();
     Ok(PresenceList { users })
 }
 
-async fn authenticate(session: &mut Session, Authenticate { token }: Authenticate) -> Result<Authenticated> {
+async fn authenticate(session: &mut SocketTask, Authenticate { token }: Authenticate) -> Result<Authenticated> {
     let actor = session.app.auth.authenticate(&token).await?;
     if actor.user_id != session.actor.user_id {
         return Err(Error::Refused(ErrorCode::PermissionDenied, "the token belongs to another user"));

@@ -24,7 +24,7 @@ use super::{
     engine_session::EngineSession,
     inbox::{self, Inbox, Item, Items},
     packet::{Ack, AuthObject, Packet, Reply},
-    session,
+    socket_task,
     transport::Wire,
 };
 use crate::{
@@ -73,7 +73,7 @@ pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObjec
     if let Some(session) = engine_session {
         session.connects().take();
     }
-    let considered = timeout(session::TIMEOUT, consider(&realtime, &socket, auth)).await;
+    let considered = timeout(socket_task::TIMEOUT, consider(&realtime, &socket, auth)).await;
     let Err(error) = considered.unwrap_or(Err(Error::IN_DOUBT)) else { return Ok(()) };
     if let Some(session) = engine_session {
         session.connects().answer(false);
@@ -186,7 +186,7 @@ impl DisconnectHandler<LocalAdapter, ()> for Departure {
 
 /// Answers an event for which the inbox has no room.
 fn overflow(socket: &SocketRef, packet: &Packet, ack: Ack) {
-    let Some(connection) = socket.extensions.get::<session::Served>().and_then(|served| served.0.upgrade()) else {
+    let Some(connection) = socket.extensions.get::<socket_task::Served>().and_then(|served| served.0.upgrade()) else {
         return;
     };
     let event = packet.read().map(|(name, _)| name).unwrap_or_default();
@@ -207,10 +207,10 @@ pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
     let app = &realtime.app;
     let origin = socket.req_parts().extensions.get::<Origin>().cloned().unwrap_or_else(|| app.origin());
     let beginning = (app.chat.files().links.clone(), origin);
-    let connection = session::register(&guest, beginning, Box::new(wire));
+    let connection = socket_task::register(&guest, beginning, Box::new(wire));
     session.serves(&connection);
-    socket.extensions.insert(session::Served(Arc::downgrade(&connection)));
-    tokio::spawn(session::serve(Arc::clone(&realtime.app), guest, connection));
+    socket.extensions.insert(socket_task::Served(Arc::downgrade(&connection)));
+    tokio::spawn(socket_task::serve(Arc::clone(&realtime.app), guest, connection));
 }
 
 /// The token of a handshake: `auth.token`, the `Authorization` header, or `?token=` where that is allowed.

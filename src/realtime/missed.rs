@@ -5,15 +5,15 @@ use std::{
     time::Instant,
 };
 
-use super::{handshake::Guest, session::Session};
+use super::{handshake::Guest, socket_task::SocketTask};
 use crate::{
     chat::{self, room::Hearing},
-    connections::Delivery,
+    connections::Emission,
     contract::{RoomId, Seq, Timestamp, event::Ephemeral},
     error::Result,
 };
 
-impl Session {
+impl SocketTask {
     /// Tells of marks that moved, and of profiles that changed, since the entries at these cursors were made. The rooms are joined.
     pub(super) async fn tell_missed(
         &self,
@@ -46,7 +46,7 @@ impl Session {
     /// nothing until then: it comes back with the same cursors, and misses nothing.
     async fn catches_up_with(&self, missed: &Ephemeral, until: Option<Instant>) -> bool {
         self.connection.keeps_up(until).await;
-        self.connection.tell_surely(missed) == Delivery::Queued
+        self.connection.tell_surely(missed) == Emission::Queued
     }
 
     /// Shows those of some rooms that the user joined since the client was last known to be connected: since the latest of the

@@ -24,7 +24,7 @@ mod inbox;
 mod missed;
 mod packet;
 mod polling;
-mod session;
+mod socket_task;
 mod transport;
 
 use std::{future::ready, sync::Arc, time::Duration};

@@ -16,7 +16,7 @@ use super::{
     engine_session::EngineSession,
 };
 use crate::{
-    connections::{Delivery, Transport},
+    connections::{Emission, Transport},
     contract::event::Encoded,
     listener::KillSwitch,
 };
@@ -98,15 +98,15 @@ impl Wire {
 }
 
 impl Transport for Wire {
-    fn emit(&self, event: &'static str, data: &Encoded) -> Delivery {
+    fn emit(&self, event: &'static str, data: &Encoded) -> Emission {
         // As `42["event",data]`.
         if !self.count(event.len() + data.as_str().len() + 7) {
-            return Delivery::Full;
+            return Emission::Full;
         }
         match self.socket.emit(event, data) {
-            Ok(()) => Delivery::Queued,
-            Err(SendError::Socket(SocketError::InternalChannelFull)) => Delivery::Full,
-            Err(_) => Delivery::Gone,
+            Ok(()) => Emission::Queued,
+            Err(SendError::Socket(SocketError::InternalChannelFull)) => Emission::Full,
+            Err(_) => Emission::Gone,
         }
     }
 

@@ -224,7 +224,7 @@ impl Sweep {
     /// Compares the store with the database: objects that no row knows are removed, and rows whose objects are gone.
     async fn compare(&self) -> Result<()> {
         let old = self.ago(self.files.rules().pending_seconds);
-        let halves = self.files.store.remove_halves(old).await?;
+        let unfinished = self.files.store.remove_halves(old).await?;
         let mut listed = self.files.store.list();
         let (mut present, mut unknown, mut some) = (BTreeSet::new(), Vec::new(), Vec::new());
         loop {
@@ -244,9 +244,9 @@ impl Sweep {
             }
         }
         let lost = self.lost(&present, old).await?;
-        if halves > 0 || !unknown.is_empty() || !lost.is_empty() {
+        if unfinished > 0 || !unknown.is_empty() || !lost.is_empty() {
             let (unknown, lost) = (unknown.len(), lost.len());
-            tracing::warn!(halves, unknown, lost, "the store and the database did not agree about some files");
+            tracing::warn!(unfinished, unknown, lost, "the store and the database did not agree about some files");
         }
         let foreign = unknown.iter().filter(|key| matches!(key, Key::File(_))).count();
         if foreign > FOREIGN.max(present.len() / 10) {

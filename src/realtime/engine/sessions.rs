@@ -21,10 +21,10 @@ const SHORT_POLL: Duration = Duration::from_millis(25);
 const LEAVING: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sessions(Arc<Mutex<HashMap<String, Session>>>);
+pub(super) struct Sessions(Arc<Mutex<HashMap<String, PollingSession>>>);
 
 #[derive(Debug, Default)]
-struct Session {
+struct PollingSession {
     /// Polls underway; more than one is a fault of the client's.
     polls: usize,
     /// Cancelled when polls have to end, because the client wants to go on by WebSocket.
@@ -91,7 +91,7 @@ impl Sessions {
         Some(Attempt { engine: engine.clone(), id: id.to_owned(), replaced, has_succeeded: false })
     }
 
-    fn change(&self, id: &str, change: impl FnOnce(&mut Session)) {
+    fn change(&self, id: &str, change: impl FnOnce(&mut PollingSession)) {
         let mut sessions = self.0.lock();
         let Some(session) = sessions.get_mut(id) else { return };
         change(session);
@@ -132,7 +132,7 @@ impl Poll {
     }
 
     /// Ends the session if nobody asks again.
-    fn abandon(&self, session: &mut Session) {
+    fn abandon(&self, session: &mut PollingSession) {
         let asked = CancellationToken::new();
         session.abandoned = Some(asked.clone());
         let (engine, id) = (self.engine.clone(), self.id.clone());

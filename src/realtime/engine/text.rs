@@ -42,16 +42,16 @@ pub(super) enum Verdict {
 
 /// Reads no further into an Engine.IO packet than is needed.
 pub(super) fn judge(packet: impl Iterator<Item = u8>, is_whole: bool) -> Verdict {
-    match Reader(packet).packet() {
+    match PacketReader(packet).packet() {
         Some(verdict) => verdict,
         None if is_whole => Verdict::Bad,
         None => Verdict::More,
     }
 }
 
-struct Reader<I>(I);
+struct PacketReader<I>(I);
 
-impl<I: Iterator<Item = u8>> Reader<I> {
+impl<I: Iterator<Item = u8>> PacketReader<I> {
     /// `None` where the bytes end too early.
     fn packet(&mut self) -> Option<Verdict> {
         const PLAIN: Verdict = Verdict::Plain { attachments: 0 };
@@ -163,7 +163,7 @@ fn try_rewrite(packet: &str) -> Option<String> {
     let rest = rest.strip_prefix("/,").unwrap_or(rest);
     let (number, list) = rest.split_at(rest.find('[')?);
     let id = number_of(number)?;
-    let has_escape = Reader(list.bytes().skip(1)).name().flatten()?;
+    let has_escape = PacketReader(list.bytes().skip(1)).name().flatten()?;
     let is_far = id.is_some_and(|id| id.len() > SAFE_DIGITS);
     let near = id.filter(|_| !is_far).unwrap_or_default();
     if !is_far && !has_escape {

@@ -1,11 +1,11 @@
 //! What the tests stand on: a real server, people who use it, and clocks that give up.
 
 pub(crate) mod checker;
+pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod form;
 pub(crate) mod incoming;
-pub(crate) mod keeper;
 pub(crate) mod kinds;
 pub(crate) mod line;
 pub(crate) mod media;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use tempfile::TempDir;
 
-use super::{Cluster, SOON, eventually, keeper::Kept, postgres::free_port};
+use super::{Cluster, SOON, child::Kept, eventually, postgres::free_port};
 
 /// What it has that makes an address stay with a node.
 pub(crate) const STICKY: &str = "hash $remote_addr consistent;";

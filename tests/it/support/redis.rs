@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use nix::sys::signal::Signal;
 
-use super::{SOON, eventually, keeper::Kept, postgres::free_port};
+use super::{SOON, child::Kept, eventually, postgres::free_port};
 
 /// A running Redis.
 pub(crate) struct Redis {

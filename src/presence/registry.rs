@@ -1,6 +1,6 @@
 //! Where it is noted who is connected to which node.
 //!
-//! On SQLite there is one node, and its memory is the ledger. On PostgreSQL it is two tables, so that presence needs no Redis
+//! On SQLite there is one node, and its memory is the registry. On PostgreSQL it is two tables, so that presence needs no Redis
 //! and is what it was when one dies: a row a node, with a lease that the node renews, and a row for each user of each node.
 //! Rows of a node whose lease has ended count for nothing. All times are the database's: the clocks of nodes may differ.
 
@@ -59,26 +59,30 @@ const RENEW: &str = concat!(
 const DEAD: &str =
     concat!("SELECT id, seen_at FROM nodes WHERE expires_at <= ", now!(), " ORDER BY seen_at FOR UPDATE SKIP LOCKED");
 const LEFT_BEHIND: &str = "SELECT user_id, status FROM presences WHERE node_id = $1";
-const BURY: &str = "DELETE FROM nodes WHERE id = $1";
+const REAP: &str = "DELETE FROM nodes WHERE id = $1";
 const CLEAR: &str = "DELETE FROM presences WHERE node_id = $1";
 
-/// The ledger.
+/// The registry.
 #[derive(Debug)]
-pub(super) enum Ledger {
+pub(super) enum Registry {
     Memory(Db, Mutex<HashMap<UserId, ChosenStatus>>),
-    Shared(Shared),
+    Postgres(PostgresRegistry),
 }
 
-/// The ledger of several nodes.
+/// The registry of several nodes.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct PostgresRegistry {
     db: Db,
     node: Uuid,
 }
 
-impl Ledger {
+impl Registry {
     pub(super) fn new(db: Db, node: Uuid) -> Self {
-        if db.may_be_shared() { Self::Shared(Shared { db, node }) } else { Self::Memory(db, Mutex::default()) }
+        if db.may_be_shared() {
+            Self::Postgres(PostgresRegistry { db, node })
+        } else {
+            Self::Memory(db, Mutex::default())
+        }
     }
 
     /// How those of some users want to appear who are connected to any node.
@@ -88,7 +92,7 @@ impl Ledger {
                 let there = there.lock();
                 Ok(users.into_iter().filter_map(|user| Some((user, *there.get(&user)?))).collect())
             }
-            Self::Shared(shared) => Ok(there(shared.db.read(), uuids(&users)).await?),
+            Self::Postgres(shared) => Ok(there(shared.db.read(), uuids(&users)).await?),
         }
     }
 
@@ -101,7 +105,7 @@ impl Ledger {
                 store(db, stored).await?;
                 Ok(remember(&mut there.lock(), steps))
             }
-            Self::Shared(shared) => Ok(shared.note(steps).await?),
+            Self::Postgres(shared) => Ok(shared.note(steps).await?),
         }
     }
 }
@@ -148,7 +152,7 @@ fn remember(there: &mut HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, 
     steps.iter().map(shift).collect()
 }
 
-impl Shared {
+impl PostgresRegistry {
     async fn note(&self, steps: &BTreeMap<UserId, Step>) -> Result<Vec<Shift>> {
         let users: Vec<UserId> = steps.keys().copied().collect();
         let tx = self.db.begin().await?;
@@ -211,7 +215,7 @@ impl Shared {
         Ok(row.map_or(Ok(false), |row| row.try_get("", "is_new"))?)
     }
 
-    /// Takes nodes off the ledger that no longer live; answers what that changes for their users.
+    /// Takes nodes off the registry that no longer live; answers what that changes for their users.
     pub(super) async fn reap(&self) -> Result<Vec<Shift>> {
         let tx = self.db.begin().await?;
         let mut left_behind = Vec::new();
@@ -227,7 +231,7 @@ impl Shared {
         for (dead, last) in left_behind {
             let users: Vec<UserId> = last.keys().copied().collect();
             tx.execute_raw(statement(CLEAR, vec![dead.id.into()])).await?;
-            tx.execute_raw(statement(BURY, vec![dead.id.into()])).await?;
+            tx.execute_raw(statement(REAP, vec![dead.id.into()])).await?;
             let after = there(&tx, uuids(&users)).await?;
             let gone: Vec<UserId> = users.into_iter().filter(|user| !after.contains_key(user)).collect();
             let is_seen = |user: &&UserId| last.get(*user) != Some(&ChosenStatus::Invisible);

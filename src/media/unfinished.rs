@@ -7,7 +7,7 @@ use object_store::local::LocalFileSystem;
 use super::store::Key;
 use crate::contract::{MediaId, Timestamp};
 
-/// Removes halves that nobody has written to since `old`, and counts them.
+/// Removes unfinished that nobody has written to since `old`, and counts them.
 ///
 /// [`LocalFileSystem`] writes a file under its name, `#` and a number, renames it when it is whole, and lists none of these.
 ///
@@ -20,7 +20,7 @@ pub(super) fn remove(disk: &LocalFileSystem, old: Timestamp) -> io::Result<usize
         let Some(folder) = file.parent().filter(|folder| folder.is_dir()) else { continue };
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if is_half(&path) && last_written(&path)?.is_some_and(|at| at < old) {
+            if is_unfinished(&path) && last_written(&path)?.is_some_and(|at| at < old) {
                 removed += usize::from(there(fs::remove_file(&path))?.is_some());
             }
         }
@@ -28,7 +28,7 @@ pub(super) fn remove(disk: &LocalFileSystem, old: Timestamp) -> io::Result<usize
     Ok(removed)
 }
 
-fn is_half(path: &Path) -> bool {
+fn is_unfinished(path: &Path) -> bool {
     let number = path.file_name().and_then(|name| name.to_str()?.split_once('#')).map(|(_, number)| number);
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

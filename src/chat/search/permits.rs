@@ -24,14 +24,14 @@ const WAITING: usize = 1_000;
 
 /// What searches take turns by.
 #[derive(Clone, Debug)]
-pub(in crate::chat) struct Turns {
+pub(in crate::chat) struct SearchPermits {
     all: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     /// Of each user who searches: one search at a time.
     own: Arc<Mutex<HashMap<UserId, Weak<Semaphore>>>>,
 }
 
-impl Default for Turns {
+impl Default for SearchPermits {
     fn default() -> Self {
         Self {
             all: Arc::new(Semaphore::new(SEARCHERS)),
@@ -41,7 +41,7 @@ impl Default for Turns {
     }
 }
 
-impl Turns {
+impl SearchPermits {
     /// Does the work of a search when it is its turn.
     ///
     /// # Errors

@@ -19,15 +19,15 @@ use crate::error::{Error, Result};
 /// How often those who wait look whether the store still answers.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Turns at sending.
+/// StorePermits at sending.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct StorePermits {
     free: Arc<Semaphore>,
     /// Whether the last step of anybody failed.
     is_stuck: AtomicBool,
 }
 
-impl Turns {
+impl StorePermits {
     pub(super) fn new(count: usize) -> Self {
         Self { free: Arc::new(Semaphore::new(count)), is_stuck: AtomicBool::new(false) }
     }

@@ -68,7 +68,7 @@ pub(super) fn register(guest: &Guest, beginning: (Links, Origin), transport: Box
 pub(super) async fn serve(app: Arc<App>, guest: Guest, connection: Arc<Connection>) {
     let span = tracing::info_span!("socket", connection = connection.id.0, user = %connection.user.id);
     let mut session =
-        Session { app, actor: guest.actor.clone(), connection, notified: false, ready_at: Instant::now() };
+        SocketTask { app, actor: guest.actor.clone(), connection, notified: false, ready_at: Instant::now() };
     async {
         tracing::debug!("connected");
         session.run(guest).await;
@@ -79,7 +79,7 @@ pub(super) async fn serve(app: Arc<App>, guest: Guest, connection: Arc<Connectio
 }
 
 /// A socket that is being served.
-pub(super) struct Session {
+pub(super) struct SocketTask {
     pub(super) app: Arc<App>,
     pub(super) actor: Actor,
     pub(super) connection: Arc<Connection>,
@@ -89,7 +89,7 @@ pub(super) struct Session {
     ready_at: Instant,
 }
 
-impl Session {
+impl SocketTask {
     async fn run(&mut self, mut guest: Guest) {
         self.app.connections.note_appearance(self.actor.user_id, guest.is_invisible);
         self.app.connections.enter(&self.connection, guest.rooms.keys().copied(), |_| self.greet());

@@ -6,15 +6,15 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// The least time between two `room_activity` of a room, two `messages_read` of a user in a room, and two `user_updated` of a user.
-const PACE: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// News by subject. What comes in between is merged.
-pub(super) struct Pace<K, V> {
+pub(super) struct Coalesced<K, V> {
     waiting: HashMap<K, V>,
     last: HashMap<K, Instant>,
 }
 
-impl<K: Copy + Eq + Hash, V> Pace<K, V> {
+impl<K: Copy + Eq + Hash, V> Coalesced<K, V> {
     pub(super) fn new() -> Self {
         Self { waiting: HashMap::new(), last: HashMap::new() }
     }
@@ -26,7 +26,7 @@ impl<K: Copy + Eq + Hash, V> Pace<K, V> {
             Some(earlier) => merge(earlier, value),
             None => value,
         };
-        if self.last.get(&key).is_none_or(|last| now >= *last + PACE) {
+        if self.last.get(&key).is_none_or(|last| now >= *last + INTERVAL) {
             self.last.insert(key, now);
             return Some(value);
         }
@@ -37,7 +37,7 @@ impl<K: Copy + Eq + Hash, V> Pace<K, V> {
     /// What was kept and may go out now.
     pub(super) fn due(&mut self) -> Vec<(K, V)> {
         let now = Instant::now();
-        self.last.retain(|_, last| now < *last + PACE);
+        self.last.retain(|_, last| now < *last + INTERVAL);
         let Self { waiting, last } = self;
         let due: Vec<(K, V)> = waiting.extract_if(|key, _| !last.contains_key(key)).collect();
         last.extend(due.iter().map(|(key, _)| (*key, now)));
@@ -48,7 +48,7 @@ impl<K: Copy + Eq + Hash, V> Pace<K, V> {
 /// News whose telling takes a while, because it is looked up first: of one subject, one telling ends before the next begins, so
 /// that an older state never follows a newer one.
 #[derive(Debug)]
-pub(super) struct Turns<K, V>(Mutex<HashMap<K, Turn<V>>>);
+pub(super) struct InOrder<K, V>(Mutex<HashMap<K, Turn<V>>>);
 
 #[derive(Debug)]
 struct Turn<V> {
@@ -58,13 +58,13 @@ struct Turn<V> {
     is_underway: bool,
 }
 
-impl<K, V> Default for Turns<K, V> {
+impl<K, V> Default for InOrder<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Copy + Eq + Hash, V> Turns<K, V> {
+impl<K: Copy + Eq + Hash, V> InOrder<K, V> {
     /// Takes news: gives what is to be told if that may begin now, and keeps it for later otherwise.
     pub(super) fn offer(&self, key: K, value: V, merge: impl FnOnce(V, V) -> V) -> Option<V> {
         let mut turns = self.0.lock();
@@ -97,7 +97,7 @@ impl<K: Copy + Eq + Hash, V> Turns<K, V> {
 
 impl<V> Turn<V> {
     fn is_fresh(&self, now: Instant) -> bool {
-        self.began.is_some_and(|began| now < began + PACE)
+        self.began.is_some_and(|began| now < began + INTERVAL)
     }
 
     fn begin(&mut self, now: Instant) -> Option<V> {

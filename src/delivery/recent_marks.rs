@@ -13,7 +13,7 @@ const LATE: Duration = Duration::from_secs(300);
 /// The furthest mark that was told of each member of late. One that comes later, from a node that is behind, goes no further
 /// back: it tells of its messages, and of that mark.
 #[derive(Debug, Default)]
-pub(super) struct Told(HashMap<(RoomId, UserId), Mark>);
+pub(super) struct RecentMarks(HashMap<(RoomId, UserId), Mark>);
 
 #[derive(Clone, Copy, Debug)]
 struct Mark {
@@ -22,7 +22,7 @@ struct Mark {
     told: Instant,
 }
 
-impl Told {
+impl RecentMarks {
     /// Whether it was told of late that somebody has read so far.
     pub(super) fn is_at(&self, room: RoomId, user: UserId, seq: Seq) -> bool {
         self.0.get(&(room, user)).is_some_and(|mark| mark.last_read_seq >= seq)
