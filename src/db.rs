@@ -97,7 +97,7 @@ impl Db {
             Database::connect(postgres(&url, acquire_timeout, connections, ends_within)).await.map(Pool::plain)
         };
         let read = pool(config.database.max_connections, SIGN_OF_LIFE).await?;
-        // One that was given up goes on there until its time is over, and keeps its place so long.
+        // One that was given up goes on there until its time is over, and keeps its connection so long.
         let search = pool(SEARCHERS as u32, STATEMENT + SIGN_OF_LIFE).await?;
         Ok(Self { read, search, write: pool(POSTGRES_WRITERS, SIGN_OF_LIFE).await? })
     }

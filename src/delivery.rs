@@ -97,19 +97,19 @@ impl News {
 /// A new member while they have yet to be shown the room, whatever becomes of that.
 struct Newcomer {
     news: Arc<News>,
-    place: (UserId, RoomId),
+    member: (UserId, RoomId),
 }
 
 impl Newcomer {
-    fn note(news: Arc<News>, place: (UserId, RoomId)) -> Self {
-        news.newcomers.lock().insert(place);
-        Self { news, place }
+    fn note(news: Arc<News>, member: (UserId, RoomId)) -> Self {
+        news.newcomers.lock().insert(member);
+        Self { news, member }
     }
 }
 
 impl Drop for Newcomer {
     fn drop(&mut self) {
-        self.news.newcomers.lock().remove(&self.place);
+        self.news.newcomers.lock().remove(&self.member);
     }
 }
 
@@ -227,7 +227,7 @@ impl Delivery {
         }
     }
 
-    /// Somebody is a member from the place `since` on.
+    /// Somebody is a member from the seq `since` on.
     pub(crate) fn gain(&self, user: UserId, room: RoomId, since: Seq) {
         if !self.connections.of_user(user).is_empty() {
             let newcomer = Newcomer::note(Arc::clone(&self.news), (user, room));
@@ -251,7 +251,7 @@ impl Delivery {
 
     /// Shows a new member the room; sockets that hear all rooms hear this one from now on.
     async fn welcome(self, newcomer: Newcomer, since: Seq) {
-        let (user, room_id) = newcomer.place;
+        let (user, room_id) = newcomer.member;
         let is_here = || !self.connections.of_user(user).is_empty();
         let overview = until_answered(is_here, || chat::room::overview(&self.chat, user, room_id)).await;
         if let Some(overview) = overview {
@@ -279,7 +279,7 @@ impl Delivery {
         }
     }
 
-    /// Lets a socket hear a room of which its user is a member from the place `since` on.
+    /// Lets a socket hear a room of which its user is a member from the seq `since` on.
     async fn let_hear(&self, connection: &Arc<Connection>, room: RoomId, since: Seq) -> Result<()> {
         let hearing = chat::room::may_hear(&self.chat, connection.user.id, room).await?;
         self.feed.attach(connection, room, Some(since), hearing, usize::MAX).await.map(drop)
@@ -313,9 +313,9 @@ async fn until_answered<T, A: Future<Output = Result<T>>>(
 /// The entries of each room, in their order.
 fn by_room(entries: &[Committed]) -> Vec<(RoomId, Vec<Committed>)> {
     let mut rooms: Vec<(RoomId, Vec<Committed>)> = Vec::new();
-    let mut place: HashMap<RoomId, usize> = HashMap::new();
+    let mut index_of: HashMap<RoomId, usize> = HashMap::new();
     for entry in entries {
-        let at = *place.entry(entry.room_id).or_insert_with(|| {
+        let at = *index_of.entry(entry.room_id).or_insert_with(|| {
             rooms.push((entry.room_id, Vec::new()));
             rooms.len() - 1
         });

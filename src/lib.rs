@@ -82,7 +82,7 @@
 //! # What not everybody may read
 //!
 //! Where newcomers read only what was said since they joined (`rooms.history`), an entry that shows an older message exists
-//! in more than one form ([`bus::Committed::data_for`]): each reader is given the one for the place in which they joined.
+//! in more than one form ([`bus::Committed::data_for`]): each reader is given the one for the seq at which they joined.
 //!
 //! # Who knows of whom
 //!
@@ -107,7 +107,7 @@
 //!
 //! Searches are the dearest questions: they have a few connections of their own, and each person one search at a time
 //! (`chat/search/turn.rs`). SQLite works in this process and does not notice that nobody waits any more, so each of its
-//! connections looks whether its statement is still wanted, and keeps its place until the statement has ended (`db/reader.rs`).
+//! connections looks whether its statement is still wanted, and keeps its connection until the statement has ended (`db/reader.rs`).
 //!
 //! # The way back in
 //!
@@ -127,7 +127,7 @@
 //!
 //! # Many nodes
 //!
-//! Nodes are equal, and share nothing but the database, the media store, and a Redis that makes them fast. The places of a log
+//! Nodes are equal, and share nothing but the database, the media store, and a Redis that makes them fast. The seqs of a log
 //! are given under the lock of its room, so any node may write to any room. What a node commits it gives to its own sockets at
 //! once and to Redis without waiting ([`bus::redis`]); another node follows the channels of the rooms and users it has sockets
 //! of ([`bus::interest`]) and gives what it hears to the same feed, which cares neither about order nor about repeats. What
@@ -167,7 +167,7 @@
 //!
 //! # Invariants
 //!
-//! - A place in a log is given only inside the transaction that fills it (`rooms.last_seq`, with the room locked).
+//! - A seq is given only inside the transaction that fills it (`rooms.last_seq`, with the room locked).
 //! - Nothing is published before it is committed, and nothing is awaited from a client or the network inside a
 //!   transaction.
 //! - Finders start from what the asker may see: what is not visible to them is not found, with the same answer as what
@@ -175,7 +175,7 @@
 //! - A change of a room takes a [`chat::permission::Permit`], which only the table of that module gives.
 //! - A log entry names what changed; the state is read from the tables. So deleted content is in no old entry.
 //! - Every emit that asks for an ack gets exactly one.
-//! - Who asks for a change is looked at again in the transaction that makes it ([`auth::standing`]): what was ended while the
+//! - Who asks for a change is looked at again in the transaction that makes it ([`auth::recheck`]): what was ended while the
 //!   request was on its way, a login or an account, bites.
 //!
 //! # What is absent on purpose

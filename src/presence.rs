@@ -194,15 +194,15 @@ impl Presences {
             return Ok(());
         }
         let users: Vec<UserId> = news.iter().map(|shift| shift.user).collect();
-        let mut places = chat::room::all_places(&self.chat, users.clone()).await?;
+        let mut joined = chat::room::rooms_of_users(&self.chat, users.clone()).await?;
         // Who came back meanwhile was told of by then, on whichever node.
         let now = self.registry.of(users).await?;
         news.retain(|shift| change::shows(now.get(&shift.user).copied()) == change::shows(shift.after));
         for Shift { user, after, left_at, .. } in news.drain(..) {
-            let places = places.remove(&user).unwrap_or_default();
+            let joined = joined.remove(&user).unwrap_or_default();
             // Whoever was put into a room shows themselves to nobody there.
-            let known = places.iter().filter(|place| place.is_contact);
-            let rooms: Vec<RoomId> = known.map(|place| place.room_id).collect();
+            let known = joined.iter().filter(|room| room.is_contact);
+            let rooms: Vec<RoomId> = known.map(|room| room.room_id).collect();
             let is_online = change::shows(after);
             let last_seen_at = if is_online { None } else { Some(left_at.unwrap_or_else(|| self.clock.now())) };
             self.bus.publish(Notice::Presence { user_id: user, is_online, last_seen_at, rooms: rooms.into() }).await;

@@ -187,17 +187,17 @@ async fn look_at_people(app: &App, people: Vec<(UserId, HashSet<SessionId>)>) ->
         // What is known is noted first: a change that comes in while the database is asked is newer than its answer.
         let rooms_of = |(user, _): &(UserId, _)| Some((*user, app.connections.rooms_of(*user)?));
         let known: HashMap<UserId, HashSet<RoomId>> = some.iter().filter_map(rooms_of).collect();
-        let mut places = chat::room::all_places(&app.chat, known.keys().copied().collect()).await?;
+        let mut joined = chat::room::rooms_of_users(&app.chat, known.keys().copied().collect()).await?;
         for (user, known) in known {
-            settle(app, user, &known, &places.remove(&user).unwrap_or_default());
+            settle(app, user, &known, &joined.remove(&user).unwrap_or_default());
         }
     }
     Ok(())
 }
 
-/// Brings what is known of somebody's rooms in line with the places they have.
-fn settle(app: &App, user: UserId, known: &HashSet<RoomId>, places: &[chat::room::Place]) {
-    let now: HashSet<RoomId> = places.iter().map(|place| place.room_id).collect();
+/// Brings what is known of somebody's rooms in line with their memberships.
+fn settle(app: &App, user: UserId, known: &HashSet<RoomId>, joined: &[chat::room::UserRoom]) {
+    let now: HashSet<RoomId> = joined.iter().map(|room| room.room_id).collect();
     for room_id in known.difference(&now).copied() {
         app.connections.forget_room(user, room_id);
         for connection in app.connections.of_user(user).iter().filter(|own| !own.has_joined(room_id)) {
@@ -205,9 +205,9 @@ fn settle(app: &App, user: UserId, known: &HashSet<RoomId>, places: &[chat::room
         }
     }
     let delivery = app.delivery();
-    for place in places.iter().filter(|place| !known.contains(&place.room_id)) {
-        if app.connections.rooms_of(user).is_some_and(|known| !known.contains(&place.room_id)) {
-            delivery.gain(user, place.room_id, place.joined_seq);
+    for room in joined.iter().filter(|room| !known.contains(&room.room_id)) {
+        if app.connections.rooms_of(user).is_some_and(|known| !known.contains(&room.room_id)) {
+            delivery.gain(user, room.room_id, room.joined_seq);
         }
     }
 }

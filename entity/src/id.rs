@@ -98,7 +98,7 @@ id!(
     RoomId
 );
 id!(
-    /// A person's place in a room.
+    /// A person's membership of a room.
     MemberId
 );
 id!(
@@ -118,7 +118,7 @@ id!(
     AuditId
 );
 
-/// A place in the log of one room: 1 is the room's first durable change, and there are no gaps.
+/// A position in the log of one room: 1 is the room's first durable change, and there are no gaps.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType, Serialize, Deserialize, ToSchema,
 )]
@@ -130,7 +130,7 @@ impl Seq {
     /// Before the first change of any room.
     pub const ZERO: Self = Self(0);
 
-    /// The place that follows this one.
+    /// The seq that follows this one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)

@@ -111,7 +111,7 @@ kind!(
 kind!(
     /// What is left to be erased of an account.
     Erasing {
-        /// Its places in rooms.
+        /// Its memberships of rooms.
         Account = "account",
         /// These, and what it said.
         Messages = "messages",

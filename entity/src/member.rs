@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::{MemberId, Role, RoomId, Seq, Timestamp, UserId};
 
-/// A person's place in a room.
+/// A person's membership of a room.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "members")]
 pub struct Model {

@@ -12,7 +12,7 @@ pub struct Model {
     pub room_id: RoomId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub user_id: UserId,
-    /// The place of the message.
+    /// The seq of the message.
     #[sea_orm(primary_key, auto_increment = false)]
     pub seq: Seq,
     pub message_id: MessageId,

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::{MessageId, MessageType, RoomId, Seq, Timestamp, UserId};
 
-/// A message. After deletion the row keeps its place and loses its content.
+/// A message. After deletion the row keeps its seq and loses its content.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "messages")]
 pub struct Model {

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::{RoomId, Seq, Timestamp, UserId};
 
-/// An advance of a read mark: everything in the places `(from_seq, seq]` was read at one moment.
+/// An advance of a read mark: everything with a seq in `(from_seq, seq]` was read at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "read_marks")]
 pub struct Model {

@@ -25,9 +25,9 @@ pub struct Model {
     pub member_count: i32,
     /// Messages ever stored here, deleted ones included.
     pub message_count: i64,
-    /// The newest place in the log. Taken only by the transaction that fills it.
+    /// The newest seq of the log. Taken only by the transaction that fills it.
     pub last_seq: Seq,
-    /// The place of the newest message; 0 while there is none.
+    /// The seq of the newest message; 0 while there is none.
     pub last_message_seq: Seq,
     /// How far back newcomers read.
     pub history: HistoryAccess,

@@ -10,8 +10,8 @@ use sea_orm::{
 use super::{
     Actor, Auth,
     password::Verdict,
+    recheck,
     session::{self, INVALID_CREDENTIALS},
-    standing,
 };
 use crate::{
     bus::Notice,
@@ -93,7 +93,7 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
     let avatar_url = request.avatar_url.take();
     let mut change = changes(actor.user_id, request, new_hash);
 
-    let tx = standing::begin_alone(&auth.db, auth.clock, actor).await?;
+    let tx = recheck::begin_alone(&auth.db, auth.clock, actor).await?;
     let before = own(&tx, actor).await?;
     if changes_password {
         if before.password_hash != read.password_hash {
@@ -130,7 +130,7 @@ pub async fn update(auth: &Auth, actor: &Actor, mut request: UpdateProfile) -> R
 /// # Errors
 /// When the database does not answer.
 pub async fn deactivate(auth: &Auth, actor: &Actor) -> Result<()> {
-    let tx = standing::begin_alone(&auth.db, auth.clock, actor).await?;
+    let tx = recheck::begin_alone(&auth.db, auth.clock, actor).await?;
     let change = user::ActiveModel { id: Unchanged(actor.user_id), is_active: Set(false), ..Default::default() };
     change.update(&tx).await?;
     session::revoke_all(&tx, actor.user_id, None, auth.clock.now()).await?;

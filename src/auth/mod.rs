@@ -4,8 +4,8 @@
 //! that a logout counts at once on every node.
 
 pub mod account;
+pub mod recheck;
 pub mod session;
-pub mod standing;
 
 mod actor;
 pub(crate) mod known;
@@ -70,7 +70,7 @@ impl Auth {
             .from(login_table::Column::UserId)
             .to(account_table::Column::Id)
             .into();
-        let standing: Option<(Option<Timestamp>, Timestamp, bool)> = login_table::Entity::find_by_id(claims.sid)
+        let state: Option<(Option<Timestamp>, Timestamp, bool)> = login_table::Entity::find_by_id(claims.sid)
             .select_only()
             .columns([login_table::Column::RevokedAt, login_table::Column::ExpiresAt])
             .column(account_table::Column::IsActive)
@@ -79,7 +79,7 @@ impl Auth {
             .into_tuple()
             .one(self.db.read())
             .await?;
-        match standing {
+        match state {
             Some((_, _, false)) => Err(session::ACCOUNT_DISABLED),
             Some((None, ends, true)) if ends > self.clock.now() => {
                 Ok(Actor { user_id: claims.sub, session_id: claims.sid, expires_at: claims.expires_at() })
@@ -107,11 +107,11 @@ impl Auth {
             .all(self.db.read())
             .await?;
         let now = self.clock.now();
-        let standing: HashMap<SessionId, (bool, bool)> = rows
+        let states: HashMap<SessionId, (bool, bool)> = rows
             .into_iter()
             .map(|(id, revoked, ends, is_active)| (id, (revoked.is_none() && ends > now, is_active)))
             .collect();
-        let reason = |id: &SessionId| match standing.get(id) {
+        let reason = |id: &SessionId| match states.get(id) {
             Some((true, true)) => None,
             Some((_, false)) => Some((*id, ErrorCode::AccountDisabled)),
             _ => Some((*id, ErrorCode::Unauthorized)),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     Actor, Auth, account, known,
     password::Verdict,
-    standing,
+    recheck,
     token::{Claims, Kind},
 };
 use crate::{
@@ -144,7 +144,7 @@ pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
 /// # Errors
 /// When the database does not answer.
 pub async fn logout(auth: &Auth, actor: &Actor) -> Result<()> {
-    let tx = standing::begin_alone(&auth.db, auth.clock, actor).await?;
+    let tx = recheck::begin_alone(&auth.db, auth.clock, actor).await?;
     revoke(&tx, actor.session_id, auth.clock.now()).await?;
     let (user_id, session_id) = (actor.user_id, actor.session_id);
     let notice = Notice::SessionRevoked { user_id, session_id, code: ErrorCode::Unauthorized };
@@ -266,7 +266,7 @@ async fn is_repeat(tx: &Transaction, claims: &Claims, leeway: Duration, now: Tim
 
 /// Ends the login of a token that came again too late; answers how that is refused.
 async fn end_reused(auth: &Auth, claims: &Claims, now: Timestamp, tx: Transaction) -> Result<Error> {
-    standing::lock_account(&tx, claims.sub).await?;
+    recheck::lock_account(&tx, claims.sub).await?;
     revoke(&tx, claims.sid, now).await?;
     let (user_id, session_id) = (claims.sub, claims.sid);
     auth.bus.commit(tx, Notice::SessionRevoked { user_id, session_id, code: ErrorCode::TokenReused }).await?;

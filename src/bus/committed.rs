@@ -25,7 +25,7 @@ pub struct Committed {
     pub name: EventName,
     /// The event's data, for who may read all that it shows.
     data: Encoded,
-    /// What it is for those who may not: each with the newest place that it leaves out, the latest of them first.
+    /// What it is for those who may not: each with the newest seq that it leaves out, the latest of them first.
     narrowed: Vec<(Seq, Encoded)>,
     /// What it is for the one whom it is about, who sees all of themselves.
     #[serde(default)]
@@ -58,7 +58,7 @@ pub enum Audience {
 }
 
 impl Committed {
-    /// Encodes `change`, which took the place `seq` of its room, where newcomers read as far back as `history` says.
+    /// Encodes `change`, which has the seq `seq` in its room, where newcomers read as far back as `history` says.
     #[must_use]
     pub fn new(room_id: RoomId, seq: Seq, change: Durable, history: HistoryAccess) -> Self {
         let audience = match &change {
@@ -94,7 +94,7 @@ impl Committed {
         Self { room_id, seq, name, data: encode(change), narrowed, own, audience, rewrites, has_links }
     }
 
-    /// The event's data for `reader`, who joined the room in that place of its log.
+    /// The event's data for `reader`, who joined the room at that seq.
     #[must_use]
     pub fn data_for(&self, reader: UserId, joined: Seq, links: &Links) -> Cow<'_, Encoded> {
         let narrowed = self.narrowed.iter().find(|(left_out, _)| *left_out < joined);

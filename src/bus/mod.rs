@@ -39,7 +39,7 @@ const OUTWARD: usize = 4096;
 pub enum Notice {
     /// Entries of rooms' logs; those of one room ascend by `seq`.
     Committed(Arc<[Committed]>),
-    /// Somebody became a member of a room, in that place of its log: for other nodes, which may not follow the room yet.
+    /// Somebody became a member of a room, at that seq: for other nodes, which may not follow the room yet.
     Added { user_id: UserId, room_id: RoomId, seq: Seq },
     /// A member's read mark moved.
     Read {

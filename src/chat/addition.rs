@@ -16,7 +16,7 @@ use super::{
     view,
 };
 use crate::{
-    auth::{Actor, standing},
+    auth::{Actor, recheck},
     config::Adding,
     contract::{
         AuditAction, ErrorCode, FieldError, RoomId, UserId,
@@ -41,8 +41,8 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
     check_added(&request)?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let permit = standing.permit(Capability::ManageMembers)?;
+    let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = membership.permit(Capability::ManageMembers)?;
     let named: BTreeSet<UserId> = request.user_ids.into_iter().collect();
     people::all_exist(&tx, &named).await?;
     let here = people::present(&tx, room_id, named.iter().copied()).await?;
@@ -126,7 +126,7 @@ async fn stays_away(
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND`.
 pub async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<AddMembers> {
     // Before they hear what they may see: their login may have ended while the request was on its way.
-    standing::check(chat.db.read(), chat.clock, actor).await?;
+    recheck::check(chat.db.read(), chat.clock, actor).await?;
     let AddMembers { mut user_ids, usernames } = request;
     Error::check([
         people::at_most(&usernames, "usernames"),
@@ -139,8 +139,8 @@ pub async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMemb
     let count = names.len();
     Error::check(["user_ids", "usernames"].map(|field| people::at_most_together(user_ids.len() + count, field)))?;
     let db = chat.db.read();
-    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    standing.permit(Capability::ManageMembers)?;
+    let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    membership.permit(Capability::ManageMembers)?;
     let named: Vec<UserId> = user::Entity::find()
         .select_only()
         .column(user::Column::Id)
@@ -162,8 +162,8 @@ pub async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMemb
 pub async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &AddMembers) -> Result<usize> {
     check_added(request)?;
     let db = chat.db.read();
-    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    standing.permit(Capability::ManageMembers)?;
+    let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    membership.permit(Capability::ManageMembers)?;
     let here = people::present(db, room_id, request.user_ids.iter().copied()).await?;
     let new = request.user_ids.iter().filter(|id| !here.contains(id)).copied().collect();
     privacy::strangers(db, actor.user_id, new).await

@@ -109,7 +109,7 @@ pub(crate) async fn mentions(db: &impl ConnectionTrait, ids: &[MessageId]) -> Re
 
 /// How many replies, reactions and pins some messages of a room had gathered, entry by entry of its log.
 ///
-/// An entry that shows a message shows what hung on it in that place: whoever replays the room counts what follows on top.
+/// An entry that shows a message shows what hung on it at that seq: whoever replays the room counts what follows on top.
 pub(crate) struct Timeline {
     changes: HashMap<MessageId, Vec<room_event::Model>>,
     replies: HashMap<MessageId, Vec<Seq>>,

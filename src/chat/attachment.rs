@@ -86,7 +86,7 @@ pub(crate) fn named_in(request: &SendMessage) -> impl Iterator<Item = MediaId> +
 pub(crate) fn show(model: &media::Model, reader: Reader<'_>) -> Media {
     let address = |variant| match reader.user {
         Some(user) => reader.links.file(model.id, variant, user).url,
-        None => reader.links.place(model.id, variant),
+        None => reader.links.placeholder(model.id, variant),
     };
     Media {
         id: model.id,

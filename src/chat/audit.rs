@@ -90,8 +90,8 @@ pub(super) async fn enter(
 pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) -> Result<AuditList> {
     let page = page.check()?;
     let db = chat.db.read();
-    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    standing.permit(Capability::Audit)?;
+    let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    membership.permit(Capability::Audit)?;
     let all = audit_entry::Entity::find().filter(audit_entry::Column::RoomId.eq(room_id));
     let total = all.clone().count(db).await?;
     let rows = all.order_by_desc(audit_entry::Column::Id).offset(page.offset()).limit(page.size()).all(db).await?;

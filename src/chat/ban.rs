@@ -37,11 +37,11 @@ pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, r
     let now = chat.clock.now();
     check(actor, user_id, &request, now)?;
     let tx = chat.begin(actor).await?;
-    let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let mut permit = standing.permit(Capability::Ban)?;
-    let place = find::member(&tx, room_id, user_id).await?;
-    match &place {
-        Some(place) => permit = standing.permit_acting_on(Capability::Ban, place.role)?,
+    let (_, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let mut permit = membership.permit(Capability::Ban)?;
+    let member_row = find::member(&tx, room_id, user_id).await?;
+    match &member_row {
+        Some(member_row) => permit = membership.permit_acting_on(Capability::Ban, member_row.role)?,
         None => people::all_exist(&tx, &[user_id].into()).await?,
     }
     let row = ban::Model {
@@ -56,11 +56,11 @@ pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, r
     let ban = shown(row);
     let terms = json!({"reason": ban.reason, "expires_at": ban.expires_at});
     audit::enter(&tx, &permit, [Record::new(AuditAction::MemberBanned).to(user_id).after(terms)], now).await?;
-    let Some(place) = place else {
+    let Some(member_row) = member_row else {
         tx.commit().await?;
         return Ok(ban);
     };
-    people::part(&tx, place, now).await?;
+    people::part(&tx, member_row, now).await?;
     let changes = [Change::of_member(EventKind::MemberRemoved, user_id).because("banned")];
     let room = log::append(&tx, &permit, &changes, now).await?;
     chat.log.commit(tx, &room, 1).await?;
@@ -73,8 +73,8 @@ pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, r
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND` for who is not banned.
 pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -> Result<Ban> {
     let db = chat.db.read();
-    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    standing.permit(Capability::Ban)?;
+    let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    membership.permit(Capability::Ban)?;
     in_force(db, room_id, user_id, chat.clock.now()).await?.map(shown).ok_or(Error::USER_NOT_FOUND)
 }
 
@@ -85,8 +85,8 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -
 pub async fn delete(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -> Result<()> {
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let permit = standing.permit(Capability::Ban)?;
+    let (_, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = membership.permit(Capability::Ban)?;
     if in_force(&tx, room_id, user_id, now).await?.is_none() {
         return Err(Error::USER_NOT_FOUND);
     }
@@ -102,8 +102,8 @@ pub async fn delete(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
 pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) -> Result<BanList> {
     let page = page.check()?;
     let db = chat.db.read();
-    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    standing.permit(Capability::Ban)?;
+    let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    membership.permit(Capability::Ban)?;
     let bans = ban::Entity::find().filter(ban::Column::RoomId.eq(room_id)).filter(not_over(chat.clock.now()));
     let total = bans.clone().count(db).await?;
     let bans = bans

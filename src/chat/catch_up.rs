@@ -33,7 +33,7 @@ const PROFILES: usize = 500;
 /// Messages that a moved mark is told to have passed over, at the most.
 const TOLD_MESSAGES: u64 = 500;
 
-/// Places before a cursor in which a mark may have stood that moved since.
+/// Seqs before a cursor at which a mark may have stood that moved since.
 const BEFORE: i64 = 1_000;
 
 /// Conditions, or rooms, of one statement.
@@ -110,7 +110,7 @@ pub async fn profiles(chat: &Chat, reader: UserId, since: &HashMap<RoomId, Times
     Ok(changed.into_iter().filter_map(|(user, (_, room))| Some((room, users.remove(&user)?))).collect())
 }
 
-/// One room of each group of places. PostgreSQL compares ids, but has no smallest of them before version 18.
+/// One room of each group of memberships. PostgreSQL compares ids, but has no smallest of them before version 18.
 fn one_room(backend: DbBackend) -> SimpleExpr {
     let room = Expr::col((member::Entity, member::Column::RoomId));
     match backend {
@@ -119,7 +119,7 @@ fn one_room(backend: DbBackend) -> SimpleExpr {
     }
 }
 
-/// Places in some rooms of which `at` is no earlier than the time of the room.
+/// Memberships of some rooms of which `at` is no earlier than the time of the room.
 fn since_of_each<C: ColumnTrait>(rooms: &[RoomId], since: &HashMap<RoomId, Timestamp>, at: C) -> Condition {
     let of_room = |room: RoomId| {
         let since = since.get(&room).copied();
@@ -159,7 +159,7 @@ pub(super) async fn marks(
 ) -> Result<HashMap<RoomId, Vec<Mark>>> {
     let shared = shared(db, &rooms).await?;
     let mut marks: HashMap<RoomId, Vec<Mark>> = HashMap::new();
-    for row in standing_marks(db, reader, (&shared, &rooms), None).await? {
+    for row in current_marks(db, reader, (&shared, &rooms), None).await? {
         let Standing { room_id, user_id, last_read_seq, read_at } = row;
         marks.entry(room_id).or_default().push(Mark { user_id, last_read_seq, read_at });
     }
@@ -197,7 +197,7 @@ struct Standing {
 
 /// The marks of those members of the `shared` rooms who share them, and in `all` rooms the reader's own; where there is a time of
 /// each room, those that moved since.
-async fn standing_marks(
+async fn current_marks(
     db: &impl ConnectionTrait,
     reader: UserId,
     (shared, all): (&[RoomId], &[RoomId]),
@@ -252,7 +252,7 @@ pub async fn moved_marks(
     all.sort_unstable_by_key(|room| (since.get(room).copied().map(Reverse), *room));
     let shared = shared(db, &all).await?;
     let mut by_room: HashMap<RoomId, Vec<Standing>> = HashMap::new();
-    for mark in standing_marks(db, reader, (&shared, &all), Some(since)).await? {
+    for mark in current_marks(db, reader, (&shared, &all), Some(since)).await? {
         by_room.entry(mark.room_id).or_default().push(mark);
     }
     let mut moved = Vec::new();
@@ -263,7 +263,7 @@ pub async fn moved_marks(
     Ok(moved)
 }
 
-/// The marks of one room with the messages that they passed over since `time`, when they stood behind the place `after`.
+/// The marks of one room with the messages that they passed over since `time`, when they stood behind the seq `after`.
 async fn with_messages(
     db: &impl ConnectionTrait,
     room: RoomId,

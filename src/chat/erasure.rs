@@ -21,7 +21,7 @@ use super::{
     succession::{self, Heir},
 };
 use crate::{
-    auth::{Actor, known, standing},
+    auth::{Actor, known, recheck},
     bus::Notice,
     contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
     error::{Error, Result},
@@ -38,7 +38,7 @@ const PIECE: u64 = 50;
 /// When the database does not answer; then nothing was erased.
 pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()> {
     let erasing = if with_messages { Erasing::Messages } else { Erasing::Account };
-    let tx = standing::begin_alone(&chat.db, chat.clock, actor).await?;
+    let tx = recheck::begin_alone(&chat.db, chat.clock, actor).await?;
     let account = user::Entity::find_by_id(actor.user_id).one(&tx).await?;
     let email = account.ok_or(Error::UNAUTHORIZED)?.email;
     let nobody = user::ActiveModel {
@@ -79,13 +79,13 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
 pub async fn finish(chat: &Chat, user_id: UserId) -> Result<()> {
     let account = user::Entity::find_by_id(user_id).one(chat.db.read()).await?;
     let Some(erasing) = account.and_then(|account| account.erasing) else { return Ok(()) };
-    let places = member::Entity::find().filter(member::Column::UserId.eq(user_id)).all(chat.db.read()).await?;
-    for place in places {
+    let member_rows = member::Entity::find().filter(member::Column::UserId.eq(user_id)).all(chat.db.read()).await?;
+    for member_row in member_rows {
         if erasing == Erasing::Messages {
-            while empty_some(chat, place.room_id, user_id).await? {}
+            while empty_some(chat, member_row.room_id, user_id).await? {}
         }
-        if place.left_at.is_none() {
-            leave(chat, place.room_id, user_id).await?;
+        if member_row.left_at.is_none() {
+            leave(chat, member_row.room_id, user_id).await?;
         }
     }
     let done = user::ActiveModel { id: Unchanged(user_id), erasing: Set(None), ..Default::default() };
@@ -159,10 +159,10 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
     let tx = chat.db.begin().await?;
     // Two people who talked keep what they said, each their own part.
     let Some(room) = join::open_room(&tx, room_id).await? else { return Ok(()) };
-    let Some(place) = super::find::member(&tx, room_id, user_id).await? else { return Ok(()) };
+    let Some(member_row) = super::find::member(&tx, room_id, user_id).await? else { return Ok(()) };
     let permit = Permit::to_withdraw(room_id, user_id);
     let mut changes = Vec::new();
-    if place.role == Role::Owner {
+    if member_row.role == Role::Owner {
         match succession::heir(&tx, room_id, user_id).await? {
             Heir::NotNeeded => {}
             Heir::Is(heir) => {
@@ -175,7 +175,7 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
             }
         }
     }
-    people::part(&tx, place, now).await?;
+    people::part(&tx, member_row, now).await?;
     audit::enter(&tx, &permit, [Record::new(AuditAction::MemberLeft).to(user_id)], now).await?;
     changes.push(Change::of_member(EventKind::MemberRemoved, user_id).because("left"));
     let room = log::append(&tx, &permit, &changes, now).await?;

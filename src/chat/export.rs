@@ -38,8 +38,8 @@ pub type Lines = Vec<u8>;
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`. In the stream: when the database does not answer, or the asker may no longer.
 pub async fn room(chat: &Chat, actor: &Actor, id: RoomId) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
     let tx = chat.begin(actor).await?;
-    let (room, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit(Capability::Export)?;
+    let (room, _, membership) = find::room_for_update(&tx, actor.user_id, id).await?;
+    let permit = membership.permit(Capability::Export)?;
     audit::enter(&tx, &permit, [Record::new(AuditAction::RoomExported)], chat.clock.now()).await?;
     tx.commit().await?;
     let (chat, actor, end) = (chat.clone(), actor.clone(), room.last_seq);
@@ -75,21 +75,21 @@ impl Copy {
         let chat = self.chat.clone();
         let _turn = turn(&chat).await?;
         // Asked again for every page: who is removed meanwhile gets no more of it.
-        let (room, _, standing) = find::room(self.chat.db.read(), self.actor.user_id, self.room).await?;
-        standing.permit(Capability::Export)?;
+        let (room, _, membership) = find::room(self.chat.db.read(), self.actor.user_id, self.room).await?;
+        membership.permit(Capability::Export)?;
         self.part = match self.part {
             Part::Room => {
                 line(&mut lines, &json!({"type": "room", "room": view::room(room, &self.chat.files.links)}))?;
                 Part::Members { after: None }
             }
-            Part::Members { after } => self.members(&mut lines, after, &standing).await?,
+            Part::Members { after } => self.members(&mut lines, after, &membership).await?,
             Part::Messages { after } => self.messages(&mut lines, after, self.end).await?,
             Part::Done => Part::Done,
         };
         Ok(Some((lines, self)))
     }
 
-    async fn members(&self, lines: &mut Lines, after: Option<MemberId>, standing: &Membership) -> Result<Part> {
+    async fn members(&self, lines: &mut Lines, after: Option<MemberId>, membership: &Membership) -> Result<Part> {
         let mut page = member::Entity::find()
             .filter(member::Column::RoomId.eq(self.room))
             .filter(member::Column::LeftAt.is_null())
@@ -106,7 +106,7 @@ impl Copy {
         }
         Ok(match last {
             Some(last) => Part::Members { after: Some(last) },
-            None => Part::Messages { after: Seq(standing.reads_from.0 - 1) },
+            None => Part::Messages { after: Seq(membership.reads_from.0 - 1) },
         })
     }
 
@@ -137,7 +137,7 @@ impl Copy {
 /// # Errors
 /// When the database does not answer; the same in the stream.
 pub async fn own(chat: &Chat, actor: &Actor) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
-    let places = member::Entity::find()
+    let member_rows = member::Entity::find()
         .filter(member::Column::UserId.eq(actor.user_id))
         .order_by_asc(member::Column::Id)
         .all(chat.db.read())
@@ -145,11 +145,12 @@ pub async fn own(chat: &Chat, actor: &Actor) -> Result<impl Stream<Item = Result
     let ends = room::Entity::find()
         .select_only()
         .columns([room::Column::Id, room::Column::LastSeq])
-        .filter(room::Column::Id.is_in(places.iter().map(|place| place.room_id)))
+        .filter(room::Column::Id.is_in(member_rows.iter().map(|member_row| member_row.room_id)))
         .into_tuple()
         .all(chat.db.read())
         .await?;
-    let own = Own { chat: chat.clone(), actor: actor.clone(), part: OwnPart::Account { places, ends }, messages: 0 };
+    let own =
+        Own { chat: chat.clone(), actor: actor.clone(), part: OwnPart::Account { member_rows, ends }, messages: 0 };
     Ok(stream::try_unfold(own, Own::next))
 }
 
@@ -169,10 +170,10 @@ struct Own {
 enum OwnPart {
     /// Their memberships, and where the logs of those rooms ended when the copy began.
     Account {
-        places: Vec<member::Model>,
+        member_rows: Vec<member::Model>,
         ends: Vec<(RoomId, Seq)>,
     },
-    /// The room that is looked through from a place of its log on, and those that follow.
+    /// The room that is looked through from a seq on, and those that follow.
     Rooms {
         after: Option<Seq>,
         rooms: VecDeque<(RoomId, Seq)>,
@@ -193,11 +194,11 @@ impl Own {
         let chat = self.chat.clone();
         let _turn = turn(&chat).await?;
         self.part = match std::mem::replace(&mut self.part, OwnPart::Done) {
-            OwnPart::Account { places, ends } => {
+            OwnPart::Account { member_rows, ends } => {
                 let ends: HashMap<RoomId, Seq> = ends.into_iter().collect();
-                let end = |place: &member::Model| Some((place.room_id, *ends.get(&place.room_id)?));
-                let rooms = places.iter().filter_map(end).collect();
-                self.account(&mut lines, places).await?;
+                let end = |member_row: &member::Model| Some((member_row.room_id, *ends.get(&member_row.room_id)?));
+                let rooms = member_rows.iter().filter_map(end).collect();
+                self.account(&mut lines, member_rows).await?;
                 OwnPart::Rooms { after: None, rooms }
             }
             OwnPart::Rooms { after, mut rooms } => match rooms.front().copied() {
@@ -227,7 +228,7 @@ impl Own {
     }
 
     /// The account, its logins and memberships.
-    async fn account(&self, lines: &mut Lines, places: Vec<member::Model>) -> Result<()> {
+    async fn account(&self, lines: &mut Lines, member_rows: Vec<member::Model>) -> Result<()> {
         let db = self.chat.db.read();
         let me = user::Entity::find_by_id(self.actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)?;
         line(lines, &json!({"type": "user", "user": account::profile(me, &self.chat.files.links)}))?;
@@ -236,7 +237,7 @@ impl Own {
             let (created_at, expires_at) = (session.created_at, session.expires_at);
             line(lines, &json!({"type": "session", "created_at": created_at, "expires_at": expires_at}))?;
         }
-        for member in view::members(db, self.chat.reader(self.actor.user_id), places).await? {
+        for member in view::members(db, self.chat.reader(self.actor.user_id), member_rows).await? {
             let name = room::Entity::find_by_id(member.room_id).one(db).await?.and_then(|room| room.name);
             line(lines, &json!({"type": "membership", "room_name": name, "member": member}))?;
         }

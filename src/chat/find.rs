@@ -9,7 +9,7 @@ use crate::{
 };
 use entity::{member, message, room, user};
 
-/// The room, and the asker's place in it.
+/// The room, and the asker's membership of it.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND` when there is no such room, or they are not in it.
@@ -40,20 +40,20 @@ async fn with_place(
     room: Option<room::Model>,
 ) -> Result<(room::Model, member::Model, Membership)> {
     let room = room.filter(|room| room.deleted_at.is_none()).ok_or(Error::ROOM_NOT_FOUND)?;
-    let place = member(db, room.id, user).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-    let membership = standing(&room, &place);
-    Ok((room, place, membership))
+    let member_row = member(db, room.id, user).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+    let membership = membership(&room, &member_row);
+    Ok((room, member_row, membership))
 }
 
-/// What the rows say of a member's standing.
-pub(crate) fn standing(room: &room::Model, place: &member::Model) -> Membership {
+/// What the rows say of a membership.
+pub(crate) fn membership(room: &room::Model, member_row: &member::Model) -> Membership {
     Membership {
         room_id: room.id,
-        user_id: place.user_id,
+        user_id: member_row.user_id,
         room_type: room.room_type,
-        role: place.role,
-        muted_until: place.muted_until,
-        reads_from: reads_from(room.history, place.joined_seq),
+        role: member_row.role,
+        muted_until: member_row.muted_until,
+        reads_from: reads_from(room.history, member_row.joined_seq),
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn reads_from(history: HistoryAccess, joined: Seq) -> Seq {
     }
 }
 
-/// Somebody's place in a room, while they are in it.
+/// Somebody's membership of a room, while they are in it.
 pub(crate) async fn member(db: &impl ConnectionTrait, room: RoomId, user: UserId) -> Result<Option<member::Model>> {
     Ok(member::Entity::find()
         .filter(member::Column::RoomId.eq(room))

@@ -16,7 +16,7 @@ use super::{
     privacy,
 };
 use crate::{
-    auth::{Actor, standing},
+    auth::{Actor, recheck},
     contract::{
         AuditAction, ErrorCode, FieldError, InvitationId, RoomId, Timestamp, UserId, Visibility,
         invite::{CreateInvitation, Invitation},
@@ -41,8 +41,8 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
     check(&request)?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let permit = invite::may_invite(&room, &standing)?;
+    let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = invite::may_invite(&room, &membership)?;
     // Held, or the account might be erased just when somebody invites it.
     let invited = invited(&tx, &request, Some(LockType::KeyShare)).await?;
     if let Some(user) = &invited {
@@ -95,9 +95,9 @@ pub async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &Cr
     check(request)?;
     let db = chat.db.read();
     // Before they hear what they may see: their login may have ended while the request was on its way.
-    standing::check(db, chat.clock, actor).await?;
-    let (room, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    invite::may_invite(&room, &standing)?;
+    recheck::check(db, chat.clock, actor).await?;
+    let (room, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    invite::may_invite(&room, &membership)?;
     match invited(db, request, None).await? {
         Some(user) => privacy::strangers(db, actor.user_id, [user.id].into()).await,
         None => Ok(1),
@@ -111,8 +111,8 @@ pub async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &Cr
 pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) -> Result<InvitationList> {
     let page = page.check()?;
     let db = chat.db.read();
-    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    standing.permit(Capability::Invite)?;
+    let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    membership.permit(Capability::Invite)?;
     let all = invitation::Entity::find().filter(invitation::Column::RoomId.eq(room_id));
     let total = all.clone().count(db).await?;
     let rows = all.order_by_desc(invitation::Column::Id).offset(page.offset()).limit(page.size()).all(db).await?;
@@ -201,8 +201,8 @@ pub async fn decline(chat: &Chat, actor: &Actor, id: InvitationId) -> Result<()>
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVITE_NOT_FOUND`.
 pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId, id: InvitationId) -> Result<()> {
     let tx = chat.begin(actor).await?;
-    let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let permit = standing.permit(Capability::Invite)?;
+    let (_, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = membership.permit(Capability::Invite)?;
     let deleted = invitation::Entity::delete_by_id(id).filter(invitation::Column::RoomId.eq(room_id)).exec(&tx).await?;
     if deleted.rows_affected == 0 {
         return Err(invite::INVITE_NOT_FOUND);

@@ -42,8 +42,8 @@ pub(super) const INVITE_NOT_FOUND: Error =
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVITE_NOT_FOUND` when it has none.
 pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<Invite> {
     let db = chat.db.read();
-    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    standing.permit(Capability::Invite)?;
+    let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    membership.permit(Capability::Invite)?;
     let row = invite::Entity::find_by_id(room_id).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
     Ok(shown(row))
 }
@@ -57,8 +57,8 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
     let now = chat.clock.now();
     let role = request.role.unwrap_or(Role::Member);
     let tx = chat.begin(actor).await?;
-    let (room, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let permit = may_invite(&room, &standing)?;
+    let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = may_invite(&room, &membership)?;
     let code = new_code();
     let row = invite::Model {
         room_id,
@@ -84,8 +84,8 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVITE_NOT_FOUND` when it has none.
 pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
     let tx = chat.begin(actor).await?;
-    let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let permit = standing.permit(Capability::Invite)?;
+    let (_, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = membership.permit(Capability::Invite)?;
     if invite::Entity::delete_by_id(room_id).exec(&tx).await?.rows_affected == 0 {
         return Err(INVITE_NOT_FOUND);
     }
@@ -203,8 +203,8 @@ impl Key {
 }
 
 /// Asks to invite people to a room: nobody does to a private one, whose admins add people themselves.
-pub(super) fn may_invite(room: &room::Model, standing: &Membership) -> Result<Permit> {
-    let permit = standing.permit(Capability::Invite)?;
+pub(super) fn may_invite(room: &room::Model, membership: &Membership) -> Result<Permit> {
+    let permit = membership.permit(Capability::Invite)?;
     if room.room_type == RoomType::Direct || room.visibility == Visibility::Private {
         return Err(Error::Refused(
             ErrorCode::PermissionDenied,

@@ -85,8 +85,8 @@ async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + S
 async fn may_upload(chat: &Chat, actor: &Actor, room: Option<RoomId>) -> Result<()> {
     let tx = chat.begin(actor).await?;
     let Some(room) = room else { return Ok(()) };
-    let (room, _, standing) = find::room(&tx, actor.user_id, room).await?;
-    standing.permit_sending(chat.clock.now())?;
+    let (room, _, membership) = find::room(&tx, actor.user_id, room).await?;
+    membership.permit_sending(chat.clock.now())?;
     find::reaches_somebody(&tx, &room, actor.user_id).await
 }
 

@@ -95,14 +95,14 @@ pub async fn update(
     }
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (_, _, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let mut permit = standing.permit(Capability::ManageMembers)?;
+    let (_, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let mut permit = membership.permit(Capability::ManageMembers)?;
     let target = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
     let (before, muted_before) = (target.role, target.muted_until);
     let mut records = Vec::new();
     let mut row = target.into_active_model();
     if let Some(role) = request.role.filter(|role| *role != before) {
-        permit = standing.permit_role_change(before, role)?;
+        permit = membership.permit_role_change(before, role)?;
         if before == Role::Owner {
             keeps_an_owner(&tx, room_id, user_id).await?;
         }
@@ -114,8 +114,8 @@ pub async fn update(
         records.push(role_change(user_id, before, role));
     }
     if let Some(muted_until) = request.muted_until.filter(|until| *until != muted_before) {
-        standing.permit_muting(user_id)?;
-        permit = standing.permit_acting_on(Capability::ManageMembers, before)?;
+        membership.permit_muting(user_id)?;
+        permit = membership.permit_acting_on(Capability::ManageMembers, before)?;
         row.muted_until = Set(muted_until);
         let action = if muted_until.is_some() { AuditAction::MemberMuted } else { AuditAction::MemberUnmuted };
         let (was, is) = (json!({"muted_until": muted_before}), json!({"muted_until": muted_until}));
@@ -147,8 +147,8 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
     }
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (_, own, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let permit = standing.permit(Capability::TransferOwnership)?;
+    let (_, own, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let permit = membership.permit(Capability::TransferOwnership)?;
     hold(&tx, room_id, [actor.user_id, heir]).await?;
     let target = find::member(&tx, room_id, heir).await?.ok_or(Error::USER_NOT_FOUND)?;
     if !hold_account(&tx, heir).await? {
@@ -157,21 +157,21 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
     let record = Record::new(AuditAction::OwnershipTransferred).to(heir);
     let record = record.before(json!({"role": target.role})).after(json!({"role": Role::Owner}));
     let mut changes = Vec::new();
-    for (place, role) in [(target, Role::Owner), (own, Role::Admin)] {
-        changes.push(Change::of_member(EventKind::MemberUpdated, place.user_id));
-        let mut row = place.into_active_model();
+    for (member_row, role) in [(target, Role::Owner), (own, Role::Admin)] {
+        changes.push(Change::of_member(EventKind::MemberUpdated, member_row.user_id));
+        let mut row = member_row.into_active_model();
         row.role = Set(role);
         row.update(&tx).await?;
     }
     audit::enter(&tx, &permit, [record], now).await?;
     let room = log::append(&tx, &permit, &changes, now).await?;
-    let places = member::Entity::find()
+    let member_rows = member::Entity::find()
         .filter(member::Column::RoomId.eq(room_id))
         .filter(member::Column::UserId.is_in([heir, actor.user_id]))
         .order_by_asc(member::Column::JoinedSeq)
         .all(&tx)
         .await?;
-    let members = view::members(&tx, chat.reader(actor.user_id), places).await?;
+    let members = view::members(&tx, chat.reader(actor.user_id), member_rows).await?;
     chat.log.commit(tx, &room, changes.len()).await?;
     Ok(members)
 }
@@ -183,14 +183,14 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
 pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -> Result<()> {
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (_, place, standing) = find::room_for_update(&tx, actor.user_id, room_id).await?;
+    let (_, member_row, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let (permit, target, reason) = if user_id == actor.user_id {
-        let place = member::Model { times_left: place.times_left + 1, ..place };
-        (standing.permit(Capability::Leave)?, place, "left")
+        let member_row = member::Model { times_left: member_row.times_left + 1, ..member_row };
+        (membership.permit(Capability::Leave)?, member_row, "left")
     } else {
-        let permit = standing.permit(Capability::ManageMembers)?;
+        let permit = membership.permit(Capability::ManageMembers)?;
         let target = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
-        standing.permit_acting_on(Capability::ManageMembers, target.role)?;
+        membership.permit_acting_on(Capability::ManageMembers, target.role)?;
         (permit, target, "removed")
     };
     if target.role == Role::Owner {
@@ -205,7 +205,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
     chat.log.commit(tx, &room, 1).await
 }
 
-/// Puts people into a room, in the places of its log that follow `after`; answers the changes to enter there.
+/// Puts people into a room, with the seqs that follow `after`; answers the changes to enter there.
 pub(super) async fn insert(
     tx: &Transaction,
     room: &room::Model,
@@ -250,9 +250,9 @@ pub(super) async fn insert(
 }
 
 /// Takes somebody out of a room. The change has yet to be entered into its log.
-pub(super) async fn part(tx: &Transaction, place: member::Model, now: Timestamp) -> Result<()> {
-    let (room_id, times_left) = (place.room_id, place.times_left);
-    let mut row = place.into_active_model();
+pub(super) async fn part(tx: &Transaction, member_row: member::Model, now: Timestamp) -> Result<()> {
+    let (room_id, times_left) = (member_row.room_id, member_row.times_left);
+    let mut row = member_row.into_active_model();
     row.left_at = Set(Some(now));
     row.times_left = Set(times_left);
     row.update(tx).await?;
@@ -313,11 +313,11 @@ pub(super) async fn present(
         .filter(member::Column::LeftAt.is_null())
         .all(db)
         .await?;
-    Ok(here.into_iter().map(|place| place.user_id).collect())
+    Ok(here.into_iter().map(|member_row| member_row.user_id).collect())
 }
 
-/// Keeps two places in a room from being changed by anybody else until the transaction ends. In the order in which read marks
-/// take them: who takes two places in another order, and who marks both as read, would wait for each other.
+/// Keeps two memberships of a room from being changed by anybody else until the transaction ends. In the order in which read marks
+/// take them: who takes two memberships in another order, and who marks both as read, would wait for each other.
 pub(super) async fn hold(tx: &Transaction, room: RoomId, users: [UserId; 2]) -> Result<()> {
     member::Entity::find()
         .select_only()

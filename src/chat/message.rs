@@ -82,8 +82,8 @@ pub async fn own(chat: &Chat, actor: &Actor, room_id: RoomId, id: MessageId) -> 
 /// # Errors
 /// `MESSAGE_NOT_FOUND`.
 pub async fn get(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
-    let (model, standing) = find::message(chat.db.read(), actor.user_id, id).await?;
-    standing.permit(Capability::Read)?;
+    let (model, membership) = find::message(chat.db.read(), actor.user_id, id).await?;
+    membership.permit(Capability::Read)?;
     view::one_message(chat.db.read(), chat.reader(actor.user_id), model).await
 }
 
@@ -97,8 +97,8 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Opt
     Error::check(content.iter().map(|content| text::content("content", content)))?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (model, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit_editing(now)?;
+    let (model, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let permit = membership.permit_editing(now)?;
     if model.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
     }
@@ -131,16 +131,16 @@ fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     }
 }
 
-/// Deletes a message: its place stays, its content is gone. Deleting it again changes nothing.
+/// Deletes a message: its seq stays, its content is gone. Deleting it again changes nothing.
 ///
 /// # Errors
 /// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<DeletedMessage> {
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (model, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let (model, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
     let is_own = model.sender_id == actor.user_id;
-    let permit = standing.permit(if is_own { Capability::ChangeOwn } else { Capability::DeleteOthersMessage })?;
+    let permit = membership.permit(if is_own { Capability::ChangeOwn } else { Capability::DeleteOthersMessage })?;
     if let Some(deleted_at) = model.deleted_at {
         return Ok(DeletedMessage { message_id: id, deleted_at });
     }
@@ -179,13 +179,13 @@ pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: History
     let cursor = Cursor::of(&query)?;
     let page = PageQuery { page: query.page, page_size: query.page_size.or(query.limit) }.check()?;
     let db = chat.db.read();
-    let (room, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    standing.permit(Capability::Read)?;
+    let (room, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    membership.permit(Capability::Read)?;
     let readable = message::Entity::find()
         .filter(message::Column::RoomId.eq(room_id))
-        .filter(message::Column::Seq.gte(standing.reads_from));
+        .filter(message::Column::Seq.gte(membership.reads_from));
     let Some(cursor) = cursor else {
-        let total = if standing.reads_from == Seq::ZERO {
+        let total = if membership.reads_from == Seq::ZERO {
             u64::try_from(room.message_count).unwrap_or(0)
         } else {
             readable.clone().count(db).await?
@@ -209,8 +209,8 @@ pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: History
 pub async fn replies(chat: &Chat, actor: &Actor, id: MessageId, page: PageQuery) -> Result<MessageList> {
     let page = page.check()?;
     let db = chat.db.read();
-    let (_, standing) = find::message(db, actor.user_id, id).await?;
-    standing.permit(Capability::Read)?;
+    let (_, membership) = find::message(db, actor.user_id, id).await?;
+    membership.permit(Capability::Read)?;
     let replies = message::Entity::find().filter(message::Column::ReplyToId.eq(id));
     let total = replies.clone().count(db).await?;
     newest_page(db, chat.reader(actor.user_id), replies, page, total).await
@@ -247,7 +247,7 @@ impl Cursor {
         } else {
             Err(FieldError::new("limit", "range", "must be 1 to 100"))
         };
-        let place = |seq: Option<i64>, field: &str| match seq {
+        let member_row = |seq: Option<i64>, field: &str| match seq {
             Some(seq) if seq < 0 => Err(FieldError::new(field, "range", "must be 0 or more")),
             _ => Ok(()),
         };
@@ -260,9 +260,9 @@ impl Cursor {
         Error::check([
             limit_rule,
             one_rule,
-            place(query.before_seq, "before_seq"),
-            place(query.after_seq, "after_seq"),
-            place(query.around_seq, "around_seq"),
+            member_row(query.before_seq, "before_seq"),
+            member_row(query.after_seq, "after_seq"),
+            member_row(query.around_seq, "around_seq"),
         ])?;
         let limit = u64::try_from(limit).unwrap_or(1);
         let before = query.before_seq.map(|seq| Self::Before(seq, limit));

@@ -40,7 +40,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::{
-    auth::{Actor, standing},
+    auth::{Actor, recheck},
     bus::Bus,
     clock::Clock,
     config::{self, Config, Emails, Privacy},
@@ -116,7 +116,7 @@ impl Chat {
     /// # Errors
     /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
     async fn begin(&self, actor: &Actor) -> Result<Transaction> {
-        standing::begin(&self.db, self.clock, actor).await
+        recheck::begin(&self.db, self.clock, actor).await
     }
 
     /// For one person.

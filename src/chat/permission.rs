@@ -73,7 +73,7 @@ impl Capability {
     }
 }
 
-/// A person's standing in a room, as stored.
+/// A membership of a room, as stored.
 #[derive(Clone, Debug)]
 pub struct Membership {
     pub(crate) room_id: RoomId,
@@ -81,7 +81,7 @@ pub struct Membership {
     pub(super) room_type: RoomType,
     pub(super) role: Role,
     pub(super) muted_until: Option<Timestamp>,
-    /// The first place of the log that they may read.
+    /// The first seq of the log that they may read.
     pub(super) reads_from: Seq,
 }
 
@@ -183,7 +183,7 @@ impl Membership {
         rank(self.role) < rank(Role::Admin)
     }
 
-    /// Whether they may read what stands in this place of the log.
+    /// Whether they may read the entry with this seq.
     #[must_use]
     pub fn may_see(&self, seq: Seq) -> bool {
         seq >= self.reads_from
@@ -293,7 +293,7 @@ mod tests {
         }
     }
 
-    fn standing(role: Role) -> Membership {
+    fn membership(role: Role) -> Membership {
         Membership {
             room_id: RoomId::new(),
             user_id: UserId::new(),
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn admins_change_every_role_but_that_of_an_owner() {
-        let admin = standing(Role::Admin);
+        let admin = membership(Role::Admin);
         assert!(admin.permit_role_change(Role::Member, Role::Viewer).is_ok());
         assert!(admin.permit_role_change(Role::Viewer, Role::Member).is_ok());
         assert!(admin.permit_role_change(Role::Member, Role::Admin).is_ok());
@@ -316,22 +316,22 @@ mod tests {
         }
         for from in ROLES {
             for to in ROLES {
-                assert!(standing(Role::Owner).permit_role_change(from, to).is_ok());
-                assert!(standing(Role::Member).permit_role_change(from, to).is_err());
+                assert!(membership(Role::Owner).permit_role_change(from, to).is_ok());
+                assert!(membership(Role::Member).permit_role_change(from, to).is_err());
             }
         }
     }
 
     #[test]
     fn a_mute_suspends_sending_until_it_ends() {
-        let muted = Membership { muted_until: Some(Timestamp(1_000)), ..standing(Role::Owner) };
+        let muted = Membership { muted_until: Some(Timestamp(1_000)), ..membership(Role::Owner) };
         assert!(muted.permit_sending(Timestamp(999)).is_err());
         assert!(muted.permit_sending(Timestamp(1_000)).is_ok());
         for capability in [Capability::Pin, Capability::UpdateRoom] {
             assert!(muted.permit_showing(capability, Timestamp(999)).is_err(), "{capability:?}");
             assert!(muted.permit_showing(capability, Timestamp(1_000)).is_ok(), "{capability:?}");
         }
-        let admin = standing(Role::Admin);
+        let admin = membership(Role::Admin);
         assert!(admin.permit_muting(admin.user_id).is_err());
         assert!(admin.permit_muting(UserId::new()).is_ok());
     }

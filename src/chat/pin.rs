@@ -34,8 +34,8 @@ use entity::{message, pin};
 pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit_showing(Capability::Pin, now)?;
+    let (message, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let permit = membership.permit_showing(Capability::Pin, now)?;
     if message.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
     }
@@ -63,8 +63,8 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
 pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId) -> Result<()> {
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit_showing(Capability::Pin, now)?;
+    let (message, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let permit = membership.permit_showing(Capability::Pin, now)?;
     if message.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
     }
@@ -88,14 +88,14 @@ pub(super) async fn clear(tx: &Transaction, id: MessageId) -> Result<bool> {
 pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) -> Result<PinList> {
     let page = page.check()?;
     let db = chat.db.read();
-    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    standing.permit(Capability::Read)?;
+    let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    membership.permit(Capability::Read)?;
     let message_of: RelationDef =
         pin::Entity::belongs_to(message::Entity).from(pin::Column::MessageId).to(message::Column::Id).into();
     let pinned = pin::Entity::find()
         .join(JoinType::InnerJoin, message_of)
         .filter(pin::Column::RoomId.eq(room_id))
-        .filter(message::Column::Seq.gte(standing.reads_from));
+        .filter(message::Column::Seq.gte(membership.reads_from));
     let total = pinned.clone().count(db).await?;
     let pins = pinned
         .order_by_desc(pin::Column::PinnedAt)

@@ -79,7 +79,7 @@ pub(super) async fn strangers(db: &impl ConnectionTrait, user: UserId, people: H
     usize::try_from(count).map_err(Error::internal)
 }
 
-/// The places by which people are contacts of `user`. Found from those people: rooms that somebody was put into cost nothing.
+/// The memberships by which people are contacts of `user`. Found from those people: rooms that somebody was put into cost nothing.
 pub(super) fn contacts_of(user: UserId) -> Select<member::Entity> {
     member::Entity::find()
         .filter(member::Column::Participates.eq(true))
@@ -88,7 +88,7 @@ pub(super) fn contacts_of(user: UserId) -> Select<member::Entity> {
         .filter(Expr::exists(closed_room()))
 }
 
-/// The place of `user` in the room of the row that is looked at.
+/// The membership of `user` in the room of the row that is looked at.
 fn own_place(user: UserId) -> SelectStatement {
     let own = |column: member::Column| Expr::col((Alias::new("own"), column));
     Query::select()

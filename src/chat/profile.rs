@@ -79,7 +79,11 @@ pub async fn changed_since(chat: &Chat, time: Timestamp) -> Result<Vec<(UserId, 
 pub async fn changed(chat: &Chat, id: UserId) -> Result<Changed> {
     let model = user::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(Error::USER_NOT_FOUND)?;
     let at = model.profile_changed_at.unwrap_or(model.created_at);
-    let places = rooms::all_places(chat, vec![id]).await?.remove(&id).unwrap_or_default();
-    let known_in = places.into_iter().filter(|place| place.is_contact).map(|place| place.room_id).collect();
+    let member_rows = rooms::rooms_of_users(chat, vec![id]).await?.remove(&id).unwrap_or_default();
+    let known_in = member_rows
+        .into_iter()
+        .filter(|member_row| member_row.is_contact)
+        .map(|member_row| member_row.room_id)
+        .collect();
     Ok(Changed { user: view::person(model, &chat.files.links), at, known_in })
 }

@@ -29,8 +29,8 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> Resu
     let emoji = one(emoji)?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit_reacting(now)?;
+    let (message, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let permit = membership.permit_reacting(now)?;
     if message.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
     }
@@ -67,9 +67,9 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> R
     let emoji = one(emoji)?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (message, standing) = find::message_for_update(&tx, actor.user_id, id).await?;
+    let (message, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
     // Whoever put it there may take it back, whatever they may do now.
-    let permit = standing.permit(Capability::ChangeOwn)?;
+    let permit = membership.permit(Capability::ChangeOwn)?;
     if message.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
     }

@@ -14,7 +14,7 @@ use super::{
     permission::{Capability, Membership},
 };
 use crate::{
-    auth::{Actor, standing},
+    auth::{Actor, recheck},
     bus::Hears,
     contract::{
         ErrorCode, MessageId, RoomId, Seq, Timestamp, UserId,
@@ -40,7 +40,7 @@ const ADVANCES: u64 = 5_000;
 pub struct Step {
     /// Whether the mark moves: then something is written, and others are told.
     pub moves: bool,
-    /// Places of the log that follow it, among which what is unread is counted.
+    /// Entries of the log that follow it, among which what is unread is counted.
     pub behind: usize,
 }
 
@@ -56,10 +56,10 @@ pub async fn mark<A: Future<Output = Result<()>>>(
     request: MarkRead,
     admit: impl FnOnce(Step) -> A,
 ) -> Result<ReadMark> {
-    standing::check(chat.db.read(), chat.clock, actor).await?;
+    recheck::check(chat.db.read(), chat.clock, actor).await?;
     let message_ids = request.message_ids.unwrap_or_default();
-    let (room, place, standing) = find::room(chat.db.read(), actor.user_id, room_id).await?;
-    standing.permit(Capability::Read)?;
+    let (room, member_row, membership) = find::room(chat.db.read(), actor.user_id, room_id).await?;
+    membership.permit(Capability::Read)?;
     Error::check([people::at_most(&message_ids, "message_ids")])?;
     let target = match request.up_to_seq {
         Some(_) if !message_ids.is_empty() => {
@@ -67,10 +67,10 @@ pub async fn mark<A: Future<Output = Result<()>>>(
         }
         Some(seq) if (0..=room.last_seq.0).contains(&seq) => Seq(seq),
         Some(_) => return Err(Error::field("up_to_seq", "range", "must be a seq of the room")),
-        None => newest_of(chat, &standing, &message_ids).await?,
+        None => newest_of(chat, &membership, &message_ids).await?,
     };
 
-    let mut mark = place.last_read_seq;
+    let mut mark = member_row.last_read_seq;
     let behind = usize::try_from(room.last_seq.0 - Ord::max(target, mark).0).unwrap_or(0);
     admit(Step { moves: target > mark, behind }).await?;
     if target > mark {
@@ -78,7 +78,7 @@ pub async fn mark<A: Future<Output = Result<()>>>(
         let message_ids = if by_seq { passed(chat, actor.user_id, room_id, mark, target).await? } else { message_ids };
         let shares = shares(chat, actor.user_id).await?;
         let further = NewMark {
-            place: place.id,
+            member_id: member_row.id,
             room_id,
             user_id: actor.user_id,
             session: actor.session_id,
@@ -89,8 +89,8 @@ pub async fn mark<A: Future<Output = Result<()>>>(
         };
         chat.log.mark(further).await?;
         // Another of the user's sockets may have been further, or they may have been removed meanwhile.
-        let place = find::member(chat.db.read(), room_id, actor.user_id).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-        mark = place.last_read_seq;
+        let member_row = find::member(chat.db.read(), room_id, actor.user_id).await?.ok_or(Error::ROOM_NOT_FOUND)?;
+        mark = member_row.last_read_seq;
     }
     let unread = unread_after(chat, actor.user_id, room_id, mark).await?;
     Ok(ReadMark { last_read_seq: mark, unread_count: unread.messages, mention_count: unread.mentions })
@@ -102,7 +102,7 @@ pub(super) fn tells_others(members: i32) -> bool {
     members <= RECEIPT_MEMBERS
 }
 
-/// The messages of others that a mark passes over which moves from one place to another; the newest, where there are many.
+/// The messages of others that a mark passes over which moves from one seq to another; the newest, where there are many.
 async fn passed(chat: &Chat, user: UserId, room: RoomId, from: Seq, to: Seq) -> Result<Vec<MessageId>> {
     let newest_first: Vec<MessageId> = message::Entity::find()
         .select_only()
@@ -207,8 +207,8 @@ async fn shares(chat: &Chat, user: UserId) -> Result<bool> {
 pub async fn list(chat: &Chat, actor: &Actor, id: MessageId, page: PageQuery) -> Result<ReceiptList> {
     let page = page.check()?;
     let db = chat.db.read();
-    let (message, standing) = find::message(db, actor.user_id, id).await?;
-    standing.permit(Capability::Read)?;
+    let (message, membership) = find::message(db, actor.user_id, id).await?;
+    membership.permit(Capability::Read)?;
     let readers = readers(&message);
     let total = readers.clone().count(db).await?;
     let receipts = readers
@@ -227,7 +227,7 @@ pub async fn list(chat: &Chat, actor: &Actor, id: MessageId, page: PageQuery) ->
     Ok(ReceiptList { receipts, info: page.info(total) })
 }
 
-/// The advances that passed over a message, one of each member at the most. A member's is found by its place in the key:
+/// The advances that passed over a message, one of each member at the most. A member's is found by its position in the key:
 /// the first that came so far.
 fn readers(message: &message::Model) -> Select<read_mark::Entity> {
     let of_mark = |column: read_mark::Column| Expr::col((read_mark::Entity, column));
@@ -261,7 +261,7 @@ fn reader_of_mark() -> RelationDef {
     read_mark::Entity::belongs_to(user::Entity).from(read_mark::Column::UserId).to(user::Column::Id).into()
 }
 
-/// What a room has for a user after a place. Counted for the very mark that is answered: another socket of the user may
+/// What a room has for a user after a seq. Counted for the very mark that is answered: another socket of the user may
 /// have moved on.
 async fn unread_after(chat: &Chat, user: UserId, room: RoomId, mark: Seq) -> Result<Unread> {
     let query = counts()
@@ -276,13 +276,13 @@ async fn unread_after(chat: &Chat, user: UserId, room: RoomId, mark: Seq) -> Res
     Ok(Unread::from_query_result(&row, "")?)
 }
 
-/// The place of the newest of some messages, which must all be of the room and readable.
-async fn newest_of(chat: &Chat, standing: &Membership, ids: &[MessageId]) -> Result<Seq> {
+/// The seq of the newest of some messages, which must all be of the room and readable.
+async fn newest_of(chat: &Chat, membership: &Membership, ids: &[MessageId]) -> Result<Seq> {
     if ids.is_empty() {
         return Err(Error::field("message_ids", "missing", "give message_ids or up_to_seq"));
     }
     let found = super::view::by_id(chat.db.read(), ids.iter().copied().collect()).await?;
-    let is_here = |message: &message::Model| message.room_id == standing.room_id && standing.may_see(message.seq);
+    let is_here = |message: &message::Model| message.room_id == membership.room_id && membership.may_see(message.seq);
     let all_here = ids.iter().all(|id| found.get(id).is_some_and(is_here));
     if !all_here {
         return Err(Error::Refused(

@@ -42,7 +42,7 @@ pub use activity::{Activity, Badge, activity};
 pub(super) use direct::direct_key;
 pub use discovery::public;
 pub(super) use hearing::hearings;
-pub use hearing::{Hearing, Place, all_places, every, may_hear, may_type};
+pub use hearing::{Hearing, UserRoom, every, may_hear, may_type, rooms_of_users};
 pub(super) use rules::is_over;
 use summary::summary;
 pub(super) use summary::{last_messages, summaries};
@@ -191,8 +191,8 @@ pub struct Overview {
 /// `ROOM_NOT_FOUND`.
 pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Overview> {
     let db = chat.db.read();
-    let (model, place, _) = find::room(db, user, id).await?;
-    Ok(Overview { room: summary(db, chat.reader(user), model).await?, last_read_seq: place.last_read_seq })
+    let (model, member_row, _) = find::room(db, user, id).await?;
+    Ok(Overview { room: summary(db, chat.reader(user), model).await?, last_read_seq: member_row.last_read_seq })
 }
 
 /// Those of some rooms that a user is in, as their lists show them.
@@ -217,8 +217,8 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     rules::check_update(chat, &request)?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (model, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit_showing(Capability::UpdateRoom, now)?;
+    let (model, _, membership) = find::room_for_update(&tx, actor.user_id, id).await?;
+    let permit = membership.permit_showing(Capability::UpdateRoom, now)?;
     if request.max_members.flatten().is_some_and(|max| max < model.member_count) {
         return Err(ROOM_FULL);
     }
@@ -285,15 +285,15 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
 pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let (model, _, standing) = find::room_for_update(&tx, actor.user_id, id).await?;
-    let permit = standing.permit(Capability::DeleteRoom)?;
+    let (model, _, membership) = find::room_for_update(&tx, actor.user_id, id).await?;
+    let permit = membership.permit(Capability::DeleteRoom)?;
     let room = close(&tx, &permit, model, now).await?;
     chat.log.commit(tx, &room, 1).await?;
     chat.sweeper.nudge();
     Ok(())
 }
 
-/// Ends a room, and every way into it. Takes one place of its log.
+/// Ends a room, and every way into it. Takes one seq.
 pub(super) async fn close(
     tx: &Transaction,
     permit: &Permit,
@@ -315,13 +315,13 @@ pub(super) const ROOM_FULL: Error =
 
 /// The rooms that a user is in.
 pub(super) fn of_user(user: UserId) -> Condition {
-    let places = member::Entity::find()
+    let member_rows = member::Entity::find()
         .select_only()
         .column(member::Column::RoomId)
         .filter(member::Column::UserId.eq(user))
         .filter(member::Column::LeftAt.is_null())
         .into_query();
-    Condition::all().add(room::Column::Id.in_subquery(places)).add(room::Column::DeletedAt.is_null())
+    Condition::all().add(room::Column::Id.in_subquery(member_rows)).add(room::Column::DeletedAt.is_null())
 }
 
 fn new_row(

@@ -104,8 +104,8 @@ impl Scope {
         let asker = actor.user_id;
         let mut reads_from = HashMap::new();
         let rooms = if let Some(id) = query.room_id {
-            let (room::Model { message_count, last_seq, .. }, _, standing) = find::room(db, asker, id).await?;
-            reads_from.insert(id, standing.reads_from);
+            let (room::Model { message_count, last_seq, .. }, _, membership) = find::room(db, asker, id).await?;
+            reads_from.insert(id, membership.reads_from);
             vec![SearchedRoom { id, message_count, last_seq }]
         } else {
             let mine = searched_rooms(db, asker).await?;
@@ -155,7 +155,7 @@ impl Scope {
         }
     }
 
-    /// What fits of the places that the index has not read yet.
+    /// What fits of the entries that the index has not read yet.
     async fn not_indexed(&self, chat: &Chat) -> Result<Vec<Hit>> {
         let ids = self.rooms.iter().map(|room| room.id);
         let known = log::cursors::<Indexer>(chat.db.search(), ids).await?;

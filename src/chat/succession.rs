@@ -41,8 +41,8 @@ pub async fn hand_over(chat: &Chat, user_id: UserId) -> Result<()> {
         .filter(member::Column::LeftAt.is_null())
         .all(chat.db.read())
         .await?;
-    for place in owned {
-        hand_over_one(chat, place.room_id, user_id).await?;
+    for member_row in owned {
+        hand_over_one(chat, member_row.room_id, user_id).await?;
     }
     Ok(())
 }
@@ -51,9 +51,9 @@ pub async fn hand_over(chat: &Chat, user_id: UserId) -> Result<()> {
 /// ended before it came to that.
 pub async fn hand_over_all(chat: &Chat) {
     match ownerless(chat.db.read()).await {
-        Ok(places) => {
-            for place in places {
-                if let Err(error) = hand_over_one(chat, place.room_id, place.user_id).await {
+        Ok(member_rows) => {
+            for member_row in member_rows {
+                if let Err(error) = hand_over_one(chat, member_row.room_id, member_row.user_id).await {
                     error.record();
                 }
             }
@@ -77,7 +77,7 @@ async fn hand_over_one(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<
     Ok(())
 }
 
-/// The places of former owners in groups that have members, but none of them an owner.
+/// The memberships of former owners in groups that have members, but none of them an owner.
 async fn ownerless(db: &impl ConnectionTrait) -> Result<Vec<member::Model>> {
     let gone = Query::select()
         .column(user::Column::Id)

@@ -162,7 +162,7 @@ pub fn check_cursors(cursors: &HashMap<RoomId, i64>) -> Result<(), FieldError> {
 pub const AHEAD: Error =
     Error::Refused(ErrorCode::ResyncRequired, "the cursor is ahead of the room's log; load the room again");
 
-/// The entries of a room in the places `(after, up_to]`, for a feed that knows `up_to` to be committed.
+/// The entries of a room with a seq in `(after, up_to]`, for a feed that knows `up_to` to be committed.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -171,12 +171,12 @@ pub async fn entries(chat: &Chat, room: RoomId, after: Seq, up_to: Seq) -> Resul
     read::entries(chat.db.read(), chat.everyone(), room, after, up_to, count).await
 }
 
-/// Which place the last message of each of some rooms has.
+/// Which seq the last message of each of some rooms has.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn last_messages(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId, Seq)>> {
-    places(chat, ids, room::Column::LastMessageSeq).await
+    member_rows(chat, ids, room::Column::LastMessageSeq).await
 }
 
 /// Where the logs of some rooms end. Rooms that are gone are left out.
@@ -184,10 +184,10 @@ pub async fn last_messages(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId,
 /// # Errors
 /// When the database does not answer.
 pub async fn ends(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId, Seq)>> {
-    places(chat, ids, room::Column::LastSeq).await
+    member_rows(chat, ids, room::Column::LastSeq).await
 }
 
-async fn places(chat: &Chat, ids: Vec<RoomId>, which: room::Column) -> Result<Vec<(RoomId, Seq)>> {
+async fn member_rows(chat: &Chat, ids: Vec<RoomId>, which: room::Column) -> Result<Vec<(RoomId, Seq)>> {
     let rows = room::Entity::find()
         .select_only()
         .columns([room::Column::Id, which])

@@ -269,7 +269,8 @@ pub(crate) async fn messages(
     let unreadable = unreadable(db, reader, &here, &originals).await?;
     // Who wrote a message has written in its room.
     let is_contact = |model: &message::Model| {
-        here.get(&(model.room_id, model.sender_id)).is_some_and(|place| place.visibility != Visibility::Public)
+        here.get(&(model.room_id, model.sender_id))
+            .is_some_and(|member_row| member_row.visibility != Visibility::Public)
     };
     let others = models.iter().filter(|model| !is_contact(model)).map(|model| model.sender_id);
     let addresses = Addresses::of(db, reader, others).await?;
@@ -289,7 +290,7 @@ pub(crate) async fn messages(
         .collect())
 }
 
-/// Somebody's place in a room.
+/// Somebody's membership of a room.
 struct Present {
     joined: Seq,
     visibility: Visibility,
@@ -336,7 +337,9 @@ async fn unreadable(
     let Some(user) = reader.user else { return Ok(HashSet::new()) };
     let older: Vec<&message::Model> = originals
         .values()
-        .filter(|original| here.get(&(original.room_id, user)).is_some_and(|place| original.seq < place.joined))
+        .filter(|original| {
+            here.get(&(original.room_id, user)).is_some_and(|member_row| original.seq < member_row.joined)
+        })
         .collect();
     if older.is_empty() {
         return Ok(HashSet::new());

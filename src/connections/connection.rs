@@ -161,7 +161,7 @@ impl Connection {
         }
     }
 
-    /// Queues entries of the log of a room that its user joined in the place `joined`, back to back; answers whether it took
+    /// Queues entries of the log of a room that its user joined at the seq `joined`, back to back; answers whether it took
     /// them all.
     pub fn deliver_all(&self, entries: &[Committed], joined: Seq, links: &Links) -> bool {
         let mut each = entries.iter().map(|entry| (entry.name, entry.data_for(self.user.id, joined, links)));

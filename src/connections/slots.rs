@@ -27,31 +27,31 @@ pub struct Sockets {
     pub silence: Duration,
 }
 
-/// The places that sockets take, those that are still connecting included.
+/// The slots that sockets take, those that are still connecting included.
 #[derive(Clone, Debug, Default)]
 pub struct Slots(Arc<Mutex<Taken>>);
 
 #[derive(Debug, Default)]
 struct Taken {
-    by_user: HashMap<UserId, Vec<Place>>,
+    by_user: HashMap<UserId, Vec<HeldSlot>>,
     last_id: u64,
     /// Users who have others or fewer sockets than when somebody last looked.
     changed: HashSet<UserId>,
 }
 
 #[derive(Clone)]
-struct Place {
+struct HeldSlot {
     id: u64,
     carrier: Weak<dyn Carrier>,
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for HeldSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Place").field(&self.id).finish()
+        f.debug_tuple("HeldSlot").field(&self.id).finish()
     }
 }
 
-/// A place among the sockets of a user, free again when dropped.
+/// A slot among the sockets of a user, free again when dropped.
 #[derive(Debug)]
 pub struct Slot {
     user: UserId,
@@ -66,7 +66,7 @@ impl Drop for Slot {
 }
 
 impl Slots {
-    /// Takes a place for one more socket of a user. When they have `limit` already, the socket that has been silent for longest
+    /// Takes a slot for one more socket of a user. When they have `limit` already, the socket that has been silent for longest
     /// ends; answers whether one did.
     #[must_use]
     pub fn take(&self, user: UserId, limit: Option<usize>, carrier: Weak<dyn Carrier>) -> (Slot, bool) {
@@ -74,7 +74,7 @@ impl Slots {
             let mut taken = self.0.lock();
             taken.last_id += 1;
             let id = taken.last_id;
-            taken.by_user.entry(user).or_default().push(Place { id, carrier });
+            taken.by_user.entry(user).or_default().push(HeldSlot { id, carrier });
             id
         };
         let slot = Slot { user, id, slots: self.clone() };
@@ -85,7 +85,7 @@ impl Slots {
         (slot, evicted)
     }
 
-    /// Ends the socket of a user that has been silent for longest, but not the one with the place `but`; answers whether
+    /// Ends the socket of a user that has been silent for longest, but not the one with the slot `but`; answers whether
     /// there was one.
     pub fn evict(&self, user: UserId, but: Option<&Slot>) -> bool {
         self.evict_beyond(0, user, but)
@@ -94,13 +94,13 @@ impl Slots {
     /// The same while the user has more than `limit`.
     fn evict_beyond(&self, limit: usize, user: UserId, but: Option<&Slot>) -> bool {
         loop {
-            // Whoever is looked at here may be the last to hold its carrier, whose end frees its place: not under the lock.
-            let places = self.0.lock().by_user.get(&user).cloned().unwrap_or_default();
-            if places.len() <= limit {
+            // Whoever is looked at here may be the last to hold its carrier, whose end frees its slot: not under the lock.
+            let held = self.0.lock().by_user.get(&user).cloned().unwrap_or_default();
+            if held.len() <= limit {
                 return false;
             }
-            let others = places.iter().filter(|place| but.is_none_or(|slot| slot.id != place.id));
-            let carriers = others.filter_map(|place| Some((place.id, place.carrier.upgrade()?)));
+            let others = held.iter().filter(|one| but.is_none_or(|slot| slot.id != one.id));
+            let carriers = others.filter_map(|one| Some((one.id, one.carrier.upgrade()?)));
             let Some((id, carrier)) = carriers.min_by_key(|(_, carrier)| carrier.last_heard()) else { return false };
             if self.forget_beyond(limit, user, id) {
                 metrics::counter!("parlour_sockets_evicted_total").increment(1);
@@ -113,15 +113,15 @@ impl Slots {
     /// The sockets of a user.
     #[must_use]
     pub fn of(&self, user: UserId) -> Sockets {
-        let places = self.0.lock().by_user.get(&user).cloned().unwrap_or_default();
-        sockets(&places)
+        let held = self.0.lock().by_user.get(&user).cloned().unwrap_or_default();
+        sockets(&held)
     }
 
     /// The sockets of every user.
     #[must_use]
     pub fn all(&self) -> Vec<(UserId, Sockets)> {
-        let all: Vec<_> = self.0.lock().by_user.iter().map(|(user, places)| (*user, places.clone())).collect();
-        all.iter().map(|(user, places)| (*user, sockets(places))).collect()
+        let all: Vec<_> = self.0.lock().by_user.iter().map(|(user, held)| (*user, held.clone())).collect();
+        all.iter().map(|(user, held)| (*user, sockets(held))).collect()
     }
 
     /// The sockets of users who lost some since this was asked last.
@@ -131,19 +131,19 @@ impl Slots {
         changed.into_iter().map(|user| (user, self.of(user))).collect()
     }
 
-    /// Frees a place.
+    /// Frees a slot.
     fn forget(&self, user: UserId, id: u64) {
         self.forget_beyond(0, user, id);
     }
 
-    /// Frees a place if its user has more than `limit`; answers whether it did. Somebody else may have made room meanwhile.
+    /// Frees a slot if its user has more than `limit`; answers whether it did. Somebody else may have made room meanwhile.
     fn forget_beyond(&self, limit: usize, user: UserId, id: u64) -> bool {
         let mut taken = self.0.lock();
-        let Some(places) = taken.by_user.get_mut(&user).filter(|places| places.len() > limit) else { return false };
-        let before = places.len();
-        places.retain(|place| place.id != id);
-        let was_taken = places.len() < before;
-        if places.is_empty() {
+        let Some(held) = taken.by_user.get_mut(&user).filter(|held| held.len() > limit) else { return false };
+        let before = held.len();
+        held.retain(|one| one.id != id);
+        let was_taken = held.len() < before;
+        if held.is_empty() {
             taken.by_user.remove(&user);
         }
         if was_taken {
@@ -153,10 +153,10 @@ impl Slots {
     }
 }
 
-fn sockets(places: &[Place]) -> Sockets {
-    let carriers = places.iter().filter_map(|place| place.carrier.upgrade());
+fn sockets(held: &[HeldSlot]) -> Sockets {
+    let carriers = held.iter().filter_map(|one| one.carrier.upgrade());
     let silence = carriers.map(|carrier| carrier.last_heard().elapsed()).max().unwrap_or_default();
-    Sockets { count: places.len(), silence }
+    Sockets { count: held.len(), silence }
 }
 
 #[cfg(test)]
@@ -228,7 +228,7 @@ mod tests {
         assert!(evicted);
         assert_eq!(ended(), [false, true, false, false, false]);
         assert_eq!(slots.of(user).count, 3);
-        // the place of the evicted is free already
+        // the slot of the evicted is free already
         drop(kept.remove(1));
         assert_eq!(slots.of(user).count, 3);
         drop(kept.remove(0));

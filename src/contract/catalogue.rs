@@ -166,7 +166,7 @@ macro_rules! server_events {
 }
 
 server_events! {
-    /// An entry of a room's log, without its place.
+    /// An entry of a room's log, without its seq.
     #[derive(Clone, Debug, Serialize)]
     #[serde(untagged)]
     pub enum Durable {

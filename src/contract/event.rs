@@ -18,8 +18,8 @@ pub const USER_UPDATED: &str = "user_updated";
 pub const NEW_MESSAGE: &str = "new_message";
 
 impl Durable {
-    /// What this is for people who may not read everything that it shows: for each message that it quotes, the message's place
-    /// and the change without it. The latest place comes first.
+    /// What this is for people who may not read everything that it shows: for each message that it quotes, the message's seq
+    /// and the change without it. The latest seq comes first.
     #[must_use]
     pub fn narrowed(&self) -> Vec<(Seq, Self)> {
         let quoted = |message: &Message| message.reply_to.as_ref().map(|original| original.seq);
@@ -69,7 +69,7 @@ impl Durable {
     }
 }
 
-/// An entry of a room's log, in its place: the data of the event that tells of it.
+/// An entry of a room's log, with its seq: the data of the event that tells of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Entry {
     pub room_id: RoomId,

@@ -43,7 +43,7 @@ pub struct SharedMedia {
     #[serde(flatten)]
     pub media: Media,
     pub message_id: MessageId,
-    /// The place of that message.
+    /// The seq of that message.
     pub seq: Seq,
     pub sender_id: UserId,
     /// When that message was sent.

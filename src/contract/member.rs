@@ -10,7 +10,7 @@ use super::{
     MemberId, Role, RoomId, Seq, Timestamp, User, UserId, absent_or_empty_value, null_is_default, value_unless_empty,
 };
 
-/// A person's place in a room.
+/// A person's membership of a room.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Member {
     pub id: MemberId,

@@ -15,7 +15,7 @@ use super::{
 pub struct Message {
     pub id: MessageId,
     pub room_id: RoomId,
-    /// Its place in the room's log.
+    /// Its seq in the room's log.
     pub seq: Seq,
     pub sender_id: UserId,
     pub sender: Arc<User>,
@@ -187,13 +187,13 @@ pub struct EditMessage {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
-    /// Messages before this place, newest of them last.
+    /// Messages before this seq, newest of them last.
     #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     pub before_seq: Option<i64>,
-    /// Messages after this place.
+    /// Messages after this seq.
     #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     pub after_seq: Option<i64>,
-    /// Messages on both sides of this place.
+    /// Messages on both sides of this seq.
     #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     pub around_seq: Option<i64>,
     /// How many, 1 to 100; with a `seq`, 50 unless said otherwise. Alone, the newest.
@@ -214,10 +214,10 @@ pub struct History {
     pub messages: Vec<Message>,
     /// Whether there is more in the direction that was asked for.
     pub has_more: bool,
-    /// The place of the first message here.
+    /// The seq of the first message here.
     #[schema(required)]
     pub first_seq: Option<Seq>,
-    /// The place of the last message here.
+    /// The seq of the last message here.
     #[schema(required)]
     pub last_seq: Option<Seq>,
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{MessageId, RoomId, Seq, Timestamp, UserId};
 
-/// Mark a room as read: up to a place in its log, or up to the newest of some messages.
+/// Mark a room as read: up to a seq, or up to the newest of some messages.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"up_to_seq": 42}))]
 pub struct MarkRead {

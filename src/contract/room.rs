@@ -30,7 +30,7 @@ pub struct Room {
     pub member_count: i32,
     /// Messages ever sent, deleted ones included.
     pub message_count: i64,
-    /// The newest place in the room's log.
+    /// The newest seq of the room's log.
     pub last_seq: Seq,
     pub ai_enabled: bool,
     #[schema(required)]

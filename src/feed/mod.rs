@@ -80,10 +80,10 @@ struct Attach {
     done: oneshot::Sender<Result<Attached>>,
 }
 
-/// A socket's place in a room, once it hears it.
+/// A socket's position in a room, once it hears it.
 #[derive(Clone, Copy, Debug)]
 pub struct Attached {
-    /// What it hears follows this place.
+    /// What it hears follows this seq.
     pub last_seq: Seq,
     /// How many missed events it was given before.
     pub replayed: usize,

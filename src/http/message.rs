@@ -143,7 +143,7 @@ pub(super) async fn edit(
 
 /// Delete a message
 ///
-/// Your own, or anybody's as an admin or owner. It keeps its place; its content is gone.
+/// Your own, or anybody's as an admin or owner. It keeps its seq; its content is gone.
 #[utoipa::path(
     delete,
     path = "/api/chat/messages/{id}",

@@ -19,7 +19,7 @@ use crate::{
 
 /// Mark a room as read
 ///
-/// Up to a place in its log, or up to the newest of some messages. The mark only moves forward.
+/// Up to a seq, or up to the newest of some messages. The mark only moves forward.
 #[utoipa::path(
     post,
     path = "/api/chat/rooms/{id}/read",

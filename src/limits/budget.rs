@@ -10,7 +10,7 @@ use crate::{
     error::Result,
 };
 
-/// Places of a log in which messages are counted for each question that it costs, and the most that it costs.
+/// Entries of a log in which messages are counted for each question that it costs, and the most that it costs.
 const COUNTED_FREE: usize = 1_000;
 const COUNT_PRICE: usize = 60;
 

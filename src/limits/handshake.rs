@@ -27,12 +27,12 @@ struct Pending {
     last_id: u64,
 }
 
-/// The place of one handshake among those of its address. Clones are the same place.
+/// The slot of one handshake among those of its address. Clones are the same slot.
 #[derive(Clone, Debug)]
-pub struct HandshakeTicket(Option<Place>);
+pub struct HandshakeTicket(Option<UnderwaySlot>);
 
 #[derive(Clone, Debug)]
-struct Place {
+struct UnderwaySlot {
     handshakes: Handshakes,
     address: IpAddr,
     id: u64,
@@ -43,7 +43,7 @@ impl Handshakes {
         Self(Arc::new(Inner { limit, lifetime, pending: Mutex::default() }))
     }
 
-    /// Takes a place.
+    /// Takes a slot.
     ///
     /// # Errors
     /// How long until the oldest is forgotten, if all are taken.
@@ -51,17 +51,17 @@ impl Handshakes {
         let mut pending = self.0.pending.lock();
         pending.last_id += 1;
         let id = pending.last_id;
-        let places = pending.by_address.entry(address).or_default();
-        while places.front().is_some_and(|(_, at)| now.duration_since(*at) >= self.0.lifetime) {
-            places.pop_front();
+        let slots = pending.by_address.entry(address).or_default();
+        while slots.front().is_some_and(|(_, at)| now.duration_since(*at) >= self.0.lifetime) {
+            slots.pop_front();
         }
-        match places.front() {
-            Some((_, oldest)) if places.len() >= self.0.limit => {
+        match slots.front() {
+            Some((_, oldest)) if slots.len() >= self.0.limit => {
                 Err(self.0.lifetime.saturating_sub(now.duration_since(*oldest)))
             }
             _ => {
-                places.push_back((id, now));
-                Ok(HandshakeTicket(Some(Place { handshakes: self.clone(), address, id })))
+                slots.push_back((id, now));
+                Ok(HandshakeTicket(Some(UnderwaySlot { handshakes: self.clone(), address, id })))
             }
         }
     }
@@ -71,7 +71,7 @@ impl Handshakes {
         let mut pending = self.0.pending.lock();
         pending
             .by_address
-            .retain(|_, places| places.back().is_some_and(|(_, at)| now.duration_since(*at) < self.0.lifetime));
+            .retain(|_, slots| slots.back().is_some_and(|(_, at)| now.duration_since(*at) < self.0.lifetime));
         pending.by_address.shrink_to_fit();
     }
 }
@@ -82,13 +82,13 @@ impl HandshakeTicket {
         Self(None)
     }
 
-    /// Gives the place back: the connection has authenticated. A second time does nothing.
+    /// Gives the slot back: the connection has authenticated. A second time does nothing.
     pub fn release(&self) {
-        let Some(Place { handshakes, address, id }) = &self.0 else { return };
+        let Some(UnderwaySlot { handshakes, address, id }) = &self.0 else { return };
         let mut pending = handshakes.0.pending.lock();
-        if let Some(places) = pending.by_address.get_mut(address) {
-            places.retain(|(other, _)| other != id);
-            if places.is_empty() {
+        if let Some(slots) = pending.by_address.get_mut(address) {
+            slots.retain(|(other, _)| other != id);
+            if slots.is_empty() {
                 pending.by_address.remove(address);
             }
         }

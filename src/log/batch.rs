@@ -1,5 +1,5 @@
 //! One transaction of the writer: who may send is checked, repeats are dropped before anything is numbered, the rest
-//! takes the next places of its rooms.
+//! takes the next seqs of its rooms.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -103,7 +103,7 @@ pub(super) async fn write(
         .collect())
 }
 
-/// What is to become of a message. Numbers are places among the new rows.
+/// What is to become of a message. Numbers are positions among the new rows.
 enum Decision {
     Store(usize),
     RepeatOfNew(usize),
@@ -148,17 +148,17 @@ impl<'a> Draft<'a> {
     fn decide(&mut self, job: &'a NewMessage) -> Result<Decision> {
         let request = &job.request;
         self.preload.may_still_act(job)?;
-        let (room, standing) = self.preload.place(job.sender, request.room_id)?;
+        let (room, membership) = self.preload.member_row(job.sender, request.room_id)?;
         // A repeat of what is stored is answered so, whatever became of the sender's rights since.
         if let Some(repeat) = self.repeat(job)? {
             return Ok(repeat);
         }
-        standing.permit_sending(self.now)?;
+        membership.permit_sending(self.now)?;
         self.preload.reaches_somebody(room, job.sender)?;
-        self.keep_slow(room, job.sender, &standing)?;
+        self.keep_slow(room, job.sender, &membership)?;
         let (message_type, content, files) = self.body(job)?;
         if let Some(original) = request.reply_to_id {
-            self.preload.may_reply(&standing, original)?;
+            self.preload.may_reply(&membership, original)?;
         }
 
         let end = self.rooms.entry(room.id).or_insert(End { last_seq: room.last_seq, new_messages: 0 });
@@ -183,12 +183,12 @@ impl<'a> Draft<'a> {
             edited_at: None,
             deleted_at: None,
         });
-        if let Some(place) = self.preload.member(room.id, job.sender) {
-            if slow_mode(room, &standing).is_some() {
-                self.slowed.insert((room.id, job.sender), place.id);
+        if let Some(member_row) = self.preload.member(room.id, job.sender) {
+            if slow_mode(room, &membership).is_some() {
+                self.slowed.insert((room.id, job.sender), member_row.id);
             }
-            if !place.participates {
-                self.newcomers.insert(place.id);
+            if !member_row.participates {
+                self.newcomers.insert(member_row.id);
             }
         }
         if let Some(id) = &request.client_msg_id {
@@ -198,8 +198,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Refuses who sent a moment ago, where members have to wait in between.
-    fn keep_slow(&self, room: &room::Model, sender: UserId, standing: &Membership) -> Result<()> {
-        let Some(interval) = slow_mode(room, standing) else { return Ok(()) };
+    fn keep_slow(&self, room: &room::Model, sender: UserId, membership: &Membership) -> Result<()> {
+        let Some(interval) = slow_mode(room, membership) else { return Ok(()) };
         let in_batch = self.slowed.get(&(room.id, sender)).map(|_| self.now);
         let Some(last) = in_batch.or_else(|| self.preload.last_sent(room.id, sender)) else { return Ok(()) };
         // A clock was set back since: nobody knows how long ago that was, and nobody waits for longer than the interval.
@@ -250,9 +250,9 @@ impl<'a> Draft<'a> {
 }
 
 /// How long somebody has to wait between two messages in a room. Owners and admins never do.
-fn slow_mode(room: &room::Model, standing: &Membership) -> Option<Duration> {
+fn slow_mode(room: &room::Model, membership: &Membership) -> Option<Duration> {
     let seconds = u64::try_from(room.slow_mode_seconds).ok().filter(|seconds| *seconds > 0)?;
-    standing.waits_in_slow_mode().then(|| Duration::from_secs(seconds))
+    membership.waits_in_slow_mode().then(|| Duration::from_secs(seconds))
 }
 
 /// Remembers when members last sent to a room in slow mode, and who has written for the first time.

@@ -86,7 +86,7 @@ struct NewMessage {
 #[derive(Debug)]
 pub(crate) struct NewMark {
     /// The member's row.
-    pub(crate) place: MemberId,
+    pub(crate) member_id: MemberId,
     pub(crate) room_id: RoomId,
     pub(crate) user_id: UserId,
     /// The login that must count still when it is written.
@@ -140,7 +140,7 @@ impl Log {
         answer.await.unwrap_or(Err(Error::DRAINING))
     }
 
-    /// Commits a change that took the last `count` places of a room, and tells of them. What is told is read before the commit:
+    /// Commits a change that took the last `count` seqs of a room, and tells of them. What is told is read before the commit:
     /// after it nothing can fail any more.
     pub(crate) async fn commit(&self, tx: Transaction, room: &room::Model, count: usize) -> Result<()> {
         let after = Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
@@ -203,7 +203,7 @@ impl Change {
     }
 }
 
-/// Gives changes of a room the next places of its log, in this transaction; answers the room as it is then, and the places
+/// Gives changes of a room the next seqs of its log, in this transaction; answers the room as it is then, and the seqs
 /// are its last ones.
 pub(crate) async fn append(
     tx: &Transaction,
@@ -223,7 +223,7 @@ pub(crate) async fn append(
     Ok(room)
 }
 
-/// Writes changes into the last places of a log that has already been advanced.
+/// Writes changes into the last seqs of a log that has already been advanced.
 pub(crate) async fn insert(
     tx: &Transaction,
     room: &room::Model,

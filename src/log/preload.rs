@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 
 use super::NewMessage;
 use crate::{
-    auth::standing,
+    auth::recheck,
     chat::{
         annotations::Annotations,
         attachment, find, mention,
@@ -26,7 +26,7 @@ use entity::{media, member, message, room};
 /// Rooms, members, users and messages that the jobs of a batch name.
 pub(super) struct Preload<'a> {
     rooms: HashMap<RoomId, room::Model>,
-    places: HashMap<(RoomId, UserId), member::Model>,
+    member_rows: HashMap<(RoomId, UserId), member::Model>,
     people: view::People,
     /// The logins of the senders that count still.
     logins: HashSet<SessionId>,
@@ -55,7 +55,7 @@ impl<'a> Preload<'a> {
         let sources = jobs.iter().filter_map(|job| Some((*homes.get(&job.request.forwarded_from_id?)?, job.sender)));
         let pairs: BTreeSet<(RoomId, UserId)> = targets.chain(sources).collect();
         let rooms = rooms(tx, pairs.iter().map(|(room, _)| *room).collect()).await?;
-        let places = places(tx, pairs).await?;
+        let member_rows = member_rows(tx, pairs).await?;
         let stored = stored(tx, jobs).await?;
         // Under the locks: a message that was edited or deleted meanwhile is quoted as it is now.
         let named = view::by_id(tx, named).await?;
@@ -63,13 +63,13 @@ impl<'a> Preload<'a> {
         let others = jobs.iter().filter_map(|job| find::other_of(rooms.get(&job.request.room_id)?, job.sender));
         let people = view::people(tx, everyone.links, senders.chain(others).collect()).await?;
         let logins: BTreeSet<SessionId> = jobs.iter().map(|job| job.session).collect();
-        let logins = standing::standing(tx, view::padded(logins), now).await?;
+        let logins = recheck::valid_logins(tx, view::padded(logins), now).await?;
         let mentionable = mentionable(tx, jobs).await?;
         let forwarded = jobs.iter().filter_map(|job| job.request.forwarded_from_id).collect();
         let carried = attachment::carried(tx, forwarded).await?;
         let own = jobs.iter().flat_map(|job| attachment::named_in(&job.request));
         let files = attachment::held(tx, own.chain(carried.values().flatten().copied()).collect()).await?;
-        Ok(Self { rooms, places, people, logins, stored, named, mentionable, files, carried, everyone })
+        Ok(Self { rooms, member_rows, people, logins, stored, named, mentionable, files, carried, everyone })
     }
 
     /// Whether the sender's account and login stand still: a message may have waited for long.
@@ -90,21 +90,21 @@ impl<'a> Preload<'a> {
         self.people.get(&user).is_some_and(|user| user.is_active)
     }
 
-    /// The room, and this user's standing in it.
-    pub(super) fn place(&self, user: UserId, room: RoomId) -> Result<(&room::Model, Membership)> {
+    /// The room, and this user's membership of it.
+    pub(super) fn member_row(&self, user: UserId, room: RoomId) -> Result<(&room::Model, Membership)> {
         let room = self.rooms.get(&room).filter(|room| room.deleted_at.is_none()).ok_or(Error::ROOM_NOT_FOUND)?;
-        let place = self.places.get(&(room.id, user)).ok_or(Error::ROOM_NOT_FOUND)?;
-        Ok((room, find::standing(room, place)))
+        let member_row = self.member_rows.get(&(room.id, user)).ok_or(Error::ROOM_NOT_FOUND)?;
+        Ok((room, find::membership(room, member_row)))
     }
 
-    /// Somebody's place in a room.
+    /// Somebody's membership of a room.
     pub(super) fn member(&self, room: RoomId, user: UserId) -> Option<&member::Model> {
-        self.places.get(&(room, user))
+        self.member_rows.get(&(room, user))
     }
 
     /// When somebody last sent to a room in slow mode.
     pub(super) fn last_sent(&self, room: RoomId, user: UserId) -> Option<Timestamp> {
-        self.places.get(&(room, user))?.last_sent_at
+        self.member_rows.get(&(room, user))?.last_sent_at
     }
 
     /// How far back newcomers of a room read.
@@ -126,11 +126,11 @@ impl<'a> Preload<'a> {
     }
 
     /// Whether `original` is a message of the sender's room that still says something, and that they can read.
-    pub(super) fn may_reply(&self, standing: &Membership, original: MessageId) -> Result<()> {
+    pub(super) fn may_reply(&self, membership: &Membership, original: MessageId) -> Result<()> {
         self.named
             .get(&original)
-            .filter(|original| original.room_id == standing.room_id && original.deleted_at.is_none())
-            .filter(|original| standing.may_see(original.seq))
+            .filter(|original| original.room_id == membership.room_id && original.deleted_at.is_none())
+            .filter(|original| membership.may_see(original.seq))
             .map(|_| ())
             .ok_or(Error::Refused(ErrorCode::InvalidReference, "reply_to_id names no message of this room"))
     }
@@ -141,10 +141,10 @@ impl<'a> Preload<'a> {
             Error::Refused(ErrorCode::InvalidReference, "forwarded_from_id names no message that you can read");
         let original = self.named.get(&original).filter(|original| original.deleted_at.is_none()).ok_or(UNREADABLE)?;
         let room = self.rooms.get(&original.room_id).filter(|room| room.deleted_at.is_none()).ok_or(UNREADABLE)?;
-        let place = self.places.get(&(room.id, user)).ok_or(UNREADABLE)?;
-        let standing = find::standing(room, place);
-        standing.permit(Capability::Read).map_err(|_| UNREADABLE)?;
-        if standing.may_see(original.seq) { Ok(original) } else { Err(UNREADABLE) }
+        let member_row = self.member_rows.get(&(room.id, user)).ok_or(UNREADABLE)?;
+        let membership = find::membership(room, member_row);
+        membership.permit(Capability::Read).map_err(|_| UNREADABLE)?;
+        if membership.may_see(original.seq) { Ok(original) } else { Err(UNREADABLE) }
     }
 
     /// The files that a message carries which is forwarded.
@@ -222,7 +222,7 @@ async fn rooms(tx: &Transaction, ids: BTreeSet<RoomId>) -> Result<HashMap<RoomId
     Ok(models.into_iter().map(|model| (model.id, model)).collect())
 }
 
-async fn places(
+async fn member_rows(
     tx: &Transaction,
     pairs: BTreeSet<(RoomId, UserId)>,
 ) -> Result<HashMap<(RoomId, UserId), member::Model>> {

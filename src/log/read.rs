@@ -34,7 +34,7 @@ impl LogRow {
     }
 }
 
-/// The rows in the places `(after, up_to]` of a room's log, which must be committed.
+/// The rows with a seq in `(after, up_to]` of a room's log, which must be committed.
 pub(crate) async fn rows(db: &impl ConnectionTrait, room: RoomId, after: Seq, up_to: Seq) -> Result<Vec<LogRow>> {
     let mut rows: Vec<LogRow> = messages(db, room, after, up_to).await?.into_iter().map(LogRow::Message).collect();
     rows.extend(events(db, room, after, up_to).await?.into_iter().map(LogRow::Event));
@@ -72,7 +72,7 @@ async fn events(db: &impl ConnectionTrait, room: RoomId, after: Seq, up_to: Seq)
     Ok(events.all(db).await?)
 }
 
-/// The first `limit` entries in the places `(after, up_to]` of a room's log.
+/// The first `limit` entries with a seq in `(after, up_to]` of a room's log.
 ///
 /// `up_to` must be committed: everything before it is then visible to this read as well, and the answer has no gaps.
 ///

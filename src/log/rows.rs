@@ -1,4 +1,4 @@
-//! Where a batch goes: the ends of its rooms' logs move, and its messages take their places.
+//! Where a batch goes: the ends of its rooms' logs move, and its messages take their seqs.
 //!
 //! PostgreSQL is a network away: there each of the two is one statement, whatever the size of the batch, whose rows travel as
 //! one JSON value. SQLite is a function call away and has no such way for rows.

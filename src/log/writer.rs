@@ -24,7 +24,7 @@ use super::{
     batch::{self, Outcome, Stored},
 };
 use crate::{
-    auth::standing,
+    auth::recheck,
     bus::{Committed, Notice},
     chat::{
         attachment,
@@ -144,7 +144,7 @@ async fn commit(
 ) -> Result<Results, Failure> {
     let write = timeout(WRITE, async {
         let tx = db.begin().await?;
-        let marked: Vec<MemberId> = marks.iter().map(|mark| mark.place).collect();
+        let marked: Vec<MemberId> = marks.iter().map(|mark| mark.member_id).collect();
         let messages = if messages.is_empty() {
             Vec::new()
         } else {
@@ -166,15 +166,15 @@ async fn move_marks(tx: &Transaction, marks: &[NewMark], now: Timestamp) -> Resu
         return Ok(Vec::new());
     }
     let logins: BTreeSet<SessionId> = marks.iter().map(|mark| mark.session).collect();
-    let logins = standing::standing(tx, padded(logins), now).await?;
+    let logins = recheck::valid_logins(tx, padded(logins), now).await?;
     let mut furthest: BTreeMap<MemberId, &NewMark> = BTreeMap::new();
     for mark in marks.iter().filter(|mark| logins.contains(&mark.session)) {
-        let furthest = furthest.entry(mark.place).or_insert(mark);
+        let furthest = furthest.entry(mark.member_id).or_insert(mark);
         if mark.seq > furthest.seq {
             *furthest = mark;
         }
     }
-    let places = member::Entity::find()
+    let member_rows = member::Entity::find()
         .filter(member::Column::Id.is_in(padded(furthest.keys().copied())))
         .filter(member::Column::LeftAt.is_null())
         .order_by_asc(member::Column::Id)
@@ -183,20 +183,22 @@ async fn move_marks(tx: &Transaction, marks: &[NewMark], now: Timestamp) -> Resu
         .await?;
     let mut moved: HashMap<MemberId, Seq> = HashMap::new();
     let mut advances = Vec::new();
-    for place in places {
-        let Some(mark) = furthest.get(&place.id).filter(|mark| mark.seq > place.last_read_seq) else { continue };
+    for member_row in member_rows {
+        let Some(mark) = furthest.get(&member_row.id).filter(|mark| mark.seq > member_row.last_read_seq) else {
+            continue;
+        };
         member::Entity::update_many()
             .col_expr(member::Column::LastReadSeq, Expr::value(mark.seq))
             .col_expr(member::Column::LastReadAt, Expr::value(mark.at))
-            .filter(member::Column::Id.eq(place.id))
+            .filter(member::Column::Id.eq(member_row.id))
             .exec(tx)
             .await?;
-        moved.insert(place.id, mark.seq);
+        moved.insert(member_row.id, mark.seq);
         advances.push(read_mark::ActiveModel {
-            room_id: Set(place.room_id),
-            user_id: Set(place.user_id),
+            room_id: Set(member_row.room_id),
+            user_id: Set(member_row.user_id),
             seq: Set(mark.seq),
-            from_seq: Set(place.last_read_seq),
+            from_seq: Set(member_row.last_read_seq),
             read_at: Set(mark.at),
         });
     }
@@ -204,7 +206,7 @@ async fn move_marks(tx: &Transaction, marks: &[NewMark], now: Timestamp) -> Resu
         read_mark::Entity::insert_many(advances).exec_without_returning(tx).await?;
     }
     let answer = |mark: &NewMark| match logins.contains(&mark.session) {
-        true => Ok(moved.get(&mark.place) == Some(&mark.seq)),
+        true => Ok(moved.get(&mark.member_id) == Some(&mark.seq)),
         false => Err(Error::UNAUTHORIZED),
     };
     Ok(marks.iter().map(answer).collect())

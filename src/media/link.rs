@@ -110,7 +110,7 @@ impl Links {
 
     /// What stands in the place of an address where several people read the same; see [`Self::addressed`].
     #[must_use]
-    pub fn place(&self, id: MediaId, variant: Variant) -> String {
+    pub fn placeholder(&self, id: MediaId, variant: Variant) -> String {
         let letter = match variant {
             Variant::Original => 'o',
             Variant::Thumbnail => 't',
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn what_many_read_has_addresses_for_each() {
         let (links, id, user) = (links(), MediaId::new(), UserId::new());
-        let (original, small) = (links.place(id, Variant::Original), links.place(id, Variant::Thumbnail));
+        let (original, small) = (links.placeholder(id, Variant::Original), links.placeholder(id, Variant::Thumbnail));
         let text = format!("{{\"url\":\"{original}\",\"thumbnail_url\":\"{small}\",\"size\":7}}");
         let value: serde_json::Value = serde_json::from_str(&links.addressed(&text, user)).unwrap();
         assert_eq!(value["url"], links.file(id, Variant::Original, user).url);

@@ -42,11 +42,11 @@ impl Origin {
 pub struct Beginning {
     /// Signs beginnings.
     key: Hmac<Sha256>,
-    place: Place,
+    base: Base,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Base {
     /// What the configuration says.
     Public(String),
     /// Nobody else knows this mark, so that no text of theirs becomes an address.
@@ -55,34 +55,34 @@ enum Place {
 
 impl Beginning {
     pub(super) fn new(public_url: &str, key: Hmac<Sha256>) -> Self {
-        let place = if public_url.is_empty() {
+        let base = if public_url.is_empty() {
             let mut mark = key.clone();
             mark.update(b"origin");
-            Place::Mark(format!("origin-{}:", BASE64_URL_SAFE_NO_PAD.encode(mark.finalize().into_bytes())).into())
+            Base::Mark(format!("origin-{}:", BASE64_URL_SAFE_NO_PAD.encode(mark.finalize().into_bytes())).into())
         } else {
-            Place::Public(public_url.to_owned())
+            Base::Public(public_url.to_owned())
         };
-        Self { key, place }
+        Self { key, base }
     }
 
     /// What is written at the beginning of an address.
     pub(super) fn text(&self) -> &str {
-        match &self.place {
-            Place::Public(origin) => origin,
-            Place::Mark(mark) => mark.expose(),
+        match &self.base {
+            Base::Public(origin) => origin,
+            Base::Mark(mark) => mark.expose(),
         }
     }
 
     /// Whether it is the name by which each client came.
     #[must_use]
     pub fn depends_on_client(&self) -> bool {
-        matches!(self.place, Place::Mark(_))
+        matches!(self.base, Base::Mark(_))
     }
 
     /// A text for a client that came by the name `origin`: JSON, or an address.
     #[must_use]
     pub fn completed<'a>(&self, text: &'a str, origin: &Origin) -> Cow<'a, str> {
-        let Place::Mark(mark) = &self.place else { return Cow::Borrowed(text) };
+        let Base::Mark(mark) = &self.base else { return Cow::Borrowed(text) };
         if memchr::memmem::find(text.as_bytes(), mark.expose().as_bytes()).is_none() {
             return Cow::Borrowed(text);
         }
@@ -110,16 +110,16 @@ impl Beginning {
 
     /// Whether a client was given an address that begins so; `tag` is what that address says of it.
     pub(super) fn was_given(&self, origin: &str, tag: Option<&str>) -> bool {
-        let is_public = matches!(&self.place, Place::Public(public) if origin == public);
+        let is_public = matches!(&self.base, Base::Public(public) if origin == public);
         // Also before the configuration said another one.
         is_public || tag.is_some_and(|tag| tag == self.tag(origin))
     }
 
     /// Whether a text is meant to begin so.
     pub(super) fn may_begin(&self, url: &str) -> bool {
-        match &self.place {
-            Place::Public(public) => url.strip_prefix(public.as_str()).is_some_and(|path| path.starts_with(PATH)),
-            Place::Mark(_) => url.contains(PATH) && url.contains("signature="),
+        match &self.base {
+            Base::Public(public) => url.strip_prefix(public.as_str()).is_some_and(|path| path.starts_with(PATH)),
+            Base::Mark(_) => url.contains(PATH) && url.contains("signature="),
         }
     }
 

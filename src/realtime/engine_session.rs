@@ -80,7 +80,7 @@ struct State {
     last_request: Instant,
     backlog: PollingBacklog,
     load: Option<Arc<Load>>,
-    /// The place of the socket's user. It is taken for as long as the session lasts: who leaves the namespace and stays has
+    /// The slot of the socket's user. It is taken for as long as the session lasts: who leaves the namespace and stays has
     /// not made room.
     slot: Option<Slot>,
     socket: Weak<Connection>,
@@ -190,7 +190,7 @@ impl EngineSession {
         self.state.lock().backlog.used() > POLLING.low()
     }
 
-    /// A socket was let in by it, with its user's place and its inbox.
+    /// A socket was let in by it, with its user's slot and its inbox.
     pub(super) fn enter(&self, slot: Slot, load: Arc<Load>) {
         let mut state = self.state.lock();
         state.namespaces += 1;

@@ -227,11 +227,11 @@ impl SocketTask {
         }
     }
 
-    /// How many missed events this connection is given back of those that follow these places: as many as its user has not used
+    /// How many missed events this connection is given back of those that follow these seqs: as many as its user has not used
     /// up. Rooms for which it is not enough are announced instead.
-    async fn granted(&self, places: impl Iterator<Item = (Hearing, Seq)>) -> usize {
+    async fn granted(&self, cursors: impl Iterator<Item = (Hearing, Seq)>) -> usize {
         let config = &self.app.config.realtime;
-        let asked = places.map(|(hearing, after)| hearing.missed(hearing.after(after), config.replay_events)).sum();
+        let asked = cursors.map(|(hearing, after)| hearing.missed(hearing.after(after), config.replay_events)).sum();
         self.app.limits.take_up_to(Budget::Missed, self.actor.user_id, config.replay_total.min(asked)).await
     }
 

@@ -123,8 +123,8 @@ pub(super) async fn readable(chat: &Chat, reader: UserId, id: MediaId) -> Result
         .all(db)
         .await?;
     for (room, seq) in newest {
-        let (_, _, standing) = find::room(db, reader, room).await?;
-        if standing.may_see(seq) && standing.permit(Capability::Read).is_ok() {
+        let (_, _, membership) = find::room(db, reader, room).await?;
+        if membership.may_see(seq) && membership.permit(Capability::Read).is_ok() {
             return Ok(model);
         }
     }
@@ -148,11 +148,11 @@ pub async fn link(chat: &Chat, actor: &Actor, id: MediaId) -> Result<MediaLink> 
 pub async fn of_room(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) -> Result<MediaList> {
     let page = page.check()?;
     let db = chat.db.read();
-    let (_, _, standing) = find::room(db, actor.user_id, room_id).await?;
-    standing.permit(Capability::Read)?;
+    let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
+    membership.permit(Capability::Read)?;
     let shared = carried::Entity::find()
         .filter(carried::Column::RoomId.eq(room_id))
-        .filter(carried::Column::Seq.gte(standing.reads_from));
+        .filter(carried::Column::Seq.gte(membership.reads_from));
     let total = shared.clone().count(db).await?;
     let rows = shared
         .order_by_desc(carried::Column::Seq)

@@ -41,8 +41,11 @@ pub struct Badge {
 pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activity> {
     let db = chat.db.read();
     let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-    let marks: HashMap<UserId, Seq> =
-        places(db, id, users).await?.into_iter().map(|place| (place.user_id, place.last_read_seq)).collect();
+    let marks: HashMap<UserId, Seq> = member_rows(db, id, users)
+        .await?
+        .into_iter()
+        .map(|member_row| (member_row.user_id, member_row.last_read_seq))
+        .collect();
     let last_message = last_messages(db, chat.everyone(), std::slice::from_ref(&room)).await?.remove(&id);
     let gathered = match &last_message {
         Some(message) => annotations::gathered(db, message.id).await?,
@@ -50,22 +53,22 @@ pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activ
     };
     let mut unread = receipt::unread_of(db, id, users).await?;
     // Who is a member is read last as well: nobody is shown a message that came after they had gone.
-    let members = places(db, id, users).await?.into_iter().filter_map(|place| {
-        let last_read_seq = *marks.get(&place.user_id)?;
-        let standing = find::standing(&room, &place);
-        let last_message = last_message.clone().filter(|last| standing.may_see(last.seq)).map(|last| {
-            let quotes_older = last.reply_to.as_ref().is_some_and(|original| !standing.may_see(original.seq));
+    let members = member_rows(db, id, users).await?.into_iter().filter_map(|member_row| {
+        let last_read_seq = *marks.get(&member_row.user_id)?;
+        let membership = find::membership(&room, &member_row);
+        let last_message = last_message.clone().filter(|last| membership.may_see(last.seq)).map(|last| {
+            let quotes_older = last.reply_to.as_ref().is_some_and(|original| !membership.may_see(original.seq));
             let last = if room.history == HistoryAccess::SinceJoined && quotes_older { last.unquoted() } else { last };
-            let last = if last.sender_id == place.user_id { last.for_sender() } else { last };
-            Box::new(gathered.on(last, place.user_id))
+            let last = if last.sender_id == member_row.user_id { last.for_sender() } else { last };
+            Box::new(gathered.on(last, member_row.user_id))
         });
-        let unread = unread.remove(&place.user_id).unwrap_or_default();
-        Some((place.user_id, Badge { last_read_seq, unread, last_message }))
+        let unread = unread.remove(&member_row.user_id).unwrap_or_default();
+        Some((member_row.user_id, Badge { last_read_seq, unread, last_message }))
     });
     Ok(Activity { last_seq: room.last_seq, members: members.collect() })
 }
 
-async fn places(db: &impl ConnectionTrait, room: RoomId, users: &[UserId]) -> Result<Vec<member::Model>> {
+async fn member_rows(db: &impl ConnectionTrait, room: RoomId, users: &[UserId]) -> Result<Vec<member::Model>> {
     Ok(member::Entity::find()
         .filter(member::Column::RoomId.eq(room))
         .filter(member::Column::UserId.is_in(users.iter().copied()))

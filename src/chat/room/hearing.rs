@@ -43,9 +43,9 @@ pub(in crate::chat) async fn hearings(db: &impl ConnectionTrait, user: UserId) -
     Ok(rows.into_iter().map(hearing).collect())
 }
 
-/// Somebody's place in a room.
+/// Somebody's membership of a room.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct UserRoom {
     pub room_id: RoomId,
     /// Where in the log they joined, the last time.
     pub joined_seq: Seq,
@@ -53,11 +53,11 @@ pub struct Place {
     pub is_contact: bool,
 }
 
-/// The places of some users in all their rooms.
+/// The memberships of some users in all their rooms.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn all_places(chat: &Chat, users: Vec<UserId>) -> Result<HashMap<UserId, Vec<Place>>> {
+pub async fn rooms_of_users(chat: &Chat, users: Vec<UserId>) -> Result<HashMap<UserId, Vec<UserRoom>>> {
     let home = member::Entity::belongs_to(room::Entity).from(member::Column::RoomId).to(room::Column::Id).into();
     let rows: Vec<(UserId, RoomId, Seq, bool, Visibility)> = member::Entity::find()
         .select_only()
@@ -71,12 +71,12 @@ pub async fn all_places(chat: &Chat, users: Vec<UserId>) -> Result<HashMap<UserI
         .into_tuple()
         .all(chat.db.read())
         .await?;
-    let mut places: HashMap<UserId, Vec<Place>> = HashMap::new();
+    let mut member_rows: HashMap<UserId, Vec<UserRoom>> = HashMap::new();
     for (user, room_id, joined_seq, participates, visibility) in rows {
         let is_contact = participates && visibility != Visibility::Public;
-        places.entry(user).or_default().push(Place { room_id, joined_seq, is_contact });
+        member_rows.entry(user).or_default().push(UserRoom { room_id, joined_seq, is_contact });
     }
-    Ok(places)
+    Ok(member_rows)
 }
 
 /// How a member may hear a room.
@@ -84,9 +84,9 @@ pub async fn all_places(chat: &Chat, users: Vec<UserId>) -> Result<HashMap<UserI
 pub struct Hearing {
     /// Where the log ended when that was looked up.
     pub end: Seq,
-    /// Their place in it: where they joined, the last time.
+    /// Their membership of it: the seq at which they joined, the last time.
     pub joined: Seq,
-    /// The first place they may read.
+    /// The first seq they may read.
     pub reads_from: Seq,
     /// Whether they take part in the room, or were only put there.
     pub participates: bool,
@@ -95,11 +95,11 @@ pub struct Hearing {
 }
 
 impl Hearing {
-    fn of(room: &room::Model, place: &member::Model) -> Self {
-        let reads_from = find::standing(room, place).reads_from;
-        let participates = place.participates;
+    fn of(room: &room::Model, member_row: &member::Model) -> Self {
+        let reads_from = find::membership(room, member_row).reads_from;
+        let participates = member_row.participates;
         let is_contact = participates && room.visibility != Visibility::Public;
-        Self { end: room.last_seq, joined: place.joined_seq, reads_from, participates, is_contact }
+        Self { end: room.last_seq, joined: member_row.joined_seq, reads_from, participates, is_contact }
     }
 
     /// How many entries are read to replay what follows `after`, which [`Self::after`] gave. None of more than `limit`: those are
@@ -122,9 +122,9 @@ impl Hearing {
 /// # Errors
 /// `ROOM_NOT_FOUND`.
 pub async fn may_hear(chat: &Chat, user: UserId, id: RoomId) -> Result<Hearing> {
-    let (room, place, standing) = find::room(chat.db.read(), user, id).await?;
-    standing.permit(Capability::Read)?;
-    Ok(Hearing::of(&room, &place))
+    let (room, member_row, membership) = find::room(chat.db.read(), user, id).await?;
+    membership.permit(Capability::Read)?;
+    Ok(Hearing::of(&room, &member_row))
 }
 
 /// Whether this user may be seen writing in a room.
@@ -132,7 +132,7 @@ pub async fn may_hear(chat: &Chat, user: UserId, id: RoomId) -> Result<Hearing> 
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn may_type(chat: &Chat, user: UserId, id: RoomId) -> Result<()> {
-    let (room, _, standing) = find::room(chat.db.read(), user, id).await?;
-    standing.permit_sending(chat.clock.now())?;
+    let (room, _, membership) = find::room(chat.db.read(), user, id).await?;
+    membership.permit_sending(chat.clock.now())?;
     find::reaches_somebody(chat.db.read(), &room, user).await
 }

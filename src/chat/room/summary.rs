@@ -31,24 +31,24 @@ pub(in crate::chat) async fn summaries(
     let mut last = last_messages(db, reader, &models).await?;
     let direct = models.iter().filter(|model| model.room_type == RoomType::Direct).map(|model| model.id);
     let mut pairs = pairs(db, reader, direct.collect()).await?;
-    let places: HashMap<RoomId, member::Model> = member::Entity::find()
+    let member_rows: HashMap<RoomId, member::Model> = member::Entity::find()
         .filter(member::Column::UserId.eq(user))
         .filter(member::Column::RoomId.is_in(ids))
         .all(db)
         .await?
         .into_iter()
-        .map(|place| (place.room_id, place))
+        .map(|member_row| (member_row.room_id, member_row))
         .collect();
     let summary = |model: room::Model| {
         let unread = unread.get(&model.id).copied().unwrap_or_default();
-        let place = places.get(&model.id);
-        let sees = |seq| place.is_some_and(|place| find::standing(&model, place).may_see(seq));
+        let member_row = member_rows.get(&model.id);
+        let sees = |seq| member_row.is_some_and(|member_row| find::membership(&model, member_row).may_see(seq));
         Room {
             members: (model.room_type == RoomType::Direct).then(|| pairs.remove(&model.id).unwrap_or_default()),
             last_message: Some(last.remove(&model.id).filter(|message| sees(message.seq))),
             unread_count: Some(unread.messages),
             mention_count: Some(unread.mentions),
-            my_role: place.map(|place| place.role),
+            my_role: member_row.map(|member_row| member_row.role),
             ..view::room(model, reader.links)
         }
     };
@@ -63,13 +63,13 @@ async fn pairs(
 ) -> Result<HashMap<RoomId, Vec<Member>>> {
     let mut pairs: HashMap<RoomId, Vec<Member>> = HashMap::new();
     for rooms in rooms.chunks(500) {
-        let places = member::Entity::find()
+        let member_rows = member::Entity::find()
             .filter(member::Column::RoomId.is_in(rooms.iter().copied()))
             .filter(member::Column::LeftAt.is_null())
             .order_by_asc(member::Column::JoinedSeq)
             .all(db)
             .await?;
-        for member in view::members(db, reader, places).await? {
+        for member in view::members(db, reader, member_rows).await? {
             pairs.entry(member.room_id).or_default().push(member);
         }
     }

@@ -50,13 +50,13 @@ pub(super) async fn lock_account(tx: &Transaction, user: UserId) -> Result<()> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn standing(
+pub async fn valid_logins(
     tx: &Transaction,
     logins: impl IntoIterator<Item = SessionId>,
     now: Timestamp,
 ) -> Result<HashSet<SessionId>> {
     let account = session::Entity::belongs_to(user::Entity).from(session::Column::UserId).to(user::Column::Id).into();
-    let standing: Vec<SessionId> = session::Entity::find()
+    let valid_logins: Vec<SessionId> = session::Entity::find()
         .select_only()
         .column(session::Column::Id)
         .join(JoinType::InnerJoin, account)
@@ -67,7 +67,7 @@ pub async fn standing(
         .into_tuple()
         .all(tx)
         .await?;
-    Ok(standing.into_iter().collect())
+    Ok(valid_logins.into_iter().collect())
 }
 
 async fn begin_with(db: &Db, clock: Clock, actor: &Actor, lock: LockType) -> Result<Transaction> {
