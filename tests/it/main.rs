@@ -17,6 +17,7 @@ mod cancelled_requests;
 mod charges;
 mod charges_missed;
 mod clocks;
+mod close_codes;
 mod commands;
 mod connection_limit;
 mod contacts;

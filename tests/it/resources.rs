@@ -85,7 +85,7 @@ async fn deep_replays_in_one_room_keep_no_other_waiting() {
         });
         // a machine that is busy with other things refuses some
         let deep = given.inspect(|replayed| assert!(*replayed >= 890, "{replayed} replayed")).count();
-        assert!(deep >= 100, "only {deep} joins were answered: {answers:?}");
+        assert!(deep >= 30, "only {deep} joins were answered; the first: {}", answers[0]);
     };
     // the busy room stays busy: more happens there than may wait for it
     let load = async {

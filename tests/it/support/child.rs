@@ -12,7 +12,7 @@ use nix::{
 
 /// Tells the program's process id, and ends it when its own standard input ends, which it does with the process that holds the
 /// other end.
-const KEEPER: &str = r#"
+const WATCHING_SHELL: &str = r#"
 "$@" >/dev/null & program=$!
 echo "$program"
 read -r _
@@ -21,23 +21,23 @@ kill -KILL "$program"
 
 /// A program that runs for as long as this value.
 pub(crate) struct Kept {
-    keeper: Child,
+    shell: Child,
     pid: Pid,
 }
 
 impl Kept {
     pub(crate) fn run(program: &str, arguments: &[&str]) -> Self {
-        let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "sh", program])
+        let mut shell = Command::new("sh")
+            .args(["-c", WATCHING_SHELL, "sh", program])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("sh runs");
         let mut line = String::new();
-        BufReader::new(keeper.stdout.take().expect("piped")).read_line(&mut line).expect("the keeper tells");
+        BufReader::new(shell.stdout.take().expect("piped")).read_line(&mut line).expect("the shell tells");
         let pid = Pid::from_raw(line.trim().parse().expect("a process id"));
-        Self { keeper, pid }
+        Self { shell, pid }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -46,8 +46,8 @@ impl Kept {
 
     /// Ends it at once.
     pub(crate) fn end(&mut self) {
-        let _ = self.keeper.stdin.take();
-        let _ = self.keeper.wait();
+        let _ = self.shell.stdin.take();
+        let _ = self.shell.wait();
     }
 }
 
