@@ -219,17 +219,17 @@ pub(super) async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, telling:
         let mut entries = Vec::with_capacity(batch.messages.len());
         // Whoever asked may be gone; what they asked for is stored all the same.
         for (job, outcome) in batch.messages.into_iter().zip(results.messages) {
-            let answer = outcome.map(|outcome| match outcome {
-                Outcome::Stored(stored) => {
-                    let Stored { message, history } = *stored;
-                    let change = Durable::NewMessage { message: message.clone() };
-                    entries.push(Committed::new(message.room_id, message.seq, change, history));
-                    SentMessage {
-                        message: attachment::addressed(message.for_sender(), job.sender, &links),
-                        duplicate: false,
+            let answer = outcome.map(|outcome| {
+                let (message, duplicate) = match outcome {
+                    Outcome::Stored(stored) => {
+                        let Stored { message, history } = *stored;
+                        let change = Durable::NewMessage { message: message.clone() };
+                        entries.push(Committed::new(message.room_id, message.seq, change, history));
+                        (message, false)
                     }
-                }
-                Outcome::Repeated(message) => SentMessage { message: message.for_sender(), duplicate: true },
+                    Outcome::Repeated(message) => (*message, true),
+                };
+                SentMessage { message: attachment::addressed(message.for_sender(), job.sender, &links), duplicate }
             });
             let _ = job.reply.send(answer);
         }

@@ -1,5 +1,7 @@
 //! Messages that carry files.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -220,6 +222,41 @@ async fn a_send_with_a_file_can_be_repeated() {
     let conflict = json!({"media_id": other["id"], "client_msg_id": "again"});
     ada.tries_to_send(&room, conflict).await.refused("CLIENT_MSG_ID_CONFLICT");
     assert_eq!(ada.history(&room).await.len(), 1);
+}
+
+/// Catches a build that answers a repeat which is stored in one transaction with its first as everybody reads it: with marks where
+/// each reader's own addresses belong. Seen.
+#[tokio::test]
+async fn two_sends_of_one_moment_are_answered_with_addresses_that_load() {
+    const PAIRS: usize = 100;
+    let gallery = Gallery::open(StoreKind::Local).await;
+    let ada = gallery.app.user("ada").await;
+    let room = ada.opens_a_group("pictures", &[]).await;
+    let file = File::picture(1);
+    let uploaded = ada.uploads(&file).await;
+    let socket = ada.connects().await;
+    let send = |pair: usize| {
+        let body = json!({"room_id": room.id, "media_id": uploaded["id"], "client_msg_id": format!("pair-{pair}")});
+        socket.emit_with_ack("send_message", body)
+    };
+    let acks: Vec<_> = (0..PAIRS).map(|pair| (send(pair), send(pair))).collect();
+    let (mut originals, mut thumbnails) = (BTreeSet::new(), BTreeSet::new());
+    for (first, second) in acks {
+        let (first, second) = (first.ok().await, second.ok().await);
+        assert_eq!((&first["duplicate"], &second["duplicate"]), (&json!(false), &json!(true)));
+        assert_eq!(first["message"]["id"], second["message"]["id"]);
+        for message in [&first["message"], &second["message"]] {
+            let file = &message["attachments"][0];
+            originals.extend([text(message, "media_url"), text(file, "url")]);
+            thumbnails.extend([text(message, "thumbnail_url"), text(file, "thumbnail_url")]);
+        }
+    }
+    for url in &originals {
+        assert_eq!(ada.site.sees(url).await, file.bytes);
+    }
+    for url in &thumbnails {
+        ada.site.sees(url).await;
+    }
 }
 
 /// An edit changes the words and leaves the file; a reply shows what it replies to.
