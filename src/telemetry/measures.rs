@@ -28,7 +28,6 @@ pub(super) fn describe() {
     describe_gauge!("parlour_log_queue", "Messages that wait to be written.");
     describe_histogram!("parlour_log_batch_jobs", "Messages written in one transaction.");
     describe_counter!("parlour_follower_entries_total", "Entries of logs that followers have applied, by follower.");
-    describe_counter!("parlour_search_indexed_total", "Messages added to the search index.");
     describe_counter!("parlour_bus_heard_total", "Notices of other nodes.");
     describe_counter!(
         "parlour_bus_dropped_total",

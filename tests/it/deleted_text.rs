@@ -57,11 +57,7 @@ async fn no_byte_of_what_was_said_is_kept_once_it_is_taken_back() {
     bob.says(&room, &format!("{ERASED} and more")).await;
     ada.says(&room, KEPT).await;
     let db = app.server.database().await;
-    let indexed = async || {
-        let metrics = app.site.get("/metrics").send().await.body;
-        metrics.lines().any(|line| line.starts_with("parlour_search_indexed_total") && line.ends_with(" 44"))
-    };
-    eventually(SOON, "all of it is indexed", indexed).await;
+    ada.sees_indexed(&[&room]).await;
     for said in [DELETED, EDITED, ERASED] {
         assert!(is_kept(&app, &db, said).await, "or nothing is shown by what follows");
     }

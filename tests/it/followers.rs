@@ -8,11 +8,11 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
 use crate::support::{App, Cluster, HEAVY, Person, Room, SOON, Seed, Server, eventually, within, workload};
 
-const ONE: &str = "journal_one";
+pub(crate) const ONE: &str = "journal_one";
 const TWO: &str = "journal_two";
 
 /// The table of a journal. Nothing keeps an entry from standing there twice.
-async fn give_table(db: &DatabaseConnection, journal: &str) {
+pub(crate) async fn give_table(db: &DatabaseConnection, journal: &str) {
     db.execute_unprepared(&format!("CREATE TABLE {journal} (room_id TEXT NOT NULL, seq BIGINT NOT NULL)"))
         .await
         .unwrap();
@@ -30,7 +30,7 @@ async fn written(db: &DatabaseConnection, journal: &str) -> BTreeMap<String, Vec
 }
 
 /// Waits until a journal has come to the ends of these rooms; each entry must stand in it once.
-async fn complete(db: &DatabaseConnection, journal: &str, rooms: &[(&Room, i64)]) {
+pub(crate) async fn complete(db: &DatabaseConnection, journal: &str, rooms: &[(&Room, i64)]) {
     eventually(SOON * 3, journal, async || {
         let written = written(db, journal).await;
         rooms.iter().all(|(room, end)| written.get(&room.id).is_some_and(|places| places.last() == Some(end)))
@@ -56,13 +56,6 @@ async fn some_rooms(ada: &Person, count: usize) -> Vec<Room> {
         rooms.push(ada.opens_a_group(&format!("room {number}"), &[]).await);
     }
     rooms
-}
-
-/// Waits until the node tells that the search index has been given so many entries.
-async fn searched(app: &App, wanted: usize) {
-    let line = format!(r#"parlour_follower_entries_total{{follower="search"}} {wanted}"#);
-    let told = async || app.site.get("/metrics").send().await.body.lines().any(|told| told == line);
-    eventually(SOON, &line, told).await;
 }
 
 /// Catches a build whose cursor moves in another transaction than what was made of the entries, before or after it.
@@ -109,8 +102,7 @@ async fn a_follower_that_fails_for_a_while_keeps_no_other_and_goes_on() {
         ada.says(room, "a needle").await;
     }
     complete(&db, ONE, &ends(&ada, &rooms).await).await;
-    // Two rooms, each with its first member and a message.
-    searched(&app, 4).await;
+    ada.sees_indexed(&rooms.iter().collect::<Vec<_>>()).await;
     give_table(&db, TWO).await;
     ada.says(&rooms[0], "one more").await;
     for journal in [ONE, TWO] {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, SOON, clock, eventually, int, list, text, workload};
+use crate::support::{App, HEAVY, Person, SOON, clock, int, list, text, workload};
 
 async fn found(person: &Person, query: &str) -> Vec<String> {
     let page = person.get(&format!("/api/chat/search?{query}")).await.with_status(200);
@@ -134,11 +134,7 @@ async fn the_index_finds_what_comparing_would() {
     let late = ada.says(&rooms[0], "late needle-0817").await;
     assert_eq!(found(&ada, "q=NEEDLE-08").await, ["late needle-0817", "hidden needle-0816", "early needle-0815 你好"]);
     // the early ones are in the index by now or soon; whichever it is, the answers are the same
-    eventually(SOON * 3, "the index has caught up", async || {
-        let metrics = app.site.get("/metrics").send().await.body;
-        metrics.lines().any(|line| line.starts_with("parlour_search_indexed_total") && line.ends_with(" 6003"))
-    })
-    .await;
+    ada.sees_indexed(&[&rooms[0], &rooms[1]]).await;
     assert_eq!(found(&ada, "q=NEEDLE-08").await, ["late needle-0817", "hidden needle-0816", "early needle-0815 你好"]);
     assert_eq!(found(&ada, &q("你好")).await, ["early needle-0815 你好"]);
     assert_eq!(found(&ada, &format!("q=needle&room_id={}", rooms[1].id)).await, ["hidden needle-0816"]);
@@ -221,11 +217,7 @@ async fn long_terms_that_repeat_themselves_are_found_as_soon_as_others() {
         socket.ask("send_message", json!({"room_id": room.id, "content": format!("{text} {number}")})).await;
     }
     ada.says(&room, &"a".repeat(180)).await;
-    eventually(SOON * 3, "the index has caught up", async || {
-        let metrics = app.site.get("/metrics").send().await.body;
-        metrics.lines().any(|line| line.starts_with("parlour_search_indexed_total") && line.ends_with(" 5061"))
-    })
-    .await;
+    ada.sees_indexed(&[&room]).await;
     for (term, total) in [("a".repeat(180), 1), ("a".repeat(100), 61), (format!("{}b", "a".repeat(100)), 60)] {
         let page = ada.get(&format!("/api/chat/search?q={term}")).await.with_status(200);
         assert_eq!(int(&page, "total"), total, "{term}");

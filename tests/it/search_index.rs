@@ -5,16 +5,6 @@ use serde_json::json;
 
 use crate::support::{App, HEAVY, SOON, eventually, int, list, text, workload};
 
-/// Waits until so many messages were indexed.
-async fn indexed(app: &App, count: usize) {
-    eventually(SOON * 3, "the index has caught up", async || {
-        let metrics = app.site.get("/metrics").send().await.body;
-        let told = metrics.lines().find(|line| line.starts_with("parlour_search_indexed_total"));
-        told.and_then(|line| line.rsplit(' ').next()?.parse().ok()).is_some_and(|told: f64| told >= count as f64)
-    })
-    .await;
-}
-
 /// The index knows nothing of who may read what. Fails on a build that asks it once for as many as it counts: all of those are
 /// the newest, and none of them is the newcomer's to read. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,7 +25,7 @@ async fn pages_are_full_though_most_of_what_fits_is_not_the_askers_to_read() {
     ada.says(&late, "the needle of all").await;
     let apart = ada.opens_a_group("apart", &[]).await;
     ada.says(&apart, "a needle apart").await;
-    indexed(&app, 5_155).await;
+    ada.sees_indexed(&[&open, &late, &apart]).await;
 
     let at = |message: &serde_json::Value| text(message, "created_at");
     let narrowed = [
@@ -88,7 +78,7 @@ async fn a_room_with_much_to_index_keeps_no_other_waiting() {
     let socket = ada.connects().await;
     workload::Writer::new("filler").send(&socket, &busy, 3_000).await;
     ada.says(&quiet, "a word").await;
-    indexed(&app, 3_001).await;
+    ada.sees_indexed(&[&busy, &quiet]).await;
     app.server.kill_9();
     let db = app.server.database().await;
     // as if it had read nothing yet

@@ -60,10 +60,7 @@ impl Follower for Indexer {
             self.traces.leave();
         }
         index::remove(tx, &before).await?;
-        let count = documents.len() as u64;
-        index::put(tx, &index::room(tx, room).await?, documents).await?;
-        metrics::counter!("parlour_search_indexed_total").increment(count);
-        Ok(())
+        index::put(tx, &index::room(tx, room).await?, documents).await
     }
 
     fn weight(&self, row: &LogRow) -> usize {

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    Reply, SOON, Server, Socket, Transport, int, list,
+    Reply, SOON, Server, Socket, Transport, eventually, int, list,
     rest::{Request, Site},
     server::Settings,
     socket::Refusal,
@@ -217,6 +217,19 @@ impl Person {
     /// The end of the room's log, now.
     pub(crate) async fn last_seq(&self, room: &Room) -> i64 {
         int(&self.room(room).await, "last_seq")
+    }
+
+    /// Waits until the search index has been given everything that is in these rooms; there must be no others.
+    pub(crate) async fn sees_indexed(&self, rooms: &[&Room]) {
+        let mut entries = 0;
+        for room in rooms {
+            entries += self.last_seq(room).await;
+        }
+        let line = format!("parlour_follower_entries_total{{follower=\"search\"}} {entries}");
+        eventually(SOON * 3, &line, async || {
+            self.site.get("/metrics").send().await.body.lines().any(|told| told == line)
+        })
+        .await;
     }
 
     /// Every message of the room, oldest first.
