@@ -1,12 +1,23 @@
 //! The tasks that a server needs for as long as it runs. When one of them ends and nobody asked it to, the server ends: without
 //! its writer or its delivery it would look alive and keep none of its promises.
 //!
-//! The parts of a server do not spawn what they need: their constructors add it here, by a name that logs show.
+//! The parts of a server do not spawn what they need: their constructors add it here, by a name that logs show. Besides, there is
+//! work that must not end with the request that asked for it ([`to_the_end`]).
 
 use std::{collections::HashMap, fmt};
 
 use futures_util::future::BoxFuture;
 use tokio::task::{AbortHandle, Id, JoinSet};
+
+use crate::error::{Error, Result};
+
+/// Does what must not stop half-way when whoever waits for it is dropped, such as a request whose client hangs up.
+///
+/// # Errors
+/// Those of the work.
+pub async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.map_err(Error::internal)?
+}
 
 /// Tasks that have not begun yet.
 #[derive(Default)]

@@ -24,7 +24,8 @@ use interest::Topic;
 use crate::{
     contract::{ErrorCode, MessageId, RoomId, Seq, SessionId, Timestamp, UserId},
     db::Transaction,
-    error::{Error, Result},
+    error::Result,
+    tasks,
 };
 
 /// Notices that may wait for delivery before those who commit have to wait too.
@@ -177,14 +178,14 @@ impl Bus {
     /// The same.
     pub async fn commit_all(&self, tx: Transaction, notices: Vec<Notice>) -> Result<()> {
         let bus = self.clone();
-        let step = tokio::spawn(async move {
+        tasks::to_the_end(async move {
             tx.commit().await?;
             for notice in notices {
                 bus.publish(notice).await;
             }
             Ok(())
-        });
-        step.await.map_err(Error::internal)?
+        })
+        .await
     }
 
     /// Tells of entries of rooms' logs.

@@ -29,12 +29,15 @@ use crate::{
     db::{Db, Transaction},
     error::{Error, Result},
     media::link::Links,
-    tasks::Tasks,
+    tasks::{self, Tasks},
 };
 use entity::{room, room_event};
 
 /// Jobs that may wait to be written; at 20,000 a second that is less than half a second of work.
 const QUEUE: usize = 8192;
+
+/// How many of them there are, as a metric.
+const QUEUED: &str = "parlour_log_queue";
 
 #[cfg(debug_assertions)]
 pub(crate) use follow::journal;
@@ -141,14 +144,21 @@ impl Log {
     }
 
     /// Commits a change that took the last `count` seqs of a room, and tells of them. What is told is read before the commit:
-    /// after it nothing can fail any more.
+    /// after it nothing can fail any more. It goes on when the caller is dropped, and so does the telling.
     pub(crate) async fn commit(&self, tx: Transaction, room: &room::Model, count: usize) -> Result<()> {
         let after = Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
         let everyone = self.telling.everyone();
         let entries = read::entries(&tx, everyone, room.id, after, room.last_seq, count).await?;
-        let committed = self.telling.bus.commit(tx, Notice::Committed(entries.into())).await;
-        self.telling.wakers.wake(room.id);
-        committed
+        let (Telling { bus, wakers, .. }, room) = (self.telling.clone(), room.id);
+        tasks::to_the_end(async move {
+            let committed = tx.commit().await;
+            // Where the commit failed, it may have happened all the same.
+            wakers.wake(room);
+            committed?;
+            bus.publish(Notice::Committed(entries.into())).await;
+            Ok(())
+        })
+        .await
     }
 
     /// Whether messages wait to be written.
@@ -157,12 +167,14 @@ impl Log {
     }
 
     fn queue(&self, job: Job) -> Result<()> {
-        let queued = self.queue.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Error::RateLimited { retry_after: Duration::from_secs(1) },
-            mpsc::error::TrySendError::Closed(_) => Error::DRAINING,
-        });
-        metrics::gauge!("parlour_log_queue").set((QUEUE - self.queue.capacity()) as f64);
-        queued
+        let place = self.queue.try_reserve().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => Error::RateLimited { retry_after: Duration::from_secs(1) },
+            mpsc::error::TrySendError::Closed(()) => Error::DRAINING,
+        })?;
+        // Before the writer can take it.
+        metrics::gauge!(QUEUED).increment(1.0);
+        place.send(job);
+        Ok(())
     }
 }
 

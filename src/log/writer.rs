@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Job, NewMark, NewMessage, Telling,
+    Job, NewMark, NewMessage, QUEUED, Telling,
     batch::{self, Outcome, Stored},
 };
 use crate::{
@@ -82,6 +82,7 @@ pub(super) async fn run(
 ) {
     let mut queued = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut queued, BATCH).await > 0 {
+        metrics::gauge!(QUEUED).decrement(queued.len() as f64);
         metrics::histogram!("parlour_log_batch_jobs").record(queued.len() as f64);
         let mut batch = Batch { messages: Vec::with_capacity(queued.len()), marks: Vec::new(), markers: Vec::new() };
         for job in queued.drain(..) {

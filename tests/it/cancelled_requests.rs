@@ -5,7 +5,10 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::support::{App, HEAVY, Person, Room, SOON, Seed, Server, Socket, ids, list, within};
+use crate::{
+    followers::{self, complete, give_table},
+    support::{App, HEAVY, Person, Room, SOON, Seed, Server, Socket, ids, list, within},
+};
 
 /// How long a loss of rights may take to bite.
 const BITE: Duration = Duration::from_secs(2);
@@ -116,4 +119,27 @@ async fn a_removal_whose_client_hangs_up_still_ends_what_is_heard() {
             news.filter(|event| lost.iter().any(|room| event.data["room_id"] == room.id.as_str())).collect();
         assert!(news.is_empty(), "{where_}: {news:?}");
     }
+}
+
+/// Catches a build that wakes the followers in the request's own task: what they make of the change comes when they next look at
+/// all rooms, a minute later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_whose_client_hangs_up_still_reaches_the_followers() {
+    let _alone = HEAVY.lock().await;
+    let seed = Seed::of("a_change_whose_client_hangs_up_still_reaches_the_followers");
+    let app = App::with(Server::settings().with("PARLOUR_TEST_JOURNALS", "1")).await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let db = app.server.database().await;
+    give_table(&db, followers::ONE).await;
+    let mut rooms = Vec::new();
+    for number in 0..TRIES {
+        rooms.push(ada.opens_a_group(&format!("room {number}"), &[&bob]).await);
+    }
+    let lost = remove_and_hang_up(&ada, &bob, &rooms, &seed).await;
+    assert!(!lost.is_empty(), "no removal was committed: the clients hung up too soon to prove anything");
+    let mut ends = Vec::new();
+    for room in lost {
+        ends.push((room, ada.last_seq(room).await));
+    }
+    complete(&db, followers::ONE, &ends).await;
 }

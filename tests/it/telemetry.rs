@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Person, SOON, Server, Transport, eventually};
+use crate::support::{App, Person, SOON, Server, Transport, eventually, workload};
 
 /// The lines of the log that tell of a refusal.
 fn refusals(app: &App) -> Vec<Value> {
@@ -91,4 +91,16 @@ async fn every_metric_says_what_it_tells() {
     ] {
         assert!(text.lines().any(|line| line.starts_with(series)), "{series} is not there:\n{text}");
     }
+}
+
+/// Catches a figure that only rises, because nobody sets it when the writer has taken what waited. Seen.
+#[tokio::test]
+async fn nothing_waits_to_be_written_once_everything_is() {
+    let app = App::start().await;
+    let ada = app.user("ada").await;
+    let room = ada.opens_a_group("measured", &[]).await;
+    workload::Writer::new("ada").send(&ada.connects().await, &room, 300).await;
+    let told = app.site.get("/metrics").send().await.body;
+    let waiting: Vec<&str> = told.lines().filter(|line| line.starts_with("parlour_log_queue ")).collect();
+    assert_eq!(waiting, ["parlour_log_queue 0"]);
 }
