@@ -45,6 +45,9 @@ const ROOMS: usize = 32;
 /// While messages wait to be written, a follower takes one part in this many of the time.
 const SHARE: u32 = 5;
 
+/// How long it makes way for them at the most.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
 /// How often all rooms are looked at, for what another node committed and did not apply.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -204,16 +207,20 @@ impl<F: Follower> Runner<F> {
     /// Applies the next entries of some rooms in one transaction; nothing when that failed.
     async fn step(&mut self, rooms: &[RoomId]) -> Option<Rest> {
         let began = Instant::now();
-        let applied = Db::in_time(TIMEOUT, self.apply(rooms)).await;
-        if self.log.is_busy() {
-            sleep(began.elapsed() * (SHARE - 1)).await;
-        }
-        applied
-            .inspect_err(|error| {
+        match Db::in_time(TIMEOUT, self.apply(rooms)).await {
+            Ok(rest) => {
+                if self.log.is_busy() {
+                    sleep(makes_way(began.elapsed())).await;
+                }
+                Some(rest)
+            }
+            // It waited more than it worked.
+            Err(error) => {
                 error.record();
                 self.failed.extend(rooms);
-            })
-            .ok()
+                None
+            }
+        }
     }
 
     async fn apply(&self, rooms: &[RoomId]) -> Result<Rest> {
@@ -265,5 +272,22 @@ impl<F: Follower> Runner<F> {
             pieces.insert(*room, Piece { from, up_to, rows, has_more: up_to < end });
         }
         Ok((pieces, untouched))
+    }
+}
+
+/// How long a follower whose piece took so long leaves the database to others.
+fn makes_way(took: Duration) -> Duration {
+    (took * (SHARE - 1)).min(LONGEST_REST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_makes_way_for_a_share_of_the_time_and_not_for_long() {
+        for (took, rest) in [(0, 0), (10, 40), (500, 2_000), (60_000, 2_000)] {
+            assert_eq!(makes_way(Duration::from_millis(took)), Duration::from_millis(rest));
+        }
     }
 }
