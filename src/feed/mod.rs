@@ -64,8 +64,11 @@ struct Noted {
 }
 
 impl Task {
-    fn note(&self, end: Seq) {
+    /// Has the task deliver what is committed up to `end`. Where no command fits into its queue, one that is there already comes
+    /// after the note, and the task looks at it then.
+    fn look(&self, end: Seq) {
         self.noted.committed.fetch_max(end.0, Ordering::SeqCst);
+        let _ = self.commands.try_send(Command::Look);
     }
 }
 
@@ -130,7 +133,7 @@ impl Feed {
         if let (Some(task), Some(last)) = (self.task(room), entries.last()) {
             let last = last.seq;
             if task.commands.try_send(Command::Entries(entries)).is_err() {
-                task.note(last);
+                task.look(last);
             }
         }
     }
@@ -283,8 +286,7 @@ impl Feed {
         for some in rooms.chunks(500) {
             for (room, end) in chat::sync::ends(&self.shared.chat, some.to_vec()).await? {
                 if let Some(task) = self.task(room) {
-                    task.note(end);
-                    let _ = task.commands.try_send(Command::Look);
+                    task.look(end);
                 }
             }
         }
@@ -337,3 +339,25 @@ impl FeedState {
 
 /// What a room's task keeps of the feed it belongs to.
 type Owner = Weak<FeedState>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a build that notes what did not fit and leaves it at that: the task may have emptied its queue in between, and
+    /// would learn of it with the next command only.
+    #[test]
+    fn a_task_whose_queue_was_emptied_meanwhile_looks_at_what_is_noted() {
+        let (commands, mut queue) = mpsc::channel(1);
+        let task = Task { commands, noted: Arc::default() };
+        task.look(Seq(7));
+        assert_eq!(task.noted.committed.load(Ordering::SeqCst), 7);
+        assert!(matches!(queue.try_recv(), Ok(Command::Look)), "nothing wakes it");
+        // A full queue has a command that comes after the note.
+        task.commands.try_send(Command::Look).unwrap();
+        task.look(Seq(9));
+        task.look(Seq(8));
+        assert_eq!(task.noted.committed.load(Ordering::SeqCst), 9);
+        assert!(queue.try_recv().is_ok() && queue.try_recv().is_err());
+    }
+}
