@@ -173,9 +173,14 @@ enum OwnPart {
         member_rows: Vec<member::Model>,
         ends: Vec<(RoomId, Seq)>,
     },
-    /// The room that is looked through from a seq on, and those that follow.
-    Rooms {
-        after: Option<Seq>,
+    /// The room whose read marks are looked through from a seq on, and those that follow.
+    Marks {
+        after: Seq,
+        rooms: VecDeque<(RoomId, Seq)>,
+    },
+    /// The same room, whose messages are.
+    Messages {
+        after: Seq,
         rooms: VecDeque<(RoomId, Seq)>,
     },
     Reactions {
@@ -199,19 +204,23 @@ impl Own {
                 let end = |member_row: &member::Model| Some((member_row.room_id, *ends.get(&member_row.room_id)?));
                 let rooms = member_rows.iter().filter_map(end).collect();
                 self.account(&mut lines, member_rows).await?;
-                OwnPart::Rooms { after: None, rooms }
+                OwnPart::Marks { after: Seq::ZERO, rooms }
             }
-            OwnPart::Rooms { after, mut rooms } => match rooms.front().copied() {
-                Some((room, end)) => {
-                    if after.is_none() {
-                        self.marks(&mut lines, room).await?;
-                    }
-                    let after = self.room(&mut lines, room, after.unwrap_or_default(), end).await?;
-                    if after.is_none() {
+            OwnPart::Marks { after, rooms } => match rooms.front().copied() {
+                Some((room, end)) => match self.marks(&mut lines, room, after, end).await? {
+                    Some(after) => OwnPart::Marks { after, rooms },
+                    None => OwnPart::Messages { after: Seq::ZERO, rooms },
+                },
+                None => OwnPart::Reactions { after: None },
+            },
+            OwnPart::Messages { after, mut rooms } => match rooms.front().copied() {
+                Some((room, end)) => match self.messages(&mut lines, room, after, end).await? {
+                    Some(after) => OwnPart::Messages { after, rooms },
+                    None => {
                         rooms.pop_front();
+                        OwnPart::Marks { after: Seq::ZERO, rooms }
                     }
-                    OwnPart::Rooms { after, rooms }
-                }
+                },
                 None => OwnPart::Reactions { after: None },
             },
             OwnPart::Reactions { after } => match self.reactions(&mut lines, after).await? {
@@ -244,23 +253,27 @@ impl Own {
         Ok(())
     }
 
-    /// The advances of their read mark in a room.
-    async fn marks(&self, lines: &mut Lines, room: RoomId) -> Result<()> {
+    /// The next advances of their read mark in a room; answers where to go on.
+    async fn marks(&self, lines: &mut Lines, room: RoomId, after: Seq, end: Seq) -> Result<Option<Seq>> {
         let marks = read_mark::Entity::find()
             .filter(read_mark::Column::RoomId.eq(room))
             .filter(read_mark::Column::UserId.eq(self.actor.user_id))
+            .filter(read_mark::Column::Seq.gt(after))
+            .filter(read_mark::Column::Seq.lte(end))
             .order_by_asc(read_mark::Column::Seq)
+            .limit(PAGE)
             .all(self.chat.db.read())
             .await?;
+        let last = marks.last().map(|mark| mark.seq);
         for mark in marks {
             let mark = json!({"room_id": room, "seq": mark.seq, "read_at": mark.read_at});
             line(lines, &json!({"type": "read_mark", "read_mark": mark}))?;
         }
-        Ok(())
+        Ok(last)
     }
 
     /// Their next messages in a room; answers where to go on.
-    async fn room(&mut self, lines: &mut Lines, room: RoomId, after: Seq, end: Seq) -> Result<Option<Seq>> {
+    async fn messages(&mut self, lines: &mut Lines, room: RoomId, after: Seq, end: Seq) -> Result<Option<Seq>> {
         let db = self.chat.db.read();
         let me = self.actor.user_id;
         let mine = message::Entity::find()

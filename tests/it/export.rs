@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, int, text, workload};
+use crate::support::{App, HEAVY, Person, Room, int, text, workload};
 
 async fn copy(person: &Person, path: &str) -> Vec<Value> {
     let reply = person.get(path).await;
@@ -96,4 +96,33 @@ async fn a_large_copy_needs_no_more_memory_than_a_small_one() {
     let size: usize = copied.iter().map(|line| line.to_string().len()).sum();
     let grown = app.server.peak_rss_kib().saturating_sub(before) * 1024;
     assert!(grown < u64::try_from(size).unwrap() / 3, "{size} bytes of copy took {grown} more bytes of memory");
+}
+
+/// Marks come in pages, like messages: each of them once, in the order of the log, and none that came later.
+#[tokio::test]
+async fn a_copy_has_every_read_mark_of_who_marked_often() {
+    const MARKS: i64 = 450;
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let (long, short) = (ada.opens_a_group("long", &[&bob]).await, ada.opens_a_group("short", &[&bob]).await);
+    let (sending, reading) = (ada.connects().await, bob.connects().await);
+    workload::Writer::new("ada").send(&sending, &long, MARKS.unsigned_abs()).await;
+    ada.says(&short, "a word").await;
+    let end = ada.last_seq(&long).await;
+    let marked: Vec<i64> = (end - MARKS + 1..=end).collect();
+    for seq in &marked {
+        reading.ask("mark_as_read", json!({"room_id": long.id, "up_to_seq": seq})).await;
+    }
+    bob.says(&long, "read").await;
+    let other = ada.last_seq(&short).await;
+    reading.ask("mark_as_read", json!({"room_id": short.id, "up_to_seq": other})).await;
+
+    let copied = copy(&bob, "/api/users/me/export").await;
+    let of = |room: &Room| -> Vec<i64> {
+        let marks = of_type(&copied, "read_mark").into_iter().map(|line| &line["read_mark"]);
+        marks.filter(|mark| mark["room_id"] == room.id.as_str()).map(|mark| int(mark, "seq")).collect()
+    };
+    assert_eq!(of(&long)[..marked.len()], marked);
+    assert_eq!(of(&short), [other]);
+    assert_eq!(copied.last().unwrap(), &json!({"type": "end", "messages": 1}));
 }
