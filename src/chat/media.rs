@@ -6,29 +6,31 @@
 mod direct;
 mod load;
 mod sweep;
+mod withdraw;
 
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, LockType},
 };
 
 use self::load::readable;
-use super::{Chat, attachment, find, message as messages, permission::Permit};
+use super::{Chat, attachment, find};
 use crate::{
     auth::Actor,
-    contract::{ErrorCode, EventKind, Media, MediaId, MediaStatus, MessageType, RoomId, Timestamp, UserId, text},
+    contract::{ErrorCode, Media, MediaId, MediaStatus, RoomId, UserId, text},
     db::Transaction,
     error::{Error, Result},
-    log::{self, Change},
-    media::{Examined, kind, served::served, spool::Spool, store::Key},
+    media::{Examined, served::served, spool::Spool, store::Key},
+    tasks::to_the_end,
 };
-use entity::{attachment as carried, media, message, room, user};
+use entity::{media, user};
 
 pub use direct::{Expected, complete, expected, receive, reserve};
 pub use load::{Asker, Opened, link, of_room, open};
 pub use sweep::Sweeper;
+pub use withdraw::delete;
 
 /// Characters of a file's name.
 const NAME_CHARS: usize = 255;
@@ -59,6 +61,7 @@ pub async fn upload(chat: &Chat, actor: &Actor, upload: Upload) -> Result<Media>
     }
     may_upload(chat, actor, upload.room_id).await?;
     let (chat, actor) = (chat.clone(), actor.clone());
+    // The store would keep what nobody waits for.
     to_the_end(async move {
         let filename = data_name(&upload.filename);
         let (spool, found) = chat.files.examine(upload.spool, upload.declared.as_deref(), &filename).await?;
@@ -74,11 +77,6 @@ pub async fn upload(chat: &Chat, actor: &Actor, upload: Upload) -> Result<Media>
         kept.map(|model| attachment::show(&model, chat.reader(actor.user_id)))
     })
     .await
-}
-
-/// Does what must not stop half-way when the client hangs up: the store would keep what nobody waits for.
-async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(work).await.map_err(Error::internal)?
 }
 
 /// Whether the asker may upload anything, and send it to the room that it is meant for.
@@ -167,15 +165,16 @@ async fn begin(chat: &Chat, actor: &Actor, announced: Announced) -> Result<media
 
 /// Bytes of a user's files, those on their way included.
 async fn used_by(tx: &Transaction, user: UserId) -> Result<i64> {
-    let sizes: Vec<i64> = media::Entity::find()
+    // A sum of PostgreSQL's is of a wider type than what it sums up.
+    let sum: Option<Option<i64>> = media::Entity::find()
         .select_only()
-        .column(media::Column::Size)
+        .expr_as(sea_orm::ExprTrait::cast_as(media::Column::Size.sum(), "bigint"), "sum")
         .filter(media::Column::OwnerId.eq(user))
         .filter(media::Column::Status.ne(MediaStatus::Leaving))
         .into_tuple()
-        .all(tx)
+        .one(tx)
         .await?;
-    Ok(sizes.into_iter().sum())
+    Ok(sum.flatten().unwrap_or_default())
 }
 
 /// Stores the bytes of a file that was begun, and makes it ready.
@@ -232,82 +231,6 @@ async fn abandon(chat: &Chat, id: MediaId) {
         Error::from(error).record();
     }
     chat.sweeper.nudge();
-}
-
-/// Takes back a file of the asker: it goes from each message of theirs that carries it, and leaves unless somebody forwarded it.
-///
-/// # Errors
-/// `MEDIA_NOT_FOUND`, and `PERMISSION_DENIED` for somebody else's that the asker may load.
-pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
-    let tx = chat.begin(actor).await?;
-    let model = media::Entity::find_by_id(id).one(&tx).await?.ok_or(Error::MEDIA_NOT_FOUND)?;
-    if model.owner_id != actor.user_id {
-        drop(tx);
-        readable(chat, actor.user_id, id).await?;
-        return Err(Error::Refused(ErrorCode::PermissionDenied, "this file is not yours"));
-    }
-    if model.status == MediaStatus::Leaving {
-        return Err(Error::MEDIA_NOT_FOUND);
-    }
-    // From here on no new message takes it.
-    let withdrawn = media::Entity::update_many()
-        .col_expr(media::Column::WithdrawnAt, Expr::value(chat.clock.now()))
-        .col_expr(media::Column::KeptUntil, Expr::value(None::<Timestamp>))
-        .filter(media::Column::Id.eq(id))
-        .filter(media::Column::Status.ne(MediaStatus::Leaving))
-        .exec(&tx)
-        .await?;
-    if withdrawn.rows_affected == 0 {
-        return Err(Error::MEDIA_NOT_FOUND);
-    }
-    tx.commit().await?;
-    let carriers = carried::Entity::find().filter(carried::Column::MediaId.eq(id)).all(chat.db.read()).await?;
-    for carrier in carriers {
-        detach(chat, actor.user_id, &carrier).await?;
-    }
-    let tx = chat.db.begin().await?;
-    attachment::release(&tx, [id].into()).await?;
-    // One that was never whole was never shown either.
-    tx.commit().await?;
-    chat.sweeper.nudge();
-    Ok(())
-}
-
-/// Takes a file from a message, if `owner` sent it; its room hears of an edit, or that the message is gone with its only file.
-async fn detach(chat: &Chat, owner: UserId, carrier: &carried::Model) -> Result<()> {
-    let now = chat.clock.now();
-    let tx = chat.db.begin().await?;
-    let room = room::Entity::find_by_id(carrier.room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
-    let message = message::Entity::find_by_id(carrier.message_id).one(&tx).await?;
-    let (Some(room), Some(message)) = (room, message) else { return Ok(()) };
-    if message.sender_id != owner {
-        return Ok(());
-    }
-    let which = Condition::all()
-        .add(carried::Column::MessageId.eq(carrier.message_id))
-        .add(carried::Column::MediaId.eq(carrier.media_id));
-    if attachment::take(&tx, which).await? == 0 {
-        return Ok(());
-    }
-    if room.deleted_at.is_some() {
-        return tx.commit().await;
-    }
-    let id = message.id;
-    let left = attachment::first_of(&tx, id).await?;
-    let kind = if left.is_none() && message.content.is_none() {
-        // Nothing is left of it.
-        messages::empty(&tx, vec![message], now).await?;
-        EventKind::MessageDeleted
-    } else {
-        let mut row = message.into_active_model();
-        row.message_type = Set(left.map_or(MessageType::Text, |file| kind::message_type(&file.mime_type)));
-        row.edited_at = Set(Some(now));
-        row.update(&tx).await?;
-        EventKind::MessageEdited
-    };
-    let permit = Permit::to_withdraw(room.id, owner);
-    let room = log::append(&tx, &permit, &[Change::of_message(kind, id)], now).await?;
-    chat.log.commit(tx, &room, 1).await
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl Chat {
         #[cfg(debug_assertions)]
         journals.start(&db, &log, tasks);
         tasks.add("search_traces", traces.wipe(db.clone(), log.clone()));
-        let sweeper = Sweeper::new(db.clone(), clock, files.clone(), tasks);
+        let sweeper = Sweeper::new(db.clone(), clock, files.clone(), log.clone(), tasks);
         Self {
             db,
             clock,

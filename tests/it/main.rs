@@ -58,6 +58,7 @@ mod media_refusals;
 mod media_removal;
 mod media_stores;
 mod media_upload;
+mod media_withdrawal;
 mod mentions;
 mod messages;
 mod moderation_races;

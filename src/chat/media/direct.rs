@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, UpdateMany, sea_query::Expr};
 
-use super::{Announced, Size, TypeIsSaid, abandon, begin, data_name, keep, may_upload, to_the_end};
+use super::{Announced, Size, TypeIsSaid, abandon, begin, data_name, keep, may_upload};
 use crate::{
     auth::Actor,
     chat::{Chat, attachment},
@@ -24,6 +24,7 @@ use crate::{
         spool::{Spool, TOO_LARGE},
         store::Key,
     },
+    tasks::to_the_end,
 };
 use entity::{media, user};
 

@@ -1,5 +1,5 @@
-//! Removes what is on its way out: files that nothing shows any longer, uploads that were never completed, and whatever the store
-//! and the database do not both know.
+//! Removes what is on its way out: files that nothing shows any longer or whose owner took them back, uploads that were never
+//! completed, and whatever the store and the database do not both know.
 //!
 //! Each node does it, and each step may be done twice. A file's objects go before its row: what fails in between is found again.
 
@@ -16,12 +16,14 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use super::withdraw;
 use crate::{
     chat::attachment,
     clock::Clock,
     contract::{MediaId, MediaStatus, RoomId, Timestamp},
     db::Db,
     error::Result,
+    log::Log,
     media::{Files, store::Key},
     tasks::Tasks,
 };
@@ -46,9 +48,9 @@ pub struct Sweeper {
 impl Sweeper {
     /// The way to its task.
     #[must_use]
-    pub(in crate::chat) fn new(db: Db, clock: Clock, files: Files, tasks: &mut Tasks) -> Self {
+    pub(in crate::chat) fn new(db: Db, clock: Clock, files: Files, log: Log, tasks: &mut Tasks) -> Self {
         let nudged = Arc::new(Notify::new());
-        let sweep = Sweep { db, clock, files };
+        let sweep = Sweep { db, clock, files, log };
         tasks.add("media_sweeper", sweep.run(Arc::clone(&nudged)));
         Self { nudged }
     }
@@ -63,6 +65,7 @@ struct Sweep {
     db: Db,
     clock: Clock,
     files: Files,
+    log: Log,
 }
 
 impl Sweep {
@@ -72,9 +75,7 @@ impl Sweep {
         // What the last process left is old enough then.
         let mut next = Instant::now() + compare.min(Duration::from_secs(rules.pending_seconds));
         loop {
-            if let Err(error) = self.sweep().await {
-                error.record();
-            }
+            self.sweep().await;
             if Instant::now() >= next {
                 next = Instant::now() + compare;
                 if let Err(error) = self.compare().await {
@@ -88,10 +89,20 @@ impl Sweep {
         }
     }
 
-    async fn sweep(&self) -> Result<()> {
-        self.let_go_of_rooms().await?;
-        self.give_up_what_nobody_uses().await?;
-        self.remove().await
+    /// Does each of the steps, whatever becomes of those before it.
+    async fn sweep(&self) {
+        let steps = [
+            self.let_go_of_rooms().await,
+            self.finish_withdrawals().await,
+            self.give_up_what_nobody_uses().await,
+            self.remove().await,
+        ];
+        steps.into_iter().filter_map(Result::err).for_each(|error| error.record());
+    }
+
+    /// Files that were taken back, in whose middle a process or the database failed.
+    async fn finish_withdrawals(&self) -> Result<()> {
+        withdraw::finish(&self.db, self.clock, &self.log, Condition::all()).await
     }
 
     fn ago(&self, seconds: u64) -> Timestamp {

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread::JoinHandle,
@@ -117,7 +117,8 @@ impl Server {
 
     /// The address of its database.
     pub(crate) fn database_url(&self) -> String {
-        let file = || format!("sqlite://{}", self.dir.path().join("parlour.db").display());
+        let folder = self.settings.value("DATA_DIR").map_or(self.dir.path(), Path::new);
+        let file = || format!("sqlite://{}", folder.join("parlour.db").display());
         self.settings.value("DATABASE_URL").map_or_else(file, str::to_owned)
     }
 

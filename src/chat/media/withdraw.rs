@@ -1,0 +1,124 @@
+//! Files that their owners take back: first the file says so itself, and no new message takes it any longer; then it goes from one
+//! message after the other, each in a transaction of its own. Whatever ends in between, [`finish`] goes on from there.
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, JoinType, QueryFilter, QuerySelect,
+    sea_query::{Expr, LockType},
+};
+
+use super::readable;
+use crate::{
+    auth::Actor,
+    chat::{Chat, attachment, message as messages, permission::Permit},
+    clock::Clock,
+    contract::{ErrorCode, EventKind, MediaId, MediaStatus, MessageType, Timestamp},
+    db::Db,
+    error::{Error, Result},
+    log::{self, Change, Log},
+    media::kind,
+    tasks::to_the_end,
+};
+use entity::{attachment as carried, media, message, room};
+
+/// Messages that are looked up together.
+const PIECE: u64 = 100;
+
+/// Takes back a file of the asker: it goes from each message of theirs that carries it, and leaves unless somebody forwarded it.
+///
+/// # Errors
+/// `MEDIA_NOT_FOUND`, and `PERMISSION_DENIED` for somebody else's that the asker may load.
+pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
+    let (chat, actor) = (chat.clone(), actor.clone());
+    to_the_end(async move {
+        begin(&chat, &actor, id).await?;
+        finish(&chat.db, chat.clock, &chat.log, media::Column::Id.eq(id).into()).await?;
+        chat.sweeper.nudge();
+        Ok(())
+    })
+    .await
+}
+
+/// Notes that a file is taken back. One that nothing shows, whole or not, is on its way out with that.
+async fn begin(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
+    let tx = chat.begin(actor).await?;
+    let model = media::Entity::find_by_id(id).one(&tx).await?.ok_or(Error::MEDIA_NOT_FOUND)?;
+    if model.owner_id != actor.user_id {
+        drop(tx);
+        readable(chat, actor.user_id, id).await?;
+        return Err(Error::Refused(ErrorCode::PermissionDenied, "this file is not yours"));
+    }
+    let withdrawn = media::Entity::update_many()
+        .col_expr(media::Column::WithdrawnAt, Expr::value(chat.clock.now()))
+        .col_expr(media::Column::KeptUntil, Expr::value(None::<Timestamp>))
+        .filter(media::Column::Id.eq(id))
+        .filter(media::Column::Status.ne(MediaStatus::Leaving))
+        .exec(&tx)
+        .await?;
+    if withdrawn.rows_affected == 0 {
+        return Err(Error::MEDIA_NOT_FOUND);
+    }
+    attachment::release(&tx, [id].into()).await?;
+    tx.commit().await
+}
+
+/// Takes those of some files that were taken back from the messages of their owners that still carry them. Two may do so at once.
+///
+/// # Errors
+/// When the database does not answer; it may be asked again.
+pub(super) async fn finish(db: &Db, clock: Clock, log: &Log, which: Condition) -> Result<()> {
+    let file = carried::Entity::belongs_to(media::Entity).from(carried::Column::MediaId).to(media::Column::Id);
+    let carrier = carried::Entity::belongs_to(message::Entity).from(carried::Column::MessageId).to(message::Column::Id);
+    let left = carried::Entity::find()
+        .join(JoinType::InnerJoin, file.into())
+        .join(JoinType::InnerJoin, carrier.into())
+        .filter(media::Column::WithdrawnAt.is_not_null())
+        // What others forwarded stays with them.
+        .filter(message::Column::SenderId.into_expr().eq(media::Column::OwnerId.into_expr()))
+        .filter(which)
+        .limit(PIECE);
+    loop {
+        let some = left.clone().all(db.read()).await?;
+        for carrier in &some {
+            detach(db, clock, log, carrier).await?;
+        }
+        if (some.len() as u64) < PIECE {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes a file from a message; its room hears of an edit, or that the message is gone with its only file.
+async fn detach(db: &Db, clock: Clock, log: &Log, carrier: &carried::Model) -> Result<()> {
+    let now = clock.now();
+    let tx = db.begin().await?;
+    let room = room::Entity::find_by_id(carrier.room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
+    let message = message::Entity::find_by_id(carrier.message_id).one(&tx).await?;
+    let (Some(room), Some(message)) = (room, message) else { return Ok(()) };
+    let which = Condition::all()
+        .add(carried::Column::MessageId.eq(carrier.message_id))
+        .add(carried::Column::MediaId.eq(carrier.media_id));
+    if attachment::take(&tx, which).await? == 0 {
+        return Ok(());
+    }
+    if room.deleted_at.is_some() {
+        return tx.commit().await;
+    }
+    let permit = Permit::to_withdraw(room.id, message.sender_id);
+    let id = message.id;
+    let left = attachment::first_of(&tx, id).await?;
+    let kind = if left.is_none() && message.content.is_none() {
+        // Nothing is left of it.
+        messages::empty(&tx, vec![message], now).await?;
+        EventKind::MessageDeleted
+    } else {
+        let mut row = message.into_active_model();
+        row.message_type = Set(left.map_or(MessageType::Text, |file| kind::message_type(&file.mime_type)));
+        row.edited_at = Set(Some(now));
+        row.update(&tx).await?;
+        EventKind::MessageEdited
+    };
+    let room = log::append(&tx, &permit, &[Change::of_message(kind, id)], now).await?;
+    log.commit(tx, &room, 1).await
+}
