@@ -53,7 +53,8 @@ fn sentence(errors: &[FieldError]) -> String {
 }
 
 impl Error {
-    pub(crate) const UNAUTHORIZED: Self = Self::Refused(ErrorCode::Unauthorized, "a valid access token is required");
+    pub(crate) const UNAUTHORIZED: Self =
+        Self::Refused(ErrorCode::Unauthorized, "the token is not valid, or its login has ended; log in again");
     pub(crate) const ROOM_NOT_FOUND: Self = Self::Refused(ErrorCode::RoomNotFound, "there is no such room");
     pub(crate) const MESSAGE_NOT_FOUND: Self = Self::Refused(ErrorCode::MessageNotFound, "there is no such message");
     pub(crate) const USER_NOT_FOUND: Self = Self::Refused(ErrorCode::UserNotFound, "there is no such user");

@@ -83,6 +83,14 @@ pub enum Crowd {
     },
 }
 
+/// What a request was charged by the limit of REST requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    pub quota: Quota,
+    /// Whether the limit let the request through.
+    pub is_granted: bool,
+}
+
 /// What is left of a REST limit after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
@@ -96,7 +104,7 @@ pub struct Quota {
 
 tokio::task_local! {
     /// What the request that this task answers was charged.
-    static CHARGED: Cell<Option<Quota>>;
+    static CHARGED: Cell<Option<Charge>>;
 }
 
 impl Limits {
@@ -140,7 +148,7 @@ impl Limits {
 
     /// Answers a request, and tells what the calls of [`Limits::request`] and [`Limits::rest_by_address`] that it made
     /// have left.
-    pub async fn observe<T>(answer: impl Future<Output = T>) -> (T, Option<Quota>) {
+    pub async fn observe<T>(answer: impl Future<Output = T>) -> (T, Option<Charge>) {
         CHARGED
             .scope(Cell::new(None), async {
                 let answer = answer.await;
@@ -229,7 +237,7 @@ fn charged(taken: Result<Quota>, limit: u32) -> Result<Option<Quota>> {
         Err(error) => Quota { limit, remaining: 0, reset: error.retry_after().unwrap_or(MINUTE) },
     };
     // Outside a request, such as in a test, nobody observes.
-    let _ = CHARGED.try_with(|charged| charged.set(Some(quota)));
+    let _ = CHARGED.try_with(|charged| charged.set(Some(Charge { quota, is_granted: taken.is_ok() })));
     taken.map(Some)
 }
 

@@ -27,11 +27,12 @@ macro_rules! kind {
 }
 
 kind!(
-    /// Two people, or any number.
+    /// `direct`: you and one other person, with one room for the two of you. `group`: any number of people, with a name and roles.
     RoomType { Direct = "direct", Group = "group" }
 );
 kind!(
-    /// Who may find and enter a group.
+    /// Who may find and enter a group. `private`: only its owner and admins add people, and it has no link. `invite_only`: whoever
+    /// has its link or an invitation. `public`: it is listed, and anyone joins.
     Visibility {
         /// Only an owner or admin adds people; no link.
         Private = "private",
@@ -42,7 +43,18 @@ kind!(
     }
 );
 kind!(
-    /// What a member may do; the table is in the server's `chat/permission.rs`.
+    /// What a member of a group may do.
+    ///
+    /// | | `owner` | `admin` | `member` | `viewer` |
+    /// |---|---|---|---|---|
+    /// | read; edit and delete own messages; leave | yes | yes | yes | yes |
+    /// | send messages, react | yes | yes | yes | no |
+    /// | delete messages of others, pin, export, see the audit list | yes | yes | no | no |
+    /// | change settings, invite and add people; remove, mute and ban anyone but an owner | yes | yes | no | no |
+    /// | change roles | yes | of anyone but an owner, and to no owner | no | no |
+    /// | delete the room, hand it over | yes | no | no | no |
+    ///
+    /// In a direct room both people may read, send, react, and edit and delete own messages.
     Role { Owner = "owner", Admin = "admin", Member = "member", Viewer = "viewer" }
 );
 kind!(
@@ -74,7 +86,7 @@ kind!(
     }
 );
 kind!(
-    /// How far back newcomers read.
+    /// How far back newcomers read. `all`: to the room's first message. `since_joined`: to the moment when they joined the last time.
     HistoryAccess {
         /// To the room's first message.
         All = "all",

@@ -7,10 +7,9 @@ use sea_orm::DeriveValueType;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use utoipa::ToSchema;
 
-/// A moment. A `BIGINT` of milliseconds in the database, RFC 3339 UTC with milliseconds on the wire.
-///
-/// SQLite has no time type, and its text form of one compares wrongly when the precision differs; a number compares the
-/// same everywhere.
+/// A moment: RFC 3339 in UTC with milliseconds, such as `2026-01-20T10:00:00.123Z`.
+// In the database a `BIGINT` of milliseconds. SQLite has no time type, and its text form of one compares wrongly when the precision
+// differs; a number compares the same everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-01-20T10:00:00.123Z")]
 pub struct Timestamp(pub i64);

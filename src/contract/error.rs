@@ -66,7 +66,7 @@ codes! {
     MediaNotFound = "MEDIA_NOT_FOUND" 404,
     /// Absent, expired, used up or revoked.
     InviteNotFound = "INVITE_NOT_FOUND" 404,
-    /// There is nothing at this address, or not with this method.
+    /// There is nothing at this address; with status 405, something that does not take this method.
     NotFound = "NOT_FOUND" 404,
     /// The e-mail address or user name is taken.
     UserExists = "USER_EXISTS" 409,
@@ -96,7 +96,7 @@ codes! {
     ImageTooLarge = "IMAGE_TOO_LARGE" 422,
     /// An address that the server does not call.
     UrlNotAllowed = "URL_NOT_ALLOWED" 422,
-    /// Too much at once; `retry_after_ms` tells when to try again.
+    /// Too much at once. When to try again: over REST the header `Retry-After` in seconds, in an ack `retry_after_ms`.
     RateLimited = "RATE_LIMITED" 429,
     /// Too many connections of this user or address.
     ConnectionLimit = "CONNECTION_LIMIT" 429,
@@ -108,7 +108,7 @@ codes! {
     UnknownEvent = "UNKNOWN_EVENT" 400,
     /// The cursor is ahead of the log; fetch the room anew. Socket only.
     ResyncRequired = "RESYNC_REQUIRED" 400,
-    /// A dependency is down; nothing was stored.
+    /// A dependency is down. Nothing was stored, unless `detail` says that it may or may not have taken effect: then repeat with the same `client_msg_id`.
     ServiceUnavailable = "SERVICE_UNAVAILABLE" 503,
     /// The media store is down; nothing was stored.
     StorageUnavailable = "STORAGE_UNAVAILABLE" 503,

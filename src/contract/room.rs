@@ -63,6 +63,7 @@ pub struct Room {
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"room_type": "group", "name": "Engine room", "member_ids": []}))]
 pub struct CreateRoom {
+    /// `direct` for you and one other person (`member_ids` has their id), `group` for any number.
     pub room_type: RoomType,
     /// 1 to 100 characters; a group must have one.
     #[serde(default, deserialize_with = "unless_empty")]
@@ -76,7 +77,7 @@ pub struct CreateRoom {
     #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 2048, pattern = r"^(https?://[^\s]+)?$")]
     pub avatar_url: Option<String>,
-    /// `private` unless said otherwise.
+    /// Who may find and enter a group; `private` unless said otherwise.
     #[serde(default, deserialize_with = "value_unless_empty")]
     pub visibility: Option<Visibility>,
     /// At most 500 users, besides yourself.
@@ -86,7 +87,7 @@ pub struct CreateRoom {
     /// 2 to 100,000. At most, and by default, what the server allows (`rooms.max_members`).
     #[schema(minimum = 2, maximum = 100_000)]
     pub max_members: Option<i32>,
-    /// `all` unless said otherwise.
+    /// How far back newcomers read; `all` unless said otherwise.
     #[serde(default, deserialize_with = "value_unless_empty")]
     pub history: Option<HistoryAccess>,
     /// 0 to 21,600; 0 unless said otherwise.

@@ -29,18 +29,28 @@ impl FromRequestParts<Arc<App>> for Actor {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        let actor = app.auth.authenticate(bearer(&parts.headers).ok_or(Error::UNAUTHORIZED)?).await?;
+        let actor = app.auth.authenticate(shown_token(&parts.headers)?).await?;
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         app.limits.request(actor.user_id, parts.method.as_str(), route).await?;
         Ok(actor)
     }
 }
 
+const NO_TOKEN: Error =
+    Error::Refused(ErrorCode::Unauthorized, "no token: send the header Authorization: Bearer <access_token>");
+const NO_BEARER: Error = Error::Refused(
+    ErrorCode::Unauthorized,
+    "the header Authorization must have the word Bearer before the token: Authorization: Bearer <access_token>",
+);
+
 /// The token of `Authorization: Bearer <token>` (RFC 6750, section 2.1).
-#[must_use]
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+///
+/// # Errors
+/// `UNAUTHORIZED`, with what is missing.
+pub fn shown_token(headers: &HeaderMap) -> Result<&str> {
+    let shown = headers.get(header::AUTHORIZATION).ok_or(NO_TOKEN)?;
+    let (scheme, token) = shown.to_str().ok().and_then(|shown| shown.trim().split_once(' ')).ok_or(NO_BEARER)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(NO_BEARER) }
 }
 
 /// A JSON body. One that is absent, as many clients send it where every field is optional, is an object without fields.
@@ -171,11 +181,13 @@ mod tests {
     fn a_bearer_token_is_found() {
         let token = |value: &'static str| {
             let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))]);
-            bearer(&headers).map(str::to_owned)
+            shown_token(&headers).map(str::to_owned).map_err(|error| error.to_string())
         };
-        assert_eq!(token("Bearer abc").as_deref(), Some("abc"));
-        assert_eq!(token("bearer  abc").as_deref(), Some("abc"));
-        assert_eq!(token("Basic abc"), None);
-        assert_eq!(token("Bearer"), None);
+        assert_eq!(token("Bearer abc").as_deref(), Ok("abc"));
+        assert_eq!(token("bearer  abc").as_deref(), Ok("abc"));
+        for without in ["Basic abc", "Bearer", "abc"] {
+            assert_eq!(token(without), Err(NO_BEARER.to_string()), "{without}");
+        }
+        assert_eq!(shown_token(&HeaderMap::new()).unwrap_err().to_string(), NO_TOKEN.to_string());
     }
 }

@@ -31,7 +31,7 @@ mod user;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit};
+use axum::{Router, extract::DefaultBodyLimit, routing::get};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -98,6 +98,7 @@ pub fn router() -> Router<Arc<App>> {
     router
         .merge(openapi::docs(openapi::complete(api)))
         .merge(health::router())
+        .route("/", get(|| async { "Parlour, a chat server. What it can do is at /docs.\n" }))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::not_found)
         // Each body has its own limit, where it is read.

@@ -40,7 +40,12 @@ use crate::{
         description = "Rooms, messages and people over REST. What happens while you are connected comes over Socket.IO, \
                        with the same shapes.\n\nSign in at `/api/auth/login` and send the `access_token` as \
                        `Authorization: Bearer`. Every refusal is an `application/problem+json` whose `error_code` is \
-                       stable."
+                       stable.\n\nA field of a JSON body that the server does not know is ignored, as is one that is \
+                       `null` where it may be left out. A change that names none of the fields that it can change is \
+                       refused. An address that is there but does not take the method is answered 405 with the \
+                       `error_code` `NOT_FOUND`; the header `Allow` names the methods that it takes.\n\nOver REST \
+                       `Retry-After` says after how many seconds a refused request may succeed; in acks over the socket \
+                       `retry_after_ms` says after how many milliseconds."
     ),
     tags(
         (name = "auth", description = "Signing up, in, and out"),
@@ -202,7 +207,6 @@ fn describe_headers(status: &str, response: &mut Response) {
         "201" => add("location", text(), "Where the new resource is, if it has an address of its own"),
         "307" => add("location", text(), "Where the bytes are"),
         "401" => add("www-authenticate", text(), "`Bearer`"),
-        "405" => add("allow", text(), "The methods that this address takes"),
         "429" | "503" => {
             add("retry-after", Object::with_type(Type::Integer), "Seconds after which the same request may succeed");
         }

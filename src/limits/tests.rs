@@ -77,14 +77,15 @@ async fn one_ipv6_network_is_one_address() {
 async fn a_request_knows_what_it_was_charged() {
     let limits = limits();
     let (user, other) = (UserId::new(), UserId::new());
-    let (_, quota) = Limits::observe(limits.request(user, "GET", "/api/users/me")).await;
-    assert_eq!(quota, Some(Quota { limit: 100, remaining: 99, reset: MINUTE }));
+    let (_, charge) = Limits::observe(limits.request(user, "GET", "/api/users/me")).await;
+    let quota = Quota { limit: 100, remaining: 99, reset: MINUTE };
+    assert_eq!(charge, Some(Charge { quota, is_granted: true }));
     for _ in 0..99 {
         limits.request(user, "GET", "/api/users/me").await.unwrap();
     }
-    let (refusal, quota) = Limits::observe(limits.request(user, "GET", "/api/users/me")).await;
+    let (refusal, charge) = Limits::observe(limits.request(user, "GET", "/api/users/me")).await;
     assert!(refused(&refusal));
-    assert_eq!(quota.map(|quota| quota.remaining), Some(0));
+    assert_eq!(charge.map(|charge| (charge.quota.remaining, charge.is_granted)), Some((0, false)));
     assert!(limits.request(other, "GET", "/api/users/me").await.is_ok());
     assert_eq!(Limits::observe(async {}).await.1, None);
 }

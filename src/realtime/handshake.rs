@@ -31,12 +31,15 @@ use crate::{
     auth::Actor,
     chat,
     connections::Carrier,
-    contract::{ErrorCode, RoomId, Seq, User, command::Handshake},
+    contract::{ErrorCode, FieldError, RoomId, Seq, User, command::Handshake},
     error::{Error, Result},
     limits::{Crowd, HandshakeTicket},
     media::origin::Origin,
     telemetry::{self, RequestSpan},
 };
+
+const NO_TOKEN: Error =
+    Error::Refused(ErrorCode::Unauthorized, "no token: give it as auth.token, or in the header Authorization: Bearer");
 
 /// A refusal as CONNECT_ERROR carries it: one string, the code.
 pub(super) struct Refused(ErrorCode);
@@ -82,7 +85,8 @@ pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObjec
     let code = error.code();
     metrics::counter!("parlour_connects_refused_total", "code" => code.as_str()).increment(1);
     if let Some(RequestSpan(span)) = socket.req_parts().extensions.get() {
-        telemetry::refused(span, "CONNECT", code.status(), Some(code));
+        // CONNECT_ERROR has room for the code alone.
+        telemetry::refused(span, "CONNECT", code.status(), Some(code), Some(&reason(&error)));
     }
     if !is_final(error.code()) {
         // No client comes back after a refusal, every one does after a transport that ends.
@@ -93,6 +97,14 @@ pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObjec
         sleep(realtime.app.config.realtime.connect_timeout()).await;
     }
     Err(Refused(error.code()))
+}
+
+/// Why a socket was refused. Of a field that does not fit only its name and its rule, not what was sent: that may be a secret.
+fn reason(error: &Error) -> String {
+    let Error::Validation(fields) = error else { return error.to_string() };
+    let name = |field: &FieldError| field.field.split(['.', '[']).next().unwrap_or_default().to_owned();
+    let fields: Vec<String> = fields.iter().map(|field| format!("{}: {}", name(field), field.code)).collect();
+    fields.join(", ")
 }
 
 /// Whether coming back would not help: the client has to change what it sends, or its user the token or the account.
@@ -112,7 +124,7 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
     }
     let parts = socket.req_parts();
     let session = engine_session(socket).ok_or_else(|| Error::internal("a socket without its Engine.IO session"))?;
-    let token = token(&auth, parts, app.config.auth.allow_query_token).ok_or(Error::UNAUTHORIZED)?;
+    let token = token(&auth, parts, app.config.auth.allow_query_token).ok_or(NO_TOKEN)?;
     let actor = app.auth.authenticate(&token).await?;
     let handshake = auth.handshake();
     let cursors = handshake.as_ref().map_or(0, |handshake| handshake.cursors.len());

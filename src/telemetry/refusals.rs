@@ -40,14 +40,14 @@ impl Written {
 #[derive(Clone, Debug)]
 pub struct RequestSpan(pub Span);
 
-/// Writes a refusal. `what` is what was refused, in one word.
-pub fn refused(span: &Span, what: &'static str, status: u16, code: Option<ErrorCode>) {
+/// Writes a refusal. `what` is what was refused, in one word; `reason` says why where the client is told a code alone.
+pub fn refused(span: &Span, what: &'static str, status: u16, code: Option<ErrorCode>, reason: Option<&str>) {
     let now = Instant::now();
     let mut written = WRITTEN.lock();
     let written = written.get_or_insert(Written { since: now, lines: 0, left_out: 0 });
     if let Some(left_out) = written.next(now) {
         let code = code.map(ErrorCode::as_str);
-        tracing::info!(parent: span, what, status, code, left_out, "refused");
+        tracing::info!(parent: span, what, status, code, reason, left_out, "refused");
     }
 }
 

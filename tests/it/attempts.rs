@@ -51,6 +51,34 @@ async fn a_stranger_who_guesses_does_not_lock_the_owner_out() {
     login(&asked_from(&app, 8), "ada", PASSWORD).send().await.with_status(200);
 }
 
+/// Catches a build whose refusal of a login says that 90 more requests may follow at once: those of another limit.
+#[tokio::test]
+async fn a_refused_login_tells_nothing_of_another_limit() {
+    let app = app_with_limits().await;
+    let ada = app.user("ada").await;
+    let site = asked_from(&app, 3);
+    let first = login(&site, "ada", PASSWORD).send().await;
+    assert_eq!(first.header("ratelimit-limit"), Some("100"), "{first}");
+    let mut last = first;
+    for _ in 0..5 {
+        last = login(&site, "ada", PASSWORD).send().await;
+    }
+    is_limited(&last);
+    for header in ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"] {
+        assert_eq!(last.header(header), None, "{last}");
+    }
+    // The limit of requests tells of itself, when it lets one through and when it refuses one.
+    let mut reply = ada.get("/api/auth/me").await;
+    for _ in 0..100 {
+        reply = ada.get("/api/auth/me").await;
+        if reply.status == 429 {
+            break;
+        }
+    }
+    is_limited(&reply);
+    assert_eq!(reply.header("ratelimit-remaining"), Some("0"), "{reply}");
+}
+
 /// Whatever a peer claims that is no proxy of ours.
 #[tokio::test]
 async fn the_sixth_guess_waits_whatever_address_it_claims() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -191,6 +192,19 @@ async fn production_shows_strangers_neither_metrics_nor_documents() {
             let reply = app.site.get(path).token("the-operators-own-token-of-32-bytes").send().await;
             let refused = [401, 404].contains(&reply.status.as_u16());
             assert_eq!(refused, !entry, "H9: {reply}");
+            // A browser asks for a name and a password where it is told to, and shows them so.
+            for (login, shows_it) in [
+                ("anyone:the-operators-own-token-of-32-bytes", true),
+                (":the-operators-own-token-of-32-bytes", true),
+                ("the-operators-own-token-of-32-bytes:", false),
+                ("anyone:", false),
+            ] {
+                let basic = format!("Basic {}", BASE64_STANDARD.encode(login));
+                let reply = app.site.get(path).header("authorization", &basic).send().await;
+                assert_eq!(reply.status.as_u16() != 401, entry && shows_it, "{path} {login}: {reply}");
+                let asks = reply.header("www-authenticate").is_some_and(|asked| asked.contains("Basic realm="));
+                assert_eq!(asks, reply.status == 401, "{path} {login}: {reply}");
+            }
         }
         app.site.get("/healthz").send().await;
     }

@@ -47,6 +47,20 @@ async fn what_is_refused_is_in_the_log_under_the_id_of_its_answer() {
 async fn a_refused_connect_is_in_the_log() {
     let app = App::start().await;
     let ada = app.user("ada").await;
+    // The client is told a code alone: which field it was stands in the log, and what was in it does not.
+    for (auth, reason) in [
+        (json!({"rooms": "canary-rooms"}), "rooms: invalid"),
+        (json!({"cursors": {"canary-cursor": 1}}), "cursors: invalid"),
+    ] {
+        let refused = ada.tries_to_connect_by(Transport::WebSocket, auth).await;
+        assert!(refused.is_err());
+        eventually(SOON, "the reason is in the log", async || {
+            let is_told = |line: &Value| line["reason"].as_str().is_some_and(|told| told.starts_with(reason));
+            refusals(&app).iter().any(|line| line["code"] == "VALIDATION_ERROR" && is_told(line))
+        })
+        .await;
+    }
+    assert!(!app.server.log().contains("canary"), "what was sent is in the log");
     let forger = Person { token: "canary-token".to_owned(), ..ada };
     let refused = forger.tries_to_connect_by(Transport::WebSocket, json!({})).await;
     assert!(refused.is_err());

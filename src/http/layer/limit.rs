@@ -14,7 +14,7 @@ use crate::{
     app::App,
     error::Error,
     http::problem,
-    limits::{Limits, Quota},
+    limits::{Charge, Limits, Quota},
     media::link,
     realtime::address,
 };
@@ -45,7 +45,7 @@ pub async fn rest(
     let is_sent = request.method() == Method::PUT && request.uri().path().starts_with(link::UPLOAD_PATH);
     let is_open = is_sent || is_open(request.uri().path());
     let claims_right = is_signed || (request.headers().contains_key(header::AUTHORIZATION) && !is_open);
-    let (mut response, quota) = Limits::observe(async {
+    let (mut response, charge) = Limits::observe(async {
         if !claims_right && let Err(error) = app.limits.rest_by_address(address).await {
             return problem::respond(&error);
         }
@@ -65,7 +65,9 @@ pub async fn rest(
         response
     })
     .await;
-    if let Some(quota) = quota {
+    // Where another limit has refused, such as that of logins, these figures would say that there is no reason to wait.
+    let has_refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    if let Some(Charge { quota, .. }) = charge.filter(|charge| charge.is_granted != has_refused) {
         describe(&mut response, quota);
     }
     response

@@ -40,7 +40,7 @@ pub async fn request(mut request: Request, next: Next) -> Response {
     let (elapsed, status) = (started.elapsed(), response.status().as_u16());
     tracing::debug!(parent: &span, status, elapsed_ms = elapsed.as_secs_f64() * 1e3, "answered");
     if status >= 400 {
-        telemetry::refused(&span, "request", status, response.extensions().get::<ErrorCode>().copied());
+        telemetry::refused(&span, "request", status, response.extensions().get::<ErrorCode>().copied(), None);
     }
     let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
     metrics::counter!("parlour_http_requests_total", &labels).increment(1);
