@@ -5,11 +5,12 @@ use std::{error::Error, io, net::SocketAddr, path::Path};
 
 use crate::{
     bus::redis,
-    config::{Config, MediaStore},
+    config::{Config, MediaStore, unusable},
     db::{
         Db,
         file::{self, LockError, ProcessLock},
     },
+    listener,
     mail::Mail,
     media::store::Store,
     server::{StartError, check_schema, open_existing_database},
@@ -20,7 +21,7 @@ use crate::{
 pub async fn problems(config: &Config, is_running: bool) -> Vec<String> {
     let lock = ProcessLock::look(config);
     // Whoever has the address without the file serves something else, and whoever has the file without the address as well.
-    let is_running = is_running && (file::path_of(config).is_none() || matches!(lock, Err(LockError::Held(..))));
+    let is_running = is_running && (file::path_of(config).is_none() || matches!(lock, Err(LockError::Held { .. })));
     let checks = [
         address(config, is_running).map_err(sentence),
         lock.or_else(|error| if is_running { Ok(()) } else { Err(sentence(error)) }),
@@ -51,19 +52,21 @@ fn address(config: &Config, is_running: bool) -> Result<(), StartError> {
     let wanted = SocketAddr::new(config.server.host, config.server.port);
     match std::net::TcpListener::bind(wanted) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_running => Ok(()),
-        bound => bound.map(drop).map_err(|error| StartError::Listen(wanted, error)),
+        bound => bound.map(drop).map_err(|error| StartError::Listen(wanted, listener::explained(error))),
     }
 }
 
 /// Whether files can be written there, or the folder can be made.
 fn data_folder(config: &Config) -> Result<(), StartError> {
     let wanted = &config.server.data_dir;
-    let failed = |error| StartError::DataFolder(wanted.clone(), error);
+    let failed = |error| StartError::DataFolder(wanted.clone(), unusable(&error));
     let made = wanted.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     tempfile::tempfile_in(made).map(drop).map_err(failed)?;
     let key = wanted.join("secret_key");
     if config.auth.secret_key.is_empty() && key.exists() {
-        std::fs::read_to_string(key).map(drop).map_err(|error| StartError::SecretKey(wanted.clone(), error))?;
+        std::fs::read_to_string(key)
+            .map(drop)
+            .map_err(|error| StartError::SecretKey(wanted.clone(), unusable(&error)))?;
     }
     Ok(())
 }
@@ -86,8 +89,21 @@ async fn media_store(config: &Config) -> Result<(), String> {
         Err(error) => Err(error),
     };
     // What clients are told of it leaves the reason out.
-    checked
-        .map_err(|error| format!("cannot use the media store: {}", error.source().map_or_else(String::new, sentence)))
+    checked.map_err(|error| {
+        let why = error.source().map_or_else(String::new, sentence);
+        let has_key = config.media_store() != MediaStore::S3 || !config.s3.access_key_id.is_empty();
+        format!("cannot use the media store: {}", if has_key { why } else { without_key(why) })
+    })
+}
+
+/// Why an S3 store cannot be used for which no key is set.
+fn without_key(why: String) -> String {
+    // Where a machine of a cloud asks for its role.
+    if !why.contains("169.254.") {
+        return why;
+    }
+    "there is no key, and this machine has no role that stands for one; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        .to_owned()
 }
 
 async fn redis_answers(config: &Config) -> Result<(), String> {
@@ -105,4 +121,16 @@ async fn smtp_answers(config: &Config) -> Result<(), String> {
     mail.check()
         .await
         .map_err(|problem| format!("the mail server of mail.smtp_url (SMTP_URL) does not answer: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_key_is_told_in_plain_words() {
+        let asked = "Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token in 4ms";
+        assert!(without_key(asked.to_owned()).contains("set AWS_ACCESS_KEY_ID"));
+        assert_eq!(without_key("no answer".to_owned()), "no answer");
+    }
 }

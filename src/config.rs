@@ -4,10 +4,12 @@ mod folder;
 mod limits;
 mod load;
 mod names;
+mod network;
 mod origin;
 mod privacy;
 mod secret;
 mod validate;
+mod warnings;
 
 use std::{
     io,
@@ -19,7 +21,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use folder::create_folder;
+pub(crate) use folder::{create_folder, unusable};
 pub use limits::Limits;
 pub use load::Invalid;
 pub use origin::Origin;
@@ -64,11 +66,12 @@ pub enum Environment {
 #[serde(deny_unknown_fields)]
 pub struct Server {
     pub environment: Environment,
+    #[serde(deserialize_with = "network::address")]
     pub host: IpAddr,
     pub port: u16,
     pub data_dir: PathBuf,
     pub public_url: String,
-    #[serde(deserialize_with = "networks")]
+    #[serde(deserialize_with = "network::networks")]
     pub trusted_proxies: Vec<IpNet>,
     pub drain_seconds: u64,
     pub request_timeout_seconds: u64,
@@ -230,18 +233,6 @@ pub struct Ops {
     pub token: Secret,
 }
 
-/// Networks in CIDR notation, or single addresses.
-fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    let parsed = texts.iter().map(|text| {
-        let address = || text.parse::<IpAddr>().map(IpNet::from);
-        text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
-            serde::de::Error::custom(format!("'{text}' is neither an address nor a network, such as 10.0.0.0/8"))
-        })
-    });
-    parsed.collect()
-}
-
 impl Config {
     /// The embedded defaults.
     #[must_use]
@@ -297,7 +288,8 @@ impl Config {
     /// When the file can neither be read nor written.
     pub fn complete_secret_key(&mut self) -> io::Result<()> {
         if self.auth.secret_key.is_empty() {
-            self.auth.secret_key = Secret::load_or_create(&self.server.data_dir.join("secret_key"))?;
+            let file = self.server.data_dir.join("secret_key");
+            self.auth.secret_key = Secret::load_or_create(&file).map_err(|error| unusable(&error))?;
         }
         Ok(())
     }

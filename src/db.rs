@@ -6,6 +6,7 @@
 
 pub mod file;
 mod pool;
+mod reachable;
 mod reader;
 mod schema;
 
@@ -96,7 +97,10 @@ impl Db {
         let pool = async |connections, ends_within| {
             Database::connect(postgres(&url, acquire_timeout, connections, ends_within)).await.map(Pool::plain)
         };
-        let read = pool(config.database.max_connections, SIGN_OF_LIFE).await?;
+        let read = match pool(config.database.max_connections, SIGN_OF_LIFE).await {
+            Ok(read) => read,
+            Err(error) => return Err(reachable::why_not(&url, error).await),
+        };
         // One that was given up goes on there until its time is over, and keeps its connection so long.
         let search = pool(SEARCHERS as u32, STATEMENT + SIGN_OF_LIFE).await?;
         Ok(Self { read, search, write: pool(POSTGRES_WRITERS, SIGN_OF_LIFE).await? })

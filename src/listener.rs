@@ -52,8 +52,9 @@ impl Listener {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         // A restart must not wait for the old connections to be forgotten.
         socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        Ok(Self { listener: socket.listen(BACKLOG)?, stall_timeout, reported: None })
+        socket.bind(address).map_err(explained)?;
+        let listener = socket.listen(BACKLOG).map_err(explained)?;
+        Ok(Self { listener, stall_timeout, reported: None })
     }
 
     /// Where it listens.
@@ -97,6 +98,19 @@ impl Listener {
         socket.set_tcp_user_timeout(Some(self.stall_timeout))?;
         Ok(())
     }
+}
+
+/// Why an address cannot be listened on, with what can be done about it.
+pub(crate) fn explained(error: io::Error) -> io::Error {
+    let explanation = match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use by another program; stop it, or set PORT to another one",
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; set HOST to one that it has, or to 0.0.0.0"
+        }
+        io::ErrorKind::PermissionDenied => "this user may not listen there; set PORT to 1024 or more",
+        _ => return error,
+    };
+    io::Error::new(error.kind(), explanation)
 }
 
 fn is_about_the_peer(error: &io::Error) -> bool {

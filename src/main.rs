@@ -52,6 +52,10 @@ enum Command {
     #[command(subcommand)]
     Config(Show),
     /// Print an access token for an account, for operations and tests
+    ///
+    /// The token is a login of its own, without a password, and lives as long as every access token (auth.access_token_seconds, 30
+    /// minutes by default). The account is one of the database that the settings name (DATABASE_URL, or the file in DATA_DIR), and
+    /// the token is for servers with the same secret key: run this with the settings of the server, in the same folder.
     Token {
         /// The account: an id, an e-mail address or a user name
         #[arg(long, value_name = "WHO")]
@@ -135,6 +139,7 @@ async fn run(cli: Cli) -> Outcome {
 
 async fn serve(config: Config) -> Outcome {
     telemetry::start(&config.log);
+    config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     raise_file_limit();
     // From here on a signal is ours to answer, also while the server starts.
     let mut terminate = signal(SignalKind::terminate())?;
@@ -177,6 +182,7 @@ fn raise_file_limit() {
 async fn check(config: &Config) -> Outcome {
     let is_running = healthcheck(config).is_ok();
     let problems = check::problems(config, is_running).await;
+    config.warnings().iter().for_each(|warning| println!("warning: {warning}"));
     match problems.as_slice() {
         [] if is_running => {
             println!("the configuration is good; a server runs with it, which has to stop before another can start");
@@ -227,7 +233,11 @@ async fn migrate_down(config: &Config, db: &Db, steps: u32, yes: bool, database:
     let name = config.database_url().name();
     let is_named = database == Some(name.as_str()) || (database.is_none() && !config.is_production());
     let loss = db.migrate_down(steps, yes && is_named).await?;
-    println!("taking back {} destroys:", loss.migrations.join(", "));
+    let migrations = loss.migrations.join(", ");
+    match loss.tables.is_empty() && loss.columns.is_empty() {
+        true => println!("taking back {migrations} destroys no table, row or column"),
+        false => println!("taking back {migrations} destroys:"),
+    }
     for (table, rows) in &loss.tables {
         println!("  table {table} with {rows} rows");
     }
@@ -237,9 +247,9 @@ async fn migrate_down(config: &Config, db: &Db, steps: u32, yes: bool, database:
     match (yes, is_named) {
         (true, true) => Ok(()),
         (false, _) if config.is_production() => {
-            Err(format!("nothing was changed; to destroy this, add --yes --database {name}").into())
+            Err(format!("nothing was changed; to go on, add --yes --database {name}").into())
         }
-        (false, _) => Err("nothing was changed; to destroy this, add --yes".into()),
+        (false, _) => Err("nothing was changed; to go on, add --yes".into()),
         (true, false) => Err(format!("nothing was changed; the database is {name}: add --database {name}").into()),
     }
 }

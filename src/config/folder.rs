@@ -2,6 +2,12 @@
 
 use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt, path::Path};
 
+/// Why a folder cannot be used, with what can be done about it.
+pub(crate) fn unusable(error: &io::Error) -> io::Error {
+    let advice = "let the user that runs the server write there, or name another folder with DATA_DIR";
+    io::Error::new(error.kind(), format!("{error}; {advice}"))
+}
+
 /// Makes a folder and those above it that are missing. Only this user may look into what it makes: there are messages, files and
 /// keys in it.
 pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {

@@ -145,6 +145,38 @@ fn from_environment(
     found
 }
 
+/// Of names of variables, those that set nothing and look as if they should, each with the name that was probably meant: one
+/// underscore stands where two are wanted.
+pub(super) fn near_misses(names: impl Iterator<Item = String>) -> Vec<String> {
+    let defaults: Table = DEFAULTS.parse().expect("the embedded defaults are TOML");
+    let ours = names.filter(|name| name.starts_with("PARLOUR_") && !name.starts_with(PREFIX));
+    let mut found: Vec<String> = ours
+        .filter_map(|name| {
+            let written = name.strip_prefix("PARLOUR_")?.to_lowercase().replace("__", "_");
+            let is_meant = |known: &String| {
+                let (_, key) = known.split_once('.').unwrap_or_default();
+                known.replace('.', "_") == written || key == written
+            };
+            let meant = keys(&defaults).map(|(known, _)| known).find(is_meant)?;
+            Some(format!("{name} is not read; did you mean `{}`?", variable(&meant)))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// The variable that sets a key.
+fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
+}
+
+/// Every key there is, and its name within its section.
+fn keys(defaults: &Table) -> impl Iterator<Item = (String, &String)> {
+    defaults.iter().flat_map(|(section, keys)| {
+        keys.as_table().into_iter().flat_map(Table::keys).map(move |key| (format!("{section}.{key}"), key))
+    })
+}
+
 /// Reads a text as what `key` is by default.
 fn typed(defaults: &Table, key: &str, text: &str) -> Result<Value, String> {
     match lookup(defaults, key) {
@@ -187,7 +219,7 @@ fn set(table: &mut Table, key: &str, value: Value) {
 fn unknown(defaults: &Table, key: &str, origin: &str) -> String {
     let from_environment = origin.starts_with(PREFIX);
     let written = |key: &str| match from_environment {
-        true => format!("{PREFIX}{}", key.to_uppercase().replace('.', "__")),
+        true => variable(key),
         false => key.to_owned(),
     };
     let problem = match from_environment {
@@ -203,16 +235,14 @@ fn unknown(defaults: &Table, key: &str, origin: &str) -> String {
 /// The key that was probably meant: one of that name in another section, or the one that is spelt most alike.
 fn nearest(defaults: &Table, key: &str) -> Option<String> {
     let name = key.rsplit('.').next().unwrap_or(key);
-    let keys = defaults.iter().flat_map(|(section, keys)| {
-        keys.as_table().into_iter().flat_map(Table::keys).map(move |key| (format!("{section}.{key}"), key))
-    });
-    keys.map(|(known, known_name)| {
-        let likeness = if known_name == name { 1.0 } else { strsim::jaro_winkler(&known, key) };
-        (likeness, known)
-    })
-    .filter(|(likeness, _)| *likeness >= ALIKE)
-    .max_by(|(a, _), (b, _)| a.total_cmp(b))
-    .map(|(_, known)| known)
+    keys(defaults)
+        .map(|(known, known_name)| {
+            let likeness = if known_name == name { 1.0 } else { strsim::jaro_winkler(&known, key) };
+            (likeness, known)
+        })
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known)
 }
 
 #[cfg(test)]
@@ -314,13 +344,30 @@ mod tests {
             ),
             ("PARLOUR__PORT", "1", "did you mean `PARLOUR__SERVER__PORT`?"),
             ("PORT", "many", "PORT: must be a whole number, not `many`"),
-            ("HOST", "nowhere", "HOST: server.host: invalid IP address syntax"),
+            ("HOST", "nowhere", "HOST: server.host: must be an IP address, such as 127.0.0.1"),
             ("ENVIRONMENT", "moon", "ENVIRONMENT: server.environment: must be one of"),
             ("CORS_ORIGINS", "[1]", "CORS_ORIGINS: not a JSON list of texts"),
             ("PARLOUR__LIMITS__ENABLED", "maybe", "PARLOUR__LIMITS__ENABLED: must be true or false"),
         ] {
             let found = from_variables(&[(name, text)]).unwrap_err().to_string();
             assert!(found.contains(problem), "{name}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_variable_with_one_underscore_is_told_of() {
+        for (name, meant) in [
+            ("PARLOUR_SERVER_PORT", Some("PARLOUR__SERVER__PORT")),
+            ("PARLOUR_LIMITS__MESSAGES_PER_MINUTE", Some("PARLOUR__LIMITS__MESSAGES_PER_MINUTE")),
+            ("PARLOUR_PORT", Some("PARLOUR__SERVER__PORT")),
+            ("PARLOUR__SERVER__PORT", None),
+            ("PARLOUR_TEST_DATABASE", None),
+            ("PORT", None),
+        ] {
+            let told = near_misses([name.to_owned()].into_iter());
+            let wanted: Vec<String> =
+                meant.map(|meant| format!("{name} is not read; did you mean `{meant}`?")).into_iter().collect();
+            assert_eq!(told, wanted);
         }
     }
 

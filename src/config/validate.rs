@@ -66,7 +66,11 @@ impl Config {
             MediaStore::S3 => {
                 check.that(!self.s3.bucket.is_empty(), "s3.bucket", "must not be empty");
                 let has_both = self.s3.access_key_id.is_empty() == self.s3.secret_access_key.is_empty();
-                check.that(has_both, "s3.secret_access_key", "must be set together with s3.access_key_id");
+                check.that(
+                    has_both,
+                    "s3.secret_access_key",
+                    "must be set together with s3.access_key_id: both or neither",
+                );
                 let endpoint = &self.s3.endpoint;
                 check.that(endpoint.is_empty() || is_address(endpoint), "s3.endpoint", "must be an https address");
             }
@@ -117,7 +121,11 @@ impl Database {
     fn check(&self, check: &mut Check) {
         let url = self.url.expose();
         let known = ["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
-        check.that(url.is_empty() || known, "database.url", "must start with sqlite://, postgres:// or postgresql://");
+        check.that(
+            url.is_empty() || known,
+            "database.url",
+            "must start with sqlite://, postgres:// or postgresql://, such as sqlite://./chat.db",
+        );
         // Each connection would open a database of its own.
         check.that(!url.contains(":memory:"), "database.url", "must name a file; memory is not shared by connections");
         check.range("database.max_connections", self.max_connections, &(1..=1000));
@@ -149,6 +157,17 @@ impl Auth {
         check.range("auth.refresh_token_seconds", self.refresh_token_seconds, &(1..=365 * 24 * 60 * 60));
         check.range("auth.password_workers", self.password_workers, &(1..=256));
     }
+}
+
+/// What is to be said of a key that was set and is too short for production; development takes it.
+pub(super) fn short_key(key: &Secret) -> Option<String> {
+    let bytes = key.expose().len();
+    (1..KEY_BYTES).contains(&bytes).then(|| {
+        format!(
+            "SECRET_KEY has {bytes} bytes and can be guessed; production wants {KEY_BYTES} at least: make one with \
+             `openssl rand -hex 32`"
+        )
+    })
 }
 
 /// Refuses keys that can be guessed.
@@ -245,6 +264,15 @@ impl Ops {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_key_is_told_of() {
+        for (key, is_told) in [("", false), ("short", true), ("31415926535897932384626433832795", false)] {
+            let told = short_key(&key.to_owned().into());
+            assert_eq!(told.is_some(), is_told, "{key}");
+            assert!(!told.unwrap_or_default().contains("short"), "no key is shown");
+        }
+    }
 
     #[test]
     fn production_refuses_keys_that_can_be_guessed() {

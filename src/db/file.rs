@@ -35,10 +35,15 @@ pub(super) fn create(path: &Path) -> io::Result<()> {
 /// Why a process cannot have a database for itself.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("another process{0} uses the database {1}; an SQLite file is served by one process at a time")]
-    Held(String, PathBuf),
-    #[error("cannot lock the database {0}")]
-    Io(PathBuf, #[source] io::Error),
+    #[error("another process{holder} uses the database {path}; stop it, or {way_out}", path = path.display())]
+    Held { holder: String, path: PathBuf, way_out: &'static str },
+    #[error("cannot use the database {path}; let the user that runs the server write there, or {way_out}", path = path.display())]
+    Io {
+        path: PathBuf,
+        way_out: &'static str,
+        #[source]
+        error: io::Error,
+    },
 }
 
 /// The right to serve an SQLite database or to change its schema, until it is dropped or the process ends.
@@ -57,7 +62,8 @@ impl ProcessLock {
     /// When another process has it, or the file cannot be made.
     pub fn take(config: &Config) -> Result<Option<Self>, LockError> {
         let Some(path) = path_of(config) else { return Ok(None) };
-        let failed = |error| LockError::Io(path.clone(), error);
+        let way_out = way_out(config);
+        let failed = |error| LockError::Io { path: path.clone(), way_out, error };
         create(&path).map_err(failed)?;
         let beside = beside(&path).map_err(failed)?;
         let mut options = OpenOptions::new();
@@ -69,7 +75,7 @@ impl ProcessLock {
                 file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
                 Ok(Some(Self { _file: file }))
             }
-            Err(TryLockError::WouldBlock) => Err(LockError::Held(holder(&file), path)),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held { holder: holder(&file), path, way_out }),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
@@ -80,14 +86,15 @@ impl ProcessLock {
     /// When another process has it, or the file cannot be read.
     pub fn look(config: &Config) -> Result<(), LockError> {
         let Some(path) = path_of(config) else { return Ok(()) };
+        let way_out = way_out(config);
         let file = match beside(&path).and_then(File::open) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            opened => opened.map_err(|error| LockError::Io(path.clone(), error))?,
+            opened => opened.map_err(|error| LockError::Io { path: path.clone(), way_out, error })?,
         };
         match file.try_lock_shared() {
             Ok(()) => Ok(()),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held(holder(&file), path)),
-            Err(TryLockError::Error(error)) => Err(LockError::Io(path, error)),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held { holder: holder(&file), path, way_out }),
+            Err(TryLockError::Error(error)) => Err(LockError::Io { path, way_out, error }),
         }
     }
 }
@@ -99,10 +106,18 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
     Ok(beside.into())
 }
 
-/// ` (process 123)`, if it is known.
+/// What whoever cannot have a file can do: the file lies in the data folder unless it was named.
+fn way_out(config: &Config) -> &'static str {
+    match config.database.url.is_empty() {
+        true => "give this one its own folder with DATA_DIR",
+        false => "give this one its own file with DATABASE_URL",
+    }
+}
+
+/// ` (number 123)`, if it is known.
 fn holder(file: &File) -> String {
     match io::read_to_string(file) {
-        Ok(process) if process.trim().parse::<u32>().is_ok() => format!(" (process {})", process.trim()),
+        Ok(process) if process.trim().parse::<u32>().is_ok() => format!(" (number {})", process.trim()),
         _ => String::new(),
     }
 }

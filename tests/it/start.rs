@@ -37,6 +37,7 @@ async fn a_second_process_on_one_sqlite_file_is_refused_by_whatever_name_it_come
             let refused = command(dir.path(), args, &[("DATABASE_URL", &url), ("PORT", "0")]).await;
             assert!(!refused.success, "{args:?} on {url}");
             assert!(refused.stderr.contains("another process"), "{args:?} on {url}: {}", refused.stderr);
+            assert!(refused.stderr.contains("its own file with DATABASE_URL"), "{args:?} on {url}: {}", refused.stderr);
         }
         let looked = command(dir.path(), &["migrate", "status"], &[("DATABASE_URL", &url)]).await;
         assert!(looked.success, "who only looks is let in: {}", looked.stderr);
@@ -130,9 +131,14 @@ async fn a_check_finds_what_would_keep_a_server_from_its_work_and_makes_nothing(
         (&[("REDIS_URL", "redis://:hunter2hunter2@127.0.0.1:1/0")][..], "Redis"),
         (&[("SMTP_URL", "smtp://ada:hunter2hunter2@127.0.0.1:1")][..], "mail server"),
         (&[("LOG_LEVEL", "loud")][..], "log.level"),
-        (&[("DATABASE_URL", "postgres://ada:hunter2hunter2@127.0.0.1:1/chat")][..], "database"),
+        (
+            &[("DATABASE_URL", "postgres://ada:hunter2hunter2@127.0.0.1:1/chat")][..],
+            "postgres://ada:***@127.0.0.1:1/chat: Connection Error: Connection refused",
+        ),
         (&[("DATA_DIR", "/dev/null/data")][..], "/dev/null/data"),
-        (&[("HOST", "127.0.0.1"), ("PORT", &port)][..], "listen"),
+        (&[("HOST", "127.0.0.1"), ("PORT", &port)][..], "set PORT to another one"),
+        (&[("HOST", "localhost")][..], "must be an IP address, such as 127.0.0.1"),
+        (&[("DATABASE_URL", "sqlite:chat.db")][..], "such as sqlite://./chat.db"),
         (&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("S3_BUCKET", "chat")][..], "media store"),
         (&[production, secret, ("REDIS_URL", "redis://127.0.0.1:1")][..], "2 problems"),
     ] {
@@ -245,4 +251,24 @@ async fn the_server_says_how_many_members_a_group_may_have() {
     dan.post(&format!("/api/chat/rooms/{id}/join"), json!({})).await.refused("ROOM_FULL");
     ada.delete(&format!("/api/chat/rooms/{id}/members/{}", bob.id)).await;
     dan.post(&format!("/api/chat/rooms/{id}/join"), json!({})).await.with_status(200);
+}
+
+/// Catches a build that starts without a word on settings that nobody meant, and one that says "permission denied" and not where.
+#[tokio::test]
+async fn a_start_says_what_was_probably_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    // The port is taken, so that each of them ends by itself.
+    let serve = async |env: &[(&str, &str)]| {
+        let all = [&[("HOST", "127.0.0.1"), ("PORT", port.as_str())], env].concat();
+        command(dir.path(), &["serve"], &all).await.stderr
+    };
+    let said = serve(&[("PARLOUR_SERVER_PORT", "9000")]).await;
+    assert!(said.contains("PARLOUR_SERVER_PORT is not read; did you mean `PARLOUR__SERVER__PORT`?"), "{said}");
+    assert!(said.contains("set PORT to another one"), "{said}");
+    let said = serve(&[("SECRET_KEY", "hunter2")]).await;
+    assert!(said.contains("SECRET_KEY has 7 bytes") && !said.contains("hunter2"), "{said}");
+    let said = serve(&[("DATA_DIR", "/dev/null/data")]).await;
+    assert!(said.contains("/dev/null/data") && said.contains("with DATA_DIR"), "{said}");
 }

@@ -1,0 +1,12 @@
+//! What a configuration says that is allowed and probably not meant.
+
+use super::{Config, load, validate};
+
+impl Config {
+    /// What whoever starts a server should hear, each as a sentence.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        validate::short_key(&self.auth.secret_key).into_iter().chain(load::near_misses(names)).collect()
+    }
+}
