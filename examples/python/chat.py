@@ -2,8 +2,8 @@
 
     python chat.py --user bob --password "battery staple" --room "Engine room" --with ada
 
-Signs in (with --sign-up it registers first), opens the room of that name or id, adds the people named by --with, shows
-the last events, and sends every line it reads. With --say "hello" it sends that and ends.
+Signs in (with --sign-up it makes the account first, unless there is one), opens the room of that name or id, adds the
+people named by --with, shows the last events, and sends every line it reads. With --say "hello" it sends that and ends.
 
 It uses AsyncClient because that one calls handlers in the order in which events arrive; the synchronous Client of
 python-socketio starts a thread for each.
@@ -11,6 +11,7 @@ python-socketio starts a thread for each.
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 import uuid
@@ -27,6 +28,16 @@ class Refused(Exception):
         self.code = problem["error_code"]
 
 
+def say(line):
+    print(line, flush=True)
+
+
+def fail(why):
+    """Ends with one line that says why, at once: a thread may still wait for a line of standard input."""
+    print(why, file=sys.stderr, flush=True)
+    os._exit(1)
+
+
 class Chat:
     def __init__(self, options, http):
         self.options = options
@@ -37,18 +48,22 @@ class Chat:
         self.connected = asyncio.Event()
         self.moved = asyncio.Condition()
         self.sio = socketio.AsyncClient(reconnection_delay=0.5)
-        self.sio.on("connected", lambda _: self.connected.set())
+        self.was_connected = False
+        self.sio.on("connected", self.on_connected)
+        self.sio.on("connect_error", self.on_connect_error)
         self.sio.on("disconnect", self.on_disconnect)
+        self.sio.on("session_revoked", self.on_session_revoked)
         self.sio.on("session_expiring", self.on_session_expiring)
         self.sio.on("*", self.on_any)
 
     async def rest(self, method, path, body=None, **query):
         headers = {"authorization": f"Bearer {self.tokens['access_token']}"} if self.tokens else {}
         async with self.http.request(method, path, json=body, params=query, headers=headers) as response:
+            answer = await response.json(content_type=None)
             if response.status == 429:
+                say(f"  (waiting: {answer['detail']})")
                 await asyncio.sleep(float(response.headers.get("retry-after", 1)))
                 return await self.rest(method, path, body, **query)
-            answer = await response.json(content_type=None)
             if not response.ok:
                 raise Refused(answer)
             return answer
@@ -60,10 +75,23 @@ class Chat:
         self.until = time.monotonic() + tokens["expires_in"]
 
     async def sign_in(self):
-        who = {"username": self.options.user, "password": self.options.password}
+        name, is_taken = self.options.user, False
+        who = {"username": name, "password": self.options.password}
         if self.options.sign_up:
-            await self.rest("POST", "/api/auth/register", {**who, "email": f"{self.options.user}@example.com"})
-        self.keep(await self.rest("POST", "/api/auth/login", who))
+            try:
+                await self.rest("POST", "/api/auth/register", {**who, "email": f"{name}@example.com"})
+            except Refused as refused:
+                if refused.code != "USER_EXISTS":
+                    raise
+                is_taken = True  # perhaps by us, the last time
+        try:
+            self.keep(await self.rest("POST", "/api/auth/login", who))
+        except Refused as refused:
+            if refused.code != "INVALID_CREDENTIALS":
+                raise
+            if is_taken:
+                fail(f"the name {name} is taken, by an account with another password")
+            fail(f"there is no account {name} with this password; --sign-up makes one")
 
     async def renew(self):
         self.keep(await self.rest("POST", "/api/auth/refresh", {"refresh_token": self.tokens["refresh_token"]}))
@@ -77,13 +105,13 @@ class Chat:
             users = (await self.rest("GET", "/api/users", search=name))["users"]
             person = next((user for user in users if user["username"] == name), None)
             if person is None:
-                sys.exit(f"there is nobody called {name}")
+                fail(f"there is nobody called {name}")
             try:
                 await self.rest("POST", f"/api/chat/rooms/{room['id']}/members", {"user_ids": [person["id"]]})
             except Refused as refused:
                 if refused.code != "ALREADY_MEMBER":
                     raise
-        print(f"in {room['name'] or 'a direct room'} ({room['id']})", flush=True)
+        say(f"in {room['name'] or 'a direct room'} ({room['id']})")
         self.room_id = room["id"]
         # The last place of the room that was seen. It goes along with every connection, so whatever was missed in
         # between arrives first, in order.
@@ -94,29 +122,51 @@ class Chat:
         if time.monotonic() > self.until - 10:
             try:
                 await self.renew()
+            except Refused as refused:
+                fail(f"signing in again was refused: {refused}")
             except aiohttp.ClientError:
                 pass  # the server is away: it is asked again when it is back
         return {"token": self.tokens["access_token"], "cursors": self.cursors}
 
+    def on_connected(self, _):
+        if self.was_connected:
+            say("  connected again")
+        self.was_connected = True
+        self.connected.set()
+
+    def on_connect_error(self, refusal):
+        if isinstance(refusal, dict):  # otherwise the server is away: python-socketio tries again
+            fail(f"refused: {refusal['message']}")
+
     def on_disconnect(self, reason):
         self.connected.clear()
-        print(f"  connection lost: {reason}", flush=True)
+        if reason == self.sio.reason.CLIENT_DISCONNECT:
+            return  # that was us
+        say(f"  connection lost: {reason}")
+        if reason == self.sio.reason.SERVER_DISCONNECT:
+            fail("the server has ended this connection: start again")  # no attempt follows
+
+    def on_session_revoked(self, data):
+        fail(f"the server has ended this login ({data['code']}): sign in again")
 
     async def on_session_expiring(self, _):
-        await self.renew()
+        try:
+            await self.renew()
+        except (Refused, aiohttp.ClientError):
+            return  # such as a server that is away: the next connection renews
         await self.sio.emit("authenticate", {"token": self.tokens["access_token"]})
 
     async def on_any(self, event, data):
         if event == "new_message":
-            print(f"{data['seq']} {data['message']['sender']['username']}: {data['message']['content']}", flush=True)
+            say(f"{data['seq']} {data['message']['sender']['username']}: {data['message']['content']}")
         elif event == "message_edited":
-            print(f"  edited {data['message_id']}: {data['content']}", flush=True)
+            say(f"  edited {data['message_id']}: {data['content']}")
         elif event == "message_deleted":
-            print(f"  deleted {data['message_id']}", flush=True)
+            say(f"  deleted {data['message_id']}")
         elif event == "member_added":
-            print(f"  {data['member']['user']['username']} is a member now", flush=True)
+            say(f"  {data['member']['user']['username']} is a member now")
         elif event == "user_typing" and data["is_typing"]:
-            print(f"  {data['user_name']} is typing…", flush=True)
+            say(f"  {data['user_name']} is typing…")
         if isinstance(data, dict) and data.get("room_id") == self.room_id and "seq" in data:
             self.cursors[self.room_id] = max(self.cursors[self.room_id], data["seq"])
             async with self.moved:
@@ -133,6 +183,7 @@ class Chat:
                 continue  # cut before the answer: the client connects again by itself
             if ack["ok"] or not ack["error"].get("retry_after_ms"):
                 break
+            say(f"  (waiting: {ack['error']['message']})")
             await asyncio.sleep(ack["error"]["retry_after_ms"] / 1000)  # too many messages, or a server that is restarted
         if not ack["ok"]:
             print(f"  not sent: {ack['error']['message']}", file=sys.stderr)
@@ -155,17 +206,41 @@ class Chat:
 
 async def main():
     parser = argparse.ArgumentParser(description="Chat in a room of a Parlour server.")
-    parser.add_argument("--url", default="http://127.0.0.1:8000")
-    parser.add_argument("--user", required=True)
-    parser.add_argument("--password", required=True)
-    parser.add_argument("--room", default="Lobby", help="name or id")
-    parser.add_argument("--with", dest="people", action="append", default=[], metavar="NAME", help="add this person")
-    parser.add_argument("--say", help="send this and end")
-    parser.add_argument("--sign-up", action="store_true", help="register first")
+    parser.add_argument("--user", required=True, metavar="NAME", help="who you are: your user name")
+    parser.add_argument("--password", required=True, help="your password")
+    parser.add_argument(
+        "--sign-up",
+        action="store_true",
+        help="make this account first; one that exists with this password is used as it is",
+    )
+    parser.add_argument(
+        "--room",
+        default="Lobby",
+        metavar="NAME_OR_ID",
+        help="one of your rooms, Lobby unless given; if there is none, a group of this name is opened",
+    )
+    parser.add_argument(
+        "--with",
+        dest="people",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="add this person to the room, by user name; may be given several times",
+    )
+    parser.add_argument("--say", metavar="TEXT", help="send this and end; without it every line of standard input is sent")
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the server is, %(default)s unless given")
     options = parser.parse_args()
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(options.url, timeout=timeout) as http:
-        await Chat(options, http).run()
+        try:
+            await Chat(options, http).run()
+        except (Refused, socketio.exceptions.ConnectionError) as refused:
+            fail(refused)
+        except (aiohttp.ClientError, asyncio.TimeoutError):
+            fail(f"no server answers at {options.url}: start it, or name another with --url")
 
 
-asyncio.run(main())
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    os._exit(130)  # a thread still waits for a line of standard input

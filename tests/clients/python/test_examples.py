@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from person import Person
 from server import REPOSITORY, Server
 
 NODE = [shutil.which("node") or "node", str(REPOSITORY / "examples" / "node" / "chat.mjs")]
@@ -61,6 +62,14 @@ class Program:
         self.process.stdin.close()
         assert self.process.wait(timeout=DEADLINE) == 0, self.output
 
+    def fails(self):
+        """Waits for its end, which must be a failure; answers the one line that it printed."""
+        assert self.process.wait(timeout=DEADLINE) == 1
+        while (line := self.lines.get(timeout=DEADLINE)) is not None:
+            self.output.append(line)
+        assert len(self.output) == 1, self.output
+        return self.output[0]
+
     def kill(self):
         self.process.kill()
         self.process.wait(timeout=5)
@@ -87,11 +96,11 @@ def free(*stems):
 @pytest.mark.parametrize("command", [NODE, PYTHON], ids=["node", "python"])
 def test_an_example_signs_up_says_its_line_and_ends(start, command):
     [ada] = free("ada")
-    for n in (1, 2):
-        first = ["--sign-up"] if n == 1 else []
+    for n, first in ((1, ["--sign-up"]), (2, []), (3, ["--sign-up"])):  # an account that is there is used as it is
         program = start(command, ada, "--room", "Engine room", "--say", f"hello {n}", *first)
         program.prints(f"{ada}: hello {n}")
         program.ends()
+        assert not any("connection lost" in line for line in program.output), "whoever ends by itself lost nothing"
     assert any(line.endswith(f"{ada}: hello 1") for line in program.output), "the second run shows what was before"
     assert program.output[0].startswith("in Engine room (")
 
@@ -125,9 +134,11 @@ def test_an_example_goes_on_after_an_outage_that_outlives_its_token_and_when_it_
         program.types("before")
         program.prints("ada: before")
         server.restart(pause=13)
+        program.prints("connected again")
         for number in range(70):
             program.types(f"after {number}")
         program.prints("ada: after 69")
+        assert any("  (waiting: too many requests" in line for line in program.output), program.output
         program.ends()
     finally:
         program.kill()
@@ -135,8 +146,39 @@ def test_an_example_goes_on_after_an_outage_that_outlives_its_token_and_when_it_
 
 
 @pytest.mark.parametrize("command", [NODE, PYTHON], ids=["node", "python"])
-def test_a_wrong_password_ends_an_example_with_a_failure(start, people, command):
+def test_what_goes_wrong_is_told_in_one_line(start, people, command):
+    """Fails on an example that shows where in its source it gave up."""
     ada = people("ada")
-    program = start(command, ada.username, "--say", "not me")
-    assert program.process.wait(timeout=DEADLINE) != 0
+    for arguments, words in [
+        ([], ["there is no account", ada.username, "--sign-up"]),
+        (["--sign-up"], [ada.username, "is taken"]),
+        (["--url", "http://127.0.0.1:1"], ["no server answers at http://127.0.0.1:1"]),
+    ]:
+        program = start(command, ada.username, "--say", "not me", *arguments)
+        line = program.fails()
+        assert all(word in line for word in words), line
     assert ada.call("GET", "/api/chat/rooms")["rooms"] == []
+    [bob] = free("bob")
+    line = start(command, bob, "--sign-up", "--with", "nobody-at-all", "--say", "alone").fails()
+    assert line == "there is nobody called nobody-at-all"
+
+
+@pytest.mark.parametrize("command", [NODE, PYTHON], ids=["node", "python"])
+def test_an_example_ends_when_its_login_does(start, server, command):
+    ada = Person(server, "ada")
+    program = start(command, ada.username, "--sign-up")
+    program.types("hello")
+    program.prints(f"{ada.username}: hello")
+    ada.password = f"the password of {ada.username}"
+    ada.login()
+    ada.call("DELETE", "/api/users/me")
+    assert program.process.wait(timeout=DEADLINE) == 1
+    program.prints("(ACCOUNT_DISABLED): sign in again")
+
+
+@pytest.mark.parametrize("command", [NODE, PYTHON], ids=["node", "python"])
+def test_an_example_explains_its_options(command):
+    helped = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=DEADLINE, check=True)
+    for option in ("--url", "--user", "--password", "--room", "--with", "--say", "--sign-up"):
+        assert option in helped.stdout
+    assert subprocess.run([*command, "--user", "ada"], capture_output=True, timeout=DEADLINE).returncode == 2
