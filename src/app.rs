@@ -15,13 +15,13 @@ use crate::{
     contract::Timestamp,
     db::Db,
     delivery::{Delivery, News},
-    error::{Error, Result},
     feed::Feed,
     limits::Limits,
     mail::Mail,
-    media::{Files, link::Links, origin::Origin},
+    media::{Files, link::Links, origin::Origin, store::Store},
     presence::Presences,
     reconcile::Reconciliation,
+    server::StartError,
     tasks::Tasks,
     typing::Typing,
 };
@@ -56,16 +56,20 @@ impl App {
     /// run.
     ///
     /// # Errors
-    /// When accounts cannot be set up: the secret key is missing.
-    pub fn new(config: Config, db: Db) -> Result<(Arc<Self>, Inlet, Tasks)> {
+    /// When a part cannot be set up: accounts without a secret key, Redis or mail with an address that is none, and uploads or the
+    /// media store where their folders cannot be made.
+    pub fn new(config: Config, db: Db) -> Result<(Arc<Self>, Inlet, Tasks), StartError> {
         let mut tasks = Tasks::default();
         let clock = Clock;
         let node = Uuid::now_v7();
         let (bus, inlet, redis, interest) = connect(&config, node, &mut tasks)?;
         let links = Links::new(&config);
-        let auth = Auth::new(&config, clock, db.clone(), bus.clone(), links.clone())?;
-        let mail = Mail::new(&config.mail).map_err(Error::internal)?;
-        let files = Files::new(&config, links)?;
+        let auth = Auth::new(&config, clock, db.clone(), bus.clone(), links.clone())
+            .map_err(|error| StartError::Accounts(error.into_cause()))?;
+        let mail = Mail::new(&config.mail).map_err(StartError::Mail)?;
+        let store = Store::new(&config).map_err(|error| StartError::MediaStore(error.into_cause()))?;
+        let files =
+            Files::new(&config, store, links).map_err(|error| StartError::Spool(Files::spool_of(&config), error))?;
         let chat = Chat::new(&config, db.clone(), clock, bus.clone(), mail, files, &mut tasks);
         let connections = Arc::new(Connections::new(interest));
         let app = Self {
@@ -126,15 +130,36 @@ impl App {
 }
 
 /// The bus, and what this node asks of the others where there are some.
-fn connect(config: &Config, node: Uuid, tasks: &mut Tasks) -> Result<(Bus, Inlet, Option<Redis>, Arc<Interest>)> {
+fn connect(
+    config: &Config,
+    node: Uuid,
+    tasks: &mut Tasks,
+) -> Result<(Bus, Inlet, Option<Redis>, Arc<Interest>), StartError> {
     let url = config.bus.redis_url.expose();
     if url.is_empty() {
         let (bus, inlet) = Bus::alone();
         return Ok((bus, inlet, None, Arc::default()));
     }
-    let redis = Redis::new(url, node).map_err(Error::internal)?;
+    let redis = Redis::new(url, node).map_err(StartError::Redis)?;
     let (bus, inlet, outlet) = Bus::among_others();
     let interest = Interest::followed();
     redis.carry(outlet, Arc::clone(&interest), tasks);
     Ok((bus, inlet, Some(redis), interest))
+}
+
+#[cfg(test)]
+impl App {
+    /// The parts of a server with a database of its own, without limits. The folder goes with the value that is answered for it.
+    pub(crate) async fn for_test(settings: impl FnOnce(&mut Config)) -> (Arc<Self>, Inlet, Tasks, tempfile::TempDir) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let mut config = Config::load(None).unwrap();
+        config.server.data_dir = folder.path().to_owned();
+        config.auth.secret_key = "0123456789abcdef0123456789abcdef".to_owned().into();
+        config.limits.enabled = false;
+        settings(&mut config);
+        let db = Db::open(&config).await.unwrap();
+        db.migrate_up().await.unwrap();
+        let (app, inlet, tasks) = Self::new(config, db).unwrap();
+        (app, inlet, tasks, folder)
+    }
 }

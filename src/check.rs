@@ -1,7 +1,7 @@
 //! What `parlour config check` looks at: whether a server would start with this configuration, and find what it needs. It looks
 //! and changes nothing; what a server would make at its first start (the data folder, the database, a secret key) is not made.
 
-use std::{error::Error, io, net::SocketAddr, path::Path};
+use std::{io, net::SocketAddr, path::Path};
 
 use crate::{
     bus::redis,
@@ -10,9 +10,10 @@ use crate::{
         Db,
         file::{self, LockError, ProcessLock},
     },
+    error::with_causes,
     listener,
     mail::Mail,
-    media::store::Store,
+    media::{Files, store::Store},
     server::{StartError, check_schema, open_existing_database},
 };
 
@@ -34,18 +35,8 @@ pub async fn problems(config: &Config, is_running: bool) -> Vec<String> {
     checks.into_iter().filter_map(Result::err).collect()
 }
 
-/// What failed, and why.
-fn sentence(error: impl Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let why = source.to_string();
-        if !text.contains(&why) {
-            text = format!("{text}: {why}");
-        }
-        cause = source.source();
-    }
-    text
+fn sentence(error: impl std::error::Error) -> String {
+    with_causes(&error)
 }
 
 fn address(config: &Config, is_running: bool) -> Result<(), StartError> {
@@ -59,9 +50,9 @@ fn address(config: &Config, is_running: bool) -> Result<(), StartError> {
 /// Whether files can be written there, or the folder can be made.
 fn data_folder(config: &Config) -> Result<(), StartError> {
     let wanted = &config.server.data_dir;
-    let failed = |error| StartError::DataFolder(wanted.clone(), unusable(&error));
-    let made = wanted.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    tempfile::tempfile_in(made).map(drop).map_err(failed)?;
+    takes_files(wanted).map_err(|error| StartError::DataFolder(wanted.clone(), unusable(&error)))?;
+    let spool = Files::spool_of(config);
+    takes_files(&spool).map_err(|error| StartError::Spool(spool, unusable(&error)))?;
     let key = wanted.join("secret_key");
     if config.auth.secret_key.is_empty() && key.exists() {
         std::fs::read_to_string(key)
@@ -69,6 +60,11 @@ fn data_folder(config: &Config) -> Result<(), StartError> {
             .map_err(|error| StartError::SecretKey(wanted.clone(), unusable(&error)))?;
     }
     Ok(())
+}
+
+fn takes_files(folder: &Path) -> io::Result<()> {
+    let made = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(made).map(drop)
 }
 
 async fn database(config: &Config) -> Result<(), StartError> {
@@ -88,9 +84,8 @@ async fn media_store(config: &Config) -> Result<(), String> {
         Ok(store) => store.check().await,
         Err(error) => Err(error),
     };
-    // What clients are told of it leaves the reason out.
     checked.map_err(|error| {
-        let why = error.source().map_or_else(String::new, sentence);
+        let why = with_causes(&*error.into_cause());
         let has_key = config.media_store() != MediaStore::S3 || !config.s3.access_key_id.is_empty();
         format!("cannot use the media store: {}", if has_key { why } else { without_key(why) })
     })

@@ -108,6 +108,19 @@ impl Error {
         }
     }
 
+    /// Why it failed, without what clients are told of that.
+    pub(crate) fn into_cause(self) -> Box<dyn std::error::Error + Send + Sync> {
+        match self {
+            Self::Unavailable(source) | Self::Storage(source) | Self::Internal(source) => source,
+            refused => Box::new(refused),
+        }
+    }
+
+    /// Whether the same question may be answered a moment later: the database was away, or took too long.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.code() == ErrorCode::ServiceUnavailable
+    }
+
     /// Writes our own failures to the log, once; a client's mistake is not news.
     pub(crate) fn record(&self) {
         match self {
@@ -117,6 +130,22 @@ impl Error {
             _ => {}
         }
     }
+}
+
+/// What failed and why, as one sentence.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut sentence = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        // Some errors already quote what caused them.
+        let why = source.to_string();
+        if !sentence.contains(&why) {
+            sentence = format!("{sentence}: {why}");
+        }
+        cause = source.source();
+    }
+    sentence
 }
 
 impl From<&Error> for AckError {

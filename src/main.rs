@@ -17,6 +17,7 @@ use parlour::{
     clock::Clock,
     config::Config,
     db::{Db, DownError, file::ProcessLock},
+    error::with_causes,
     media::link::Links,
     server,
     server::Server,
@@ -109,17 +110,7 @@ async fn main() -> ExitCode {
 /// One line: what failed, and why.
 #[allow(clippy::print_stderr, reason = "this is where a command says why it failed")]
 fn report(error: &dyn Error) {
-    let mut line = format!("parlour: {error}");
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        // Some errors already quote what caused them.
-        let text = source.to_string();
-        if !line.contains(&text) {
-            line = format!("{line}: {text}");
-        }
-        cause = source.source();
-    }
-    eprintln!("{line}");
+    eprintln!("parlour: {}", with_causes(error));
 }
 
 async fn run(cli: Cli) -> Outcome {

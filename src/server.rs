@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderValue, header},
     middleware::{from_fn, from_fn_with_state},
 };
+use redis::RedisError;
 use sea_orm::DbErr;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,6 @@ use crate::{
         Db,
         file::{LockError, ProcessLock},
     },
-    error::Error,
     http::{
         self,
         layer::{address, host, limit, ops, origin, path::without_last_slash, reading, timeout, trace},
@@ -40,12 +40,13 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// How often limits forget who has been quiet, and what is left of accounts is looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// How often the clock is compared with the one that it follows.
+const COMPARE_CLOCKS: Duration = Duration::from_secs(5);
+
 /// How often other nodes are told how many sockets each user has here.
 const RENEW: Duration = Duration::from_secs(5);
 
-/// How often the clock is compared with the one that it follows.
-const COMPARE_CLOCKS: Duration = Duration::from_secs(5);
-/// How often they are told that some users have fewer.
+/// How often other nodes are told that some users have fewer.
 const CHANGES: Duration = Duration::from_millis(500);
 
 /// How long saying goodbye to the database may take.
@@ -55,6 +56,9 @@ const LEAVE: Duration = Duration::from_secs(3);
 /// a second.
 const DRAIN_BROKEN: Duration = Duration::from_millis(700);
 const LEAVE_BROKEN: Duration = Duration::from_millis(200);
+
+/// Why a part of it failed that answers clients as well: without what these are told.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -74,9 +78,17 @@ pub enum StartError {
     #[error("cannot keep a secret key in {}", .0.display())]
     SecretKey(PathBuf, #[source] io::Error),
     #[error("cannot ask the database for the time")]
-    Clock(#[source] Error),
+    Clock(#[source] Cause),
     #[error("cannot set up accounts")]
-    Accounts(#[source] Error),
+    Accounts(#[source] Cause),
+    #[error("cannot use the Redis of bus.redis_url (REDIS_URL)")]
+    Redis(#[source] RedisError),
+    #[error("cannot send mail: {0}")]
+    Mail(String),
+    #[error("cannot keep what is uploaded in {}", .0.display())]
+    Spool(PathBuf, #[source] io::Error),
+    #[error("cannot use the media store")]
+    MediaStore(#[source] Cause),
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
 }
@@ -111,11 +123,12 @@ impl Server {
             pending => return Err(StartError::Pending(pending)),
         }
 
-        let follows = db.may_be_shared() && Clock.follow(db.time()).await.map_err(StartError::Clock)?;
-        let (app, inlet, mut tasks) = App::new(config, db).map_err(StartError::Accounts)?;
+        let follows = db.may_be_shared()
+            && Clock.follow(db.time()).await.map_err(|error| StartError::Clock(error.into_cause()))?;
+        let (app, inlet, mut tasks) = App::new(config, db)?;
         tasks.add("clock", keep_time(Arc::clone(&app), follows));
         tasks.add("delivery", app.delivery().run(inlet));
-        tasks.add("upkeep", keep_house(Arc::clone(&app)));
+        tasks.add("upkeep", run_upkeep(Arc::clone(&app)));
         tasks.add("accounts", settle_accounts(Arc::clone(&app)));
         tasks.add("socket_counts", keep_counts(Arc::clone(&app)));
         if app.db.may_be_shared() {
@@ -253,7 +266,7 @@ fn router(app: &Arc<App>) -> (Router, Sockets) {
 }
 
 /// Keeps memory from growing with what is over, and rooms from missing entries that no notice told of.
-async fn keep_house(app: Arc<App>) {
+async fn run_upkeep(app: Arc<App>) {
     let (mut upkeep, mut sweep) = (interval(UPKEEP), interval(SWEEP));
     let mut compare = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
     for interval in [&mut upkeep, &mut sweep, &mut compare] {

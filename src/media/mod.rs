@@ -26,7 +26,7 @@ mod store_permits;
 mod supabase;
 mod unfinished;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Mutex, Semaphore},
@@ -37,7 +37,7 @@ use uuid::Uuid;
 use crate::{
     config::{self, Config, create_folder},
     contract::MediaId,
-    error::{Error, Result},
+    error::Result,
 };
 
 pub use self::examination::{Examined, Thumbnail};
@@ -67,15 +67,20 @@ pub struct Files {
 }
 
 impl Files {
-    /// Files as configured. `links` signs their addresses.
+    /// Where bytes are kept until they are known.
+    pub(crate) fn spool_of(config: &Config) -> PathBuf {
+        config.server.data_dir.join("spool")
+    }
+
+    /// Files as configured, in this store. `links` signs their addresses.
     ///
     /// # Errors
-    /// When the folders for them cannot be made, or an address of the store is none.
-    pub fn new(config: &Config, links: Links) -> Result<Self> {
-        let spool = config.server.data_dir.join("spool");
-        create_folder(&spool).map_err(Error::internal)?;
+    /// When the folder cannot be made in which bytes are kept until they are known.
+    pub fn new(config: &Config, store: Store, links: Links) -> io::Result<Self> {
+        let spool = Self::spool_of(config);
+        create_folder(&spool)?;
         Ok(Self {
-            store: Store::new(config)?,
+            store,
             links,
             spool: Arc::new(spool),
             workers: Arc::new(Semaphore::new(config.media.workers)),

@@ -161,6 +161,26 @@ async fn a_check_finds_what_would_keep_a_server_from_its_work_and_makes_nothing(
     assert!(status.success && status.stdout.contains("pending") && !data.exists(), "{}", status.stderr);
 }
 
+/// Catches a build that says of all of them that it cannot set up accounts.
+#[tokio::test]
+async fn a_server_that_cannot_start_names_the_part_that_failed() {
+    for (folder, word) in [("spool", "uploaded"), ("media", "media store")] {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        fs::create_dir(&data).unwrap();
+        fs::write(data.join(folder), "a file").unwrap();
+        for args in [&["serve"][..], &["config", "check"]] {
+            let refused = command(dir.path(), args, &[("PORT", "0"), ("DATA_DIR", data.to_str().unwrap())]).await;
+            assert!(!refused.success, "{args:?} with a file in the place of {folder}: {}", refused.stdout);
+            let said = &refused.stderr;
+            assert!(
+                said.contains(word) && !said.contains("accounts") && !said.contains("our side"),
+                "{args:?}: {said}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_check_beside_a_running_server_finds_its_port_taken_by_it() {
     let app = App::start().await;

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
-use crate::{bus::Notice, config::Config, db::Db, http::layer::address::ClientAddress, tasks::Running};
+use crate::{bus::Notice, config::Config, http::layer::address::ClientAddress, tasks::Running};
 
 struct Server {
     router: Router,
@@ -34,15 +34,7 @@ impl Server {
     }
 
     async fn start_with(settings: impl FnOnce(&mut Config)) -> Self {
-        let folder = TempDir::new().unwrap();
-        let mut config = Config::load(None).unwrap();
-        config.server.data_dir = folder.path().to_owned();
-        config.auth.secret_key = "0123456789abcdef0123456789abcdef".to_owned().into();
-        config.limits.enabled = false;
-        settings(&mut config);
-        let db = Db::open(&config).await.unwrap();
-        db.migrate_up().await.unwrap();
-        let (app, inlet, tasks) = App::new(config, db).unwrap();
+        let (app, inlet, tasks, folder) = App::for_test(settings).await;
         let panics = Router::new().route("/panic", get(|| async { panic!("on purpose") as StatusCode }));
         let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(app);
         let router = router.layer(Extension(ClientAddress(Ipv4Addr::LOCALHOST.into())));
