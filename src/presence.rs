@@ -2,11 +2,14 @@
 //! is no news.
 //!
 //! Each node notes its own users in the [`registry`], one change after the other, and tells of those whose appearance that
-//! changed. A node that dies tells nothing: its lease in the registry ends, and another one tells for it ([`lease`]).
+//! changed ([`news`]). A node that dies tells nothing: its lease in the registry ends, and another one tells for it ([`lease`]).
 
 mod change;
 mod lease;
+mod news;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,7 +18,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use self::{
@@ -24,11 +27,11 @@ use self::{
 };
 use crate::{
     bus::{Bus, Notice},
-    chat::{self, Chat},
+    chat::Chat,
     clock::Clock,
     connections::Connections,
     contract::{
-        RoomId, Timestamp, UserId,
+        Timestamp, UserId,
         presence::{ChosenStatus, Presence, Status},
     },
     db::Db,
@@ -39,11 +42,8 @@ use crate::{
 /// Changes noted together.
 const BATCH: usize = 128;
 
-/// How long to wait before changes are noted again that the database did not take.
+/// How long to wait before something is tried again that the database did not take.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How often it is tried to tell of a change; by then the database is away for longer, and tells who asks.
-const ATTEMPTS: usize = 3;
 
 /// How long noting them may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,6 +56,8 @@ pub struct Presences {
     bus: Bus,
     connections: Arc<Connections>,
     registry: Registry,
+    /// Takes what others are to be told of.
+    news: mpsc::UnboundedSender<Shift>,
     /// How long a user without a socket still counts as there.
     grace: Duration,
     /// The users of this node.
@@ -84,13 +86,17 @@ impl Presences {
         tasks: &mut Tasks,
     ) -> Arc<Self> {
         let (changes, queue) = mpsc::unbounded_channel();
+        let (news, noted) = mpsc::unbounded_channel();
         let here = Mutex::new(Here { departures: HashMap::new(), changes });
         let is_shared = db.may_be_shared();
         let registry = Registry::new(db, node);
-        let presences = Arc::new(Self { chat, clock, bus, connections, registry, grace, here });
+        let presences = Arc::new(Self { chat, clock, bus, connections, registry, news, grace, here });
         tasks.add("presence_changes", note(Arc::clone(&presences), queue));
+        tasks.add("presence_news", news::announce(Arc::clone(&presences), noted));
         if is_shared {
-            tasks.add("presence_lease", lease::keep(Arc::clone(&presences)));
+            let (held, renewals) = watch::channel(None);
+            tasks.add("presence_lease", lease::keep(Arc::clone(&presences), held));
+            tasks.add("presence_reaper", lease::reap(Arc::clone(&presences), renewals));
         }
         presences
     }
@@ -173,42 +179,6 @@ impl Presences {
         };
         Ok(seen.iter().map(presence).collect())
     }
-
-    /// Tells those whose contacts they are of people who appear now, or do so no longer.
-    async fn announce(&self, shifts: Vec<Shift>) {
-        let mut news: Vec<Shift> = shifts.into_iter().filter(Shift::is_news).collect();
-        for attempt in 1..=ATTEMPTS {
-            match self.tell(&mut news).await {
-                Ok(()) => return,
-                Err(error) => error.record(),
-            }
-            if attempt < ATTEMPTS {
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
-
-    /// Takes from `news` what it told.
-    async fn tell(&self, news: &mut Vec<Shift>) -> Result<()> {
-        if news.is_empty() {
-            return Ok(());
-        }
-        let users: Vec<UserId> = news.iter().map(|shift| shift.user).collect();
-        let mut joined = chat::room::rooms_of_users(&self.chat, users.clone()).await?;
-        // Who came back meanwhile was told of by then, on whichever node.
-        let now = self.registry.of(users).await?;
-        news.retain(|shift| change::shows(now.get(&shift.user).copied()) == change::shows(shift.after));
-        for Shift { user, after, left_at, .. } in news.drain(..) {
-            let joined = joined.remove(&user).unwrap_or_default();
-            // Whoever was put into a room shows themselves to nobody there.
-            let known = joined.iter().filter(|room| room.is_contact);
-            let rooms: Vec<RoomId> = known.map(|room| room.room_id).collect();
-            let is_online = change::shows(after);
-            let last_seen_at = if is_online { None } else { Some(left_at.unwrap_or_else(|| self.clock.now())) };
-            self.bus.publish(Notice::Presence { user_id: user, is_online, last_seen_at, rooms: rooms.into() }).await;
-        }
-        Ok(())
-    }
 }
 
 impl Here {
@@ -238,20 +208,15 @@ async fn note(presences: Arc<Presences>, mut queue: mpsc::UnboundedReceiver<Note
             steps.entry(user).or_default().then(change);
             waiting.extend(done);
         }
-        let noted = match Db::in_time(TIMEOUT, presences.registry.note(&steps)).await {
+        match Db::in_time(TIMEOUT, presences.registry.note(&steps)).await {
             Ok(shifts) => {
                 steps.clear();
-                shifts
+                presences.note_news(shifts);
             }
-            Err(error) => {
-                error.record();
-                Vec::new()
-            }
-        };
-        // Nobody who connects waits until others are told.
+            Err(error) => error.record(),
+        }
         for done in waiting {
             let _ = done.send(());
         }
-        presences.announce(noted).await;
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval},
+};
 
 use super::{Presences, TIMEOUT, registry::LEASE_MS, registry::Registry};
 use crate::{db::Db, error::Result};
@@ -11,26 +14,56 @@ use crate::{db::Db, error::Result};
 /// node seem to be there: 20 s.
 const BEAT: Duration = Duration::from_secs(5);
 
+/// How long a renewal may take: the lease is long enough for another one after it.
+const RENEWAL: Duration = BEAT;
+
 const LEASE: Duration = Duration::from_millis(LEASE_MS.cast_unsigned());
 
-/// Renews this node's lease and reaps others.
-pub(super) async fn keep(presences: Arc<Presences>) {
+/// This node's lease.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    /// When it was asked for last.
+    renewed: Instant,
+    /// Since when it was renewed without a break.
+    since: Instant,
+}
+
+impl Held {
+    /// It is renewed, as was asked for then.
+    fn renew(earlier: Option<Self>, renewed: Instant) -> Self {
+        let unbroken = earlier.filter(|earlier| renewed.saturating_duration_since(earlier.renewed) <= LEASE);
+        Self { renewed, since: unbroken.map_or(renewed, |earlier| earlier.since) }
+    }
+
+    /// Whether nodes whose lease has ended are dead. Where this node could not renew its own, neither could others: they get the
+    /// length of a lease to do so.
+    fn tells_the_dead(self, now: Instant) -> bool {
+        now.saturating_duration_since(self.renewed) <= LEASE && now.saturating_duration_since(self.since) >= LEASE
+    }
+}
+
+/// Renews this node's lease, and waits for nothing else.
+pub(super) async fn keep(presences: Arc<Presences>, held: watch::Sender<Option<Held>>) {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut renewed, mut fair_from): (Option<Instant>, _) = (None, Instant::now());
     loop {
         beat.tick().await;
-        match Db::in_time(TIMEOUT, presences.renew()).await {
-            Ok(()) => {
-                // Where this node could not renew its lease, neither could others: they get the time to do so now.
-                if renewed.is_none_or(|at| at.elapsed() > LEASE) {
-                    fair_from = Instant::now() + LEASE;
-                }
-                renewed = Some(Instant::now());
-            }
+        let asked = Instant::now();
+        match Db::in_time(RENEWAL, presences.renew()).await {
+            Ok(()) => held.send_modify(|held| *held = Some(Held::renew(*held, asked))),
             Err(error) => error.record(),
         }
-        if renewed.is_some() && Instant::now() >= fair_from {
+    }
+}
+
+/// Takes nodes off the registry whose lease has ended.
+pub(super) async fn reap(presences: Arc<Presences>, held: watch::Receiver<Option<Held>>) {
+    let mut beat = interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
+        let held = *held.borrow();
+        if held.is_some_and(|held| held.tells_the_dead(Instant::now())) {
             presences.reap().await;
         }
     }
@@ -52,7 +85,7 @@ impl Presences {
     async fn reap(&self) {
         let Registry::Postgres(shared) = &self.registry else { return };
         match Db::in_time(TIMEOUT, shared.reap()).await {
-            Ok(shifts) => self.announce(shifts).await,
+            Ok(shifts) => self.note_news(shifts),
             Err(error) => error.record(),
         }
     }
@@ -65,5 +98,24 @@ impl Presences {
                 tracing::warn!(%error, "this node stays on the registry until its lease ends");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_dead_to_a_node_that_did_not_hold_its_own_lease_for_as_long() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let fresh = Held::renew(None, at(0));
+        assert!(!fresh.tells_the_dead(at(14)));
+        let kept = [5, 10, 15].into_iter().fold(fresh, |held, seconds| Held::renew(Some(held), at(seconds)));
+        assert!(kept.tells_the_dead(at(15)));
+        assert!(!kept.tells_the_dead(at(31)), "its own has ended");
+        let late = Held::renew(Some(kept), at(31));
+        assert!(!late.tells_the_dead(at(45)), "others could not renew theirs either");
+        assert!(Held::renew(Some(late), at(46)).tells_the_dead(at(46)));
     }
 }

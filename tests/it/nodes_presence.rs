@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::json;
 
 use crate::support::{
@@ -15,6 +16,9 @@ fn quick() -> Settings {
 
 /// How long somebody seems to write who no longer says so: 6 s, and what the next look takes.
 const TYPING: Duration = Duration::from_millis(6_500);
+
+/// How long a node counts as alive after it last said so, and how long that may take.
+const LEASE: Duration = Duration::from_secs(17);
 
 async fn status(asking: &Socket, of: &Person) -> String {
     let answer = asking.ask("get_presence", json!({"user_ids": [of.id]})).await;
@@ -136,4 +140,38 @@ async fn a_node_that_was_frozen_has_its_users_back() {
     frozen.server.thaw();
     let is_back = async || status(&witness, &bob).await == "online";
     eventually(Duration::from_secs(15), "bob is back", is_back).await;
+}
+
+/// Catches a build that renews its lease only once it has told of those whom it takes off: where the database is slow, it takes
+/// itself for alive and the others take it for dead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_keeps_its_lease_while_it_cannot_tell_of_others() {
+    let _alone = HEAVY.lock().await;
+    let mut cluster = Cluster::start(2).await;
+    let [ada, bob] = cluster.nodes[0].users(["ada", "bob"]).await;
+    let room = ada.opens_a_group("hall", &[&bob]).await;
+    bob.says(&room, "hello").await;
+    let mut witness = ada.enters(&room).await;
+    let _socket = bob.at(&cluster.nodes[1]).connects().await;
+    witness.expect("user_online").await;
+    let database = cluster.nodes[0].server.database().await;
+    let nodes = async |condition: &str| {
+        let sql = format!("SELECT count(*) AS nodes FROM nodes WHERE {condition}");
+        let counted = database.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap().unwrap();
+        counted.try_get::<i64>("", "nodes").unwrap()
+    };
+    // Whom to tell is read from here.
+    let lock = database.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE members IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    cluster.nodes[1].server.kill_9();
+    eventually(Duration::from_secs(35), "the dead node is off", async || nodes("true").await == 1).await;
+    let reaped = Instant::now();
+    let lease_was_held_for_long = async || {
+        let held = nodes("expires_at > extract(epoch FROM clock_timestamp()) * 1000").await;
+        assert_eq!(held, 1, "the lease ended {:?} after the other node was taken off", reaped.elapsed());
+        reaped.elapsed() > LEASE
+    };
+    eventually(LEASE * 2, "the length of a lease is over", lease_was_held_for_long).await;
+    lock.rollback().await.unwrap();
+    assert_eq!(witness.expect("user_offline").await["user_id"], bob.id.as_str());
 }

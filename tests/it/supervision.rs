@@ -45,9 +45,16 @@ async fn lose(settings: Settings, task: &str) {
 async fn a_server_ends_with_any_of_its_tasks() {
     let app = App::with(settings()).await;
     let tasks = tasks(&app.server);
-    for known in
-        ["delivery", "listener", "log_teller", "log_writer", "media_sweeper", "presence_changes", "search_index"]
-    {
+    for known in [
+        "delivery",
+        "listener",
+        "log_teller",
+        "log_writer",
+        "media_sweeper",
+        "presence_changes",
+        "presence_news",
+        "search_index",
+    ] {
         assert!(tasks.contains(known), "{tasks:?}");
     }
     for task in tasks {
@@ -60,7 +67,7 @@ async fn nodes_end_with_the_tasks_that_only_they_have() {
     let alone = App::with(settings()).await;
     let cluster = Cluster::with(1, settings()).await;
     let tasks = tasks(&cluster.nodes[0].server);
-    for known in ["presence_lease", "recheck", "redis_publisher", "redis_subscriber"] {
+    for known in ["presence_lease", "presence_reaper", "recheck", "redis_publisher", "redis_subscriber"] {
         assert!(tasks.contains(known), "{tasks:?}");
     }
     for task in tasks.difference(&self::tasks(&alone.server)) {
