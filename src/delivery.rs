@@ -9,6 +9,8 @@ mod coalesce;
 mod profile;
 mod read;
 mod recent_marks;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -266,16 +269,23 @@ impl Delivery {
         let (room_id, state) = (overview.room.id, (overview.room.last_seq, overview.last_read_seq));
         let event = Ephemeral::RoomCreated { room: Box::new(overview.room) };
         let data = Encoded::new(&event);
-        for connection in self.connections.of_user(user) {
+        let sockets = self.connections.of_user(user);
+        for connection in &sockets {
             connection.note_badge(room_id, state);
             connection.deliver(event.name(), &data);
-            if connection.scope == RoomScope::All
-                && !connection.has_joined(room_id)
-                && connection.joined_count() < self.rooms_per_socket
-            {
-                let is_here = || self.connections.of_user(user).iter().any(|own| own.id == connection.id);
-                until_answered(is_here, || self.let_hear(&connection, room_id, since)).await;
-            }
+        }
+        // Beside each other: one that waits for its client does not delay the others.
+        join_all(sockets.iter().map(|connection| self.let_hear_if_wanted(connection, room_id, since))).await;
+    }
+
+    /// Lets a socket that hears all rooms hear this one, unless it has joined as many as it may.
+    async fn let_hear_if_wanted(&self, connection: &Arc<Connection>, room: RoomId, since: Seq) {
+        if connection.scope == RoomScope::All
+            && !connection.has_joined(room)
+            && connection.joined_count() < self.rooms_per_socket
+        {
+            let is_here = || self.connections.of_user(connection.user.id).iter().any(|own| own.id == connection.id);
+            until_answered(is_here, || self.let_hear(connection, room, since)).await;
         }
     }
 
@@ -287,7 +297,7 @@ impl Delivery {
 }
 
 /// Asks again and again while the database does not answer: what a new member is not shown now, nothing shows them later. Nothing
-/// when it is refused, or nobody is there any longer who wants to know.
+/// when it is refused or fails for good, or nobody is there any longer who wants to know.
 async fn until_answered<T, A: Future<Output = Result<T>>>(
     is_wanted: impl Fn() -> bool,
     ask: impl Fn() -> A,
@@ -296,9 +306,8 @@ async fn until_answered<T, A: Future<Output = Result<T>>>(
         match ask().await {
             Ok(answer) => return Some(answer),
             Err(error) => {
-                let is_refused = error.code().status() < 500;
                 error.record();
-                if is_refused {
+                if !error.is_passing() {
                     return None;
                 }
             }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Person, Room, checker, find, int, list, text};
+use crate::support::{App, Person, Room, checker, find, int, list, polling::Poller, text};
 
 /// Both people of a direct room, as `viewer` sees them.
 fn pair(room: &Value) -> Vec<String> {
@@ -83,4 +83,29 @@ async fn rooms_that_came_while_one_was_away_are_shown_on_the_way_back() {
     let mut fresh = bob.connects_with(json!({"rooms": "all"})).await;
     let heard = fresh.heard().await;
     assert!(heard.iter().all(|event| event.name != "room_created"), "who knows nothing asks for the list: {heard:?}");
+}
+
+/// Catches a build that lets one socket hear the room before it tells the next of it: a device that fetches nothing kept the room
+/// from the others.
+#[tokio::test]
+async fn a_new_room_is_shown_beside_devices_that_fetch_nothing() {
+    let app = App::start().await;
+    let [ada, bob, cyd, dan] = app.users(["ada", "bob", "cyd", "dan"]).await;
+    let large = "x".repeat(100_000);
+    let mut stalled = Vec::new();
+    for _ in 0..6 {
+        let mut poller = Poller::engine(&bob.site).await;
+        poller.post(&format!("40{}", json!({"token": bob.token, "rooms": "all"}))).await;
+        poller.next_starting(r#"42["connected""#).await;
+        // So much waits for it that it gets no replay; those who are added after bob are one.
+        for number in 0..3 {
+            poller.post(&format!(r#"42{number}["ping","{large}"]"#)).await;
+        }
+        stalled.push(poller);
+    }
+    let mut live = bob.hears_everything().await;
+    let room = ada.opens_a_group("new", &[&bob, &cyd, &dan]).await;
+    assert_eq!(live.expect("room_created").await["room"]["id"], room.id.as_str());
+    ada.says(&room, "hello").await;
+    live.expect_that("new_message", |data| data["message"]["content"] == "hello").await;
 }
