@@ -3,7 +3,11 @@
 //! This is an index and nothing else. Order is the [`crate::feed`]'s business; here is what needs no order.
 
 mod connection;
+#[cfg(test)]
+pub(crate) mod fake;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -50,11 +54,12 @@ impl Connections {
     }
 
     /// Enters a socket whose user is in these rooms, and greets it: nothing reaches it before, and nothing that happens afterwards
-    /// passes it by.
+    /// passes it by. Whether the user wants to appear offline counts for their first socket only: what is known already is newer.
     pub fn enter(
         &self,
         connection: &Arc<Connection>,
         rooms: impl IntoIterator<Item = RoomId>,
+        is_invisible: bool,
         greet: impl FnOnce(&Connection),
     ) {
         let mut index = self.index.write();
@@ -63,12 +68,8 @@ impl Connections {
         metrics::gauge!("parlour_sockets").set(index.all.len() as f64);
         let own = index.of_user.entry(connection.user.id).or_default();
         own.insert(connection.id, Arc::clone(connection));
+        index.invisible.entry(connection.user.id).or_insert(is_invisible);
         self.link(&mut index, connection.user.id, rooms);
-    }
-
-    /// Notes how a user wants to appear whose first socket comes; what is known already is newer.
-    pub fn note_appearance(&self, user: UserId, is_invisible: bool) {
-        self.index.write().invisible.entry(user).or_insert(is_invisible);
     }
 
     /// A connected user wants to appear so from now on; answers whether that is news.
@@ -198,7 +199,7 @@ impl Connections {
         members
     }
 
-    /// Forgets in which rooms a user is, unless they have a socket again.
+    /// Forgets in which rooms a user is and how they want to appear, unless they have a socket again.
     pub fn forget_user(&self, user: UserId) {
         let mut index = self.index.write();
         if index.of_user.contains_key(&user) {

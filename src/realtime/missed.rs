@@ -9,11 +9,35 @@ use super::{handshake::Guest, socket_task::SocketTask};
 use crate::{
     chat::{self, room::Hearing},
     connections::Emission,
-    contract::{RoomId, Seq, Timestamp, event::Ephemeral},
+    contract::{ErrorCode, RoomId, Seq, Timestamp, event::Ephemeral},
     error::Result,
+    limits::Budget,
 };
 
 impl SocketTask {
+    /// How many missed events this connection is given back of those that follow these seqs: as many as its user has not used
+    /// up. Rooms for which it is not enough are announced instead.
+    pub(super) async fn granted(&self, cursors: impl Iterator<Item = (Hearing, Seq)>) -> usize {
+        let config = &self.app.config.realtime;
+        let asked = cursors.map(|(hearing, after)| hearing.missed(hearing.after(after), config.replay_events)).sum();
+        self.app.limits.take_up_to(Budget::Missed, self.actor.user_id, config.replay_total.min(asked)).await
+    }
+
+    /// Joins a room where the client's cursor stands; answers how many events were replayed.
+    pub(super) async fn catch_up(&self, room: RoomId, hearing: Hearing, after: Seq, budget: usize) -> Result<usize> {
+        match self.attach(room, Some(after), hearing, budget).await {
+            Err(error) if error.code() == ErrorCode::ResyncRequired => {
+                self.connection.tell_surely(&Ephemeral::ResyncRequired {
+                    room_id: room,
+                    after_seq: after,
+                    last_seq: hearing.end,
+                });
+                self.attach(room, None, hearing, 0).await
+            }
+            other => other,
+        }
+    }
+
     /// Tells of marks that moved, and of profiles that changed, since the entries at these cursors were made. The rooms are joined.
     pub(super) async fn tell_missed(
         &self,

@@ -1,5 +1,8 @@
 //! A socket from `connected` to its end.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{HashMap, HashSet},
     panic::AssertUnwindSafe,
@@ -39,7 +42,8 @@ use crate::{
 /// Messages of one socket that may be on their way into the log at once.
 const PIPELINE: usize = 1024;
 
-/// How long an event may take from when it came; a change that was begun goes on, but its client is not kept waiting.
+/// How long an event may take from when it came, or from the end of the replay that it waited for; a change that was begun goes
+/// on, but its client is not kept waiting.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(9);
 
 /// How long a socket waits after an event that was too many. With a full inbox of them, still less than [`TIMEOUT`].
@@ -64,14 +68,20 @@ pub(super) fn register(guest: &Guest, beginning: (Links, Origin), transport: Box
     Arc::new(Connection::new(id, guest.user.clone(), guest.actor.session_id, scope, beginning, transport))
 }
 
-/// Serves a socket until it is gone.
+/// Serves a socket until it is gone. Whatever fails, it leaves nothing behind: its client would wait at a socket that nobody serves,
+/// and its user would seem to be there.
 pub(super) async fn serve(app: Arc<App>, guest: Guest, connection: Arc<Connection>) {
     let span = tracing::info_span!("socket", connection = connection.id.0, user = %connection.user.id);
     let mut session =
         SocketTask { app, actor: guest.actor.clone(), connection, notified: false, ready_at: Instant::now() };
     async {
         tracing::debug!("connected");
-        session.run(guest).await;
+        if AssertUnwindSafe(session.run(guest)).catch_unwind().await.is_err() {
+            // What it panicked with is in the log already.
+            tracing::error!("the task of a socket panicked; ending its connection");
+            session.connection.kill();
+        }
+        session.depart().await;
         tracing::debug!("gone");
     }
     .instrument(span)
@@ -91,8 +101,8 @@ pub(super) struct SocketTask {
 
 impl SocketTask {
     async fn run(&mut self, mut guest: Guest) {
-        self.app.connections.note_appearance(self.actor.user_id, guest.is_invisible);
-        self.app.connections.enter(&self.connection, guest.rooms.keys().copied(), |_| self.greet());
+        let rooms = guest.rooms.keys().copied();
+        self.app.connections.enter(&self.connection, rooms, guest.is_invisible, |_| self.greet());
         // Only now: what nobody looks at is forgotten.
         self.app.reconciliation.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
         if self.app.draining.is_cancelled() {
@@ -136,7 +146,6 @@ impl SocketTask {
             self.handle_beside(&mut underway, item).await;
         }
         while underway.next().await.is_some() {}
-        self.depart().await;
     }
 
     /// The first event.
@@ -227,14 +236,6 @@ impl SocketTask {
         }
     }
 
-    /// How many missed events this connection is given back of those that follow these seqs: as many as its user has not used
-    /// up. Rooms for which it is not enough are announced instead.
-    async fn granted(&self, cursors: impl Iterator<Item = (Hearing, Seq)>) -> usize {
-        let config = &self.app.config.realtime;
-        let asked = cursors.map(|(hearing, after)| hearing.missed(hearing.after(after), config.replay_events)).sum();
-        self.app.limits.take_up_to(Budget::Missed, self.actor.user_id, config.replay_total.min(asked)).await
-    }
-
     /// How the user may hear a room that was not theirs when their rooms were read. The database is asked only about one that they
     /// have come into since: a client may name a thousand that are nobody's.
     async fn newly_heard(&self, room: RoomId) -> Result<Hearing> {
@@ -245,22 +246,14 @@ impl SocketTask {
         chat::room::may_hear(&self.app.chat, user, room).await
     }
 
-    /// Joins a room where the client's cursor stands; answers how many events were replayed.
-    async fn catch_up(&self, room: RoomId, hearing: Hearing, after: Seq, budget: usize) -> Result<usize> {
-        match self.attach(room, Some(after), hearing, budget).await {
-            Err(error) if error.code() == ErrorCode::ResyncRequired => {
-                self.connection.tell_surely(&Ephemeral::ResyncRequired {
-                    room_id: room,
-                    after_seq: after,
-                    last_seq: hearing.end,
-                });
-                self.attach(room, None, hearing, 0).await
-            }
-            other => other,
-        }
-    }
-
-    async fn attach(&self, room: RoomId, after: Option<Seq>, hearing: Hearing, budget: usize) -> Result<usize> {
+    /// Joins a room, and replays what follows `after`, within so many events; answers how many were replayed.
+    pub(super) async fn attach(
+        &self,
+        room: RoomId,
+        after: Option<Seq>,
+        hearing: Hearing,
+        budget: usize,
+    ) -> Result<usize> {
         self.may_join_another(room)?;
         let limit = self.app.config.realtime.replay_events.min(budget);
         let attached = self.app.feed.attach(&self.connection, room, after, hearing, limit).await?;

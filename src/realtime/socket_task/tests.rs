@@ -1,0 +1,39 @@
+use std::collections::HashMap;
+
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    connections::fake::{FakeTransport, somebody},
+    contract::{SessionId, command::Handshake},
+    realtime::inbox,
+};
+
+/// Not in the handling of an event, which answers what panics there: in its greeting, when it is in the index.
+#[tokio::test]
+async fn a_socket_whose_task_panics_is_ended_and_leaves_nothing_behind() {
+    let (app, _inlet, _tasks, _folder) = App::for_test(|_| ()).await;
+    let user = somebody();
+    let actor = Actor { user_id: user.id, session_id: SessionId::new(), expires_at: Timestamp(i64::MAX) };
+    let (_inbox, items) = inbox::open(1);
+    let guest = Guest {
+        actor,
+        token: String::new(),
+        user: user.clone(),
+        is_invisible: true,
+        handshake: Handshake::default(),
+        rooms: HashMap::from([(RoomId::new(), Seq::ZERO)]),
+        items,
+        gone: CancellationToken::new(),
+    };
+    // `connected` is taken; the farewell of a node that stops is not.
+    app.draining.cancel();
+    let (transport, killed) = FakeTransport::of_events(1);
+    let connection = register(&guest, (app.chat.files().links.clone(), app.origin()), transport);
+    timeout(TIMEOUT, serve(Arc::clone(&app), guest, connection)).await.unwrap();
+    assert!(killed.is_cancelled());
+    assert!(app.connections.all().is_empty());
+    assert_eq!(app.connections.rooms_of(user.id), None);
+    assert!(!app.connections.is_invisible(user.id));
+}
