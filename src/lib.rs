@@ -142,8 +142,8 @@
 //! and by each node alone while that does not answer ([`limits`]).
 //!
 //! A database that hangs, dies or moves costs requests, not the node: connections prove that they live, statements and
-//! transactions end in time ([`db`]), every event is answered within ten seconds, and a commit that was not answered is
-//! answered as in doubt.
+//! transactions end in time ([`db`]), every event is answered within ten seconds from when it came, or from
+//! the end of the replay that it waited for, and a commit that was not answered is answered as in doubt.
 //!
 //! # Where the socket library is not what the protocol says
 //!

@@ -1,6 +1,6 @@
 //! Erasing a user: the name, the address, the logins, and if they wish what they said.
 //!
-//! The account is emptied in one transaction, which also annotations that the rest is to be done. The rest goes room by room, in
+//! The account is emptied in one transaction, which also notes that the rest is to be done. The rest goes room by room, in
 //! pieces; should the process end in between, the next one goes on where it stopped.
 
 use std::collections::BTreeSet;

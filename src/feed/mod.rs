@@ -53,7 +53,7 @@ struct Task {
     noted: Arc<Noted>,
 }
 
-/// What a room's task learns past its queue: a room that is busy keeps no other waiting.
+/// What a room's task learns past its queue: a room that is busy does not delay the others.
 #[derive(Debug, Default)]
 struct Noted {
     /// The log is known to be committed up to here by other means than an entry in the queue. What does not fit into the queue

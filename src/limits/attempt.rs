@@ -86,8 +86,8 @@ impl Counted<'_> {
         self.address
     }
 
-    /// The attempt is for an account of this name. Answers for how long only those are let through who came from here before, if
-    /// that is so.
+    /// The attempt is for an account of this name. When too many have failed for that account, this answers with the refusal for
+    /// whoever did not sign in from this address before; nothing otherwise.
     ///
     /// # Errors
     /// `RATE_LIMITED`.

@@ -100,8 +100,8 @@ impl Meter {
 }
 
 impl Limits {
-    /// A socket of a user that connects with so many cursors. Of the same transport too: a client may leave the namespace and come
-    /// back as often as it likes.
+    /// A socket of a user connects with so many cursors. It is charged whenever it does, also on a transport that carried one before:
+    /// a client may leave the namespace and come back as often as it likes.
     ///
     /// # Errors
     /// `RATE_LIMITED`.

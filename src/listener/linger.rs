@@ -17,7 +17,8 @@ use tokio::{
 const LIFE: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// How many bytes are read and dropped. More than an upload may have, so that one that is refused at its head can end.
+/// How many bytes are read and dropped. More than an upload may have by default, so that one that is refused at its
+/// head can end.
 const BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes read at a time.

@@ -2,7 +2,7 @@
 //!
 //! A follower reads the log of each room from a cursor of its own, which moves in the transaction in which the follower writes what
 //! it makes of the entries, and only from where it stood. So it misses no entry and applies none twice, whatever ends in between
-//! and on however many nodes it runs. Followers don't know of each other: one that fails keeps none of the others.
+//! and on however many nodes it runs. Followers don't know of each other: one that fails does not delay the others.
 //!
 //! A follower is woken when a log has grown here, waits a moment for more ([`Follower::LINGER`]), and looks at all rooms now and
 //! then for what other nodes left.
@@ -193,7 +193,7 @@ impl<F: Follower> Runner<F> {
             }
         }
         rooms.retain(|room| !self.failed.contains(room));
-        // Rooms take turns: one that has much keeps no other waiting.
+        // Rooms take turns: one that has much does not delay the others.
         let mut waiting: VecDeque<RoomId> = rooms.into_iter().collect();
         while !waiting.is_empty() {
             let turn: Vec<RoomId> = waiting.drain(..ROOMS.min(waiting.len())).collect();

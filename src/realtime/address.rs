@@ -1,7 +1,8 @@
 //! The addresses of Engine.IO, as the library reads them. Whoever asks what a request is asks here: two who read it differently
 //! would let it pass between them.
 
-use axum::http::Uri;
+use axum::http::{Uri, uri::InvalidUri};
+use serde::Deserialize;
 
 /// Whether an address is Engine.IO's.
 pub fn is_engine_io(uri: &Uri) -> bool {
@@ -11,6 +12,21 @@ pub fn is_engine_io(uri: &Uri) -> bool {
 /// The session that an Engine.IO address belongs to; none where a new one begins.
 pub fn session(uri: &Uri) -> Option<&str> {
     part(uri, "sid").filter(|_| is_engine_io(uri))
+}
+
+/// The address at which a session is polled.
+pub(super) fn polling(session: &str) -> Result<Uri, InvalidUri> {
+    format!("/socket.io/?EIO=4&transport=polling&sid={session}").parse()
+}
+
+/// The session that a packet opens, if it opens one (<https://socket.io/docs/v4/engine-io-protocol/#handshake>).
+pub(super) fn opened_by(packet: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Open {
+        sid: String,
+    }
+    let Open { sid } = serde_json::from_slice(packet.strip_prefix(b"0")?).ok()?;
+    Some(sid)
 }
 
 /// A part of the query, as it stands there: the library decodes neither names nor values.

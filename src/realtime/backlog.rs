@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::polling::SEPARATOR;
 use crate::listener::KillSwitch;
 
 /// What a packet costs besides its text.
@@ -13,9 +14,6 @@ pub(super) const PACKET: u64 = 64;
 
 /// What a client takes counts for at least so long, and at most twice as long.
 const WINDOW: Duration = Duration::from_secs(5);
-
-/// Stands between two packets (<https://github.com/socketio/engine.io-protocol#http-long-polling-1>).
-const SEPARATOR: u8 = 0x1e;
 
 /// What may wait.
 #[derive(Clone, Copy, Debug)]

@@ -13,14 +13,14 @@ use std::{
 use axum::{
     body::{Body, Bytes},
     extract::Request,
-    http::{Method, Uri},
+    http::Method,
     middleware::Next,
 };
 use parking_lot::Mutex;
-use serde::Deserialize;
 use tokio::{sync::OwnedMutexGuard, time::timeout};
 
 use super::{
+    address,
     backlog::{Bounds, PollingBacklog},
     engine::connects::Connects,
     inbox::Load,
@@ -66,7 +66,7 @@ pub(super) struct EngineSession {
 struct State {
     /// Known of a session that began by polling.
     id: Option<String>,
-    /// Leads past all of ours to the library, for the request that closes a polling session.
+    /// Leads through what is inside of [`attend`](super::attend) to the library, for the request that closes a polling session.
     library: Option<Next>,
     /// The connection of its WebSocket.
     websocket: Option<KillSwitch>,
@@ -88,7 +88,6 @@ struct State {
 
 impl EngineSessions {
     pub(super) fn new(connect_timeout: Duration, poll_timeout: Duration) -> Arc<Self> {
-        metrics::describe_gauge!(BARE, "Engine.IO sessions (WebSocket or polling) without a socket of a namespace.");
         metrics::gauge!(BARE).set(0.0);
         Arc::new(Self { by_id: Mutex::default(), connect_timeout, poll_timeout })
     }
@@ -125,16 +124,10 @@ impl EngineSessions {
     }
 }
 
-/// The packet that opens a session.
-#[derive(Deserialize)]
-struct Open {
-    sid: String,
-}
-
 impl EngineSession {
     /// The client was told of its polling session.
     pub(super) fn opened(self: &Arc<Self>, packet: &[u8], library: Next) {
-        let Some(Ok(Open { sid })) = packet.strip_prefix(b"0").map(serde_json::from_slice) else { return };
+        let Some(sid) = address::opened_by(packet) else { return };
         self.sessions.by_id.lock().insert(sid.clone(), Arc::downgrade(self));
         let mut state = self.state.lock();
         state.websocket = None;
@@ -259,8 +252,7 @@ impl EngineSession {
 
 /// The Engine.IO packet that closes a session, as its client would send it.
 fn close_request(id: &str) -> Option<Request> {
-    let uri: Uri = format!("/socket.io/?EIO=4&transport=polling&sid={id}").parse().ok()?;
-    Request::builder().method(Method::POST).uri(uri).body(Body::from("1")).ok()
+    Request::builder().method(Method::POST).uri(address::polling(id).ok()?).body(Body::from("1")).ok()
 }
 
 /// Ends a polling session that does not poll, whatever else it sends: what waits for it would wait for ever.

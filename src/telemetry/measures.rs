@@ -18,6 +18,10 @@ pub(super) fn describe() {
     );
     describe_counter!("parlour_connects_refused_total", "Refused CONNECT packets, by code.");
     describe_gauge!("parlour_sockets", "Sockets that are connected to this node.");
+    describe_gauge!(
+        "parlour_transports_without_namespace",
+        "Engine.IO sessions (WebSocket or polling) without a socket of a namespace."
+    );
     describe_counter!("parlour_sockets_cut_total", "Sockets ended because they did not take what waited for them.");
     describe_counter!("parlour_sockets_evicted_total", "Sockets ended to make room for a newer one of the same user.");
     describe_counter!("parlour_slow_readers_cut_total", "Connections ended because an answer was read too slowly.");

@@ -189,7 +189,7 @@ impl Sweep {
         Ok(())
     }
 
-    /// Removes the files that are on their way out. One that the store does not let go of keeps no other.
+    /// Removes the files that are on their way out. One that the store does not let go of does not delay the others.
     async fn remove(&self) -> Result<()> {
         let (mut last, mut failures) = (None, 0);
         loop {

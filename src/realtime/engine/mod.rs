@@ -32,7 +32,6 @@ use axum::{
 };
 use bytes::Buf;
 use http_body_util::LengthLimitError;
-use serde::Deserialize;
 use socketioxide::service::SocketIoService;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -137,7 +136,7 @@ impl Engine {
     async fn ask(&self, method: Method, session: &str, body: &'static str) -> Response {
         let mut request = Request::new(Body::from(body));
         *request.method_mut() = method;
-        match format!("/socket.io/?EIO=4&transport=polling&sid={session}").parse() {
+        match address::polling(session) {
             Ok(uri) => *request.uri_mut() = uri,
             Err(_) => return StatusCode::BAD_REQUEST.into_response(),
         }
@@ -147,14 +146,10 @@ impl Engine {
     /// Opens a polling session. The library pings at once; the protocol lets a client expect its first ping after the
     /// interval, and python-socketio hangs over one that comes while it disconnects. So the ping is answered here.
     async fn open(&self, request: Request) -> Response {
-        #[derive(Deserialize)]
-        struct Open {
-            sid: String,
-        }
         let (parts, body) = self.call(request).await.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-        let open = body.strip_prefix(b"0").and_then(|open| serde_json::from_slice::<Open>(open).ok());
-        if let Some(Open { sid }) = open.filter(|_| parts.status == StatusCode::OK)
+        if parts.status == StatusCode::OK
+            && let Some(sid) = address::opened_by(&body)
             && timeout(FIRST_PING, self.ask(Method::GET, &sid, "")).await.is_ok()
         {
             self.ask(Method::POST, &sid, "3").await;
@@ -191,7 +186,7 @@ impl Engine {
             .map(|it| text::ack(it).map_or(Cow::Borrowed(it), Cow::Owned))
             .collect();
         parts.headers.remove(header::CONTENT_LENGTH);
-        Response::from_parts(parts, Body::from(packets.join("\u{1e}")))
+        Response::from_parts(parts, Body::from(packets.join(&*char::from(SEPARATOR).encode_utf8(&mut [0; 4]))))
     }
 
     /// Takes what a client sends, and writes anew what the library would take wrong.
@@ -214,7 +209,7 @@ impl Engine {
             }
         };
         if body.split(|byte| *byte == SEPARATOR).any(|packet| packet == b"1") {
-            self.0.sessions.ended_by_client(session);
+            self.0.sessions.end(session);
         }
         let leaves = body.split(|byte| *byte == SEPARATOR).any(|packet| packet.starts_with(b"41"));
         let answer = self.connect_and_pass_on(parts, body).await;

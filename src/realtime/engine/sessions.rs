@@ -31,8 +31,8 @@ struct PollingSession {
     released: CancellationToken,
     /// The client has just left the namespace.
     is_leaving: bool,
-    /// The client has said that the session ends.
-    has_ended: bool,
+    /// The session was told to end, by its client or in its client's name.
+    is_ending: bool,
     /// The WebSocket that may take over: cancelled when another one takes its place.
     attempt: Option<CancellationToken>,
     /// Whether the client has said something by that WebSocket: then no other takes its place.
@@ -72,9 +72,9 @@ impl Sessions {
         });
     }
 
-    /// The client says that its session ends. Whether its poll is underway it knows itself.
-    pub(super) fn ended_by_client(&self, id: &str) {
-        self.change(id, |session| session.has_ended = true);
+    /// The session is told to end, by its client or in its client's name.
+    pub(super) fn end(&self, id: &str) {
+        self.change(id, |session| session.is_ending = true);
     }
 
     /// A WebSocket wants to take over; nothing if another is about to. One that has not said so yet makes room.
@@ -121,10 +121,10 @@ impl Poll {
         }
     }
 
-    /// Whether the client knows that its session ends, because it wants that itself.
+    /// Whether its answer is the last one that the client waits for: it leaves, or the session was told to end.
     pub(super) fn is_last(&self) -> bool {
         let sessions = self.engine.0.sessions.0.lock();
-        sessions.get(&self.id).is_some_and(|session| session.is_leaving || session.has_ended)
+        sessions.get(&self.id).is_some_and(|session| session.is_leaving || session.is_ending)
     }
 
     pub(super) fn answered(&mut self) {

@@ -147,7 +147,7 @@ impl<I: Iterator<Item = u8>> PacketReader<I> {
     }
 }
 
-/// What JavaScript counts as a digit where it reads a number, and JSON skips between values.
+/// White space: JSON skips it, and `Number(' ')` is 0.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
