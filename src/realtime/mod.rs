@@ -1,7 +1,7 @@
 //! Socket.IO: the only place that names socketioxide.
 //!
 //! A socket's way: [`handshake`] decides in a connect middleware whether it may come in and opens its [`inbox`]; then its
-//! [`session`] sends `connected`, replays what was missed, and works through the inbox in order, one event after the other,
+//! [`socket_task`] sends `connected`, replays what was missed, and works through the inbox in order, one event after the other,
 //! by way of [`dispatch`]. What comes back travels through the feed and out by its [`transport`].
 //!
 //! What this guards against was measured on socketioxide 0.18.9 and has a regression test each: asynchronous handlers of
