@@ -17,7 +17,7 @@ fn quick() -> Settings {
 /// How long somebody seems to write who no longer says so: 6 s, and what the next look takes.
 const TYPING: Duration = Duration::from_millis(6_500);
 
-/// How long a node counts as alive after it last said so, and how long that may take.
+/// How long a node counts as alive after it last said so, and a little more.
 const LEASE: Duration = Duration::from_secs(17);
 
 async fn status(asking: &Socket, of: &Person) -> String {
@@ -173,5 +173,4 @@ async fn a_node_keeps_its_lease_while_it_cannot_tell_of_others() {
     };
     eventually(LEASE * 2, "the length of a lease is over", lease_was_held_for_long).await;
     lock.rollback().await.unwrap();
-    assert_eq!(witness.expect("user_offline").await["user_id"], bob.id.as_str());
 }
