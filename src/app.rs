@@ -10,7 +10,7 @@ use crate::{
     bus::{Bus, Inlet, interest::Interest, redis::Redis},
     chat::Chat,
     clock::Clock,
-    config::Config,
+    config::{Config, unusable},
     connections::Connections,
     contract::Timestamp,
     db::Db,
@@ -68,8 +68,8 @@ impl App {
             .map_err(|error| StartError::Accounts(error.into_cause()))?;
         let mail = Mail::new(&config.mail).map_err(StartError::Mail)?;
         let store = Store::new(&config).map_err(|error| StartError::MediaStore(error.into_cause()))?;
-        let files =
-            Files::new(&config, store, links).map_err(|error| StartError::Spool(Files::spool_of(&config), error))?;
+        let files = Files::new(&config, store, links)
+            .map_err(|error| StartError::Spool(Files::spool_of(&config), unusable(&error)))?;
         let chat = Chat::new(&config, db.clone(), clock, bus.clone(), mail, files, &mut tasks);
         let connections = Arc::new(Connections::new(interest));
         let app = Self {
