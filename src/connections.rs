@@ -17,7 +17,7 @@ use std::{
 use parking_lot::RwLock;
 
 pub use connection::{Badge, Connection, ConnectionId, Emission, Owner, Transport};
-pub use slots::{Carrier, Slot, Slots, Sockets};
+pub use slots::{Carrier, Slot, Slots};
 
 use crate::{
     bus::interest::{Interest, Topic},

@@ -6,6 +6,7 @@
 
 pub mod file;
 mod pool;
+pub mod query;
 mod reachable;
 mod reader;
 mod schema;

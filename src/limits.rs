@@ -41,12 +41,19 @@ use window::Window;
 use crate::{
     bus::redis::Redis,
     config::{self, Config},
-    connections::Sockets,
     contract::UserId,
     error::{Error, Result},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// The sockets of a user on this node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sockets {
+    pub count: usize,
+    /// How long the one has been silent that has been so for longest.
+    pub silence: Duration,
+}
 
 /// When somebody may ask again who takes as many copies as they may: one of them may be done.
 const EXPORT_AGAIN: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@
 //! slowly a request head may arrive, and gives no handle on a connection. So we accept and serve by ourselves.
 
 mod connection;
+pub mod engine_io;
 mod framing;
 mod linger;
 mod refused;

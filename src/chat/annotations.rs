@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::view::padded;
 use crate::{
     contract::{EventKind, Message, MessageId, RoomId, Seq, UserId, reaction::Reaction},
+    db::query,
     error::Result,
 };
 use entity::{mention, message, pin, reaction, room_event};
@@ -31,7 +31,7 @@ pub(crate) async fn now(
         return Ok(annotations);
     }
     let reactions = reaction::Entity::find()
-        .filter(reaction::Column::MessageId.is_in(padded(ids.iter().copied())))
+        .filter(reaction::Column::MessageId.is_in(query::padded(ids.iter().copied())))
         .order_by_asc(reaction::Column::CreatedAt)
         .order_by_asc(reaction::Column::UserId)
         .all(db)
@@ -39,7 +39,8 @@ pub(crate) async fn now(
     for row in reactions {
         add(&mut annotations.entry(row.message_id).or_default().reactions, row.emoji, row.user_id == reader);
     }
-    let pinned = pin::Entity::find().filter(pin::Column::MessageId.is_in(padded(ids.iter().copied()))).all(db).await?;
+    let pinned =
+        pin::Entity::find().filter(pin::Column::MessageId.is_in(query::padded(ids.iter().copied()))).all(db).await?;
     for row in pinned {
         annotations.entry(row.message_id).or_default().is_pinned = true;
     }
@@ -47,7 +48,7 @@ pub(crate) async fn now(
         .select_only()
         .column(message::Column::ReplyToId)
         .column_as(message::Column::Id.count(), "replies")
-        .filter(message::Column::ReplyToId.is_in(padded(ids.iter().copied())))
+        .filter(message::Column::ReplyToId.is_in(query::padded(ids.iter().copied())))
         .group_by(message::Column::ReplyToId)
         .into_tuple()
         .all(db)
@@ -97,7 +98,7 @@ pub(crate) async fn mentions(db: &impl ConnectionTrait, ids: &[MessageId]) -> Re
         return Ok(annotations);
     }
     let rows = mention::Entity::find()
-        .filter(mention::Column::MessageId.is_in(padded(ids.iter().copied())))
+        .filter(mention::Column::MessageId.is_in(query::padded(ids.iter().copied())))
         .order_by_asc(mention::Column::UserId)
         .all(db)
         .await?;
@@ -126,7 +127,7 @@ impl Timeline {
         if ids.is_empty() {
             return Ok(timeline);
         }
-        let ids = padded(ids);
+        let ids = query::padded(ids);
         let changes = room_event::Entity::find()
             .filter(room_event::Column::MessageId.is_in(ids.iter().copied()))
             .filter(room_event::Column::RoomId.eq(room))

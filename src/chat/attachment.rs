@@ -9,14 +9,14 @@ use sea_orm::{
     sea_query::{Expr, SelectStatement},
 };
 
-use super::view::{Reader, padded};
+use super::view::Reader;
 use crate::{
     clock::Clock,
     contract::{
         ErrorCode, FieldError, Media, MediaId, MediaStatus, Message, MessageId, MessageType, Timestamp, UserId,
         message::{SendAttachment, SendMessage},
     },
-    db::Transaction,
+    db::{Transaction, query},
     error::{Error, Result},
     media::link::{Links, Variant},
 };
@@ -136,7 +136,7 @@ pub(crate) async fn carried(
         return Ok(carried);
     }
     let rows = attachment::Entity::find()
-        .filter(attachment::Column::MessageId.is_in(padded(messages)))
+        .filter(attachment::Column::MessageId.is_in(query::padded(messages)))
         .order_by_asc(attachment::Column::Position)
         .all(db)
         .await?;
@@ -163,7 +163,7 @@ async fn files(db: &impl ConnectionTrait, ids: BTreeSet<MediaId>) -> Result<Hash
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let models = media::Entity::find().filter(media::Column::Id.is_in(padded(ids))).all(db).await?;
+    let models = media::Entity::find().filter(media::Column::Id.is_in(query::padded(ids))).all(db).await?;
     Ok(models.into_iter().map(|model| (model.id, model)).collect())
 }
 
@@ -173,7 +173,7 @@ pub(crate) async fn held(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<Has
         return Ok(HashMap::new());
     }
     let models = media::Entity::find()
-        .filter(media::Column::Id.is_in(padded(ids)))
+        .filter(media::Column::Id.is_in(query::padded(ids)))
         .filter(media::Column::Status.eq(MediaStatus::Ready))
         .order_by_asc(media::Column::Id)
         .lock_shared()

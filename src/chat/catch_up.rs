@@ -20,6 +20,7 @@ use crate::{
         MessageId, RoomId, Seq, Timestamp, User, UserId,
         receipt::{Mark, MovedMark},
     },
+    db::query,
     error::Result,
 };
 use entity::{member, message, read_mark, room, room_event, user};
@@ -71,7 +72,7 @@ pub async fn times(chat: &Chat, cursors: &HashMap<RoomId, Seq>) -> Result<HashMa
 
 fn any_of<C: ColumnTrait>(cursors: &[(RoomId, Seq)], room: C, seq: C) -> Condition {
     let at = |(id, at): (RoomId, Seq)| Condition::all().add(room.eq(id)).add(seq.eq(at));
-    view::padded(cursors.iter().copied()).into_iter().map(at).fold(Condition::any(), Condition::add)
+    query::padded(cursors.iter().copied()).into_iter().map(at).fold(Condition::any(), Condition::add)
 }
 
 /// Members of some rooms whose profiles changed since a time of each, as `reader` sees them, the latest change first; each once,
@@ -125,7 +126,7 @@ fn since_of_each<C: ColumnTrait>(rooms: &[RoomId], since: &HashMap<RoomId, Times
         let since = since.get(&room).copied();
         Condition::all().add(member::Column::RoomId.eq(room)).add_option(since.map(|since| at.gte(since)))
     };
-    let rooms = view::padded(rooms.iter().copied());
+    let rooms = query::padded(rooms.iter().copied());
     let each = rooms.iter().copied().map(of_room).fold(Condition::any(), Condition::add);
     Condition::all().add(member::Column::RoomId.is_in(rooms)).add(each)
 }
@@ -173,7 +174,7 @@ async fn shared(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<Vec<RoomI
         let sizes: Vec<(RoomId, i32)> = room::Entity::find()
             .select_only()
             .columns([room::Column::Id, room::Column::MemberCount])
-            .filter(room::Column::Id.is_in(view::padded(some.iter().copied())))
+            .filter(room::Column::Id.is_in(query::padded(some.iter().copied())))
             .into_tuple()
             .all(db)
             .await?;
@@ -210,7 +211,7 @@ async fn current_marks(
         for some in rooms.chunks(AT_A_TIME) {
             let when = match since {
                 Some(since) => since_of_each(some, since, member::Column::LastReadAt),
-                None => Condition::all().add(member::Column::RoomId.is_in(view::padded(some.iter().copied()))),
+                None => Condition::all().add(member::Column::RoomId.is_in(query::padded(some.iter().copied()))),
             };
             let rows: Vec<(RoomId, UserId, Seq, Timestamp)> = member::Entity::find()
                 .select_only()
@@ -277,7 +278,7 @@ async fn with_messages(
         .column(read_mark::Column::UserId)
         .column_as(read_mark::Column::FromSeq.min(), "from_seq")
         .filter(read_mark::Column::RoomId.eq(room))
-        .filter(read_mark::Column::UserId.is_in(view::padded(people)))
+        .filter(read_mark::Column::UserId.is_in(query::padded(people)))
         .filter(read_mark::Column::Seq.gt(after))
         .filter(read_mark::Column::ReadAt.gte(time))
         .group_by(read_mark::Column::UserId)

@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, Func, LikeExpr},
+    sea_query::{Expr, Func},
 };
 
 use super::{
@@ -19,7 +19,7 @@ use crate::{
         text,
         user::Contact,
     },
-    db::Pool,
+    db::{Pool, query},
     error::{Error, Result},
 };
 use entity::{fold::fold, member, user};
@@ -84,8 +84,8 @@ fn matching(viewer: UserId, emails: Emails, search: &str) -> Condition {
         return Condition::all();
     }
     let address = search.to_lowercase();
-    let part = || LikeExpr::new(format!("%{}%", escaped(&key))).escape('\\');
-    let start = LikeExpr::new(format!("{}%", escaped(&address))).escape('\\');
+    let part = || query::containing(&key);
+    let start = query::starting(&address);
     let begins = Condition::all().add(user::Column::Email.like(start));
     let begins = match emails {
         Emails::Hidden => None,
@@ -100,11 +100,6 @@ fn matching(viewer: UserId, emails: Emails, search: &str) -> Condition {
         .add(user::Column::NameKey.like(part()))
         .add(user::Column::Email.eq(&address))
         .add_option(begins)
-}
-
-/// Text that means itself in a LIKE pattern.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 /// Users as the asker sees them.
@@ -134,15 +129,5 @@ fn contact(direct: Option<DirectRoom>, user: User) -> Contact {
             unread_count: direct.unread_count,
         },
         None => Contact { user, room_id: None, last_message: None, unread_count: 0 },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_means_itself() {
-        assert_eq!(escaped(r"50%_\"), r"50\%\_\\");
     }
 }

@@ -7,10 +7,9 @@ use sea_orm::{
     RelationDef,
 };
 
-use super::view::padded;
 use crate::{
     contract::{MessageId, RoomId, Seq, UserId},
-    db::Transaction,
+    db::{Transaction, query},
     error::Result,
 };
 use entity::{member, mention, message, user};
@@ -91,9 +90,9 @@ pub(crate) async fn named(
             .column(member::Column::UserId)
             .column_as(user::Column::UsernameKey, "username_key")
             .join(JoinType::InnerJoin, user_of.clone())
-            .filter(member::Column::RoomId.is_in(padded(rooms.iter().copied())))
+            .filter(member::Column::RoomId.is_in(query::padded(rooms.iter().copied())))
             .filter(member::Column::LeftAt.is_null())
-            .filter(user::Column::UsernameKey.is_in(padded(names.iter().cloned())))
+            .filter(user::Column::UsernameKey.is_in(query::padded(names.iter().cloned())))
             .filter(user::Column::IsActive.eq(true))
             .into_model::<NamedMember>()
             .all(db)

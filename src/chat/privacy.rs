@@ -7,10 +7,11 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement},
 };
 
-use super::view::{Reader, padded};
+use super::view::Reader;
 use crate::{
     config::Emails,
     contract::{UserId, Visibility},
+    db::query,
     error::{Error, Result},
 };
 use entity::{member, room, user};
@@ -54,7 +55,7 @@ pub(super) async fn contacts(
         return Ok(HashSet::new());
     }
     let found = contacts_of(user)
-        .filter(member::Column::UserId.is_in(padded(people)))
+        .filter(member::Column::UserId.is_in(query::padded(people)))
         .select_only()
         .column(member::Column::UserId)
         .distinct()
@@ -72,7 +73,7 @@ pub(super) async fn strangers(db: &impl ConnectionTrait, user: UserId, people: H
         return Ok(0);
     }
     let count = user::Entity::find()
-        .filter(user::Column::Id.is_in(padded(others)))
+        .filter(user::Column::Id.is_in(query::padded(others)))
         .filter(user::Column::IsActive.eq(true))
         .count(db)
         .await?;

@@ -35,16 +35,9 @@ const TOLD_MESSAGES: u64 = 500;
 /// Advances that are looked through at a time.
 const ADVANCES: u64 = 5_000;
 
-/// What a read mark asks of the server.
-#[derive(Clone, Copy, Debug)]
-pub struct Step {
-    /// Whether the mark moves: then something is written, and others are told.
-    pub moves: bool,
-    /// Entries of the log that follow it, among which what is unread is counted.
-    pub behind: usize,
-}
-
-/// Moves the asker's read mark of a room, unless it is further already. `admit` is asked before anything is written or counted.
+/// Moves the asker's read mark of a room, unless it is further already. `admit` is asked before anything is written or
+/// counted: whether the mark moves, so that something is written and others are told; and how many entries of the log follow it,
+/// among which what is unread is counted.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `INVALID_REFERENCE` when a message is not of the room, and what `admit` says; then
@@ -54,7 +47,7 @@ pub async fn mark<A: Future<Output = Result<()>>>(
     actor: &Actor,
     room_id: RoomId,
     request: MarkRead,
-    admit: impl FnOnce(Step) -> A,
+    admit: impl FnOnce(bool, usize) -> A,
 ) -> Result<ReadMark> {
     recheck::check(chat.db.read(), chat.clock, actor).await?;
     let message_ids = request.message_ids.unwrap_or_default();
@@ -72,7 +65,7 @@ pub async fn mark<A: Future<Output = Result<()>>>(
 
     let mut mark = member_row.last_read_seq;
     let behind = usize::try_from(room.last_seq.0 - Ord::max(target, mark).0).unwrap_or(0);
-    admit(Step { moves: target > mark, behind }).await?;
+    admit(target > mark, behind).await?;
     if target > mark {
         let by_seq = request.up_to_seq.is_some();
         let message_ids = if by_seq { passed(chat, actor.user_id, room_id, mark, target).await? } else { message_ids };

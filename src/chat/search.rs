@@ -27,6 +27,7 @@ use crate::{
         search::{Search, SearchHit},
         text,
     },
+    db::query,
     error::{Error, Result},
     log,
 };
@@ -193,7 +194,7 @@ impl Scope {
         while *budget > 0 && found.len() <= COUNTED {
             let page =
                 message::Entity::find()
-                    .filter(message::Column::RoomId.is_in(view::padded(rooms.iter().map(|room| room.id))))
+                    .filter(message::Column::RoomId.is_in(query::padded(rooms.iter().map(|room| room.id))))
                     .filter(Condition::all().add_option(below.map(|seq: Seq| message::Column::Seq.lt(seq))))
                     .filter(Condition::all().add_option(
                         (rooms.len() == 1).then(|| message::Column::Seq.gte(self.fit.reads_from(rooms[0].id))),

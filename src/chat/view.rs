@@ -19,6 +19,7 @@ use crate::{
         HistoryAccess, Media, Member, Message, MessageId, Role, Room, RoomId, Seq, User, UserId, Visibility,
         message::ReplyPreview,
     },
+    db::query,
     error::Result,
     media::link::Links,
 };
@@ -37,7 +38,7 @@ pub(crate) async fn people(db: &impl ConnectionTrait, links: &Links, ids: HashSe
     if ids.is_empty() {
         return Ok(People::new());
     }
-    let models = user::Entity::find().filter(user::Column::Id.is_in(padded(ids))).all(db).await?;
+    let models = user::Entity::find().filter(user::Column::Id.is_in(query::padded(ids))).all(db).await?;
     Ok(models.into_iter().map(|model| (model.id, Arc::new(person(model, links)))).collect())
 }
 
@@ -113,7 +114,7 @@ pub(crate) async fn members(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let users = user::Entity::find().filter(user::Column::Id.is_in(padded(ids))).all(db).await?;
+    let users = user::Entity::find().filter(user::Column::Id.is_in(query::padded(ids))).all(db).await?;
     let users: HashMap<UserId, user::Model> = users.into_iter().map(|user| (user.id, user)).collect();
     let public = public(db, models.iter().map(|model| model.room_id).collect()).await?;
     let is_contact =
@@ -132,7 +133,7 @@ async fn public(db: &impl ConnectionTrait, rooms: HashSet<RoomId>) -> Result<Has
     let public = room::Entity::find()
         .select_only()
         .column(room::Column::Id)
-        .filter(room::Column::Id.is_in(padded(rooms)))
+        .filter(room::Column::Id.is_in(query::padded(rooms)))
         .filter(room::Column::Visibility.eq(Visibility::Public))
         .into_tuple()
         .all(db)
@@ -316,8 +317,8 @@ async fn present(
         .columns([member::Column::RoomId, member::Column::UserId, member::Column::JoinedSeq])
         .column(room::Column::Visibility)
         .join(JoinType::InnerJoin, home)
-        .filter(member::Column::RoomId.is_in(padded(rooms)))
-        .filter(member::Column::UserId.is_in(padded(people)))
+        .filter(member::Column::RoomId.is_in(query::padded(rooms)))
+        .filter(member::Column::UserId.is_in(query::padded(people)))
         .filter(member::Column::LeftAt.is_null())
         .into_tuple()
         .all(db)
@@ -348,7 +349,7 @@ async fn unreadable(
     let closed: HashSet<RoomId> = room::Entity::find()
         .select_only()
         .column(room::Column::Id)
-        .filter(room::Column::Id.is_in(padded(rooms)))
+        .filter(room::Column::Id.is_in(query::padded(rooms)))
         .filter(room::Column::History.eq(HistoryAccess::SinceJoined))
         .into_tuple()
         .all(db)
@@ -376,16 +377,6 @@ pub(crate) async fn by_id(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let models = message::Entity::find().filter(message::Column::Id.is_in(padded(ids))).all(db).await?;
+    let models = message::Entity::find().filter(message::Column::Id.is_in(query::padded(ids))).all(db).await?;
     Ok(models.into_iter().map(|model| (model.id, model)).collect())
-}
-
-/// The items, the last one repeated until their number is a power of two: the statement cache is keyed by the text of a
-/// statement, and so holds a few of them instead of one for every number.
-pub(crate) fn padded<T: Clone>(items: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut items: Vec<T> = items.into_iter().collect();
-    if let Some(last) = items.last().cloned() {
-        items.resize(items.len().next_power_of_two(), last);
-    }
-    items
 }

@@ -4,12 +4,15 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use parking_lot::Mutex;
 
-use crate::contract::{ErrorCode, UserId};
+use crate::{
+    contract::{ErrorCode, UserId},
+    limits::Sockets,
+};
 
 /// What carries a socket.
 pub trait Carrier: Send + Sync {
@@ -17,14 +20,6 @@ pub trait Carrier: Send + Sync {
     fn last_heard(&self) -> Instant;
     /// Ends the socket, whose client is told why.
     fn end(&self, code: ErrorCode);
-}
-
-/// The sockets of a user here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sockets {
-    pub count: usize,
-    /// How long the one has been silent that has been so for longest.
-    pub silence: Duration,
 }
 
 /// The slots that sockets take, those that are still connecting included.

@@ -39,7 +39,7 @@ pub(super) async fn mark(
     Id(room_id): Id<RoomId>,
     Body(request): Body<MarkRead>,
 ) -> Result<Json<ReadMark>> {
-    let admit = |step| app.limits.mark_by_request(actor.user_id, step);
+    let admit = |moves, behind| app.limits.mark_by_request(actor.user_id, moves, behind);
     chat::receipt::mark(&app.chat, &actor, room_id, request, admit).await.map(Json)
 }
 

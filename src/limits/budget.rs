@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::{Limits, MINUTE, bucket::Bucket, charged, limited, price, shared::Take, window::Window};
 use crate::{
-    chat::receipt::Step,
     config,
     contract::{ClientEvent, UserId},
     error::Result,
@@ -137,25 +136,25 @@ impl Limits {
     }
 
     /// A read mark that a user sets over the socket. One that moves nothing costs nothing; counting what is unread costs the
-    /// more the longer that is.
+    /// more the longer that is: `behind` entries.
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub async fn mark(&self, user: UserId, step: Step) -> Result<()> {
-        self.take(Budget::Marks, user, usize::from(step.moves)).await?;
-        self.take(Budget::Lookups, user, (step.behind / COUNTED_FREE).min(COUNT_PRICE)).await
+    pub async fn mark(&self, user: UserId, moves: bool, behind: usize) -> Result<()> {
+        self.take(Budget::Marks, user, usize::from(moves)).await?;
+        self.take(Budget::Lookups, user, (behind / COUNTED_FREE).min(COUNT_PRICE)).await
     }
 
     /// The same over REST: its request was charged already.
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub async fn mark_by_request(&self, user: UserId, step: Step) -> Result<()> {
-        if !step.moves {
+    pub async fn mark_by_request(&self, user: UserId, moves: bool, behind: usize) -> Result<()> {
+        if !moves {
             self.event(user, None).await?;
             self.refund(Budget::Requests, user, 1).await;
         }
-        self.take(Budget::Lookups, user, (step.behind / COUNTED_FREE).min(COUNT_PRICE)).await
+        self.take(Budget::Lookups, user, (behind / COUNTED_FREE).min(COUNT_PRICE)).await
     }
 
     /// Charges a user's budget, all that is asked or nothing. More than there can ever be costs all there can be.

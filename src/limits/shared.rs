@@ -12,8 +12,9 @@ use parking_lot::Mutex;
 use redis::{Script, ScriptInvocation};
 use tokio::time::timeout;
 
+use super::Sockets;
 use super::{Crowd, Quota};
-use crate::{bus::redis::Redis, connections::Sockets, contract::UserId};
+use crate::{bus::redis::Redis, contract::UserId};
 
 /// How long a request waits to hear what other nodes have counted.
 const TIMEOUT: Duration = Duration::from_millis(100);

@@ -27,7 +27,7 @@ use crate::{
         ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Timestamp, UserId,
         message::SendMessage,
     },
-    db::Transaction,
+    db::{Transaction, query},
     error::{Error, Result},
 };
 use entity::{member, message, room};
@@ -271,7 +271,7 @@ async fn note_senders(
     member::Entity::find()
         .select_only()
         .column(member::Column::Id)
-        .filter(member::Column::Id.is_in(view::padded(changed)))
+        .filter(member::Column::Id.is_in(query::padded(changed)))
         .order_by_asc(member::Column::Id)
         .lock(LockType::NoKeyUpdate)
         .into_tuple::<MemberId>()
@@ -282,7 +282,7 @@ async fn note_senders(
         (member::Column::Participates, Expr::value(true), newcomers.into_iter().collect()),
     ] {
         if !members.is_empty() {
-            let those = member::Column::Id.is_in(view::padded(members));
+            let those = member::Column::Id.is_in(query::padded(members));
             member::Entity::update_many().col_expr(column, value).filter(those).exec(tx).await?;
         }
     }

@@ -17,7 +17,7 @@ use crate::{
         ErrorCode, HistoryAccess, MediaId, Message, MessageId, MessageType, RoomId, SessionId, Timestamp, UserId,
         Visibility,
     },
-    db::Transaction,
+    db::{Transaction, query},
     error::{Error, Result},
     media::kind,
 };
@@ -63,7 +63,7 @@ impl<'a> Preload<'a> {
         let others = jobs.iter().filter_map(|job| find::other_of(rooms.get(&job.request.room_id)?, job.sender));
         let people = view::people(tx, everyone.links, senders.chain(others).collect()).await?;
         let logins: BTreeSet<SessionId> = jobs.iter().map(|job| job.session).collect();
-        let logins = recheck::valid_logins(tx, view::padded(logins), now).await?;
+        let logins = recheck::valid_logins(tx, query::padded(logins), now).await?;
         let mentionable = mentionable(tx, jobs).await?;
         let forwarded = jobs.iter().filter_map(|job| job.request.forwarded_from_id).collect();
         let carried = attachment::carried(tx, forwarded).await?;
@@ -205,7 +205,7 @@ async fn homes(tx: &Transaction, ids: &HashSet<MessageId>) -> Result<HashMap<Mes
     let homes = message::Entity::find()
         .select_only()
         .columns([message::Column::Id, message::Column::RoomId])
-        .filter(message::Column::Id.is_in(view::padded(ids.iter().copied())))
+        .filter(message::Column::Id.is_in(query::padded(ids.iter().copied())))
         .into_tuple()
         .all(tx)
         .await?;
@@ -214,7 +214,7 @@ async fn homes(tx: &Transaction, ids: &HashSet<MessageId>) -> Result<HashMap<Mes
 
 async fn rooms(tx: &Transaction, ids: BTreeSet<RoomId>) -> Result<HashMap<RoomId, room::Model>> {
     let models = room::Entity::find()
-        .filter(room::Column::Id.is_in(view::padded(ids)))
+        .filter(room::Column::Id.is_in(query::padded(ids)))
         .order_by_asc(room::Column::Id)
         .lock(LockType::NoKeyUpdate)
         .all(tx)
@@ -226,7 +226,7 @@ async fn member_rows(
     tx: &Transaction,
     pairs: BTreeSet<(RoomId, UserId)>,
 ) -> Result<HashMap<(RoomId, UserId), member::Model>> {
-    let any = view::padded(pairs).into_iter().fold(Condition::any(), |any, (room, user)| {
+    let any = query::padded(pairs).into_iter().fold(Condition::any(), |any, (room, user)| {
         any.add(Condition::all().add(member::Column::RoomId.eq(room)).add(member::Column::UserId.eq(user)))
     });
     let models = member::Entity::find().filter(any).filter(member::Column::LeftAt.is_null()).all(tx).await?;
@@ -241,7 +241,7 @@ async fn stored(tx: &Transaction, jobs: &[NewMessage]) -> Result<HashMap<(RoomId
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let any = view::padded(keys).into_iter().fold(Condition::any(), |any, (room, user, id)| {
+    let any = query::padded(keys).into_iter().fold(Condition::any(), |any, (room, user, id)| {
         any.add(
             Condition::all()
                 .add(message::Column::RoomId.eq(room))

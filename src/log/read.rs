@@ -14,6 +14,7 @@ use crate::{
         view::{self, Reader},
     },
     contract::{EventKind, HistoryAccess, Member, Message, MessageId, RoomId, Seq, UserId, event::Durable},
+    db::query,
     error::{Error, Result},
 };
 use entity::{member, message, room, room_event};
@@ -47,7 +48,7 @@ pub(crate) async fn ends(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<
     let ends: Vec<(RoomId, Seq)> = room::Entity::find()
         .select_only()
         .columns([room::Column::Id, room::Column::LastSeq])
-        .filter(room::Column::Id.is_in(view::padded(rooms.iter().copied())))
+        .filter(room::Column::Id.is_in(query::padded(rooms.iter().copied())))
         .into_tuple()
         .all(db)
         .await?;

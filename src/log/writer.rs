@@ -26,13 +26,10 @@ use super::{
 use crate::{
     auth::recheck,
     bus::{Committed, Notice},
-    chat::{
-        attachment,
-        view::{Reader, padded},
-    },
+    chat::{attachment, view::Reader},
     clock::Clock,
     contract::{MemberId, RoomId, Seq, SessionId, Timestamp, command::SentMessage, event::Durable},
-    db::{Db, Transaction},
+    db::{Db, Transaction, query},
     error::{Error, Result},
 };
 use entity::{member, read_mark};
@@ -167,7 +164,7 @@ async fn move_marks(tx: &Transaction, marks: &[NewMark], now: Timestamp) -> Resu
         return Ok(Vec::new());
     }
     let logins: BTreeSet<SessionId> = marks.iter().map(|mark| mark.session).collect();
-    let logins = recheck::valid_logins(tx, padded(logins), now).await?;
+    let logins = recheck::valid_logins(tx, query::padded(logins), now).await?;
     let mut furthest: BTreeMap<MemberId, &NewMark> = BTreeMap::new();
     for mark in marks.iter().filter(|mark| logins.contains(&mark.session)) {
         let furthest = furthest.entry(mark.member_id).or_insert(mark);
@@ -176,7 +173,7 @@ async fn move_marks(tx: &Transaction, marks: &[NewMark], now: Timestamp) -> Resu
         }
     }
     let member_rows = member::Entity::find()
-        .filter(member::Column::Id.is_in(padded(furthest.keys().copied())))
+        .filter(member::Column::Id.is_in(query::padded(furthest.keys().copied())))
         .filter(member::Column::LeftAt.is_null())
         .order_by_asc(member::Column::Id)
         .lock(LockType::NoKeyUpdate)

@@ -10,20 +10,20 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{address, engine_session::EngineSessions};
+use super::engine_session::EngineSessions;
 use crate::{
     error::Error,
-    listener::{ConnInfo, KillSwitch},
+    listener::{ConnInfo, KillSwitch, engine_io},
 };
 
 /// Gives a session that begins its record, and notes what the requests of others mean for theirs.
 pub(super) async fn attend(State(sessions): State<Arc<EngineSessions>>, mut request: Request, next: Next) -> Response {
-    if !address::is_engine_io(request.uri()) {
+    if !engine_io::is_engine_io(request.uri()) {
         return next.run(request).await;
     }
     let connection = request.extensions().get::<ConnectInfo<ConnInfo>>().map(|ConnectInfo(info)| info.kill.clone());
     let is_upgrade = request.headers().contains_key(header::UPGRADE);
-    let Some(id) = address::session(request.uri()) else {
+    let Some(id) = engine_io::session(request.uri()) else {
         return begin(&sessions, connection.filter(|_| is_upgrade), request, next).await;
     };
     let Some(session) = sessions.find(id) else { return next.run(request).await };

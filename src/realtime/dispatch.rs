@@ -216,7 +216,8 @@ async fn typing(session: &SocketTask, request: Typing) -> Result<Done> {
 
 async fn mark_as_read(session: &SocketTask, MarkAsRead { room_id, mark }: MarkAsRead) -> Result<ReadMark> {
     let (app, user) = (&session.app, session.actor.user_id);
-    chat::receipt::mark(&app.chat, &session.actor, room_id, mark, |step| app.limits.mark(user, step)).await
+    chat::receipt::mark(&app.chat, &session.actor, room_id, mark, |moves, behind| app.limits.mark(user, moves, behind))
+        .await
 }
 
 async fn set_status(session: &SocketTask, SetStatus { status }: SetStatus) -> Result<Done> {

@@ -11,7 +11,6 @@
 //! has all that waits, which is more than some clients take, so [`polling`] hands it out in portions. What else of Engine.IO
 //! and of packets it does not do as the protocol says is done in front of it, by [`engine`].
 
-pub mod address;
 mod advance;
 mod attachment;
 mod attend;

@@ -20,8 +20,8 @@ use axum::{
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout};
 
-use super::address;
 use crate::error::Error;
+use crate::listener::engine_io;
 
 /// Packets of one answer: `Payload.max_decode_packets` of python-engineio
 /// (<https://python-engineio.readthedocs.io/en/stable/server.html#decoding-payloads>).
@@ -54,7 +54,7 @@ struct Rest {
 /// Hands out what a session is told in answers of no more than [`PACKETS`].
 pub(super) async fn portion(State(waiting): State<Arc<Waiting>>, request: Request, next: Next) -> Response {
     let is_poll = request.method() == Method::GET && !request.headers().contains_key(header::UPGRADE);
-    let Some(session) = address::session(request.uri()).filter(|_| is_poll).map(str::to_owned) else {
+    let Some(session) = engine_io::session(request.uri()).filter(|_| is_poll).map(str::to_owned) else {
         return next.run(request).await;
     };
     if let Some(packets) = waiting.take(&session) {

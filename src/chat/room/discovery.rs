@@ -1,18 +1,16 @@
 //! Finding public rooms.
 
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LikeExpr,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
     auth::Actor,
-    chat::{Chat, contact::escaped, view},
+    chat::{Chat, view},
     contract::{
         RoomType, Visibility,
         list::{Page, RoomList, SearchQuery},
         text,
     },
-    db::Pool,
+    db::{Pool, query},
     error::{Error, Result},
 };
 use entity::{fold::fold, room};
@@ -54,6 +52,6 @@ async fn matches(chat: &Chat, db: &Pool, page: Page, search: &str) -> Result<Roo
 
 fn matching(search: &str) -> Condition {
     let key = fold(search);
-    let part = LikeExpr::new(format!("%{}%", escaped(&key))).escape('\\');
+    let part = query::containing(&key);
     Condition::all().add_option((!key.is_empty()).then(|| room::Column::SearchKey.like(part)))
 }

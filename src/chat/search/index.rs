@@ -10,9 +10,8 @@ use sea_orm::{
 };
 
 use crate::{
-    chat::view::padded,
     contract::{MessageId, RoomId, Timestamp, UserId},
-    db::{Db, Transaction},
+    db::{Db, Transaction, query},
     error::{Error, Result},
 };
 use entity::{message, search_document, search_room};
@@ -176,7 +175,7 @@ fn called(number: i64) -> String {
 /// The numbers of those rooms that the index knows.
 async fn numbers(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<HashMap<RoomId, i64>> {
     let rows = search_room::Entity::find()
-        .filter(search_room::Column::RoomId.is_in(padded(rooms.iter().copied())))
+        .filter(search_room::Column::RoomId.is_in(query::padded(rooms.iter().copied())))
         .all(db)
         .await?;
     Ok(rows.into_iter().map(|row| (row.room_id, row.number)).collect())
@@ -268,7 +267,7 @@ async fn put_postgres(tx: &Transaction, backend: DbBackend, rows: Vec<(search_do
 pub(super) async fn known(db: &impl ConnectionTrait, documents: &[Document]) -> Result<Vec<search_document::Model>> {
     let messages = documents.iter().map(|document| document.message_id);
     Ok(search_document::Entity::find()
-        .filter(search_document::Column::MessageId.is_in(padded(messages)))
+        .filter(search_document::Column::MessageId.is_in(query::padded(messages)))
         .all(db)
         .await?)
 }
@@ -289,7 +288,7 @@ pub(super) async fn remove(tx: &Transaction, documents: &[search_document::Model
 /// The wanted numbers; one that is taken gives way to the next that is free.
 async fn free_numbers(tx: &Transaction, wanted: Vec<i64>) -> Result<Vec<i64>> {
     let mut taken: HashSet<i64> = search_document::Entity::find()
-        .filter(search_document::Column::Id.is_in(padded(wanted.iter().copied())))
+        .filter(search_document::Column::Id.is_in(query::padded(wanted.iter().copied())))
         .all(tx)
         .await?
         .into_iter()

@@ -15,8 +15,8 @@ use crate::{
     error::Error,
     http::problem,
     limits::{Charge, Limits, Quota},
+    listener::engine_io,
     media::link,
-    realtime::address,
 };
 
 /// Requests a minute (draft-ietf-httpapi-ratelimit-headers-07 and the services that adopted it).
@@ -118,7 +118,7 @@ pub async fn handshakes(
 /// Whether a new session begins.
 fn is_handshake(request: &Request) -> bool {
     let uri = request.uri();
-    request.method() == Method::GET && address::is_engine_io(uri) && address::session(uri).is_none()
+    request.method() == Method::GET && engine_io::is_engine_io(uri) && engine_io::session(uri).is_none()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{app::App, error::Error, http::problem, realtime::address};
+use crate::{app::App, error::Error, http::problem, listener::engine_io};
 
 /// Where files arrive, which takes as long as the client's connection needs.
 const UPLOADS: &str = "/api/chat/upload";
@@ -32,7 +32,7 @@ const KEEPING: Duration = Duration::from_secs(60);
 pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (path, method) = (request.uri().path(), request.method());
     let patience = Duration::from_secs(app.config.server.request_timeout_seconds);
-    let answer = if address::is_engine_io(request.uri()) && method == Method::GET {
+    let answer = if engine_io::is_engine_io(request.uri()) && method == Method::GET {
         // A poll is answered when there is something to tell.
         return next.run(request).await;
     } else if path.starts_with(UPLOADS) && method != Method::GET {

@@ -13,7 +13,7 @@ use tracing::{Instrument, field::Empty};
 use crate::{
     contract::ErrorCode,
     http::problem::{REQUEST_ID, RequestId},
-    realtime::address,
+    listener::engine_io,
     telemetry::{self, RequestSpan},
 };
 
@@ -86,7 +86,7 @@ fn method(method: &Method) -> &'static str {
 fn route(request: &Request) -> String {
     match request.extensions().get::<MatchedPath>() {
         Some(route) => route.as_str().to_owned(),
-        None if address::is_engine_io(request.uri()) => "/socket.io".to_owned(),
+        None if engine_io::is_engine_io(request.uri()) => "/socket.io".to_owned(),
         None => "none".to_owned(),
     }
 }

@@ -10,9 +10,8 @@ use sea_orm::{
 
 use super::Follower;
 use crate::{
-    chat::view::padded,
     contract::{RoomId, Seq},
-    db::{Db, Transaction},
+    db::{Db, Transaction, query},
     error::Result,
 };
 use entity::{follower_cursor, room};
@@ -24,7 +23,7 @@ pub(crate) async fn cursors<F: Follower>(
 ) -> Result<HashMap<RoomId, Seq>> {
     let rows = follower_cursor::Entity::find()
         .filter(follower_cursor::Column::Follower.eq(F::NAME))
-        .filter(follower_cursor::Column::RoomId.is_in(padded(rooms)))
+        .filter(follower_cursor::Column::RoomId.is_in(query::padded(rooms)))
         .all(db)
         .await?;
     Ok(rows.into_iter().map(|row| (row.room_id, row.seq)).collect())

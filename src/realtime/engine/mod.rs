@@ -43,10 +43,10 @@ use self::{
     text::Verdict,
 };
 use super::{
-    address,
     engine_session::EngineSession,
     polling::{SEPARATOR, Waiting},
 };
+use crate::listener::engine_io;
 
 /// Bytes that a packet may grow by when it is written anew.
 pub(super) const GROWTH: usize = 64;
@@ -89,11 +89,11 @@ impl Service<Request> for Nowhere {
 
 /// Answers what is Engine.IO's.
 pub(super) async fn serve(State(engine): State<Engine>, request: Request, next: Next) -> Response {
-    if !address::is_engine_io(request.uri()) {
+    if !engine_io::is_engine_io(request.uri()) {
         return next.run(request).await;
     }
-    let session = address::session(request.uri()).map(str::to_owned);
-    match (request.method(), address::part(request.uri(), "transport"), session) {
+    let session = engine_io::session(request.uri()).map(str::to_owned);
+    match (request.method(), engine_io::part(request.uri(), "transport"), session) {
         (&Method::GET, Some("websocket"), session) => engine.websocket(request, session).await,
         (&Method::GET, Some("polling"), None) => engine.open(request).await,
         (&Method::GET, Some("polling"), Some(session)) => engine.poll(request, &session).await,
@@ -104,7 +104,7 @@ pub(super) async fn serve(State(engine): State<Engine>, request: Request, next: 
 
 /// No answer of Engine.IO is for a second reader.
 pub(super) async fn keep_from_caches(request: Request, next: Next) -> Response {
-    let is_ours = address::is_engine_io(request.uri());
+    let is_ours = engine_io::is_engine_io(request.uri());
     let mut response = next.run(request).await;
     if is_ours && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

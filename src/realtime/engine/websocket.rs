@@ -29,10 +29,7 @@ use super::{
     sessions::Attempt,
     stream::Stream,
 };
-use crate::{
-    listener::ConnInfo,
-    realtime::{address, engine_session::EngineSession},
-};
+use crate::{listener::ConnInfo, listener::engine_io, realtime::engine_session::EngineSession};
 
 /// Bytes of the longest frame that belongs to an upgrade.
 const FRAME: u64 = 125;
@@ -53,7 +50,7 @@ enum Purpose {
 impl Engine {
     /// Answers a WebSocket's handshake.
     pub(super) async fn websocket(&self, mut request: Request, session: Option<String>) -> Response {
-        if address::part(request.uri(), "EIO") != Some("4") {
+        if engine_io::part(request.uri(), "EIO") != Some("4") {
             return refusal(r#"{"code":"5","message":"Unsupported protocol version"}"#);
         }
         let accept = match accept_key(request.version(), request.headers()) {

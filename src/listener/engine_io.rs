@@ -30,7 +30,7 @@ pub(super) fn opened_by(packet: &[u8]) -> Option<String> {
 }
 
 /// A part of the query, as it stands there: the library decodes neither names nor values.
-pub(super) fn part<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+pub fn part<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
     let mut parts = uri.query()?.split('&').filter_map(|part| part.split_once('='));
     parts.find_map(|(found, value)| (found == name).then_some(value))
 }
