@@ -162,6 +162,18 @@ impl From<&Error> for AckError {
     }
 }
 
+impl From<FieldError> for Error {
+    fn from(error: FieldError) -> Self {
+        Self::Validation(vec![error])
+    }
+}
+
+impl From<Vec<FieldError>> for Error {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::Validation(errors)
+    }
+}
+
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match error {

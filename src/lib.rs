@@ -184,6 +184,7 @@
 //! Its remote adapters: they publish before they deliver and give no order. A cache of memberships: a removal must bite
 //! at once. A retry anywhere in the server: clients repeat by `client_msg_id`, and the log knows.
 
+pub mod account;
 pub mod app;
 pub mod auth;
 pub mod bus;

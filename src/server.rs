@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
+    account,
     app::App,
     chat,
     clock::Clock,
@@ -336,7 +337,7 @@ async fn settle_accounts(app: Arc<App>) {
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         sweep.tick().await;
-        chat::erasure::finish_all(&app.chat).await;
+        account::erasure::finish_all(&app.chat).await;
         chat::succession::hand_over_all(&app.chat).await;
     }
 }

@@ -3,7 +3,7 @@
 //! A token is a signature and a name of a login (`sid`); whether the login still stands is asked of the database each time, so
 //! that a logout counts at once on every node.
 
-pub mod account;
+pub mod accounts;
 pub mod recheck;
 pub mod session;
 
@@ -126,7 +126,7 @@ impl Auth {
     pub async fn token_for(&self, who: &str) -> Result<String> {
         let account = match who.parse::<UserId>() {
             Ok(id) => account_table::Entity::find_by_id(id).one(self.db.read()).await?,
-            Err(_) => account::find(self.db.read(), who).await?,
+            Err(_) => accounts::find(self.db.read(), who).await?,
         };
         Ok(session::start(self, account.ok_or(Error::USER_NOT_FOUND)?, None).await?.access_token)
     }

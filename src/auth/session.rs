@@ -8,7 +8,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    Actor, Auth, account, known,
+    Actor, Auth, accounts, known,
     password::Verdict,
     recheck,
     token::{Claims, Kind},
@@ -28,7 +28,7 @@ use entity::{session, spent_token, user};
 /// Characters of an e-mail address, which is longer than any user name may be.
 const NAME_CHARS: usize = 254;
 
-pub(super) const INVALID_CREDENTIALS: Error =
+pub(crate) const INVALID_CREDENTIALS: Error =
     Error::Refused(ErrorCode::InvalidCredentials, "the account or the password is wrong");
 pub(super) const ACCOUNT_DISABLED: Error = Error::Refused(ErrorCode::AccountDisabled, "the account was deactivated");
 const TOKEN_REUSED: Error =
@@ -72,7 +72,7 @@ pub async fn tried(auth: &Auth, request: &Login) -> Result<Tried> {
             .map(|(field, text)| text.as_deref().map_or(Ok(()), |text| text::prose(field, text, NAME_CHARS))),
     )?;
     let name = name(request)?;
-    let user = account::find(auth.db.read(), name).await?.map(|account| account.id);
+    let user = accounts::find(auth.db.read(), name).await?.map(|account| account.id);
     let unknown = || name.trim().to_lowercase();
     Ok(Tried { name: user.map_or_else(unknown, |user| user.to_string()), user })
 }
@@ -82,12 +82,12 @@ pub async fn tried(auth: &Auth, request: &Login) -> Result<Tried> {
 /// # Errors
 /// `INVALID_CREDENTIALS`, in the same time whether the account or the password is wrong; `ACCOUNT_DISABLED`.
 pub async fn login(auth: &Auth, request: Login, from: IpAddr) -> Result<Tokens> {
-    let account = account::find(auth.db.read(), name(&request)?).await?;
+    let account = accounts::find(auth.db.read(), name(&request)?).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let verdict = auth.passwords.verify(request.password.clone(), stored).await?;
     let mut account = account.filter(|_| verdict != Verdict::Wrong).ok_or(INVALID_CREDENTIALS)?;
     if verdict == Verdict::Outdated {
-        account::renew_password(auth, &mut account, &request.password).await?;
+        accounts::renew_password(auth, &mut account, &request.password).await?;
     }
     start(auth, account, Some(from)).await
 }
@@ -152,7 +152,7 @@ pub async fn logout(auth: &Auth, actor: &Actor) -> Result<()> {
 }
 
 /// Ends every login of a user, but for `except`.
-pub(super) async fn revoke_all(
+pub(crate) async fn revoke_all(
     db: &impl ConnectionTrait,
     user: UserId,
     except: Option<SessionId>,
@@ -229,7 +229,7 @@ fn issue(auth: &Auth, account: user::Model, session: SessionId, jti: Uuid, now: 
         refresh_token: sign(Kind::Refresh, jti)?,
         token_type: "bearer",
         expires_in: auth.signer.life(Kind::Access).as_secs(),
-        user: account::profile(account, &auth.links),
+        user: accounts::profile(account, &auth.links),
     })
 }
 

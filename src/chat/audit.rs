@@ -21,7 +21,7 @@ use entity::audit_entry;
 
 /// Something that an admin's list should tell of.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(crate) struct Record {
     action: AuditAction,
     user_id: Option<UserId>,
     message_id: Option<MessageId>,
@@ -31,12 +31,12 @@ pub(super) struct Record {
 
 impl Record {
     /// Something done to the room itself.
-    pub(super) fn new(action: AuditAction) -> Self {
+    pub(crate) fn new(action: AuditAction) -> Self {
         Self { action, user_id: None, message_id: None, before: None, after: None }
     }
 
     /// To whom.
-    pub(super) fn to(self, user: UserId) -> Self {
+    pub(crate) fn to(self, user: UserId) -> Self {
         Self { user_id: Some(user), ..self }
     }
 
@@ -57,7 +57,7 @@ impl Record {
 }
 
 /// Enters records of one person in a room.
-pub(super) async fn enter(
+pub(crate) async fn enter(
     tx: &Transaction,
     permit: &Permit,
     records: impl IntoIterator<Item = Record>,

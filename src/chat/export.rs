@@ -19,7 +19,7 @@ use super::{
     view,
 };
 use crate::{
-    auth::{Actor, account},
+    auth::{Actor, accounts},
     contract::{AuditAction, MemberId, MessageId, RoomId, Seq},
     error::{Error, Result},
 };
@@ -240,7 +240,7 @@ impl Own {
     async fn account(&self, lines: &mut Lines, member_rows: Vec<member::Model>) -> Result<()> {
         let db = self.chat.db.read();
         let me = user::Entity::find_by_id(self.actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)?;
-        line(lines, &json!({"type": "user", "user": account::profile(me, &self.chat.files.links)}))?;
+        line(lines, &json!({"type": "user", "user": accounts::profile(me, &self.chat.files.links)}))?;
         let sessions = session::Entity::find().filter(session::Column::UserId.eq(self.actor.user_id)).all(db).await?;
         for session in sessions {
             let (created_at, expires_at) = (session.created_at, session.expires_at);

@@ -218,7 +218,7 @@ pub(super) fn revoked(id: InvitationId) -> Record {
 
 /// Ends some invitations; answers which. They are taken in one order, so that two who end the same ones never wait for each
 /// other.
-pub(super) async fn end(tx: &Transaction, which: Condition) -> Result<Vec<InvitationId>> {
+pub(crate) async fn end(tx: &Transaction, which: Condition) -> Result<Vec<InvitationId>> {
     let ids: Vec<InvitationId> = invitation::Entity::find()
         .select_only()
         .column(invitation::Column::Id)

@@ -228,7 +228,7 @@ pub(super) fn hash(code: &str) -> Vec<u8> {
 
 /// Takes back the link and the open invitations of a room that nobody is to enter by them any more; answers what that was. Whoever
 /// was to be added may still come to a room that is there.
-pub(super) async fn close(tx: &Transaction, room: &room::Model) -> Result<Vec<Record>> {
+pub(crate) async fn close(tx: &Transaction, room: &room::Model) -> Result<Vec<Record>> {
     let had_link = invite::Entity::delete_by_id(room.id).exec(tx).await?.rows_affected > 0;
     let open = Condition::all()
         .add(invitation::Column::RoomId.eq(room.id))

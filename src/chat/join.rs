@@ -36,7 +36,7 @@ pub async fn public(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
 }
 
 /// A group that is there, which nobody else changes until the transaction ends.
-pub(super) async fn open_room(tx: &Transaction, id: RoomId) -> Result<Option<room::Model>> {
+pub(crate) async fn open_room(tx: &Transaction, id: RoomId) -> Result<Option<room::Model>> {
     let room = room::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
     Ok(room.filter(|room| room.deleted_at.is_none() && room.room_type == RoomType::Group))
 }
@@ -45,7 +45,7 @@ pub(super) async fn open_room(tx: &Transaction, id: RoomId) -> Result<Option<roo
 ///
 /// # Errors
 /// `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
-pub(super) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &room::Model, role: Role) -> Result<Room> {
+pub(crate) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &room::Model, role: Role) -> Result<Room> {
     let now = chat.clock.now();
     if find::member(&tx, room.id, actor.user_id).await?.is_some() {
         return Err(ALREADY_MEMBER);

@@ -91,7 +91,7 @@ pub async fn update(
     request: UpdateMember,
 ) -> Result<Member> {
     if request == UpdateMember::default() {
-        return Err(names_nothing(UpdateMember::FIELDS));
+        return Err(names_nothing(UpdateMember::FIELDS).into());
     }
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
@@ -250,7 +250,7 @@ pub(super) async fn insert(
 }
 
 /// Takes somebody out of a room. The change has yet to be entered into its log.
-pub(super) async fn part(tx: &Transaction, member_row: member::Model, now: Timestamp) -> Result<()> {
+pub(crate) async fn part(tx: &Transaction, member_row: member::Model, now: Timestamp) -> Result<()> {
     let (room_id, times_left) = (member_row.room_id, member_row.times_left);
     let mut row = member_row.into_active_model();
     row.left_at = Set(Some(now));
@@ -318,7 +318,7 @@ pub(super) async fn present(
 
 /// Keeps two memberships of a room from being changed by anybody else until the transaction ends. In the order in which read marks
 /// take them: who takes two memberships in another order, and who marks both as read, would wait for each other.
-pub(super) async fn hold(tx: &Transaction, room: RoomId, users: [UserId; 2]) -> Result<()> {
+pub(crate) async fn hold(tx: &Transaction, room: RoomId, users: [UserId; 2]) -> Result<()> {
     member::Entity::find()
         .select_only()
         .column(member::Column::Id)

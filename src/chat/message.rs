@@ -156,7 +156,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
 }
 
 /// Takes from messages what they say and what hangs on them.
-pub(super) async fn empty(tx: &Transaction, models: Vec<message::Model>, now: Timestamp) -> Result<()> {
+pub(crate) async fn empty(tx: &Transaction, models: Vec<message::Model>, now: Timestamp) -> Result<()> {
     let ids: Vec<MessageId> = models.iter().map(|model| model.id).collect();
     for model in models {
         let id = model.id;

@@ -7,8 +7,6 @@ pub mod addition;
 pub mod audit;
 pub mod ban;
 pub mod catch_up;
-pub mod contact;
-pub mod erasure;
 pub mod export;
 pub mod invitation;
 pub mod invite;
@@ -18,7 +16,6 @@ pub mod member;
 pub mod message;
 pub mod permission;
 pub mod pin;
-pub mod profile;
 pub mod reaction;
 pub mod receipt;
 pub mod room;
@@ -32,7 +29,7 @@ pub(crate) mod attachment;
 pub(crate) mod avatar;
 pub(crate) mod find;
 pub(crate) mod mention;
-mod privacy;
+pub(crate) mod privacy;
 pub(crate) mod view;
 
 use std::sync::Arc;
@@ -65,18 +62,18 @@ const EXPORTS: usize = 4;
 /// What every use case works with.
 #[derive(Clone, Debug)]
 pub struct Chat {
-    db: Db,
-    clock: Clock,
-    bus: Bus,
-    log: Log,
-    mail: Mail,
-    rooms: config::Rooms,
-    searches: SearchPermits,
-    /// SearchPermits at reading a page of a copy.
-    exports: Arc<Semaphore>,
-    files: Files,
-    sweeper: Sweeper,
-    privacy: Privacy,
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) bus: Bus,
+    pub(crate) log: Log,
+    pub(crate) mail: Mail,
+    pub(crate) rooms: config::Rooms,
+    pub(crate) searches: SearchPermits,
+    /// Permits to read a page of a copy.
+    pub(crate) exports: Arc<Semaphore>,
+    pub(crate) files: Files,
+    pub(crate) sweeper: Sweeper,
+    pub(crate) privacy: Privacy,
 }
 
 impl Chat {
@@ -120,7 +117,7 @@ impl Chat {
     }
 
     /// For one person.
-    fn reader(&self, user: UserId) -> Reader<'_> {
+    pub(crate) fn reader(&self, user: UserId) -> Reader<'_> {
         self.everyone().one(user)
     }
 

@@ -17,7 +17,7 @@ use crate::{
 use entity::{member, room, user};
 
 /// Whose addresses a reader sees whole.
-pub(super) struct Addresses<'a> {
+pub(crate) struct Addresses<'a> {
     reader: Reader<'a>,
     contacts: HashSet<UserId>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Addresses<'a> {
 impl<'a> Addresses<'a> {
     /// Looks up which of `others`, who are no contacts by the room that is shown, are the reader's contacts by another one.
     /// For all who hear a room nothing is looked up: what they are told is written once for all of them.
-    pub(super) async fn of(
+    pub(crate) async fn of(
         db: &impl ConnectionTrait,
         reader: Reader<'a>,
         others: impl Iterator<Item = UserId>,
@@ -40,7 +40,7 @@ impl<'a> Addresses<'a> {
     }
 
     /// Whether the address of `user`, who may be a contact by the room that is shown, is shown whole.
-    pub(super) fn are_whole(&self, user: UserId, is_contact_here: bool) -> bool {
+    pub(crate) fn are_whole(&self, user: UserId, is_contact_here: bool) -> bool {
         self.reader.user == Some(user) || self.reader.emails.are_whole(is_contact_here || self.contacts.contains(&user))
     }
 }
@@ -81,7 +81,7 @@ pub(super) async fn strangers(db: &impl ConnectionTrait, user: UserId, people: H
 }
 
 /// The memberships by which people are contacts of `user`. Found from those people: rooms that somebody was put into cost nothing.
-pub(super) fn contacts_of(user: UserId) -> Select<member::Entity> {
+pub(crate) fn contacts_of(user: UserId) -> Select<member::Entity> {
     member::Entity::find()
         .filter(member::Column::Participates.eq(true))
         .filter(member::Column::LeftAt.is_null())

@@ -294,7 +294,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
 }
 
 /// Ends a room, and every way into it. Takes one seq.
-pub(super) async fn close(
+pub(crate) async fn close(
     tx: &Transaction,
     permit: &Permit,
     model: room::Model,
@@ -314,7 +314,7 @@ pub(super) const ROOM_FULL: Error =
     Error::Refused(ErrorCode::RoomFull, "the room would have more members than max_members");
 
 /// The rooms that a user is in.
-pub(super) fn of_user(user: UserId) -> Condition {
+pub(crate) fn of_user(user: UserId) -> Condition {
     let member_rows = member::Entity::find()
         .select_only()
         .column(member::Column::RoomId)

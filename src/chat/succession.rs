@@ -23,7 +23,7 @@ use crate::{
 use entity::{member, room, user};
 
 /// Who owns a room after an owner leaves.
-pub(super) enum Heir {
+pub(crate) enum Heir {
     /// It has another owner.
     NotNeeded,
     Is(member::Model),
@@ -130,7 +130,7 @@ fn other(column: member::Column) -> (Alias, member::Column) {
 }
 
 /// Who is next.
-pub(super) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<Heir> {
+pub(crate) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<Heir> {
     for role in [Role::Owner, Role::Admin, Role::Member, Role::Viewer] {
         let longest = member::Entity::find()
             .filter(member::Column::RoomId.eq(room))
@@ -153,7 +153,7 @@ pub(super) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<
 }
 
 /// Makes somebody the owner of a room.
-pub(super) async fn succeed(tx: &Transaction, permit: &Permit, heir: member::Model, now: Timestamp) -> Result<Change> {
+pub(crate) async fn succeed(tx: &Transaction, permit: &Permit, heir: member::Model, now: Timestamp) -> Result<Change> {
     let change = Change::of_member(EventKind::MemberUpdated, heir.user_id);
     let record = Record::new(AuditAction::OwnershipTransferred).to(heir.user_id);
     audit::enter(tx, permit, [record.before(json!({"role": heir.role})).after(json!({"role": Role::Owner}))], now)

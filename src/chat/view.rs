@@ -13,7 +13,7 @@ use super::{
     privacy::Addresses,
 };
 use crate::{
-    auth::account,
+    auth::accounts,
     config::Emails,
     contract::{
         HistoryAccess, Media, Member, Message, MessageId, Role, Room, RoomId, Seq, User, UserId, Visibility,
@@ -30,7 +30,7 @@ pub(crate) type People = HashMap<UserId, Arc<User>>;
 
 /// A user as those see them of whom they are a contact.
 pub(crate) fn person(model: user::Model, links: &Links) -> User {
-    User { last_login: None, shares_receipts: None, ..account::profile(model, links) }
+    User { last_login: None, shares_receipts: None, ..accounts::profile(model, links) }
 }
 
 /// The users of these ids, each once.

@@ -156,6 +156,8 @@ fn sockets(held: &[HeldSlot]) -> Sockets {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     struct Fake {

@@ -8,7 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 pub(crate) use self::plain::plain;
 use self::strict::Strict;
-use crate::error::{Error, Result};
+use super::FieldError;
 
 /// What some programs write before a text in UTF-8. It means nothing (RFC 8259, section 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -17,50 +17,50 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// and `null`, are an object without fields.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`.
-pub fn json<'a, T: Deserialize<'a>>(text: &'a [u8], whole: &str) -> Result<T> {
+/// What does not fit, and where.
+pub fn json<'a, T: Deserialize<'a>>(text: &'a [u8], whole: &str) -> Result<T, FieldError> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim_ascii();
     let text = if text.is_empty() || text == b"null" { b"{}" } else { text };
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(Strict(&mut deserializer)).map_err(|error| misfit(&error, whole))?;
-    deserializer.end().map_err(|error| Error::field(whole, "invalid", error.to_string()))?;
+    deserializer.end().map_err(|error| FieldError::new(whole, "invalid", error.to_string()))?;
     Ok(value)
 }
 
 /// Reads the pairs of names and values of a form.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`.
-pub fn form<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T> {
+/// What does not fit, and where.
+pub fn form<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, FieldError> {
     pairs(text, "body")
 }
 
 /// Reads the part of an address after `?`. A name without a value is not given.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`.
-pub fn query<T: DeserializeOwned>(text: &str) -> Result<T> {
+/// What does not fit, and where.
+pub fn query<T: DeserializeOwned>(text: &str) -> Result<T, FieldError> {
     let has_value = |pair: &&str| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty());
     let given: Vec<&str> = text.split('&').filter(has_value).collect();
     pairs(given.join("&").as_bytes(), "query")
 }
 
-fn pairs<'a, T: Deserialize<'a>>(text: &'a [u8], whole: &str) -> Result<T> {
+fn pairs<'a, T: Deserialize<'a>>(text: &'a [u8], whole: &str) -> Result<T, FieldError> {
     serde_path_to_error::deserialize(parameters::deserializer(text)).map_err(|error| misfit(&error, whole))
 }
 
 /// Names the field. Of a missing one serde tells the name in its sentence only; the path ends at what lacks it.
-fn misfit<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &str) -> Error {
+fn misfit<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &str) -> FieldError {
     let sentence = error.inner().to_string();
     let parent = Some(error.path().to_string()).filter(|path| path != "." && path != "?");
     let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     let twice = sentence.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next());
     match (parent, missing.or(twice)) {
-        (_, Some(name)) if twice.is_some() => Error::field(name, "invalid", "is given more than once"),
-        (Some(parent), Some(name)) => Error::field(format!("{parent}.{name}"), "required", "is required"),
-        (None, Some(name)) => Error::field(name, "required", "is required"),
-        (Some(path), None) => Error::field(path, "invalid", plain(&sentence)),
-        (None, None) => Error::field(whole, "invalid", plain(&sentence)),
+        (_, Some(name)) if twice.is_some() => FieldError::new(name, "invalid", "is given more than once"),
+        (Some(parent), Some(name)) => FieldError::new(format!("{parent}.{name}"), "required", "is required"),
+        (None, Some(name)) => FieldError::new(name, "required", "is required"),
+        (Some(path), None) => FieldError::new(path, "invalid", plain(&sentence)),
+        (None, None) => FieldError::new(whole, "invalid", plain(&sentence)),
     }
 }
 
@@ -69,9 +69,9 @@ mod tests {
     use super::*;
     use crate::contract::{account::Register, command::MarkAsRead, list::PageQuery, room::CreateRoom};
 
-    fn fields<T>(result: Result<T>) -> Vec<(String, &'static str)> {
+    fn fields<T>(result: Result<T, FieldError>) -> Vec<(String, &'static str)> {
         match result {
-            Err(Error::Validation(errors)) => errors.into_iter().map(|error| (error.field, error.code)).collect(),
+            Err(error) => vec![(error.field, error.code)],
             _ => Vec::new(),
         }
     }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_expected_is_said_in_the_words_of_json() {
         for text in [r#"{"email":42,"password":"x"}"#, "[]", r#"{"email":"x","password":[]}"#, r#"{"email":null}"#] {
-            let error = json::<Register>(text.as_bytes(), "body").map(|_| ()).unwrap_err().to_string();
+            let error = json::<Register>(text.as_bytes(), "body").map(|_| ()).unwrap_err().detail;
             for word in ["struct", "Register", "String", "sequence", "map", "i64"] {
                 assert!(!error.contains(word), "{text}: {error}");
             }

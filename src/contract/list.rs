@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::FieldError;
-use crate::error::{Error, Result};
 
 /// Which page of a list.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
@@ -122,18 +121,17 @@ impl PageQuery {
     /// The page that is asked for, with what was left out.
     ///
     /// # Errors
-    /// `VALIDATION_ERROR` for a page before the first, or a size out of bounds.
-    pub fn check(self) -> Result<Page> {
+    /// What does not fit: a page before the first, or a size out of bounds.
+    pub fn check(self) -> Result<Page, Vec<FieldError>> {
         let (page, size) = (self.page.unwrap_or(1), self.page_size.unwrap_or(20));
-        Error::check([
-            if page >= 1 { Ok(()) } else { Err(FieldError::new("page", "range", "must be 1 or more")) },
-            if (1..=100).contains(&size) {
-                Ok(())
-            } else {
-                Err(FieldError::new("page_size", "range", "must be 1 to 100"))
-            },
-        ])?;
-        Ok(Page { page, size })
+        let mut broken = Vec::new();
+        if page < 1 {
+            broken.push(FieldError::new("page", "range", "must be 1 or more"));
+        }
+        if !(1..=100).contains(&size) {
+            broken.push(FieldError::new("page_size", "range", "must be 1 to 100"));
+        }
+        if broken.is_empty() { Ok(Page { page, size }) } else { Err(broken) }
     }
 }
 

@@ -106,8 +106,7 @@ where
 }
 
 /// Refuses a change that names none of the fields that it could change: who misspelt one must not be told that it was done.
-pub(crate) fn names_nothing(fields: &[&str]) -> crate::error::Error {
+pub(crate) fn names_nothing(fields: &[&str]) -> Vec<FieldError> {
     let detail = format!("name at least one of: {}", fields.join(", "));
-    let missing = fields.iter().map(|field| FieldError::new(*field, "required", detail.clone()));
-    crate::error::Error::Validation(missing.collect())
+    fields.iter().map(|field| FieldError::new(*field, "required", detail.clone())).collect()
 }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::Delivery;
 use crate::{
-    chat,
+    account,
     contract::{
         ErrorCode, RoomId, Timestamp, User, UserId,
         event::{Encoded, Ephemeral},
@@ -82,7 +82,7 @@ impl Delivery {
     }
 
     async fn tell_profile(&self, user_id: UserId, rooms: &HashSet<RoomId>) -> Result<()> {
-        let changed = chat::profile::changed(&self.chat, user_id).await?;
+        let changed = account::profile::changed(&self.chat, user_id).await?;
         if self.news.changes.note(user_id, changed.at) {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::App,
     auth::{
-        Actor, account,
+        Actor, accounts,
         session::{self, Tried},
     },
     contract::{
@@ -48,7 +48,7 @@ pub(super) async fn register(
     if let Some(refusal) = counted.on(&request.email).await? {
         return Err(refusal);
     }
-    let user = counted.end(account::register(&app.auth, request).await).await?;
+    let user = counted.end(accounts::register(&app.auth, request).await).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 

@@ -63,7 +63,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
         if !is_json(request.headers()) && !request.body().is_end_stream() {
             return Err(UNSUPPORTED_MEDIA_TYPE);
         }
-        decode::json(&read(request, app.config.server.body_bytes).await?, "body").map(Self)
+        Ok(Self(decode::json(&read(request, app.config.server.body_bytes).await?, "body")?))
     }
 }
 
@@ -90,7 +90,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for BodyOrForm<T> {
         if media_type(request.headers()).as_deref() != Some("application/x-www-form-urlencoded") {
             return Body::from_request(request, app).await.map(|Body(value)| Self(value));
         }
-        decode::form(&read(request, app.config.server.body_bytes).await?).map(Self)
+        Ok(Self(decode::form(&read(request, app.config.server.body_bytes).await?)?))
     }
 }
 
@@ -101,7 +101,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        decode::query(parts.uri.query().unwrap_or_default()).map(Self)
+        Ok(Self(decode::query(parts.uri.query().unwrap_or_default())?))
     }
 }
 

@@ -11,8 +11,9 @@ use super::{
     layer::address::ClientAddress,
 };
 use crate::{
+    account,
     app::App,
-    auth::{Actor, account, session::Tried},
+    auth::{Actor, accounts, session::Tried},
     chat,
     contract::{
         User, UserId,
@@ -34,7 +35,7 @@ const ERASURE_TIMEOUT: Duration = Duration::from_secs(5);
     responses((status = 200, description = "Your account", body = User))
 )]
 pub(super) async fn me(State(app): State<Arc<App>>, actor: Actor) -> Result<Json<User>> {
-    account::me(&app.auth, &actor).await.map(Json)
+    accounts::me(&app.auth, &actor).await.map(Json)
 }
 
 /// Change your profile or password
@@ -59,12 +60,12 @@ pub(super) async fn update(
     Body(request): Body<UpdateProfile>,
 ) -> Result<Json<User>> {
     if request.password.is_none() {
-        return account::update(&app.auth, &actor, request).await.map(Json);
+        return account::profile::update(&app.auth, &app.chat, &actor, request).await.map(Json);
     }
     // Or a stolen token could be used to guess the password.
     let counted = app.limits.attempt(Attempt::ChangePassword, address).await?;
     let counted = admit(&app, counted, &Tried::own(&actor)).await?;
-    counted.end(account::update(&app.auth, &actor, request).await).await.map(Json)
+    counted.end(account::profile::update(&app.auth, &app.chat, &actor, request).await).await.map(Json)
 }
 
 /// Give up your account
@@ -91,7 +92,7 @@ pub(super) async fn deactivate(
             Err(Error::field("erase_messages", "alone", "needs erase=true"))
         }
         GiveUp { erase: false, .. } => {
-            account::deactivate(&app.auth, &actor).await?;
+            account::profile::deactivate(&app.chat, &actor).await?;
             // The account is closed whatever becomes of its rooms.
             if let Err(error) = chat::succession::hand_over(&app.chat, actor.user_id).await {
                 error.record();
@@ -99,9 +100,9 @@ pub(super) async fn deactivate(
             Ok(StatusCode::NO_CONTENT)
         }
         GiveUp { erase: true, erase_messages } => {
-            chat::erasure::begin(&app.chat, &actor, erase_messages).await?;
+            account::erasure::begin(&app.chat, &actor, erase_messages).await?;
             let chat = app.chat.clone();
-            let rest = tokio::spawn(async move { chat::erasure::finish(&chat, actor.user_id).await });
+            let rest = tokio::spawn(async move { account::erasure::finish(&chat, actor.user_id).await });
             match timeout(ERASURE_TIMEOUT, rest).await {
                 Ok(finished) => finished.map_err(Error::internal)?.map(|()| StatusCode::NO_CONTENT),
                 Err(_) => Ok(StatusCode::ACCEPTED),
@@ -142,7 +143,7 @@ pub(super) async fn list(
     actor: Actor,
     Query(query): Query<SearchQuery>,
 ) -> Result<Json<UserList>> {
-    chat::contact::list(&app.chat, &actor, query).await.map(Json)
+    account::contact::list(&app.chat, &actor, query).await.map(Json)
 }
 
 /// A person
@@ -158,5 +159,5 @@ pub(super) async fn list(
     )
 )]
 pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<UserId>) -> Result<Json<User>> {
-    chat::contact::get(&app.chat, &actor, id).await.map(Json)
+    account::contact::get(&app.chat, &actor, id).await.map(Json)
 }

@@ -119,7 +119,7 @@ struct Named {
 }
 
 fn read<T: DeserializeOwned>(payload: &RawValue) -> Result<T> {
-    decode::json(payload.get().as_bytes(), "payload")
+    Ok(decode::json(payload.get().as_bytes(), "payload")?)
 }
 
 fn now(data: impl serde::Serialize) -> Result<Handled> {

@@ -39,7 +39,7 @@ impl AuthObject {
     /// # Errors
     /// `VALIDATION_ERROR`.
     pub(super) fn handshake(&self) -> Result<Handshake> {
-        self.0.as_deref().map_or_else(|| Ok(Handshake::default()), |text| decode::json(text.as_bytes(), "auth"))
+        self.0.as_deref().map_or_else(|| Ok(Handshake::default()), |text| Ok(decode::json(text.as_bytes(), "auth")?))
     }
 }
 

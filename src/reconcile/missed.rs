@@ -5,6 +5,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::{
+    account,
     app::App,
     bus::Notice,
     chat::{self, receipt::Moved},
@@ -49,9 +50,9 @@ pub(super) async fn look_for_marks(app: &App) -> Result<()> {
 pub(super) async fn look_for_profiles(app: &App) -> Result<()> {
     let now = app.db.time().await?;
     let last = app.reconciliation.missed.profiles.lock().unwrap_or(now);
-    for (user_id, at) in chat::profile::changed_since(&app.chat, last.minus(MARGIN)).await? {
+    for (user_id, at) in account::profile::changed_since(&app.chat, last.minus(MARGIN)).await? {
         if !app.news.knows_change(user_id, at) {
-            let rooms = chat::profile::rooms(&app.chat, user_id).await?;
+            let rooms = account::profile::rooms(&app.chat, user_id).await?;
             app.bus.publish_here(Notice::Profile { user_id, rooms: rooms.into() }).await;
         }
     }

@@ -56,7 +56,7 @@ impl Sweeper {
     }
 
     /// There is something to remove.
-    pub(in crate::chat) fn nudge(&self) {
+    pub(crate) fn nudge(&self) {
         self.nudged.notify_one();
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn settings(room: &room::Model) -> serde_json::Value {
 /// New settings.
 pub(super) fn check_update(chat: &Chat, request: &UpdateRoom) -> Result<()> {
     if *request == UpdateRoom::default() {
-        return Err(names_nothing(UpdateRoom::FIELDS));
+        return Err(names_nothing(UpdateRoom::FIELDS).into());
     }
     Error::check([
         request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),

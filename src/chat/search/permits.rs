@@ -24,7 +24,7 @@ const WAITING: usize = 1_000;
 
 /// What searches take turns by.
 #[derive(Clone, Debug)]
-pub(in crate::chat) struct SearchPermits {
+pub(crate) struct SearchPermits {
     all: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     /// Of each user who searches: one search at a time.
@@ -46,7 +46,7 @@ impl SearchPermits {
     ///
     /// # Errors
     /// Those of the work, and `SERVICE_UNAVAILABLE` when it takes too long.
-    pub(in crate::chat) async fn take<T>(&self, user: UserId, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn take<T>(&self, user: UserId, work: impl Future<Output = Result<T>>) -> Result<T> {
         let busy = |why: &'static str| Error::Unavailable(why.into());
         let _place = self.waiting.try_acquire().map_err(|_| busy("too many searches wait"))?;
         let own = Own { user, turn: self.own(user), all: &self.own };

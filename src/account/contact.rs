@@ -5,13 +5,13 @@ use sea_orm::{
     sea_query::{Expr, Func},
 };
 
-use super::{
-    Chat,
-    privacy::{self, Addresses},
-    user::{self as people, DirectRoom},
-};
 use crate::{
-    auth::{Actor, account},
+    auth::{Actor, accounts},
+    chat::{
+        Chat,
+        privacy::{self, Addresses},
+        user::{self as people, DirectRoom},
+    },
     config::Emails,
     contract::{
         User, UserId,
@@ -107,7 +107,7 @@ async fn seen_by(chat: &Chat, actor: &Actor, models: Vec<user::Model>) -> Result
     let ids = models.iter().map(|model| model.id);
     let addresses = Addresses::of(chat.db.read(), chat.reader(actor.user_id), ids).await?;
     let seen = |model: user::Model| {
-        let mut user = account::profile(model, &chat.files.links);
+        let mut user = accounts::profile(model, &chat.files.links);
         if !addresses.are_whole(user.id, false) {
             user = user.masked();
         }

@@ -12,17 +12,18 @@ use sea_orm::{
     sea_query::{Expr, LockType},
 };
 
-use super::{
-    Chat, attachment,
-    audit::{self, Record},
-    invitation as invitations, join, member as people, message as messages,
-    permission::Permit,
-    profile as profiles, room as rooms,
-    succession::{self, Heir},
-};
+use super::profile;
 use crate::{
     auth::{Actor, known, recheck},
     bus::Notice,
+    chat::{
+        Chat, attachment,
+        audit::{self, Record},
+        find, invitation as invitations, join, member as people, message as messages,
+        permission::Permit,
+        room as rooms,
+        succession::{self, Heir},
+    },
     contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
     error::{Error, Result},
     log::{self, Change},
@@ -68,7 +69,7 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
     invitations::end(&tx, theirs).await?;
     let revoked = Notice::UserRevoked { user_id: actor.user_id, except: None, code: ErrorCode::AccountDisabled };
     // Read before they leave their rooms.
-    let changed = profiles::note(&tx, actor.user_id, chat.clock.now()).await?;
+    let changed = profile::note(&tx, actor.user_id, chat.clock.now()).await?;
     chat.bus.commit_all(tx, vec![revoked, changed]).await
 }
 
@@ -159,7 +160,7 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
     let tx = chat.db.begin().await?;
     // Two people who talked keep what they said, each their own part.
     let Some(room) = join::open_room(&tx, room_id).await? else { return Ok(()) };
-    let Some(member_row) = super::find::member(&tx, room_id, user_id).await? else { return Ok(()) };
+    let Some(member_row) = find::member(&tx, room_id, user_id).await? else { return Ok(()) };
     let permit = Permit::to_withdraw(room_id, user_id);
     let mut changes = Vec::new();
     if member_row.role == Role::Owner {
