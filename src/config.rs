@@ -76,13 +76,13 @@ pub struct Server {
     pub drain_seconds: u64,
     pub request_timeout_seconds: u64,
     pub body_bytes: usize,
-    pub slow_reader_seconds: u64,
-    pub slow_reader_bytes: u64,
+    pub slow_client_seconds: u64,
+    pub slow_client_bytes: u64,
 }
 
-/// How little of an answer, in which time, ends its connection.
+/// How little of an answer that is read, or of an upload that arrives, in which time, ends it.
 #[derive(Clone, Copy, Debug)]
-pub struct SlowReader {
+pub struct SlowClient {
     pub span: Duration,
     pub bytes: u64,
 }
@@ -320,10 +320,10 @@ impl Config {
 }
 
 impl Server {
-    /// Whom an answer is not read by fast enough.
+    /// What clients are too slow.
     #[must_use]
-    pub fn slow_reader(&self) -> SlowReader {
-        SlowReader { span: Duration::from_secs(self.slow_reader_seconds), bytes: self.slow_reader_bytes }
+    pub fn slow_client(&self) -> SlowClient {
+        SlowClient { span: Duration::from_secs(self.slow_client_seconds), bytes: self.slow_client_bytes }
     }
 }
 

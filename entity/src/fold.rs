@@ -20,6 +20,10 @@ pub fn fold(text: &str) -> String {
 /// Adds a grapheme as it is compared: in compatibility normal form, in one case (`İ` and `ı` are an `i`), without accents where they
 /// are put on letters, and without what shows nothing.
 pub fn push(folded: &mut String, grapheme: &str) {
+    if let [letter] = grapheme.as_bytes() {
+        folded.push(char::from(letter.to_ascii_lowercase()));
+        return;
+    }
     let visible = grapheme.chars().filter(|c| !is_ignored(*c));
     if grapheme.chars().nfd().next().is_some_and(takes_accents) {
         let letters = visible.nfkd().filter(|c| c.general_category() != GeneralCategory::NonspacingMark);

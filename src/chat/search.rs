@@ -49,8 +49,11 @@ const COUNTED: usize = 1_000;
 /// Messages that are compared one by one: of people with so few in their rooms, and for terms too short for the index.
 const COMPARED: u64 = 5_000;
 
+/// Bytes of messages that are compared one by one: a letter that is not of ASCII costs about a microsecond.
+const COMPARED_BYTES: usize = 4_000_000;
+
 /// Changes that the index has not read yet and that are compared one by one, the latest of the most recently active rooms: what it
-/// reads in ten seconds. It is that far behind only after a flood.
+/// reads in ten seconds. It is that far behind only after a flood, or an upgrade that has it made anew.
 const LATE: i64 = 50_000;
 
 /// Messages that are read and compared at a time.
@@ -121,8 +124,10 @@ impl Scope {
         let in_index: Vec<String> = self.fit.terms().filter_map(fold::indexed_term).collect();
         let messages: i64 = self.rooms.iter().map(|room| room.message_count).sum();
         let is_small = u64::try_from(messages).is_ok_and(|messages| messages <= COMPARED);
-        let mut found = if is_small || in_index.is_empty() {
-            self.compared(chat).await?
+        let compared = if is_small || in_index.is_empty() { Some(self.compared(chat).await?) } else { None };
+        // Few messages may have much text: then the index is asked after all.
+        let mut found = if let Some(compared) = compared.filter(|it| it.bytes > 0 || in_index.is_empty()) {
+            compared.hits
         } else {
             // How far the index has read is asked first: what it reads meanwhile is found twice rather than not at all.
             let late = self.not_indexed(chat).await?;
@@ -177,21 +182,21 @@ impl Scope {
     }
 
     /// What fits of the newest messages of the rooms, compared one by one.
-    async fn compared(&self, chat: &Chat) -> Result<Vec<Hit>> {
-        let (mut found, mut budget) = (Vec::new(), COMPARED);
+    async fn compared(&self, chat: &Chat) -> Result<Compared> {
+        let mut compared = Compared { hits: Vec::new(), messages: COMPARED, bytes: COMPARED_BYTES };
         for rooms in self.rooms.chunk_by(|one, next| one.message_count + next.message_count <= SMALL_ROOM) {
             let mut rooms = rooms.chunks(SMALL_ROOMS);
-            while let Some(rooms) = rooms.next().filter(|_| budget > 0 && found.len() <= COUNTED) {
-                self.compare(chat, rooms, &mut budget, &mut found).await?;
+            while let Some(rooms) = rooms.next().filter(|_| compared.may_go_on()) {
+                self.compare(chat, rooms, &mut compared).await?;
             }
         }
-        Ok(found)
+        Ok(compared)
     }
 
     /// Compares the messages of one room, or of several small ones, page by page.
-    async fn compare(&self, chat: &Chat, rooms: &[SearchedRoom], budget: &mut u64, found: &mut Vec<Hit>) -> Result<()> {
+    async fn compare(&self, chat: &Chat, rooms: &[SearchedRoom], compared: &mut Compared) -> Result<()> {
         let mut below = None;
-        while *budget > 0 && found.len() <= COUNTED {
+        while compared.may_go_on() {
             let page =
                 message::Entity::find()
                     .filter(message::Column::RoomId.is_in(query::padded(rooms.iter().map(|room| room.id))))
@@ -202,18 +207,37 @@ impl Scope {
                     .filter(self.fit.apart_from_text())
                     .order_by_desc(message::Column::Seq)
                     // Small rooms have no second page.
-                    .limit(if rooms.len() == 1 { PAGE as u64 } else { *budget })
+                    .limit(if rooms.len() == 1 { PAGE as u64 } else { compared.messages })
                     .all(chat.db.search())
                     .await?;
-            *budget -= u64::try_from(page.len()).unwrap_or(*budget).min(*budget);
+            compared.charge(&page);
             let is_last = rooms.len() > 1 || page.len() < PAGE;
             below = page.last().map(|message| message.seq);
-            found.extend(self.fit.those_of(page).await?);
+            compared.hits.extend(self.fit.those_of(page).await?);
             if is_last {
                 break;
             }
         }
         Ok(())
+    }
+}
+
+/// What fits of the messages that were compared one by one so far, and what may still be.
+struct Compared {
+    hits: Vec<Hit>,
+    messages: u64,
+    bytes: usize,
+}
+
+impl Compared {
+    fn may_go_on(&self) -> bool {
+        self.messages > 0 && self.bytes > 0 && self.hits.len() <= COUNTED
+    }
+
+    fn charge(&mut self, page: &[message::Model]) {
+        self.messages = self.messages.saturating_sub(page.len() as u64);
+        let bytes = page.iter().filter_map(|message| message.content.as_ref()).map(String::len).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 

@@ -112,8 +112,8 @@ impl Server {
         check.range("server.drain_seconds", self.drain_seconds, &(0..=600));
         check.range("server.request_timeout_seconds", self.request_timeout_seconds, &(1..=600));
         check.range("server.body_bytes", self.body_bytes, &(1024..=16 << 20));
-        check.range("server.slow_reader_seconds", self.slow_reader_seconds, &(1..=3600));
-        check.range("server.slow_reader_bytes", self.slow_reader_bytes, &(1..=1 << 30));
+        check.range("server.slow_client_seconds", self.slow_client_seconds, &(1..=3600));
+        check.range("server.slow_client_bytes", self.slow_client_bytes, &(1..=1 << 30));
     }
 }
 

@@ -89,6 +89,7 @@ mod search;
 mod search_index;
 mod slow_mode;
 mod slow_readers;
+mod slow_uploads;
 mod socket_io;
 mod sockets;
 mod standing;

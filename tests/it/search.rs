@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, SOON, clock, int, list, text, workload};
+use crate::support::{App, HEAVY, Person, SOON, clock, int, list, text, within, workload};
 
 async fn found(person: &Person, query: &str) -> Vec<String> {
     let page = person.get(&format!("/api/chat/search?{query}")).await.with_status(200);
@@ -221,5 +222,30 @@ async fn long_terms_that_repeat_themselves_are_found_as_soon_as_others() {
     for (term, total) in [("a".repeat(180), 1), ("a".repeat(100), 61), (format!("{}b", "a".repeat(100)), 60)] {
         let page = ada.get(&format!("/api/chat/search?q={term}")).await.with_status(200);
         assert_eq!(int(&page, "total"), total, "{term}");
+    }
+}
+
+/// Few messages may have much text. Catches a build that compares them all, one by one: a common word then takes too long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn common_words_in_long_messages_are_found() {
+    let _alone = HEAVY.lock().await;
+    let app = App::start().await;
+    let [ada, bob] = app.users(["ada", "bob"]).await;
+    let room = ada.opens_a_group("essays", &[&bob]).await;
+    let socket = ada.connects().await;
+    for part in 0..15 {
+        let said = (0..100).map(|number| {
+            let word = if number % 2 == 0 { "hello report " } else { "привет отчёт " };
+            let content = format!("{part}-{number} {}", word.repeat(300));
+            socket.emit_with_ack("send_message", json!({"room_id": room.id, "content": content})).ok()
+        });
+        within(SOON * 3, "messages", join_all(said.collect::<Vec<_>>())).await;
+    }
+    for (term, total) in [("hello", 750), ("report", 750), ("привет", 750), ("hello%20report", 750)] {
+        let page = bob.get(&format!("/api/chat/search?q={term}")).await.with_status(200);
+        assert_eq!(int(&page, "total"), total, "{term}");
+    }
+    for term in ["e", "о", "7-7"] {
+        bob.get(&format!("/api/chat/search?q={term}")).await.with_status(200);
     }
 }

@@ -59,8 +59,8 @@ async fn fill(person: &Person, room: &Room, messages: usize) {
 async fn slow_readers_keep_nobody_waiting_and_are_cut() {
     let _alone = HEAVY.lock().await;
     let settings = Server::settings()
-        .with("PARLOUR__SERVER__SLOW_READER_SECONDS", "2")
-        .with("PARLOUR__SERVER__SLOW_READER_BYTES", "65536")
+        .with("PARLOUR__SERVER__SLOW_CLIENT_SECONDS", "2")
+        .with("PARLOUR__SERVER__SLOW_CLIENT_BYTES", "65536")
         .with("PARLOUR__REALTIME__STALL_TIMEOUT_MS", "600000");
     let app = App::with(settings).await;
     let [ada, eve] = app.users(["ada", "eve"]).await;
@@ -99,8 +99,8 @@ async fn slow_readers_keep_nobody_waiting_and_are_cut() {
 async fn slow_readers_of_files_keep_nobody_waiting_and_are_cut() {
     let _alone = HEAVY.lock().await;
     let settings = Server::settings()
-        .with("PARLOUR__SERVER__SLOW_READER_SECONDS", "2")
-        .with("PARLOUR__SERVER__SLOW_READER_BYTES", "65536")
+        .with("PARLOUR__SERVER__SLOW_CLIENT_SECONDS", "2")
+        .with("PARLOUR__SERVER__SLOW_CLIENT_BYTES", "65536")
         .with("PARLOUR__REALTIME__STALL_TIMEOUT_MS", "600000");
     let app = App::with(settings).await;
     let [ada, eve] = app.users(["ada", "eve"]).await;

@@ -50,6 +50,9 @@ impl Folded {
 
 /// A text with its accents: those that have a term in this form as well are shown before those that have it without.
 pub(super) fn with_accents(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfkc().flat_map(in_one_case).nfc().collect()
 }
 

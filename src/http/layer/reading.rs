@@ -20,7 +20,7 @@ use axum::{
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::sleep;
 
-use crate::{app::App, config::SlowReader, listener::ConnInfo, listener::KillSwitch};
+use crate::{app::App, config::SlowClient, listener::ConnInfo, listener::KillSwitch};
 
 /// Bytes of an answer that nobody has to look after: the kernel takes as many at once.
 const SMALL: u64 = 64 * 1024;
@@ -37,7 +37,7 @@ pub async fn watch(
         return response;
     }
     let progress = Arc::new(Progress::default());
-    tokio::spawn(look(Arc::clone(&progress), connection.kill, app.config.server.slow_reader()));
+    tokio::spawn(look(Arc::clone(&progress), connection.kill, app.config.server.slow_client()));
     response.map(|body| Body::new(Watched { body, progress }))
 }
 
@@ -53,7 +53,7 @@ struct Progress {
 }
 
 /// Ends the connection when too little of the answer goes out in a while in which we had some to give.
-async fn look(progress: Arc<Progress>, connection: KillSwitch, slow: SlowReader) {
+async fn look(progress: Arc<Progress>, connection: KillSwitch, slow: SlowClient) {
     let start = connection.written();
     let mut before = start;
     loop {
