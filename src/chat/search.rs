@@ -50,7 +50,7 @@ const COUNTED: usize = 1_000;
 const COMPARED: u64 = 5_000;
 
 /// Bytes of messages that are compared one by one: a letter that is not of ASCII costs about a microsecond.
-const COMPARED_BYTES: usize = 4_000_000;
+const COMPARED_BYTES: usize = 1_000_000;
 
 /// Changes that the index has not read yet and that are compared one by one, the latest of the most recently active rooms: what it
 /// reads in ten seconds. It is that far behind only after a flood, or an upgrade that has it made anew.

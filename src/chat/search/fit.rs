@@ -97,12 +97,53 @@ impl Demands {
         {
             return None;
         }
-        let folded = entity::fold::fold(content);
-        if !self.terms.iter().all(|term| folded.contains(term.folded.as_str())) {
+        if !stands_in(content, self.terms.iter().map(|term| term.folded.as_str()), entity::fold::fold) {
             return None;
         }
-        let text = fold::with_accents(content);
-        let is_exact = self.terms.iter().all(|term| text.contains(term.with_accents.as_str()));
+        let is_exact = stands_in(content, self.terms.iter().map(|term| term.with_accents.as_str()), fold::with_accents);
         Some(Hit { message, is_exact })
+    }
+}
+
+/// Bytes of a text that are compared first.
+const BEGINNING: usize = 512;
+
+/// Whether a text has all of these terms, once it is brought into their form. That costs much: what stands near the beginning is
+/// found without doing it to all of a long text.
+fn stands_in<'a>(text: &str, terms: impl Iterator<Item = &'a str> + Clone, form: impl Fn(&str) -> String) -> bool {
+    let mut length = BEGINNING;
+    loop {
+        // Before a space no character is cut from what belongs to it.
+        let space = text.as_bytes().get(length..).and_then(|rest| rest.iter().position(|byte| *byte == b' '));
+        let end = space.map_or(text.len(), |space| length + space);
+        let formed = form(&text[..end]);
+        if terms.clone().all(|term| formed.contains(term)) {
+            return true;
+        }
+        if end == text.len() {
+            return false;
+        }
+        length = end * 4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_is_found_wherever_it_stands() {
+        let long = "привет мир ".repeat(400);
+        for (text, term, expected) in [
+            ("", "a", false),
+            ("a", "a", true),
+            (long.as_str(), "мир при", true),
+            (long.as_str(), "мирп", false),
+            (&format!("{long}конец"), "конец", true),
+            (&format!("{}конец", "x".repeat(5_000)), "xконец", true),
+            (&format!("{long}Caf\u{e9}"), "cafe", true),
+        ] {
+            assert_eq!(stands_in(text, [term].into_iter(), entity::fold::fold), expected, "{term}");
+        }
     }
 }
