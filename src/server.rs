@@ -68,7 +68,7 @@ pub enum StartError {
     Database(DatabaseUrl, #[source] DbErr),
     #[error("the database's schema does not fit")]
     Migration(#[source] DbErr),
-    #[error("{0} migrations are pending; apply them with `parlour migrate up`, or set MIGRATE_ON_START=true")]
+    #[error("{0} migrations are pending; apply them with `parlour migrate up`, or set MIGRATE_ON_START=always")]
     Pending(usize),
     #[error("the database was made by a newer version of Parlour, which this one would damage: it has {}", .0.join(", "))]
     Newer(Vec<String>),

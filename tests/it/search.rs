@@ -241,6 +241,7 @@ async fn common_words_in_long_messages_are_found() {
         });
         within(SOON * 3, "messages", join_all(said.collect::<Vec<_>>())).await;
     }
+    ada.sees_indexed(&[&room]).await;
     for (term, total) in [("hello", 750), ("report", 750), ("привет", 750), ("hello%20report", 750)] {
         let page = bob.get(&format!("/api/chat/search?q={term}")).await.with_status(200);
         assert_eq!(int(&page, "total"), total, "{term}");
