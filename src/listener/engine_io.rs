@@ -15,12 +15,12 @@ pub fn session(uri: &Uri) -> Option<&str> {
 }
 
 /// The address at which a session is polled.
-pub(super) fn polling(session: &str) -> Result<Uri, InvalidUri> {
+pub fn polling(session: &str) -> Result<Uri, InvalidUri> {
     format!("/socket.io/?EIO=4&transport=polling&sid={session}").parse()
 }
 
 /// The session that a packet opens, if it opens one (<https://socket.io/docs/v4/engine-io-protocol/#handshake>).
-pub(super) fn opened_by(packet: &[u8]) -> Option<String> {
+pub fn opened_by(packet: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Open {
         sid: String,

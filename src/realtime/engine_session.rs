@@ -20,7 +20,6 @@ use parking_lot::Mutex;
 use tokio::{sync::OwnedMutexGuard, time::timeout};
 
 use super::{
-    address,
     backlog::{Bounds, PollingBacklog},
     engine::connects::Connects,
     inbox::Load,
@@ -28,7 +27,7 @@ use super::{
 use crate::{
     connections::{Carrier, Connection, Slot},
     contract::ErrorCode,
-    listener::KillSwitch,
+    listener::{KillSwitch, engine_io},
 };
 
 /// Counts the sessions that no socket uses.
@@ -127,7 +126,7 @@ impl EngineSessions {
 impl EngineSession {
     /// The client was told of its polling session.
     pub(super) fn opened(self: &Arc<Self>, packet: &[u8], library: Next) {
-        let Some(sid) = address::opened_by(packet) else { return };
+        let Some(sid) = engine_io::opened_by(packet) else { return };
         self.sessions.by_id.lock().insert(sid.clone(), Arc::downgrade(self));
         let mut state = self.state.lock();
         state.websocket = None;
@@ -252,7 +251,7 @@ impl EngineSession {
 
 /// The Engine.IO packet that closes a session, as its client would send it.
 fn close_request(id: &str) -> Option<Request> {
-    Request::builder().method(Method::POST).uri(address::polling(id).ok()?).body(Body::from("1")).ok()
+    Request::builder().method(Method::POST).uri(engine_io::polling(id).ok()?).body(Body::from("1")).ok()
 }
 
 /// Ends a polling session that does not poll, whatever else it sends: what waits for it would wait for ever.

@@ -136,7 +136,7 @@ impl Engine {
     async fn ask(&self, method: Method, session: &str, body: &'static str) -> Response {
         let mut request = Request::new(Body::from(body));
         *request.method_mut() = method;
-        match address::polling(session) {
+        match engine_io::polling(session) {
             Ok(uri) => *request.uri_mut() = uri,
             Err(_) => return StatusCode::BAD_REQUEST.into_response(),
         }
@@ -149,7 +149,7 @@ impl Engine {
         let (parts, body) = self.call(request).await.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
         if parts.status == StatusCode::OK
-            && let Some(sid) = address::opened_by(&body)
+            && let Some(sid) = engine_io::opened_by(&body)
             && timeout(FIRST_PING, self.ask(Method::GET, &sid, "")).await.is_ok()
         {
             self.ask(Method::POST, &sid, "3").await;
