@@ -97,10 +97,12 @@ impl Demands {
         {
             return None;
         }
-        if !stands_in(content, self.terms.iter().map(|term| term.folded.as_str()), entity::fold::fold) {
+        let folded: Vec<&str> = self.terms.iter().map(|term| term.folded.as_str()).collect();
+        if !stands_in(content, &folded, entity::fold::fold) {
             return None;
         }
-        let is_exact = stands_in(content, self.terms.iter().map(|term| term.with_accents.as_str()), fold::with_accents);
+        let with_accents: Vec<&str> = self.terms.iter().map(|term| term.with_accents.as_str()).collect();
+        let is_exact = stands_in(content, &with_accents, fold::with_accents);
         Some(Hit { message, is_exact })
     }
 }
