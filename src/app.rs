@@ -1,5 +1,7 @@
 //! What every request can reach.
 
+mod start_error;
+
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
@@ -21,10 +23,11 @@ use crate::{
     media::{Files, link::Links, origin::Origin, store::Store},
     presence::Presences,
     reconcile::Reconciliation,
-    server::StartError,
     tasks::Tasks,
     typing::Typing,
 };
+
+pub use start_error::StartError;
 
 /// The parts of a running server. Handlers of both transports hold one behind an `Arc`.
 #[derive(Debug)]

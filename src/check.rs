@@ -4,6 +4,7 @@
 use std::{io, net::SocketAddr, path::Path};
 
 use crate::{
+    app::StartError,
     bus::redis,
     config::{Config, MediaStore, unusable},
     db::{
@@ -14,7 +15,7 @@ use crate::{
     listener,
     mail::Mail,
     media::{Files, store::Store},
-    server::{StartError, check_schema, open_existing_database},
+    server::{check_schema, open_existing_database},
 };
 
 /// Everything that keeps a server from starting or from doing its work, each as a sentence. `is_running` says that a server with

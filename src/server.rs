@@ -1,28 +1,23 @@
 //! Puts the parts together, serves, and stops without losing anything.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     http::{HeaderValue, header},
     middleware::{from_fn, from_fn_with_state},
 };
-use redis::RedisError;
-use sea_orm::DbErr;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     account,
-    app::App,
+    app::{App, StartError},
     chat,
     clock::Clock,
-    config::{Config, DatabaseUrl},
-    db::{
-        Db,
-        file::{LockError, ProcessLock},
-    },
+    config::Config,
+    db::{Db, file::ProcessLock},
     http::{
         self,
         layer::{address, host, limit, ops, origin, path::without_last_slash, reading, timeout, trace},
@@ -57,42 +52,6 @@ const LEAVE: Duration = Duration::from_secs(3);
 /// a second.
 const DRAIN_BROKEN: Duration = Duration::from_millis(700);
 const LEAVE_BROKEN: Duration = Duration::from_millis(200);
-
-/// Why a part of it failed that answers clients as well: without what these are told.
-type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// Why the server did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("cannot use the database {0}")]
-    Database(DatabaseUrl, #[source] DbErr),
-    #[error("the database's schema does not fit")]
-    Migration(#[source] DbErr),
-    #[error("{0} migrations are pending; apply them with `parlour migrate up`, or set MIGRATE_ON_START=always")]
-    Pending(usize),
-    #[error("the database was made by a newer version of Parlour, which this one would damage: it has {}", .0.join(", "))]
-    Newer(Vec<String>),
-    #[error(transparent)]
-    Locked(#[from] LockError),
-    #[error("cannot write files in {}", .0.display())]
-    DataFolder(PathBuf, #[source] io::Error),
-    #[error("cannot keep a secret key in {}", .0.display())]
-    SecretKey(PathBuf, #[source] io::Error),
-    #[error("cannot ask the database for the time")]
-    Clock(#[source] Cause),
-    #[error("cannot set up accounts")]
-    Accounts(#[source] Cause),
-    #[error("cannot use the Redis of bus.redis_url (REDIS_URL)")]
-    Redis(#[source] RedisError),
-    #[error("cannot send mail: {0}")]
-    Mail(String),
-    #[error("cannot keep what is uploaded in {}", .0.display())]
-    Spool(PathBuf, #[source] io::Error),
-    #[error("cannot use the media store")]
-    MediaStore(#[source] Cause),
-    #[error("cannot listen on {0}")]
-    Listen(SocketAddr, #[source] io::Error),
-}
 
 /// A server that accepts connections, which wait until it runs.
 #[derive(Debug)]

@@ -85,6 +85,60 @@ fn chat_knows_no_transport() {
     forbid("src/chat", &["axum", "socketioxide", "socketioxide_core", "http", "realtime"], |_| false);
 }
 
+/// The modules of `src`, from what knows nothing of the others to what knows them all. Those of one line may know each other.
+const LAYERS: [&[&str]; 17] = [
+    &["contract"],
+    &["error", "tasks", "throttle"],
+    &["clock"],
+    &["bus", "config", "db", "mail", "media", "telemetry"],
+    &["limits"],
+    &["connections"],
+    &["typing"],
+    &["auth"],
+    &["chat", "log"],
+    &["account", "feed", "presence"],
+    &["app", "delivery", "reconcile"],
+    &["listener"],
+    &["realtime"],
+    &["http"],
+    &["server"],
+    &["check"],
+    &["lib", "main"],
+];
+
+/// The modules that stand first in a path, or in each path of a list in braces.
+fn modules(path: &str) -> Vec<&str> {
+    let first = |path| str::split(path, |c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    let Some(list) = path.strip_prefix('{') else { return vec![first(path)] };
+    let mut depth = 0_usize;
+    let parts = list.split(|c| {
+        depth = depth + usize::from(c == '{') - usize::from(c == '}' && depth > 0);
+        c == ',' && depth == 0
+    });
+    parts.map(|part| first(part.trim_start())).collect()
+}
+
+#[test]
+fn no_module_knows_one_above_it() {
+    let layer = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
+    let mut wrong = Vec::new();
+    for source in sources(&["src"]).iter().filter(|source| source.is_rust() && !source.is_test()) {
+        let module = source.path.split('/').nth(1).unwrap().trim_end_matches(".rs");
+        let own = layer(module).unwrap_or_else(|| panic!("{module} has no layer"));
+        let mut is_use = false;
+        for (number, line) in source.code() {
+            // Of a `use crate::{` of several lines, the names stand one step in.
+            let listed = line.strip_prefix("    ").filter(|_| is_use).filter(|line| !line.starts_with(' '));
+            let named = line.split("crate::").skip(1).chain(listed);
+            for name in named.flat_map(modules).filter(|name| layer(name).is_some_and(|layer| layer > own)) {
+                wrong.push(format!("{}:{number}: {module} knows {name}: {}", source.path, line.trim()));
+            }
+            is_use = (is_use || line.starts_with("use crate::{")) && !line.contains("};");
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 /// Whoever needs a proof of a right asks for it.
 #[test]
 fn only_permission_makes_a_permit() {
@@ -123,9 +177,11 @@ fn only_realtime_names_the_socket_library() {
 #[test]
 fn every_change_that_somebody_asks_for_looks_at_who_they_are_now() {
     const BY_ITSELF: [&str; 4] =
-        ["src/chat/erasure.rs", "src/chat/succession.rs", "src/chat/media/sweep.rs", "src/chat/media/withdraw.rs"];
+        ["src/account/erasure.rs", "src/chat/succession.rs", "src/chat/media/sweep.rs", "src/chat/media/withdraw.rs"];
     let mut wrong = Vec::new();
-    for source in sources(&["src/chat"]).iter().filter(|source| !BY_ITSELF.contains(&source.path.as_str())) {
+    for source in
+        sources(&["src/account", "src/chat"]).iter().filter(|source| !BY_ITSELF.contains(&source.path.as_str()))
+    {
         for (number, line) in source.code().filter(|(_, line)| line.contains("db.begin()")) {
             wrong.push(format!("{}:{number} opens a transaction for nobody: {}", source.path, line.trim()));
         }
