@@ -1,27 +1,37 @@
-//! Binary packets of polling sessions: base64, of which the library reads the padded form of the standard alphabet only.
-//! Node's server reads the URL-safe alphabet as well, and what is not padded.
+//! Binary packets of polling sessions: base64, of which the library reads one form only, padded and of the standard alphabet.
+//! Node's server reads whatever `Buffer.from` does (<https://nodejs.org/api/buffer.html#buffers-and-character-encodings>).
 
 use base64::{
     Engine as _, alphabet,
     engine::{
-        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig,
-        general_purpose::{PAD, STANDARD},
+        GeneralPurpose, GeneralPurposeConfig,
+        general_purpose::{NO_PAD, STANDARD},
     },
 };
 
-const LENIENT: GeneralPurposeConfig =
-    PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true);
+const LENIENT: GeneralPurposeConfig = NO_PAD.with_decode_allow_trailing_bits(true);
 
 /// Whether a binary packet is not written as the library reads it.
 pub(super) fn is_odd(packet: &[u8]) -> bool {
-    packet.len() % 4 != 1 || packet.iter().any(|byte| matches!(byte, b'-' | b'_'))
+    STANDARD.decode(packet.get(1..).unwrap_or_default()).is_err()
 }
 
-/// Writes it so; what is no base64 at all stays as it is.
+/// Writes it so. As Node does, this skips what is no digit of either alphabet, stops at the first `=`, and drops the bits at the
+/// end that make no byte.
 pub(super) fn rewrite(packet: &str) -> String {
-    let digits = packet.get(1..).unwrap_or_default();
-    let alphabet = if digits.contains(['-', '_']) { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
-    GeneralPurpose::new(alphabet, LENIENT)
-        .decode(digits)
-        .map_or_else(|_| packet.to_owned(), |bytes| format!("b{}", STANDARD.encode(bytes)))
+    let mut digits: Vec<u8> = packet.bytes().skip(1).take_while(|byte| *byte != b'=').filter_map(digit).collect();
+    if digits.len() % 4 == 1 {
+        digits.pop();
+    }
+    let bytes = GeneralPurpose::new(&alphabet::STANDARD, LENIENT).decode(digits);
+    format!("b{}", STANDARD.encode(bytes.unwrap_or_default()))
+}
+
+/// A digit of the standard alphabet, for one of that or of the URL-safe one.
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'-' | b'+' => Some(b'+'),
+        b'_' | b'/' => Some(b'/'),
+        _ => byte.is_ascii_alphanumeric().then_some(byte),
+    }
 }
