@@ -11,6 +11,8 @@ use std::{
 use axum::{
     Router,
     http::{HeaderValue, header},
+    response::Redirect,
+    routing::get,
 };
 use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -112,12 +114,15 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
     api
 }
 
-/// `/openapi.json`, and `/docs`, which shows it. The page is built in; the policy holds the browser to that.
+/// `/openapi.json`, and `/docs`, which shows it; `/redoc` leads there. The page is built in; the policy holds the browser to that.
 pub(super) fn docs(api: OpenApi) -> Router<Arc<App>> {
     let policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
     // Without "none" the page asks validator.swagger.io about the document.
     let config = Config::default().validator_url("none").try_it_out_enabled(true).persist_authorization(true);
+    let redirect = || get(async || Redirect::permanent("/docs"));
     Router::from(SwaggerUi::new("/docs").url("/openapi.json", api).config(config))
+        .route("/redoc", redirect())
+        .route("/redoc/", redirect())
         .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)))
 }
 

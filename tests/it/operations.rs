@@ -132,6 +132,10 @@ async fn every_operation_tells_its_refusals_and_every_body_has_an_example() {
 #[tokio::test]
 async fn the_documentation_page_loads_nothing_from_elsewhere() {
     let app = App::start().await;
+    for path in ["/redoc", "/redoc/"] {
+        let reply = app.site.get(path).send().await;
+        assert_eq!((reply.status.as_u16(), reply.header("location")), (308, Some("/docs")), "{reply}");
+    }
     let mut page = app.site.get("/docs").send().await;
     let mut path = "/docs".to_owned();
     while page.status.is_redirection() {
@@ -184,7 +188,7 @@ async fn production_shows_strangers_neither_metrics_nor_documents() {
     let open = settings.clone().with("PARLOUR__OPS__TOKEN", "the-operators-own-token-of-32-bytes");
     for (settings, entry) in [(settings, false), (open, true)] {
         let app = App::with(settings).await;
-        for path in ["/metrics", "/docs", "/openapi.json"] {
+        for path in ["/metrics", "/docs", "/redoc", "/redoc/", "/openapi.json"] {
             for token in ["", "wrong"] {
                 let reply = app.site.get(path).token(token).send().await;
                 assert!([401, 404].contains(&reply.status.as_u16()), "H9: {reply}");

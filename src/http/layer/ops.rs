@@ -19,7 +19,7 @@ const REFUSED: Error = Error::Refused(
 );
 
 /// Paths that are closed in production, with everything below them.
-const CLOSED: &[&str] = &["/metrics", "/docs", "/openapi.json", "/asyncapi.json", "/types"];
+const CLOSED: &[&str] = &["/metrics", "/docs", "/redoc", "/openapi.json", "/asyncapi.json", "/types"];
 
 /// In production, lets only who shows `ops.token` see [`CLOSED`]; nobody, if there is none. Programs show it as a bearer token,
 /// browsers, which ask for a name and a password, as the password of any name.
