@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::FieldError;
 
 pub use visible::visible;
-use visible::{is_deceptive, is_visible};
+use visible::{is_blank, is_deceptive, is_visible};
 
 /// Characters of a message.
 pub const CONTENT_CHARS: usize = 4000;
@@ -24,7 +24,7 @@ const ADDRESS_CHARS: usize = 2048;
 /// # Errors
 /// The rule it breaks.
 pub fn name(field: &str, text: &str, max: usize) -> Result<(), FieldError> {
-    if text.trim().is_empty() {
+    if is_blank(text) {
         return Err(refuse(field, "blank", "must not be blank"));
     }
     if is_longer(text, max) {
@@ -41,7 +41,7 @@ pub fn name(field: &str, text: &str, max: usize) -> Result<(), FieldError> {
 /// # Errors
 /// The rule it breaks.
 pub fn content(field: &str, text: &str) -> Result<(), FieldError> {
-    if text.chars().all(|c| c.is_whitespace() || is_deceptive(c)) {
+    if is_blank(text) {
         return Err(refuse(field, "blank", "must not be blank"));
     }
     prose(field, text, CONTENT_CHARS)
@@ -176,10 +176,24 @@ mod tests {
 
     #[test]
     fn content_says_something() {
-        for good in ["x", " x ", "two\nlines", "<img onerror>", "👩\u{200d}💻"] {
+        for good in ["x", " x ", "two\nlines", "<img onerror>", "👩\u{200d}💻", "❤\u{fe0f}", "e\u{301}", "葛\u{e0100}"]
+        {
             assert_eq!(content("content", good), Ok(()), "{good}");
         }
-        for bad in ["", " \n\t", "\u{200b}", "a\0b"] {
+        for bad in [
+            "",
+            " \n\t",
+            "\u{200b}",
+            "a\0b",
+            "\u{fe0f}",
+            "\u{fe0e}\u{fe0f}",
+            "\u{e0100}",
+            "\u{301}",
+            " \u{301}",
+            "\u{20e3}",
+            "\u{7}",
+            "\u{1bca0}",
+        ] {
             assert!(content("content", bad).is_err(), "{bad:?}");
         }
         assert!(content("content", &"ü".repeat(CONTENT_CHARS)).is_ok());

@@ -29,6 +29,11 @@ pub(super) fn is_visible(text: &str) -> bool {
     true
 }
 
+/// Whether nothing of a text is seen: it has no letter or sign, only blanks, and what needs a letter or sign to stand at.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || is_deceptive(c) || is_style(c) || is_combining_mark(c))
+}
+
 /// How many bytes from a place on are something that shows: an emoji, or one character; none if that shows nothing.
 fn shown_at(text: &str, at: usize) -> usize {
     let (before, rest) = text.split_at(at);
@@ -104,9 +109,10 @@ pub(super) fn is_deceptive(c: char) -> bool {
         | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
         | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff9}'..='\u{fffb}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e007f}'
+        | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
