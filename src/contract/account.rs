@@ -9,9 +9,9 @@ use super::{User, unless_empty};
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery", "username": "ada"}))]
 pub struct Register {
-    /// At most 254 characters; unique without regard to case.
+    /// At most 254 characters, no domain that ends in `.invalid`; unique without regard to case.
     #[schema(
-        min_length = 6,
+        min_length = 5,
         max_length = 254,
         pattern = r"^[!#-'*+./0-9=?A-Z^-~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"
     )]
@@ -33,8 +33,10 @@ pub struct Register {
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery"}))]
 pub struct Login {
+    #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 254)]
     pub email: Option<String>,
+    #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 254)]
     pub username: Option<String>,
     #[schema(max_length = 128)]
@@ -42,11 +44,10 @@ pub struct Login {
 }
 
 impl Login {
-    /// The address or name that is given: where a form has a field for each, one of them may be empty.
+    /// The address or name that is given.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        let email = self.email.as_deref();
-        email.filter(|email| !email.is_empty()).or(self.username.as_deref()).or(email)
+        self.email.as_deref().or(self.username.as_deref())
     }
 }
 

@@ -5,21 +5,21 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Message, MessageId, Room, RoomId, Seq, Timestamp, UserId, absent_or_empty,
+    Message, MessageId, Room, RoomId, Seq, Timestamp, UserId, absent_or_empty, empty_is_default,
     event::Encoded,
-    null_is_default,
     presence::{ChosenStatus, Presence},
     receipt::{Mark, MarkRead},
+    unfilled_is_default, unless_unfilled,
 };
 
 /// The `auth` object of the Socket.IO CONNECT packet, besides its `token`, an access token.
 #[derive(Default, Deserialize)]
 pub struct Handshake {
     /// Which rooms the socket joins by itself.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "empty_is_default")]
     pub rooms: RoomScope,
     /// Rooms to join, and the last `seq` the client has of each: what followed is replayed.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "unfilled_is_default")]
     pub cursors: HashMap<RoomId, i64>,
 }
 
@@ -39,6 +39,7 @@ pub enum RoomScope {
 pub struct JoinRoom {
     pub room_id: RoomId,
     /// The last `seq` the client has; what followed is replayed before anything newer.
+    #[serde(default, deserialize_with = "unless_unfilled")]
     pub after_seq: Option<i64>,
 }
 
@@ -116,6 +117,7 @@ pub struct ChangeReaction {
 #[derive(Debug, Deserialize)]
 pub struct Typing {
     pub room_id: RoomId,
+    #[serde(default, deserialize_with = "unless_unfilled")]
     pub is_typing: Option<bool>,
 }
 
@@ -133,6 +135,7 @@ pub struct Sync {
     /// The last `seq` the client has of each room.
     pub cursors: HashMap<RoomId, i64>,
     /// Events a room, 1 to 1,000; 200 unless said otherwise.
+    #[serde(default, deserialize_with = "unless_unfilled")]
     pub limit: Option<i64>,
 }
 

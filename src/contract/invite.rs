@@ -1,9 +1,12 @@
 //! Ways into a room: its link, and invitations of one person each.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ObjectBuilder, Schema, SchemaType, Type},
+};
 
-use super::{InvitationId, Role, RoomId, Timestamp, UserId, unless_empty, value_unless_empty};
+use super::{InvitationId, Role, RoomId, Timestamp, UserId, unless_empty, unless_unfilled, value_unless_empty};
 
 /// The link of a room: whoever has the code may join.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,14 +31,25 @@ pub struct Invite {
 #[schema(example = json!({"expires_in": 604_800, "max_uses": 10}))]
 pub struct CreateInvite {
     /// Seconds, 60 to 31,536,000; it never expires unless said otherwise.
+    #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(minimum = 60, maximum = 31_536_000)]
     pub expires_in: Option<i64>,
     /// 1 to 100,000; any number unless said otherwise.
+    #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(minimum = 1, maximum = 100_000)]
     pub max_uses: Option<i32>,
     /// `member` (unless said otherwise) or `viewer`; `admin` if you own the room.
     #[serde(default, deserialize_with = "value_unless_empty")]
+    #[schema(schema_with = role)]
     pub role: Option<Role>,
+}
+
+/// A link makes nobody an owner.
+fn role() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some([Some("admin"), Some("member"), Some("viewer"), None]))
+        .into()
 }
 
 /// What somebody sees who has a code and is not in the room.

@@ -67,10 +67,11 @@ pub struct DirectUploadQuery {
     /// Such as `image/png`, which the request that sends the bytes says as well. Without it the name tells, and that request says
     /// what it likes.
     #[serde(alias = "content_type")]
-    #[param(max_length = 255)]
+    #[param(max_length = 255, pattern = r"^([A-Za-z0-9.+_*-]+/[A-Za-z0-9/.+_*-]+(\s*;.*)?)?$")]
     pub mime_type: Option<String>,
-    /// Bytes, exactly. Without it, as many as a file may have.
-    #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
+    /// Bytes, exactly: at most as many as this server lets a file have (`media.file_bytes`), at the very most 5 GiB. Without it, as many
+    /// as a file may have.
+    #[param(minimum = 1, maximum = 5_368_709_120_i64)]
     pub size: Option<i64>,
     /// The room that it is for: refused at once where you may not send.
     pub room_id: Option<RoomId>,

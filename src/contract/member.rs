@@ -7,7 +7,8 @@ use utoipa::{
 };
 
 use super::{
-    MemberId, Role, RoomId, Seq, Timestamp, User, UserId, absent_or_empty_value, null_is_default, value_unless_empty,
+    MemberId, Role, RoomId, Seq, Timestamp, User, UserId, absent_or_empty_value, unfilled_is_default,
+    value_unless_empty,
 };
 
 /// A person's membership of a room.
@@ -51,11 +52,11 @@ impl Member {
 #[schema(example = json!({"user_ids": ["0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11"]}))]
 pub struct AddMembers {
     /// 1 to 500 users, by id or by name.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "unfilled_is_default")]
     #[schema(max_items = 500)]
     pub user_ids: Vec<UserId>,
     /// Their user names, in any case.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "unfilled_is_default")]
     #[schema(schema_with = usernames)]
     pub usernames: Vec<String>,
 }

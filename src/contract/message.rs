@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Media, MediaId, MessageId, MessageType, RoomId, Seq, Timestamp, User, UserId, absent_or_empty, list::MessageList,
-    reaction::Reaction, unless_empty, value_unless_empty,
+    reaction::Reaction, unless_empty, unless_unfilled, value_unless_empty,
 };
 
 /// A message. A deleted one keeps its place; content and media are gone.
@@ -147,7 +147,7 @@ pub struct SendMessage {
     #[schema(max_length = 4096)]
     pub media_url: Option<String>,
     /// Several files that you uploaded, at most 10, instead of one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "unless_unfilled", skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 10)]
     pub attachments: Option<Vec<SendAttachment>>,
     /// A message of the same room.

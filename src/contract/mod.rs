@@ -12,6 +12,7 @@ pub mod decode;
 pub mod error;
 pub mod event;
 pub mod invite;
+mod left_out;
 pub mod list;
 pub mod media;
 pub mod member;
@@ -30,80 +31,15 @@ pub use entity::{
     MessageType, Role, RoomId, RoomType, Seq, SessionId, Timestamp, UserId, Visibility,
 };
 pub use error::{AckError, ErrorCode, FieldError, Problem};
+pub(crate) use left_out::{
+    absent_or_empty, absent_or_empty_value, absent_or_unfilled, empty_is_default, unfilled_is_default, unless_empty,
+    unless_unfilled, value_unless_empty,
+};
 pub use media::Media;
 pub use member::Member;
 pub use message::Message;
 pub use room::Room;
 pub use user::User;
-
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, IntoDeserializer},
-};
-
-/// Tells an absent field (keep what is there) from `null` (clear it), for partial updates.
-///
-/// # Errors
-/// What `T` says about a value that is neither.
-pub(crate) fn absent_or_null<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
-}
-
-/// As [`absent_or_null`], for a text that may be cleared: one without characters clears it as well.
-///
-/// # Errors
-/// When the value is neither text nor `null`.
-pub(crate) fn absent_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    unless_empty(deserializer).map(Some)
-}
-
-/// A text that may be left out: one without characters is left out.
-///
-/// # Errors
-/// When the value is neither text nor `null`.
-pub(crate) fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.filter(|text: &String| !text.is_empty()))
-}
-
-/// A value that is written as a text, such as an id or a time, and may be left out as [`unless_empty`].
-///
-/// # Errors
-/// When the value is neither such a text nor empty nor `null`.
-pub(crate) fn value_unless_empty<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: DeserializeOwned,
-    D: Deserializer<'de>,
-{
-    unless_empty(deserializer)?.map(|text| T::deserialize(text.into_deserializer())).transpose()
-}
-
-/// As [`absent_or_empty`], for a value that is written as a text.
-///
-/// # Errors
-/// When the value is neither such a text nor empty nor `null`.
-pub(crate) fn absent_or_empty_value<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    T: DeserializeOwned,
-    D: Deserializer<'de>,
-{
-    value_unless_empty(deserializer).map(Some)
-}
-
-/// A field that has a value of its own when it is left out: `null` leaves it out.
-///
-/// # Errors
-/// What `T` says about a value that is not `null`.
-pub(crate) fn null_is_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: Deserialize<'de> + Default,
-    D: Deserializer<'de>,
-{
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
 
 /// Refuses a change that names none of the fields that it could change: who misspelt one must not be told that it was done.
 pub(crate) fn names_nothing(fields: &[&str]) -> Vec<FieldError> {

@@ -3,15 +3,17 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MessageId, RoomId, Seq, Timestamp, UserId};
+use super::{MessageId, RoomId, Seq, Timestamp, UserId, unless_unfilled};
 
 /// Mark a room as read: up to a seq, or up to the newest of some messages.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"up_to_seq": 42}))]
 pub struct MarkRead {
     /// 1 to 500 messages of the room.
+    #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(min_items = 1, max_items = 500)]
     pub message_ids: Option<Vec<MessageId>>,
+    #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     pub up_to_seq: Option<i64>,
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{
     HistoryAccess, Member, Message, Role, RoomId, RoomType, Seq, Timestamp, UserId, Visibility, absent_or_empty,
-    absent_or_null, null_is_default, unless_empty, value_unless_empty,
+    absent_or_unfilled, unfilled_is_default, unless_empty, unless_unfilled, value_unless_empty,
 };
 
 /// A conversation.
@@ -75,24 +75,27 @@ pub struct CreateRoom {
     pub description: Option<String>,
     /// `https` address of a picture.
     #[serde(default, deserialize_with = "unless_empty")]
-    #[schema(max_length = 2048, pattern = r"^(https?://[^\s]+)?$")]
+    #[schema(max_length = 2048, pattern = r"^(https://[^\s/?#][^\s]*|http://[^\s/?#]+/api/chat/media/[^\s]+)?$")]
     pub avatar_url: Option<String>,
     /// Who may find and enter a group; `private` unless said otherwise.
     #[serde(default, deserialize_with = "value_unless_empty")]
     pub visibility: Option<Visibility>,
     /// At most 500 users, besides yourself.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "unfilled_is_default")]
     #[schema(value_type = Option<Vec<UserId>>, max_items = 500)]
     pub member_ids: Vec<UserId>,
     /// 2 to 100,000. At most, and by default, what the server allows (`rooms.max_members`).
+    #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(minimum = 2, maximum = 100_000)]
     pub max_members: Option<i32>,
     /// How far back newcomers read; `all` unless said otherwise.
     #[serde(default, deserialize_with = "value_unless_empty")]
     pub history: Option<HistoryAccess>,
     /// 0 to 21,600; 0 unless said otherwise.
+    #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(minimum = 0, maximum = 21_600)]
     pub slow_mode_seconds: Option<i32>,
+    #[serde(default, deserialize_with = "unless_unfilled")]
     pub ai_enabled: Option<bool>,
     /// At most 64 characters.
     #[serde(default, deserialize_with = "unless_empty")]
@@ -111,18 +114,20 @@ pub struct UpdateRoom {
     #[schema(value_type = Option<String>, max_length = 1000)]
     pub description: Option<Option<String>>,
     #[serde(default, deserialize_with = "absent_or_empty")]
-    #[schema(value_type = Option<String>, max_length = 2048, pattern = r"^(https?://[^\s]+)?$")]
+    #[schema(value_type = Option<String>, max_length = 2048, pattern = r"^(https://[^\s/?#][^\s]*|http://[^\s/?#]+/api/chat/media/[^\s]+)?$")]
     pub avatar_url: Option<Option<String>>,
     #[serde(default, deserialize_with = "value_unless_empty")]
     pub visibility: Option<Visibility>,
-    #[serde(default, deserialize_with = "absent_or_null")]
+    #[serde(default, deserialize_with = "absent_or_unfilled")]
     #[schema(value_type = Option<i32>, minimum = 2, maximum = 100_000)]
     pub max_members: Option<Option<i32>>,
     #[serde(default, deserialize_with = "value_unless_empty")]
     pub history: Option<HistoryAccess>,
     /// 0 to 21,600.
+    #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(minimum = 0, maximum = 21_600)]
     pub slow_mode_seconds: Option<i32>,
+    #[serde(default, deserialize_with = "unless_unfilled")]
     pub ai_enabled: Option<bool>,
     #[serde(default, deserialize_with = "absent_or_empty")]
     #[schema(value_type = Option<String>, max_length = 64)]

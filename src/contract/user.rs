@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Message, RoomId, Timestamp, UserId, absent_or_empty};
+use super::{Message, RoomId, Timestamp, UserId, absent_or_empty, unless_empty, unless_unfilled};
 
 /// An account as others see it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -89,14 +89,17 @@ pub struct UpdateProfile {
     pub username: Option<String>,
     /// `https` address of a picture.
     #[serde(default, deserialize_with = "absent_or_empty")]
-    #[schema(value_type = Option<String>, max_length = 2048, pattern = r"^(https?://[^\s]+)?$")]
+    #[schema(value_type = Option<String>, max_length = 2048, pattern = r"^(https://[^\s/?#][^\s]*|http://[^\s/?#]+/api/chat/media/[^\s]+)?$")]
     pub avatar_url: Option<Option<String>>,
     /// Whether others see how far you have read.
+    #[serde(default, deserialize_with = "unless_unfilled")]
     pub shares_receipts: Option<bool>,
     /// Needed to change the password.
+    #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 128)]
     pub current_password: Option<String>,
     /// The new password, 8 to 128 characters; ends all other sessions.
+    #[serde(default, deserialize_with = "unless_empty")]
     #[schema(min_length = 8, max_length = 128)]
     pub password: Option<String>,
 }

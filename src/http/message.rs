@@ -32,7 +32,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
     path = "/api/chat/messages",
     operation_id = "send_message",
     tag = "messages",
-    params(("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 64, description = "The `client_msg_id`, if the body has none")),
+    params(("idempotency-key" = Option<String>, Header, max_length = 64, description = "The `client_msg_id`, if the body has none")),
     request_body = SendMessage,
     responses(
         (status = 201, description = "The message, stored", body = Message),
@@ -164,7 +164,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id
 /// The id that makes a send repeatable, from the body or the header. Two that differ are a mistake: either of them would
 /// break the promise that was asked for with the other.
 fn client_msg_id(headers: &HeaderMap, in_body: Option<String>) -> Result<Option<String>> {
-    let Some(header) = headers.get(IDEMPOTENCY_KEY) else {
+    let Some(header) = headers.get(IDEMPOTENCY_KEY).filter(|header| !header.is_empty()) else {
         return Ok(in_body);
     };
     let in_header = header

@@ -14,6 +14,7 @@ mod backlog;
 mod badges;
 mod bans;
 mod cancelled_requests;
+mod changes;
 mod charges;
 mod charges_missed;
 mod clocks;
