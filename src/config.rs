@@ -1,5 +1,6 @@
 //! What the server is told: typed sections over the embedded `config/default.toml`, a file, and the environment.
 
+mod dotenv;
 mod folder;
 mod limits;
 mod load;
@@ -25,6 +26,7 @@ pub(crate) use folder::{create_folder, unusable};
 pub use limits::Limits;
 pub use load::Invalid;
 pub use origin::Origin;
+pub(crate) use origin::host_and_port;
 pub use privacy::{Adding, Emails, Privacy};
 pub use secret::{DatabaseUrl, Secret};
 
@@ -70,6 +72,7 @@ pub struct Server {
     pub host: IpAddr,
     pub port: u16,
     pub data_dir: PathBuf,
+    #[serde(deserialize_with = "origin::usual")]
     pub public_url: String,
     #[serde(deserialize_with = "network::networks")]
     pub trusted_proxies: Vec<IpNet>,
@@ -196,6 +199,7 @@ pub enum MediaStore {
 pub struct S3 {
     pub bucket: String,
     pub region: String,
+    #[serde(deserialize_with = "origin::usual")]
     pub endpoint: String,
     pub access_key_id: String,
     pub secret_access_key: Secret,
@@ -206,6 +210,7 @@ pub struct S3 {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Supabase {
+    #[serde(deserialize_with = "origin::usual")]
     pub url: String,
     pub key: Secret,
     pub bucket: String,
@@ -240,16 +245,14 @@ impl Config {
         toml::from_str(DEFAULTS).expect("the embedded defaults fit")
     }
 
-    /// Reads the defaults, then `file`, then the environment, and checks the whole.
+    /// Reads the defaults, then `file`, then `.env` in the working folder, then the environment, and checks the whole.
     ///
     /// # Errors
     /// Everything that is wrong, each with where it was said.
     pub fn load(file: Option<&Path>) -> Result<Self, Invalid> {
-        load::load(
-            file,
-            std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))),
-        )
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+        load::load(file, Some(Path::new(dotenv::FILE)), environment.collect())
     }
 
     /// The database to use: what was set, or the SQLite file in the data folder.

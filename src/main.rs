@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use nix::sys::stat::Mode;
 use parlour::{
     auth::Auth,
     bus::Bus,
@@ -30,11 +31,12 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A Socket.IO chat server: ordered, durable, resumable rooms.
 ///
-/// Without a command it serves. Every setting has a default; `parlour config show` prints what is in effect.
+/// Without a command it serves. Every setting has a default; a file, `.env` in the working folder and the environment override it, in
+/// that order. `parlour config show` prints what is in effect.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
-    /// A TOML file with settings; the environment overrides it
+    /// A TOML file with settings; `.env` and the environment override it
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -98,6 +100,8 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // Messages, files and keys are for this user alone, whatever makes a file for them.
+    nix::sys::stat::umask(Mode::S_IRWXG | Mode::S_IRWXO);
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

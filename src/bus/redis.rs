@@ -55,7 +55,8 @@ impl std::fmt::Debug for Redis {
 /// # Errors
 /// What is wrong with it, in words that do not quote it.
 pub fn check(url: &str) -> Result<(), &'static str> {
-    let known = ["redis://", "rediss://", "unix://", "redis+unix://"].iter().any(|scheme| url.starts_with(scheme));
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let known = matches!(scheme.as_deref(), Some("redis" | "rediss" | "unix" | "redis+unix"));
     if !known {
         return Err("must start with redis:// or rediss://");
     }

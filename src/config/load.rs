@@ -1,18 +1,24 @@
-//! The three layers: the embedded defaults, a file, the environment.
+//! The layers: the embedded defaults, a file, `.env`, the environment.
 //!
 //! The defaults say which keys exist and of which type each is. So a text from the environment is read as what its key
 //! needs (a key made of digits stays a text), and a key that is not there is a mistake that can be named.
+
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Config, DEFAULTS, names::SHORT};
+use super::{Config, DEFAULTS, dotenv, names::SHORT};
 use crate::contract::decode::plain;
 
 /// What the names of variables begin with that may set any key.
 const PREFIX: &str = "PARLOUR__";
+
+/// Asks for a log with details.
+const DEBUG: &str = "DEBUG";
 
 /// How alike two keys must be for one to be suggested for the other (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.75;
@@ -47,7 +53,8 @@ struct Setting {
 /// Puts the layers together and checks the result.
 pub(super) fn load(
     file: Option<&Path>,
-    environment: impl Iterator<Item = (String, String)>,
+    dotenv: Option<&Path>,
+    environment: Vec<(String, String)>,
 ) -> Result<Config, Invalid> {
     let defaults: Table = DEFAULTS.parse().expect("the embedded defaults are TOML");
     let mut problems = Vec::new();
@@ -58,7 +65,13 @@ pub(super) fn load(
             Err(problem) => problems.push(problem),
         }
     }
-    for found in from_environment(&defaults, environment) {
+    let mut variables = Vec::new();
+    match dotenv.map_or(Ok(Vec::new()), |path| dotenv::read(path, &environment)) {
+        Ok(found) => variables.extend(from_variables(&defaults, found, "in .env")),
+        Err(problem) => problems.push(problem),
+    }
+    variables.extend(from_variables(&defaults, environment, ""));
+    for found in variables {
         match found {
             Ok(setting) => settings.push(setting),
             Err(problem) => problems.push(problem),
@@ -112,34 +125,32 @@ fn from_file(path: &Path) -> Result<Vec<Setting>, String> {
     Ok(settings)
 }
 
-/// The usual names first, then those with our prefix, which win.
-fn from_environment(
-    defaults: &Table,
-    environment: impl Iterator<Item = (String, String)>,
-) -> Vec<Result<Setting, String>> {
-    let environment: BTreeMap<String, String> = environment.collect();
+/// The usual names first, then those with our prefix, which win. `place` says where they stand.
+fn from_variables(defaults: &Table, variables: Vec<(String, String)>, place: &str) -> Vec<Result<Setting, String>> {
+    let variables: BTreeMap<String, String> = variables.into_iter().collect();
     let mut found = Vec::new();
-    // Other programs read DEBUG too, with values of their own; only a plain yes is meant for us.
-    if environment.get("DEBUG").is_some_and(|text| matches!(text.to_lowercase().as_str(), "true" | "1" | "yes" | "on"))
-    {
-        found.push(Ok(Setting { key: "log.level".into(), value: "debug".into(), origin: "DEBUG".into() }));
+    let mut add = |name: &str, key: String, value: Result<Value, String>| {
+        let origin = format!("{name} {place}").trim_end().to_owned();
+        found.push(match value {
+            Ok(value) => Ok(Setting { key, value, origin }),
+            Err(problem) => Err(format!("{origin}: {problem}")),
+        });
+    };
+    match variables.get(DEBUG).map(|text| yes_or_no(text)) {
+        Some(Ok(true)) => add(DEBUG, "log.level".into(), Ok("debug".into())),
+        Some(Err(problem)) if !is_of_others(&variables[DEBUG]) => add(DEBUG, "log.level".into(), Err(problem)),
+        _ => {}
     }
     for (name, key, meaning) in SHORT {
-        if let Some(text) = environment.get(*name).filter(|text| !text.is_empty()) {
-            let value = meaning(text).and_then(|text| typed(defaults, key, &text));
-            found.push(match value {
-                Ok(value) => Ok(Setting { key: (*key).to_owned(), value, origin: (*name).to_owned() }),
-                Err(problem) => Err(format!("{name}: {problem}")),
-            });
+        if let Some(text) = variables.get(*name).filter(|text| !text.is_empty()) {
+            add(name, (*key).to_owned(), meaning(text).and_then(|text| typed(defaults, key, &text)));
         }
     }
-    for (name, text) in &environment {
+    for (name, text) in &variables {
         if let Some(rest) = name.strip_prefix(PREFIX) {
             let key = rest.to_lowercase().replace("__", ".");
-            found.push(match typed(defaults, &key, text) {
-                Ok(value) => Ok(Setting { key, value, origin: name.clone() }),
-                Err(problem) => Err(format!("{name}: {problem}")),
-            });
+            let value = typed(defaults, &key, text);
+            add(name, key, value);
         }
     }
     found
@@ -177,17 +188,27 @@ fn keys(defaults: &Table) -> impl Iterator<Item = (String, &String)> {
     })
 }
 
+/// Whether a `DEBUG` is meant for another program: libraries for Node take patterns of names
+/// (<https://www.npmjs.com/package/debug>).
+fn is_of_others(debug: &str) -> bool {
+    debug.is_empty() || debug.contains(['*', ':', ','])
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text.trim().to_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("must be true or false, not `{text}`")),
+    }
+}
+
 /// Reads a text as what `key` is by default.
 fn typed(defaults: &Table, key: &str, text: &str) -> Result<Value, String> {
     match lookup(defaults, key) {
         Some(Value::Integer(_)) => {
             text.trim().parse().map(Value::Integer).map_err(|_| format!("must be a whole number, not `{text}`"))
         }
-        Some(Value::Boolean(_)) => match text.trim().to_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" => Ok(Value::Boolean(true)),
-            "false" | "0" | "no" | "off" => Ok(Value::Boolean(false)),
-            _ => Err(format!("must be true or false, not `{text}`")),
-        },
+        Some(Value::Boolean(_)) => yes_or_no(text).map(Value::Boolean),
         Some(Value::Array(_)) => list(text),
         _ => Ok(Value::String(text.to_owned())),
     }
@@ -243,145 +264,4 @@ fn nearest(defaults: &Table, key: &str) -> Option<String> {
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, known)| known)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Migrate;
-
-    fn from_variables(variables: &[(&str, &str)]) -> Result<Config, Invalid> {
-        load(None, variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())))
-    }
-
-    fn from_text(text: &str) -> Result<Config, String> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), text).unwrap();
-        load(Some(file.path()), std::iter::empty())
-            .map_err(|invalid| invalid.to_string().replace(&file.path().display().to_string(), "FILE"))
-    }
-
-    #[test]
-    fn a_notice_comes_after_half_of_a_tokens_life() {
-        let notice =
-            |seconds| from_variables(&[("PARLOUR__AUTH__ACCESS_TOKEN_SECONDS", seconds)]).unwrap().expiry_notice();
-        assert_eq!([notice("1800").as_secs(), notice("60").as_secs(), notice("3").as_millis() as u64], [60, 30, 1500]);
-    }
-
-    /// With `deny_unknown_fields` and no serde defaults this says that the file has every key and nothing else.
-    #[test]
-    fn the_default_file_has_every_key_and_nothing_else() {
-        let config = from_variables(&[]).unwrap();
-        let keys = |table: &Table| -> Vec<String> {
-            table
-                .iter()
-                .flat_map(|(section, keys)| keys.as_table().unwrap().keys().map(move |key| format!("{section}.{key}")))
-                .collect()
-        };
-        assert_eq!(keys(&config.to_toml().unwrap().parse().unwrap()), keys(&DEFAULTS.parse().unwrap()));
-    }
-
-    #[test]
-    fn variables_set_keys_under_both_names() {
-        let config = from_variables(&[
-            ("PORT", "9000"),
-            ("PARLOUR__SERVER__PORT", "9001"),
-            ("HOST", "::"),
-            ("SECRET_KEY", "31415926535897932384626433832795"),
-            ("CORS_ORIGINS", r#"["https://a.example", "https://b.example"]"#),
-            ("PARLOUR__SERVER__TRUSTED_PROXIES", "10.0.0.0/8, ::1/128, 192.0.2.7"),
-            ("ACCESS_TOKEN_EXPIRE_MINUTES", "5"),
-            ("REFRESH_TOKEN_EXPIRE_DAYS", "2"),
-            ("DATABASE_URL", "postgresql+asyncpg://ada:x@db/parlour"),
-            ("MIGRATE_ON_START", "true"),
-            ("LOG_LEVEL", "WARNING"),
-            ("DEBUG", "true"),
-            ("PARLOUR__LIMITS__ENABLED", "false"),
-            ("DATA_DIR", ""),
-        ])
-        .unwrap();
-        assert_eq!(config.server.port, 9001, "our own name wins");
-        assert_eq!(config.server.host.to_string(), "::");
-        assert_eq!(config.auth.secret_key.expose(), "31415926535897932384626433832795", "digits stay a text");
-        assert_eq!(config.cors.origins, ["https://a.example".parse().unwrap(), "https://b.example".parse().unwrap()]);
-        assert_eq!(config.server.trusted_proxies.len(), 3);
-        assert_eq!(config.auth.access_token_seconds, 300);
-        assert_eq!(config.auth.refresh_token_seconds, 172_800);
-        assert_eq!(config.database_url().expose(), "postgresql://ada:x@db/parlour");
-        assert_eq!(config.database.migrate_on_start, Migrate::Always);
-        assert_eq!(config.log.level, "warn", "LOG_LEVEL is more exact than DEBUG");
-        assert!(!config.limits.enabled);
-        assert_eq!(config.server.data_dir, Path::new("./data"), "an empty variable of the usual kind is none");
-    }
-
-    #[test]
-    fn the_environment_overrides_the_file() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), "[server]\nport = 1\nhost = \"::1\"").unwrap();
-        let config = load(Some(file.path()), [("PORT".to_owned(), "2".to_owned())].into_iter()).unwrap();
-        assert_eq!((config.server.port, config.server.host.to_string().as_str()), (2, "::1"));
-    }
-
-    #[test]
-    fn a_mistake_is_named_with_its_place_and_the_right_key() {
-        for (text, problem) in [
-            ("[server]\nprot = 1", "FILE: `server.prot` is not a setting; did you mean `server.port`?"),
-            ("port = 1", "FILE: `port` is not a setting; did you mean `server.port`?"),
-            ("[sever]\nport = 1", "FILE: `sever.port` is not a setting; did you mean `server.port`?"),
-            ("[server]\nsecret_key = \"x\"", "did you mean `auth.secret_key`?"),
-            ("[zoo]\nzebra = 1", "FILE: `zoo.zebra` is not a setting"),
-            ("[server]\nport = 70000", "FILE: server.port: must be a whole number from 0 to 65535, not 70000"),
-            ("[server]\n\nport = = 1", "FILE, line 3: "),
-        ] {
-            let found = from_text(text).unwrap_err();
-            assert!(found.contains(problem), "{text:?}: {found}");
-        }
-        for (name, text, problem) in [
-            (
-                "PARLOUR__SERVER__PROT",
-                "1",
-                "PARLOUR__SERVER__PROT is not a setting; did you mean `PARLOUR__SERVER__PORT`?",
-            ),
-            ("PARLOUR__PORT", "1", "did you mean `PARLOUR__SERVER__PORT`?"),
-            ("PORT", "many", "PORT: must be a whole number, not `many`"),
-            ("HOST", "nowhere", "HOST: server.host: must be an IP address, such as 127.0.0.1"),
-            ("ENVIRONMENT", "moon", "ENVIRONMENT: server.environment: must be one of"),
-            ("CORS_ORIGINS", "[1]", "CORS_ORIGINS: not a JSON list of texts"),
-            ("PARLOUR__LIMITS__ENABLED", "maybe", "PARLOUR__LIMITS__ENABLED: must be true or false"),
-        ] {
-            let found = from_variables(&[(name, text)]).unwrap_err().to_string();
-            assert!(found.contains(problem), "{name}: {found}");
-        }
-    }
-
-    #[test]
-    fn a_variable_with_one_underscore_is_told_of() {
-        for (name, meant) in [
-            ("PARLOUR_SERVER_PORT", Some("PARLOUR__SERVER__PORT")),
-            ("PARLOUR_LIMITS__MESSAGES_PER_MINUTE", Some("PARLOUR__LIMITS__MESSAGES_PER_MINUTE")),
-            ("PARLOUR_PORT", Some("PARLOUR__SERVER__PORT")),
-            ("PARLOUR__SERVER__PORT", None),
-            ("PARLOUR_TEST_DATABASE", None),
-            ("PORT", None),
-        ] {
-            let told = near_misses([name.to_owned()].into_iter());
-            let wanted: Vec<String> =
-                meant.map(|meant| format!("{name} is not read; did you mean `{meant}`?")).into_iter().collect();
-            assert_eq!(told, wanted);
-        }
-    }
-
-    #[test]
-    fn all_mistakes_are_told_at_once() {
-        let found = from_variables(&[
-            ("PARLOUR__SERVER__PROT", "1"),
-            ("PORT", "x"),
-            ("PARLOUR__REALTIME__BUFFER_PACKETS", "10"),
-            ("CORS_ORIGINS", "*"),
-        ])
-        .unwrap_err()
-        .to_string();
-        assert!(found.starts_with("configuration: 4 problems\n"), "{found}");
-        assert!(found.contains("PARLOUR__REALTIME__BUFFER_PACKETS: realtime.buffer_packets: "), "{found}");
-    }
 }

@@ -4,11 +4,15 @@ use std::ops::RangeInclusive;
 
 use super::{
     Auth, Bus, Config, Database, Environment, Log, Mail, Media, MediaStore, Ops, Realtime, Rooms, Secret, Server,
+    origin::web_address,
 };
 use crate::{bus, mail, telemetry};
 
 /// Bytes that a key must have at least: as many as the hash of HS256 (RFC 7518, section 3.2).
 const KEY_BYTES: usize = 32;
+
+/// What the address of a web server is like.
+const ADDRESS: &str = "an address like https://chat.example, without a login, `?` or `#`";
 
 /// Different characters that a key must have at least; even hexadecimal digits have 16.
 const KEY_VARIETY: usize = 8;
@@ -58,7 +62,7 @@ impl Config {
 impl Config {
     /// Whether the store that was chosen has what it needs.
     fn check_store(&self, check: &mut Check) {
-        let is_address = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        let is_address = |url: &str| web_address(url).is_some();
         if self.media.store == MediaStore::Auto && !self.supabase.key.is_empty() && !self.s3.bucket.is_empty() {
             check.that(false, "media.store", "both [s3] and [supabase] are set: choose one of them");
         }
@@ -72,10 +76,10 @@ impl Config {
                     "must be set together with s3.access_key_id: both or neither",
                 );
                 let endpoint = &self.s3.endpoint;
-                check.that(endpoint.is_empty() || is_address(endpoint), "s3.endpoint", "must be an https address");
+                check.that(endpoint.is_empty() || is_address(endpoint), "s3.endpoint", format!("must be {ADDRESS}"));
             }
             MediaStore::Supabase => {
-                check.that(is_address(&self.supabase.url), "supabase.url", "must be like https://project.supabase.co");
+                check.that(is_address(&self.supabase.url), "supabase.url", format!("must be {ADDRESS}"));
                 check.that(!self.supabase.key.is_empty(), "supabase.key", "must not be empty");
                 check.that(!self.supabase.bucket.is_empty(), "supabase.bucket", "must not be empty");
             }
@@ -102,13 +106,8 @@ impl Media {
 impl Server {
     fn check(&self, check: &mut Check) {
         check.that(!self.data_dir.as_os_str().is_empty(), "server.data_dir", "must not be empty");
-        let url = &self.public_url;
-        let is_origin = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) && !url.ends_with('/');
-        check.that(
-            url.is_empty() || is_origin,
-            "server.public_url",
-            "must be like https://chat.example, without a slash at its end",
-        );
+        let is_address = self.public_url.is_empty() || web_address(&self.public_url).is_some();
+        check.that(is_address, "server.public_url", format!("must be {ADDRESS}"));
         check.range("server.drain_seconds", self.drain_seconds, &(0..=600));
         check.range("server.request_timeout_seconds", self.request_timeout_seconds, &(1..=600));
         check.range("server.body_bytes", self.body_bytes, &(1024..=16 << 20));
@@ -126,6 +125,8 @@ impl Database {
             "database.url",
             "must start with sqlite://, postgres:// or postgresql://, such as sqlite://./chat.db",
         );
+        let rest = url.strip_prefix("sqlite://").map(|rest| rest.split('?').next().unwrap_or_default());
+        check.that(rest != Some(""), "database.url", "must name a file, such as sqlite://./data/chat.db");
         // Each connection would open a database of its own.
         check.that(!url.contains(":memory:"), "database.url", "must name a file; memory is not shared by connections");
         check.range("database.max_connections", self.max_connections, &(1..=1000));
@@ -231,8 +232,10 @@ impl Mail {
         if let Err(problem) = mail::Mail::new(self) {
             check.that(false, "mail", problem);
         }
-        let has_code = self.invite_link.is_empty() || self.invite_link.contains("{code}");
-        check.that(has_code, "mail.invite_link", "must contain {code}");
+        let link = &self.invite_link;
+        check.that(link.is_empty() || link.contains("{code}"), "mail.invite_link", "must contain {code}");
+        let is_whole = link.is_empty() || (link.contains("://") && !link.contains(char::is_whitespace));
+        check.that(is_whole, "mail.invite_link", "must be an address such as https://app.example/join/{code}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -44,6 +44,12 @@ pub enum LockError {
         #[source]
         error: io::Error,
     },
+    #[error(
+        "the database {path} has {names} names (hard links); each would have a journal of its own, which destroys it: remove the \
+         other names",
+        path = .0.display(), names = .1
+    )]
+    Linked(PathBuf, u64),
 }
 
 /// The right to serve an SQLite database or to change its schema, until it is dropped or the process ends.
@@ -59,12 +65,13 @@ impl ProcessLock {
     /// Takes the lock of a database that is an SQLite file, and makes the file if it is missing; nothing for PostgreSQL.
     ///
     /// # Errors
-    /// When another process has it, or the file cannot be made.
+    /// When another process has it, the file has a second name, or cannot be made.
     pub fn take(config: &Config) -> Result<Option<Self>, LockError> {
         let Some(path) = path_of(config) else { return Ok(None) };
         let way_out = way_out(config);
         let failed = |error| LockError::Io { path: path.clone(), way_out, error };
         create(&path).map_err(failed)?;
+        has_one_name(&path)?;
         let beside = beside(&path).map_err(failed)?;
         let mut options = OpenOptions::new();
         let mut file =
@@ -83,10 +90,11 @@ impl ProcessLock {
     /// Whether the lock could be taken now, without taking it or making a file.
     ///
     /// # Errors
-    /// When another process has it, or the file cannot be read.
+    /// When another process has it, the file has a second name, or cannot be read.
     pub fn look(config: &Config) -> Result<(), LockError> {
         let Some(path) = path_of(config) else { return Ok(()) };
         let way_out = way_out(config);
+        has_one_name(&path)?;
         let file = match beside(&path).and_then(File::open) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             opened => opened.map_err(|error| LockError::Io { path: path.clone(), way_out, error })?,
@@ -96,6 +104,15 @@ impl ProcessLock {
             Err(TryLockError::WouldBlock) => Err(LockError::Held { holder: holder(&file), path, way_out }),
             Err(TryLockError::Error(error)) => Err(LockError::Io { path, way_out, error }),
         }
+    }
+}
+
+/// Refuses a file that another name in a folder leads to as well: by that name another process would lock another file, and write to
+/// another journal (<https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use>).
+fn has_one_name(path: &Path) -> Result<(), LockError> {
+    match path.metadata() {
+        Ok(file) if file.is_file() && file.nlink() > 1 => Err(LockError::Linked(path.to_owned(), file.nlink())),
+        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, Database};
 use serde_json::json;
 
 use crate::support::{
-    App, Server, postgres,
+    App, File, Server, postgres,
     server::{Outcome, SECRET, parlour, run},
 };
 
@@ -42,6 +42,15 @@ async fn a_second_process_on_one_sqlite_file_is_refused_by_whatever_name_it_come
         let looked = command(dir.path(), &["migrate", "status"], &[("DATABASE_URL", &url)]).await;
         assert!(looked.success, "who only looks is let in: {}", looked.stderr);
     }
+    // By a second name of the file itself no link leads to the lock.
+    let twin = dir.path().join("twin.db");
+    fs::hard_link(&file, &twin).unwrap();
+    for args in [&["serve"][..], &["config", "check"], &["migrate", "up"], &["migrate", "down", "--yes"]] {
+        let refused = command(dir.path(), args, &[("DATABASE_URL", &url_of(&twin)), ("PORT", "0")]).await;
+        assert!(!refused.success, "{args:?}");
+        assert!(refused.stderr.contains("hard links"), "{args:?}: {}", refused.stderr);
+    }
+    fs::remove_file(&twin).unwrap();
     ada.get("/api/auth/me").await.with_status(200);
     // A process that was killed leaves no lock.
     app.server.kill_9();
@@ -131,6 +140,14 @@ async fn a_check_finds_what_would_keep_a_server_from_its_work_and_makes_nothing(
         (&[("REDIS_URL", "redis://:hunter2hunter2@127.0.0.1:1/0")][..], "Redis"),
         (&[("SMTP_URL", "smtp://ada:hunter2hunter2@127.0.0.1:1")][..], "mail server"),
         (&[("LOG_LEVEL", "loud")][..], "log.level"),
+        (&[("DEBUG", "maybe")][..], "DEBUG: must be true or false"),
+        (&[("DATABASE_URL", "sqlite://")][..], "must name a file"),
+        (&[("PUBLIC_URL", "https://chat.example?x")][..], "server.public_url"),
+        (&[("PUBLIC_URL", "https://chat .example")][..], "server.public_url"),
+        (&[("PUBLIC_URL", "https://chat.example#f")][..], "server.public_url"),
+        (&[("PUBLIC_URL", "https://u:hunter2@chat.example")][..], "server.public_url"),
+        (&[("AWS_ENDPOINT_URL", "https://s3.example?x"), ("S3_BUCKET", "chat")][..], "s3.endpoint"),
+        (&[("SUPABASE_URL", "https://x .supabase.co"), ("SUPABASE_KEY", "k")][..], "supabase.url"),
         (
             &[("DATABASE_URL", "postgres://ada:hunter2hunter2@127.0.0.1:1/chat")][..],
             "postgres://ada:***@127.0.0.1:1/chat: Connection Error: Connection refused",
@@ -227,15 +244,47 @@ async fn nobody_else_on_the_machine_reads_what_is_kept() {
     let app = App::with(settings).await;
     let ada = app.user("ada").await;
     ada.opens_a_group("private", &[]).await;
+    ada.uploads(&File::picture(1)).await;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&data), 0o700);
-    let mut seen = 0;
-    for entry in fs::read_dir(&data).unwrap() {
-        let path = entry.unwrap().path();
-        assert_eq!(mode(&path) & 0o077, 0, "{} has mode {:o}", path.display(), mode(&path));
-        seen += 1;
+    let (mut files, mut folders) = (0, vec![data]);
+    while let Some(folder) = folders.pop() {
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+                files += 1;
+            }
+        }
     }
-    assert!(seen >= 4, "the database, its log, its lock and the key");
+    assert!(files >= 6, "the database, its log, its lock, the key, the picture and the small one");
+}
+
+/// A file in the working folder may stand for the environment, which wins.
+#[tokio::test]
+async fn variables_may_stand_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(".env");
+    let lines = "# settings\nexport PUBLIC_URL='HTTPS://chat.example'\nMAX_CHAT_PARTICIPANTS=7\nLOG_LEVEL=\"warn\"\n";
+    fs::write(&file, lines).unwrap();
+    let shown = command(dir.path(), &["config", "show"], &[("LOG_LEVEL", "error")]).await;
+    for line in ["public_url = \"https://chat.example\"", "max_members = 7", "level = \"error\""] {
+        assert!(shown.stdout.contains(line), "{line}: {} {}", shown.stdout, shown.stderr);
+    }
+    fs::write(&file, "PORT=0\nSECRET_KEY hunter2\n").unwrap();
+    for args in [&["serve"][..], &["config", "check"], &["config", "show"]] {
+        let refused = command(dir.path(), args, &[]).await;
+        assert!(!refused.success && refused.stderr.contains(".env, line 2"), "{args:?}: {}", refused.stderr);
+        assert!(!refused.stderr.contains("hunter2"), "{args:?}: {}", refused.stderr);
+    }
+    fs::write(&file, "PORT=many\n").unwrap();
+    let refused = command(dir.path(), &["config", "check"], &[]).await;
+    assert!(refused.stderr.contains("PORT in .env: must be a whole number"), "{}", refused.stderr);
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert!(command(dir.path(), &["config", "show"], &[]).await.success, "a folder of that name is none of ours");
 }
 
 #[tokio::test]
