@@ -23,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use super::{ConnInfo, Connection, Listener, refused};
+use crate::config::host_and_port;
 
 /// How long the head of a request may take, and how long a connection may wait for its next request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -82,7 +83,7 @@ async fn converse(
 }
 
 async fn answer(router: Router, info: ConnInfo, request: Request<Incoming>) -> Result<Response, Infallible> {
-    if request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1 {
+    if !is_for_a_host(&request) {
         // RFC 9112, section 3.2: a proxy on the way may have read another one.
         return Ok((StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")]).into_response());
     }
@@ -111,6 +112,18 @@ async fn answer(router: Router, info: ConnInfo, request: Request<Incoming>) -> R
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
+}
+
+/// Whether it names one host. It may name none without a character, as probes do, and need not before HTTP/1.1.
+fn is_for_a_host(request: &Request<Incoming>) -> bool {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let (first, second) = (named.next(), named.next());
+    let is_host = |host: &HeaderValue| {
+        let host = host.to_str().map(str::trim).ok();
+        // A colon without a port means the usual one (RFC 3986, section 3.2.3).
+        host.is_some_and(|host| host.is_empty() || host_and_port(host.strip_suffix(':').unwrap_or(host)).is_some())
+    };
+    second.is_none() && first.map_or(request.version() != Version::HTTP_11, is_host)
 }
 
 /// Whether no request may follow this one on its connection: [`Framing`](super::framing::Framing) would not see it.

@@ -181,15 +181,25 @@ async fn only_a_whole_handshake_begins_a_websocket() {
 async fn a_request_names_one_host() {
     let app = App::start().await;
     for path in ["/healthz", polling::PATH, "/api/chat/rooms/public"] {
-        for (hosts, expected) in
-            [("", 400), ("Host: a.test\r\nHost: a.test\r\n", 400), ("Host: a.test\r\nHOST: b.test\r\n", 400)]
-        {
+        for (hosts, expected) in [
+            ("", 400),
+            ("Host: a b\r\n", 400),
+            ("Host: a/b\r\n", 400),
+            ("Host: u@h\r\n", 400),
+            ("Host: [::1\r\n", 400),
+            ("Host: h:99999\r\n", 400),
+            ("Host: caf\u{e9}.test\r\n", 400),
+            ("Host: a.test\r\nHost: a.test\r\n", 400),
+            ("Host: a.test\r\nHOST: b.test\r\n", 400),
+        ] {
             let answer = answer_to(&app, &format!("GET {path} HTTP/1.1\r\n{hosts}\r\n")).await;
             assert_eq!(status_of(&answer), expected, "{path} with {hosts:?}: {answer}");
         }
-        let answer =
-            answer_to(&app, &format!("GET {path} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")).await;
-        assert_ne!(status_of(&answer), 400, "{path}: {answer}");
+        for host in ["a.test", "a_b:8000", "[::1]:8000", "127.0.0.1", "a.test:", ""] {
+            let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = answer_to(&app, &head).await;
+            assert_ne!(status_of(&answer), 400, "{path} of {host}: {answer}");
+        }
     }
     let answer = answer_to(&app, "GET /healthz HTTP/1.0\r\n\r\n").await;
     assert_eq!(status_of(&answer), 200, "HTTP/1.0 knows no Host: {answer}");

@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use super::address::is_trusted;
 use crate::{
     app::App,
+    config::host_and_port,
     error::Error,
     listener::ConnInfo,
     media::{link::Links, origin::Origin},
@@ -99,11 +100,7 @@ fn origin(headers: &HeaderMap, is_believed: bool) -> Option<Origin> {
 
 /// A name or an address, and perhaps a port: nothing that would end it in an address, or in a text.
 fn is_host(host: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    !host.is_empty()
-        && host.len() <= HOST_CHARS
-        && host.chars().all(is_plain)
-        && host.parse::<axum::http::uri::Authority>().is_ok()
+    host.len() <= HOST_CHARS && host_and_port(host).is_some()
 }
 
 #[cfg(test)]
