@@ -31,6 +31,7 @@ mod m20260101_000030_additions;
 mod m20260101_000032_profiles;
 mod m20260101_000040_follower_cursors;
 mod m20260101_000041_folded_letters;
+mod m20260101_000042_withdrawn_files;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20260101_000032_profiles::Migration),
             Box::new(m20260101_000040_follower_cursors::Migration),
             Box::new(m20260101_000041_folded_letters::Migration),
+            Box::new(m20260101_000042_withdrawn_files::Migration),
         ]
     }
 }

@@ -4,7 +4,7 @@
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, JoinType, QueryFilter, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, JoinType, QueryFilter, QuerySelect, QueryTrait,
     sea_query::{Expr, LockType},
 };
 
@@ -70,13 +70,19 @@ async fn begin(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
 pub(super) async fn finish(db: &Db, clock: Clock, log: &Log, which: Condition) -> Result<()> {
     let file = carried::Entity::belongs_to(media::Entity).from(carried::Column::MediaId).to(media::Column::Id);
     let carrier = carried::Entity::belongs_to(message::Entity).from(carried::Column::MessageId).to(message::Column::Id);
+    // By their own, so that SQLite begins with them and not with all that messages carry.
+    let withdrawn = media::Entity::find()
+        .select_only()
+        .column(media::Column::Id)
+        .filter(media::Column::WithdrawnAt.is_not_null())
+        .filter(which)
+        .into_query();
     let left = carried::Entity::find()
         .join(JoinType::InnerJoin, file.into())
         .join(JoinType::InnerJoin, carrier.into())
-        .filter(media::Column::WithdrawnAt.is_not_null())
+        .filter(carried::Column::MediaId.in_subquery(withdrawn))
         // What others forwarded stays with them.
         .filter(message::Column::SenderId.into_expr().eq(media::Column::OwnerId.into_expr()))
-        .filter(which)
         .limit(PIECE);
     loop {
         let some = left.clone().all(db.read()).await?;
