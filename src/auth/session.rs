@@ -72,7 +72,6 @@ pub async fn tried(auth: &Auth, request: &Login) -> Result<Tried> {
             .map(|(field, text)| text.as_deref().map_or(Ok(()), |text| text::prose(field, text, NAME_CHARS))),
     )?;
     let name = name(request)?;
-    given("password", &request.password)?;
     let user = accounts::find(auth.db.read(), name).await?.map(|account| account.id);
     let unknown = || name.trim().to_lowercase();
     Ok(Tried { name: user.map_or_else(unknown, |user| user.to_string()), user })
@@ -98,20 +97,14 @@ fn name(request: &Login) -> Result<&str> {
     request.name().ok_or_else(|| Error::Validation(vec![text::required("email")]))
 }
 
-/// Refuses a text that must be there and has no characters, as if it were absent.
-fn given(field: &str, text: &str) -> Result<()> {
-    if text.is_empty() { Err(Error::Validation(vec![text::required(field)])) } else { Ok(()) }
-}
-
 /// Exchanges a refresh token for a new pair. The same one may come again within `auth.refresh_leeway_seconds` of its first use,
 /// from a second tab or after an answer that was lost: it gets the newest pair of its login. Later that ends the whole login,
 /// because one of the two users has stolen it (RFC 9700, section 4.14.2). All who repeat get the same new token, so that whoever
 /// stole one cannot go on beside its owner.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`, `UNAUTHORIZED`, `TOKEN_EXPIRED`, `WRONG_TOKEN_TYPE`, `TOKEN_REUSED`, `ACCOUNT_DISABLED`.
+/// `UNAUTHORIZED`, `TOKEN_EXPIRED`, `WRONG_TOKEN_TYPE`, `TOKEN_REUSED`, `ACCOUNT_DISABLED`.
 pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
-    given("refresh_token", token)?;
     let now = auth.clock.now();
     let claims = auth.signer.verify(token, Kind::Refresh, now)?;
     let next = Uuid::now_v7();

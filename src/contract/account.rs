@@ -33,10 +33,8 @@ pub struct Register {
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery"}))]
 pub struct Login {
-    #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 254)]
     pub email: Option<String>,
-    #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 254)]
     pub username: Option<String>,
     #[schema(max_length = 128)]
@@ -44,10 +42,11 @@ pub struct Login {
 }
 
 impl Login {
-    /// The address or name that is given.
+    /// The address or name that is given: where a form has a field for each, one of them may be empty.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.email.as_deref().or(self.username.as_deref())
+        let email = self.email.as_deref();
+        email.filter(|email| !email.is_empty()).or(self.username.as_deref()).or(email)
     }
 }
 

@@ -25,7 +25,6 @@ use crate::{
         event::Encoded,
         message::SendMessage,
         receipt::ReadMark,
-        text,
     },
     error::{Error, Result},
     limits::Budget,
@@ -234,9 +233,6 @@ async fn get_presence(session: &SocketTask, GetPresence { user_ids }: GetPresenc
 }
 
 async fn authenticate(session: &mut SocketTask, Authenticate { token }: Authenticate) -> Result<Authenticated> {
-    if token.is_empty() {
-        return Err(Error::Validation(vec![text::required("token")]));
-    }
     let actor = session.app.auth.authenticate(&token).await?;
     if actor.user_id != session.actor.user_id {
         return Err(Error::Refused(ErrorCode::PermissionDenied, "the token belongs to another user"));

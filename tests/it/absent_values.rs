@@ -234,7 +234,6 @@ async fn events_take_null_for_what_may_be_left_out() {
         ("set_status", json!(["away"]), BAD),
         ("set_status", Value::Null, BAD),
         ("authenticate", json!({"token": null}), BAD),
-        ("authenticate", json!({"token": ""}), BAD),
     ];
     for transport in [Transport::WebSocket, Transport::Polling] {
         let auth = json!({"rooms": null, "cursors": null});
@@ -313,18 +312,14 @@ async fn an_empty_text_is_no_name_and_clears_one() {
     }
     let form = [("email", ""), ("username", "ada"), ("password", PASSWORD)];
     app.site.post("/api/auth/login").form(&form).send().await.with_status(200);
-    for (path, body, field) in [
-        ("/api/auth/login", json!({"email": "", "username": "", "password": PASSWORD}), "email"),
-        ("/api/auth/login", json!({"password": PASSWORD}), "email"),
-        ("/api/auth/login", json!({"username": "ada", "password": ""}), "password"),
-        ("/api/auth/login", json!({"username": "ada"}), "password"),
-        ("/api/auth/refresh", json!({"refresh_token": ""}), "refresh_token"),
-        ("/api/auth/refresh", json!({}), "refresh_token"),
-    ] {
-        let reply = app.site.post(path).json(&body).send().await;
-        assert_eq!(reply.outcome(), BAD, "{path} {body}: {reply}");
+    let nobody = json!({"email": "", "username": "", "password": PASSWORD});
+    app.site.post("/api/auth/login").json(&nobody).send().await.refused("INVALID_CREDENTIALS");
+    app.site.post("/api/auth/refresh").json(&json!({"refresh_token": ""})).send().await.refused("UNAUTHORIZED");
+    for (path, field) in [("/api/auth/login", "password"), ("/api/auth/refresh", "refresh_token")] {
+        let reply = app.site.post(path).json(&json!({"username": "ada"})).send().await;
+        assert_eq!(reply.outcome(), BAD, "{path}: {reply}");
         let error = &reply.json()["errors"][0];
-        assert_eq!((&error["field"], &error["code"]), (&json!(field), &json!("required")), "{path} {body}: {reply}");
+        assert_eq!((&error["field"], &error["code"]), (&json!(field), &json!("required")), "{path}: {reply}");
     }
 
     let set = json!({"full_name": "Ada Lovelace", "avatar_url": "https://example.com/ada.png"});
