@@ -134,8 +134,13 @@ impl Connections {
 
     /// The sockets that have joined a room.
     #[must_use]
-    pub fn viewers(&self, room: RoomId) -> Vec<Arc<Connection>> {
-        self.index.read().viewing.get(&room).map(|viewers| viewers.values().cloned().collect()).unwrap_or_default()
+    pub fn subscribers(&self, room: RoomId) -> Vec<Arc<Connection>> {
+        self.index
+            .read()
+            .viewing
+            .get(&room)
+            .map(|subscribers| subscribers.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Enters a socket into a room; answers whether it was, which it is not once it is going. Only the room's feed calls this.
@@ -154,9 +159,9 @@ impl Connections {
     pub fn part(&self, room: RoomId, connection: &Connection) {
         let mut index = self.index.write();
         connection.joined.lock().remove(&room);
-        let Some(viewers) = index.viewing.get_mut(&room) else { return };
-        viewers.remove(&connection.id);
-        if viewers.is_empty() {
+        let Some(subscribers) = index.viewing.get_mut(&room) else { return };
+        subscribers.remove(&connection.id);
+        if subscribers.is_empty() {
             index.viewing.remove(&room);
             self.follow_if_wanted(&index, room);
         }
@@ -287,9 +292,9 @@ impl Connections {
 impl Index {
     fn audience<'a>(&self, user: UserId, rooms: impl Iterator<Item = &'a RoomId>) -> Vec<Arc<Connection>> {
         let mut found: HashMap<ConnectionId, Arc<Connection>> = HashMap::new();
-        for viewers in rooms.filter_map(|room| self.viewing.get(room)) {
-            for (id, viewer) in viewers.iter().filter(|(_, viewer)| viewer.user.id != user) {
-                found.entry(*id).or_insert_with(|| Arc::clone(viewer));
+        for subscribers in rooms.filter_map(|room| self.viewing.get(room)) {
+            for (id, subscriber) in subscribers.iter().filter(|(_, subscriber)| subscriber.user.id != user) {
+                found.entry(*id).or_insert_with(|| Arc::clone(subscriber));
             }
         }
         found.into_values().collect()

@@ -206,7 +206,7 @@ impl Db {
         if self.backend() != DbBackend::Sqlite {
             return true;
         }
-        // In one go, so that nobody else writes without patience.
+        // In one call, so that nothing else runs while `busy_timeout` is that short.
         let sql = format!(
             "PRAGMA busy_timeout = 50; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = {}",
             TIMEOUT.as_millis()

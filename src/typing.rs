@@ -222,8 +222,8 @@ impl Typing {
     fn show(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {
         let event = Ephemeral::UserTyping { room_id: room, user_id: user, user_name, is_typing };
         let data = Encoded::new(&event);
-        for viewer in self.connections.viewers(room).iter().filter(|viewer| viewer.user.id != user) {
-            viewer.tell_encoded(event.name(), &data);
+        for subscriber in self.connections.subscribers(room).iter().filter(|subscriber| subscriber.user.id != user) {
+            subscriber.tell_encoded(event.name(), &data);
         }
     }
 }

@@ -96,7 +96,7 @@ impl Delivery {
         let told = self.news.marks.lock();
         let others = hears != Hears::Themselves
             && !told.others.is_at(room, user, seq)
-            && !self.connections.viewers(room).is_empty();
+            && !self.connections.subscribers(room).is_empty();
         let own = !told.own.is_at(room, user, seq) && !self.connections.of_user(user).is_empty();
         match (others, own) {
             (true, true) => Some(Hears::Everybody),
@@ -110,8 +110,8 @@ impl Delivery {
         let read = self.news.marks.lock().others.settle(room, user, read);
         let event = messages_read(room, user, read);
         let data = Encoded::new(&event);
-        for viewer in self.connections.viewers(room).iter().filter(|viewer| viewer.user.id != user) {
-            viewer.tell_encoded(event.name(), &data);
+        for subscriber in self.connections.subscribers(room).iter().filter(|subscriber| subscriber.user.id != user) {
+            subscriber.tell_encoded(event.name(), &data);
         }
     }
 

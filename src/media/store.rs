@@ -156,24 +156,24 @@ impl Store {
                 Backend::Supabase(supabase) => supabase.put_bytes(key, bytes, &served.content_type).await,
             }
         };
-        self.patiently(put).await
+        self.in_time(put).await
     }
 
     /// Writes a file to the local disk, under a name of its own until it is whole.
     async fn write(&self, disk: &LocalFileSystem, key: Key, file: &Spool) -> Result<()> {
         let mut parts = std::pin::pin!(file.pieces(LOCAL_PART)?);
         let path = key.path();
-        let mut upload = self.patiently(async { disk.put_multipart(&path).await.map_err(failed) }).await?;
+        let mut upload = self.in_time(async { disk.put_multipart(&path).await.map_err(failed) }).await?;
         let written = async {
             while let Some(part) = parts.next().await {
                 let part = part.map_err(|error| Error::Storage(Box::new(error)))?;
-                self.patiently(async { upload.put_part(part.into()).await.map_err(failed) }).await?;
+                self.in_time(async { upload.put_part(part.into()).await.map_err(failed) }).await?;
             }
-            self.patiently(async { upload.complete().await.map(drop).map_err(failed) }).await
+            self.in_time(async { upload.complete().await.map(drop).map_err(failed) }).await
         };
         let written = written.await;
         if written.is_err() {
-            let _ = self.patiently(async { upload.abort().await.map_err(failed) }).await;
+            let _ = self.in_time(async { upload.abort().await.map_err(failed) }).await;
         }
         written
     }
@@ -192,7 +192,7 @@ impl Store {
                 Backend::Supabase(supabase) => supabase.get(key, range).await?,
             })
         };
-        Ok(each(self.time_limit, self.patiently(get).await?))
+        Ok(each(self.time_limit, self.in_time(get).await?))
     }
 
     /// How many bytes an object has, if it is there.
@@ -208,7 +208,7 @@ impl Store {
                 Backend::Supabase(supabase) => supabase.size(key).await,
             }
         };
-        present(self.patiently(head).await)
+        present(self.in_time(head).await)
     }
 
     /// Removes an object; one that is not there is removed already.
@@ -224,7 +224,7 @@ impl Store {
                 Backend::Supabase(supabase) => supabase.delete(key).await,
             }
         };
-        present(self.patiently(delete).await).map(drop)
+        present(self.in_time(delete).await).map(drop)
     }
 
     /// The name of every object of ours, and when it came.
@@ -262,7 +262,7 @@ impl Store {
                 }
             }
         };
-        self.patiently(link).await
+        self.in_time(link).await
     }
 
     /// Removes what processes that died were writing until `old`, and counts it. A bucket has rules of its own for that.
@@ -295,7 +295,7 @@ impl Store {
                 Backend::Supabase(supabase) => supabase.upload_link(key).await.map(Some),
             }
         };
-        self.patiently(link).await
+        self.in_time(link).await
     }
 
     /// Stores something, reads it, and removes it.
@@ -311,20 +311,20 @@ impl Store {
         if read.concat() == b"parlour" { Ok(()) } else { Err(Error::Storage("it gives back other bytes".into())) }
     }
 
-    async fn patiently<T>(&self, step: impl Future<Output = Result<T>>) -> Result<T> {
-        patiently(self.time_limit, step).await
+    async fn in_time<T>(&self, step: impl Future<Output = Result<T>>) -> Result<T> {
+        in_time(self.time_limit, step).await
     }
 }
 
 /// One step of a store, which is not waited for any longer than that.
-pub(super) async fn patiently<T>(time_limit: Duration, step: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn in_time<T>(time_limit: Duration, step: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(time_limit, step).await.unwrap_or_else(|_| Err(Error::Storage("no answer".into())))
 }
 
 /// A stream each of whose items is waited for no longer than that.
 fn each<'a, T: Send + 'a>(time_limit: Duration, stream: BoxStream<'a, Result<T>>) -> BoxStream<'a, Result<T>> {
     let steps = futures_util::stream::try_unfold(stream, move |mut stream| async move {
-        let next = patiently(time_limit, stream.try_next()).await?;
+        let next = in_time(time_limit, stream.try_next()).await?;
         Ok(next.map(|item| (item, stream)))
     });
     steps.boxed()

@@ -53,10 +53,10 @@ struct Subscriber {
 impl Subscriber {
     /// Connects, and subscribes to everything that is wanted.
     async fn open(redis: &Redis, interest: &Interest) -> Result<Self, String> {
-        let (sink, messages) = patiently(redis.client.get_async_pubsub()).await?.split();
+        let (sink, messages) = in_time(redis.client.get_async_pubsub()).await?.split();
         let mut subscriber = Self { node: redis.node, sink, messages, topics: HashSet::new() };
         let own = format!("{}{}", wire::NODE, redis.node);
-        patiently(subscriber.sink.subscribe(&[wire::NODES, wire::PRESENCE, &own])).await?;
+        in_time(subscriber.sink.subscribe(&[wire::NODES, wire::PRESENCE, &own])).await?;
         subscriber.begin(interest.all().into_iter().collect()).await?;
         Ok(subscriber)
     }
@@ -64,7 +64,7 @@ impl Subscriber {
     async fn begin(&mut self, topics: Vec<Topic>) -> Result<(), String> {
         for some in topics.chunks(CHANNELS) {
             let channels: Vec<String> = some.iter().copied().map(wire::channel).collect();
-            patiently(self.sink.subscribe(&channels)).await?;
+            in_time(self.sink.subscribe(&channels)).await?;
         }
         self.topics.extend(topics);
         Ok(())
@@ -73,7 +73,7 @@ impl Subscriber {
     async fn end(&mut self, topics: Vec<Topic>) -> Result<(), String> {
         for some in topics.chunks(CHANNELS) {
             let channels: Vec<String> = some.iter().copied().map(wire::channel).collect();
-            patiently(self.sink.unsubscribe(&channels)).await?;
+            in_time(self.sink.unsubscribe(&channels)).await?;
         }
         for topic in &topics {
             self.topics.remove(topic);
@@ -97,7 +97,7 @@ impl Subscriber {
                     None => Err("the connection ended".to_owned()),
                 },
                 () = interest.changed() => self.resubscribe(interest, heard).await,
-                _ = beat.tick() => patiently(self.sink.ping::<redis::Value>()).await.map(drop),
+                _ = beat.tick() => in_time(self.sink.ping::<redis::Value>()).await.map(drop),
                 () = heard.closed() => Err("this node stops".to_owned()),
             };
             if let Err(problem) = step {
@@ -138,7 +138,7 @@ impl Subscriber {
     }
 }
 
-async fn patiently<T>(step: impl Future<Output = RedisResult<T>>) -> Result<T, String> {
+async fn in_time<T>(step: impl Future<Output = RedisResult<T>>) -> Result<T, String> {
     match timeout(TIMEOUT, step).await {
         Ok(done) => done.map_err(|error| error.to_string()),
         Err(_) => Err("no answer".to_owned()),
