@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::{
     served::Served,
     spool::Spool,
-    store::{failed, patiently},
+    store::{failed, in_time},
     store_permits::StorePermits,
 };
 use crate::{
@@ -32,7 +32,7 @@ const SENDING: usize = 3;
 #[derive(Debug)]
 pub(super) struct S3 {
     pub(super) bucket: AmazonS3,
-    turns: StorePermits,
+    permits: StorePermits,
     time_limit: Duration,
 }
 
@@ -60,38 +60,38 @@ impl S3 {
             builder = builder.with_endpoint(&s3.endpoint);
         }
         let bucket = builder.build().map_err(Error::internal)?;
-        Ok(Arc::new(Self { bucket, turns: StorePermits::new(SENDING), time_limit }))
+        Ok(Arc::new(Self { bucket, permits: StorePermits::new(SENDING), time_limit }))
     }
 
     /// Sends a file; in parts where it has more than one.
     pub(super) async fn put(&self, path: &Path, file: &Spool, served: &Served) -> Result<()> {
-        let _turn = self.turns.take().await?;
+        let _turn = self.permits.take().await?;
         if file.size() > PART as u64 {
             return self.put_parts(path, file, served).await;
         }
         let whole = pin!(file.pieces(PART)?).next().await.transpose().map_err(Error::internal)?;
-        self.turns.note(self.put_bytes(path, whole.unwrap_or_default().into(), served).await)
+        self.permits.note(self.put_bytes(path, whole.unwrap_or_default().into(), served).await)
     }
 
     pub(super) async fn put_bytes(&self, path: &Path, bytes: object_store::PutPayload, served: &Served) -> Result<()> {
         let options = PutOptions { attributes: attributes(served), ..PutOptions::default() };
         let put = async { self.bucket.put_opts(path, bytes, options).await.map(drop).map_err(failed) };
-        patiently(self.time_limit, put).await
+        in_time(self.time_limit, put).await
     }
 
     async fn put_parts(&self, path: &Path, file: &Spool, served: &Served) -> Result<()> {
         let mut parts = pin!(file.pieces(PART)?);
         let options = PutMultipartOptions { attributes: attributes(served), ..PutMultipartOptions::default() };
         let begun = async { self.bucket.put_multipart_opts(path, options).await.map_err(failed) };
-        let mut upload = self.turns.note(patiently(self.time_limit, begun).await)?;
+        let mut upload = self.permits.note(in_time(self.time_limit, begun).await)?;
         let sent = async {
             while let Some(part) = parts.next().await {
                 let part = part.map_err(Error::internal)?;
                 let put = async { upload.put_part(part.into()).await.map_err(failed) };
-                self.turns.note(patiently(self.time_limit, put).await)?;
+                self.permits.note(in_time(self.time_limit, put).await)?;
             }
             let complete = async { upload.complete().await.map(drop).map_err(failed) };
-            self.turns.note(patiently(self.time_limit, complete).await)
+            self.permits.note(in_time(self.time_limit, complete).await)
         };
         let sent = sent.await;
         if sent.is_err() {

@@ -6,6 +6,7 @@ pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod form;
 pub(crate) mod incoming;
+pub(crate) mod journal;
 pub(crate) mod kinds;
 pub(crate) mod line;
 pub(crate) mod media;

@@ -123,7 +123,7 @@ pub(crate) async fn carry(
     let (poll_path, post_path) = (path.clone(), path);
     let poll = tokio::spawn(async move {
         // The server holds a poll for up to its ping interval; the test that waits has a deadline of its own.
-        'session: while let Ok(reply) = polled.get(&poll_path).try_send_patiently().await {
+        'session: while let Ok(reply) = polled.get(&poll_path).try_send_in_time().await {
             if reply.status != StatusCode::OK {
                 break;
             }

@@ -101,7 +101,7 @@ impl Request {
     }
 
     /// As [`Self::try_send`], for a request that the server holds until it has something to say.
-    pub(crate) async fn try_send_patiently(self) -> Result<Reply, reqwest::Error> {
+    pub(crate) async fn try_send_in_time(self) -> Result<Reply, reqwest::Error> {
         self.wait(SOON * 6).await
     }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::{
-    followers::{self, complete, give_table},
-    support::{App, HEAVY, Person, Room, SOON, Seed, Server, Socket, ids, list, within},
+use crate::support::{
+    App, HEAVY, Person, Room, SOON, Seed, Server, Socket, ids,
+    journal::{self, complete, give_table},
+    list, within,
 };
 
 /// How long a loss of rights may take to bite.
@@ -130,7 +131,7 @@ async fn a_change_whose_client_hangs_up_still_reaches_the_followers() {
     let app = App::with(Server::settings().with("PARLOUR_TEST_JOURNALS", "1")).await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let db = app.server.database().await;
-    give_table(&db, followers::ONE).await;
+    give_table(&db, journal::ONE).await;
     let mut rooms = Vec::new();
     for number in 0..TRIES {
         rooms.push(ada.opens_a_group(&format!("room {number}"), &[&bob]).await);
@@ -141,5 +142,5 @@ async fn a_change_whose_client_hangs_up_still_reaches_the_followers() {
     for room in lost {
         ends.push((room, ada.last_seq(room).await));
     }
-    complete(&db, followers::ONE, &ends).await;
+    complete(&db, journal::ONE, &ends).await;
 }

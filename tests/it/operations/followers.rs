@@ -1,46 +1,15 @@
 //! Followers of the logs miss no entry and apply none twice, whatever happens to them. The followers here are the search index and
 //! two that builds for tests have: each writes down in a table what it was given, and fails while that table is not there.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use rand::RngExt;
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
-use crate::support::{App, Cluster, HEAVY, Person, Room, SOON, Seed, Server, eventually, within, workload};
-
-pub(crate) const ONE: &str = "journal_one";
-const TWO: &str = "journal_two";
-
-/// The table of a journal. Nothing keeps an entry from standing there twice.
-pub(crate) async fn give_table(db: &DatabaseConnection, journal: &str) {
-    db.execute_unprepared(&format!("CREATE TABLE {journal} (room_id TEXT NOT NULL, seq BIGINT NOT NULL)"))
-        .await
-        .unwrap();
-}
-
-/// What a journal was given of each room, in the order of places.
-async fn written(db: &DatabaseConnection, journal: &str) -> BTreeMap<String, Vec<i64>> {
-    let all = format!("SELECT room_id, seq FROM {journal} ORDER BY room_id, seq");
-    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), all)).await.unwrap();
-    let mut written = BTreeMap::<String, Vec<i64>>::new();
-    for row in rows {
-        written.entry(row.try_get("", "room_id").unwrap()).or_default().push(row.try_get("", "seq").unwrap());
-    }
-    written
-}
-
-/// Waits until a journal has come to the ends of these rooms; each entry must stand in it once.
-pub(crate) async fn complete(db: &DatabaseConnection, journal: &str, rooms: &[(&Room, i64)]) {
-    eventually(SOON * 3, journal, async || {
-        let written = written(db, journal).await;
-        rooms.iter().all(|(room, end)| written.get(&room.id).is_some_and(|places| places.last() == Some(end)))
-    })
-    .await;
-    let written = written(db, journal).await;
-    for (room, end) in rooms {
-        assert_eq!(written[&room.id], (1..=*end).collect::<Vec<_>>(), "{journal} of {}", room.id);
-    }
-}
+use crate::support::{
+    App, Cluster, HEAVY, Person, Room, SOON, Seed, Server,
+    journal::{ONE, TWO, complete, give_table},
+    within, workload,
+};
 
 async fn ends<'a>(ada: &Person, rooms: &'a [Room]) -> Vec<(&'a Room, i64)> {
     let mut ends = Vec::new();

@@ -262,7 +262,7 @@ async fn twenty_large_uploads(kind: StoreKind, most_kib: u64) {
         let head = axum::body::Bytes::from(opening(&file));
         let end = axum::body::Bytes::from(closing());
         let pieces = [head, file.bytes.clone(), end].map(Ok::<_, String>);
-        let reply = person.upload(reqwest::Body::wrap_stream(stream::iter(pieces))).try_send_patiently().await;
+        let reply = person.upload(reqwest::Body::wrap_stream(stream::iter(pieces))).try_send_in_time().await;
         reply.expect("an answer").with_status(201)
     }));
     let uploaded = within(SOON * 12, "twenty uploads", uploads).await;
