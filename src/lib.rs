@@ -18,21 +18,22 @@
 //! # The way data flows
 //!
 //! ```text
-//! main -> server -> { http, realtime } -> { auth, chat } -> log -> db
-//!                         ^                     |
-//!                         +--- feed <- bus <----+    committed entries travel back out as values, never as calls
+//! main -> server -> { http, realtime } -> account -> { auth, chat } -> log -> db
+//!                         ^                              |
+//!                         +--- feed <- bus <-------------+    committed entries travel back out as values, never as calls
 //! ```
 //!
 //! | module | what it is for |
 //! |---|---|
 //! | [`contract`] | the wire: requests, resources, events, errors; the same for both transports |
-//! | [`auth`] | accounts, logins, and how a token becomes an [`auth::Actor`] |
+//! | [`auth`] | accounts, logins, and how a token becomes an [`auth::Actor`]; knows nothing of profiles |
+//! | [`account`] | profiles, contacts, and how an account is given up and erased |
 //! | [`chat`] | the use cases and their rules; knows neither axum nor socketioxide |
 //! | [`chat::permission`] | who may do what: one table |
 //! | [`log`] | the spine: the group-commit writer, appending, reading back, and whatever follows |
 //! | [`bus`] | what was committed, on its way to whoever listens: here, and by Redis on other nodes |
 //! | [`delivery`] | takes every notice of the bus, in order, and sees to it |
-//! | [`feed`] | one task a room: delivers its entries in `seq` order, refills gaps, attaches readers |
+//! | [`feed`] | one task a room: delivers its entries in `seq` order, refills gaps, attaches subscribers |
 //! | [`connections`] | the index of this node's sockets |
 //! | [`reconcile`] | looks again at what open sockets hear and may, for what another node could not tell |
 //! | [`presence`], [`typing`] | the ephemeral facts |
@@ -52,7 +53,9 @@
 //! | word | what it means here |
 //! |---|---|
 //! | user, session, connection, socket | an account; a login of it; TCP; Socket.IO |
-//! | member | a user's row in a room; who left has one as well |
+//! | member, membership | a user's row in a room, and what follows from it; who left has a row as well |
+//! | subscriber | a socket that receives a room's events |
+//! | slot | what is counted against a limit while it is taken: a socket of a user, a handshake |
 //! | seq | a position in a room's log |
 //! | entry | a committed change in a room, in its position |
 //! | append | to give changes the next positions, in the transaction that makes them |
@@ -64,13 +67,15 @@
 //! | lease, reap | that a node lives, and taking off what a dead one left |
 //! | reconcile | to compare what open sockets hear and may with the database, after an outage and now and then |
 //!
+//! No module knows one above it; `tests/tidy.rs` holds the order, and which few know each other.
+//!
 //! One noun has one file name in every layer: who looks for "how a message is edited" opens `contract/message.rs`,
 //! `chat/message.rs`, `http/message.rs`, `entity/message.rs`.
 //!
 //! # The way of a message
 //!
 //! The socket's handler decodes nothing: it pushes the raw packet into the socket's bounded inbox, in wire order
-//! (`realtime/inbox.rs`). The socket's session takes it out, finds the use case by the event's name
+//! (`realtime/inbox.rs`). The socket's task takes it out, finds the use case by the event's name
 //! (`realtime/dispatch.rs`) and submits the message to the log without waiting, so that the next event is handled while
 //! this one commits. The writer (`log/writer.rs`) takes everything that is queued, opens one transaction, checks
 //! every sender, drops repeats of a `client_msg_id`, numbers the rest and inserts it (`log/batch.rs`). After the
