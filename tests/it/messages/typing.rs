@@ -87,6 +87,8 @@ async fn who_writes_on_after_a_message_is_seen_to_and_no_more_often_than_may_be(
         writer.ask("typing", json!({"room_id": room.id})).await;
         writer.ask("send_message", json!({"room_id": room.id, "content": format!("{number}")})).await;
     }
+    // A message ends what its sender was writing when it is told, which is after its ack.
+    witness.expect_that("new_message", |data| data["message"]["content"] == "9").await;
     writer.ask("typing", json!({"room_id": room.id})).await;
     let begun = witness.expect_that("user_typing", |data| data["is_typing"] == true).await;
     assert_eq!(begun["user_name"], "ada");
