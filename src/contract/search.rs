@@ -10,7 +10,8 @@ use super::{Message, RoomId, Timestamp, UserId};
 #[into_params(parameter_in = Query)]
 pub struct Search {
     /// Words or parts of words, all of which must occur, those between quotation marks as they stand; at most 10, of 200 characters together. Case, accents and width do
-    /// not matter; messages that have the accents asked for come first. Of one or two letters alone, only your newest 5,000 messages are searched.
+    /// not matter; messages that have the accents asked for come first. Of one or two letters alone, only
+    /// your newest 5,000 messages are searched, and of long ones about the newest million bytes.
     #[param(min_length = 1, max_length = 200)]
     pub q: String,
     /// In this room only.

@@ -42,6 +42,17 @@ async fn takes_slowly(person: &Person, path: &str, range: &str, bytes: usize) ->
     begin.elapsed()
 }
 
+/// Two people of a node that ends slow clients after two seconds, by how little they take and by nothing else.
+async fn two_who_may_not_be_slow() -> (App, Person, Person) {
+    let settings = Server::settings()
+        .with("PARLOUR__SERVER__SLOW_CLIENT_SECONDS", "2")
+        .with("PARLOUR__SERVER__SLOW_CLIENT_BYTES", "65536")
+        .with("PARLOUR__REALTIME__STALL_TIMEOUT_MS", "600000");
+    let app = App::with(settings).await;
+    let [ada, eve] = app.users(["ada", "eve"]).await;
+    (app, ada, eve)
+}
+
 /// Says so many hundreds of messages of 12 kB, never so much at once that a busy machine answers late.
 async fn fill(person: &Person, room: &Room, messages: usize) {
     let writer = person.connects().await;
@@ -58,12 +69,7 @@ async fn fill(person: &Person, room: &Room, messages: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_readers_keep_nobody_waiting_and_are_cut() {
     let _alone = HEAVY.lock().await;
-    let settings = Server::settings()
-        .with("PARLOUR__SERVER__SLOW_CLIENT_SECONDS", "2")
-        .with("PARLOUR__SERVER__SLOW_CLIENT_BYTES", "65536")
-        .with("PARLOUR__REALTIME__STALL_TIMEOUT_MS", "600000");
-    let app = App::with(settings).await;
-    let [ada, eve] = app.users(["ada", "eve"]).await;
+    let (app, ada, eve) = two_who_may_not_be_slow().await;
     let (large, small) = (eve.opens_a_group("large", &[]).await, ada.opens_a_group("small", &[]).await);
     ada.says(&small, "a few words").await;
     fill(&eve, &large, 1_000).await;
@@ -98,12 +104,7 @@ async fn slow_readers_keep_nobody_waiting_and_are_cut() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_readers_of_files_keep_nobody_waiting_and_are_cut() {
     let _alone = HEAVY.lock().await;
-    let settings = Server::settings()
-        .with("PARLOUR__SERVER__SLOW_CLIENT_SECONDS", "2")
-        .with("PARLOUR__SERVER__SLOW_CLIENT_BYTES", "65536")
-        .with("PARLOUR__REALTIME__STALL_TIMEOUT_MS", "600000");
-    let app = App::with(settings).await;
-    let [ada, eve] = app.users(["ada", "eve"]).await;
+    let (_app, ada, eve) = two_who_may_not_be_slow().await;
     // Far more than the kernel takes for a client that reads nothing.
     let large = media_path(&eve.uploads(&File::noise(1, 24_000_000)).await);
     let file = File::noise(2, 100_000);
