@@ -9,22 +9,31 @@ use uuid::Uuid;
 
 use crate::{
     auth::Auth,
-    bus::{Bus, Inlet, interest::Interest, redis::Redis},
     chat::Chat,
     clock::Clock,
-    config::{Config, unusable},
-    connections::Connections,
+    cluster::{
+        bus::{Bus, Inlet},
+        interest::Interest,
+        redis::Redis,
+    },
+    config::{Config, Emails, unusable},
     contract::Timestamp,
     db::Db,
-    delivery::{Delivery, News},
-    feed::Feed,
+    fanout::{
+        delivery::{Delivery, News},
+        feed::Feed,
+        presence::Presences,
+        reconcile::{Reconciler, Reconciliation},
+        sockets::Sockets,
+        throttle::Pace,
+        typing::Typing,
+    },
     limits::Limits,
+    log::{self, Log, Wakers},
     mail::Mail,
     media::{Files, link::Links, origin::Origin, store::Store},
-    presence::Presences,
-    reconcile::Reconciliation,
+    search::Indexing,
     tasks::Tasks,
-    typing::Typing,
 };
 
 pub use start_error::StartError;
@@ -40,7 +49,7 @@ pub struct App {
     pub redis: Option<Redis>,
     pub auth: Auth,
     pub chat: Chat,
-    pub connections: Arc<Connections>,
+    pub sockets: Arc<Sockets>,
     pub feed: Feed,
     pub presences: Arc<Presences>,
     pub typing: Arc<Typing>,
@@ -73,21 +82,22 @@ impl App {
         let store = Store::new(&config).map_err(|error| StartError::MediaStore(error.into_cause()))?;
         let files = Files::new(&config, store, links)
             .map_err(|error| StartError::Spool(Files::spool_of(&config), unusable(&error)))?;
-        let chat = Chat::new(&config, db.clone(), clock, bus.clone(), mail, files, &mut tasks);
-        let connections = Arc::new(Connections::new(interest));
+        let log = logs(&db, clock, &bus, (&files.links, config.privacy.emails), &mut tasks);
+        let chat = Chat::new(&config, (db.clone(), clock, bus.clone(), log), mail, files, &mut tasks);
+        let sockets = Arc::new(Sockets::new(interest));
         let app = Self {
             clock,
-            feed: Feed::new(chat.clone(), Arc::clone(&connections), config.limits.presence_pace()),
+            feed: Feed::new(chat.clone(), Arc::clone(&sockets), Pace::of_presence(&config.limits)),
             presences: Presences::new(
                 (db.clone(), chat.clone(), bus.clone()),
                 clock,
-                Arc::clone(&connections),
+                Arc::clone(&sockets),
                 config.realtime.presence_grace(),
                 node,
                 &mut tasks,
             ),
             typing: Typing::new(
-                Arc::clone(&connections),
+                Arc::clone(&sockets),
                 bus.clone(),
                 config.realtime.typing_expiry(),
                 config.limits.typing_interval(),
@@ -105,7 +115,7 @@ impl App {
             redis,
             auth,
             chat,
-            connections,
+            sockets,
         };
         Ok((Arc::new(app), inlet, tasks))
     }
@@ -122,13 +132,20 @@ impl App {
         Delivery {
             chat: self.chat.clone(),
             feed: self.feed.clone(),
-            connections: Arc::clone(&self.connections),
+            sockets: Arc::clone(&self.sockets),
             typing: Arc::clone(&self.typing),
             reconciliation: Arc::clone(&self.reconciliation),
             news: Arc::clone(&self.news),
             rooms_per_socket: self.config.realtime.rooms_per_socket,
-            presence_pace: self.config.limits.presence_pace(),
+            presence_pace: Pace::of_presence(&self.config.limits),
         }
+    }
+
+    /// What brings its sockets in line with the database.
+    #[must_use]
+    pub fn reconciler(&self) -> Reconciler {
+        let interval = self.config.realtime.recheck_interval();
+        Reconciler { delivery: self.delivery(), auth: self.auth.clone(), interval }
     }
 }
 
@@ -138,16 +155,28 @@ fn connect(
     node: Uuid,
     tasks: &mut Tasks,
 ) -> Result<(Bus, Inlet, Option<Redis>, Arc<Interest>), StartError> {
-    let url = config.bus.redis_url.expose();
-    if url.is_empty() {
+    let Some(client) = config.bus.redis().map_err(|demand| StartError::Redis(demand.to_owned()))? else {
         let (bus, inlet) = Bus::alone();
         return Ok((bus, inlet, None, Arc::default()));
-    }
-    let redis = Redis::new(url, node).map_err(StartError::Redis)?;
+    };
+    let redis = Redis::new(client, node).map_err(|error| StartError::Redis(error.to_string()))?;
     let (bus, inlet, outlet) = Bus::among_others();
     let interest = Interest::followed();
     redis.carry(outlet, Arc::clone(&interest), tasks);
     Ok((bus, inlet, Some(redis), interest))
+}
+
+/// The logs of rooms, and whoever follows them.
+fn logs(db: &Db, clock: Clock, bus: &Bus, (links, emails): (&Links, Emails), tasks: &mut Tasks) -> Log {
+    let mut wakers = Wakers::default();
+    let indexing = Indexing::new(&mut wakers);
+    #[cfg(debug_assertions)]
+    let journals = log::journal::wanted(&mut wakers);
+    let log = Log::new((db.clone(), clock, bus.clone()), (links.clone(), emails), wakers, tasks);
+    indexing.start(db, &log, tasks);
+    #[cfg(debug_assertions)]
+    journals.start(db, &log, tasks);
+    log
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, path::Path};
 
 use crate::{
     app::StartError,
-    bus::redis,
+    cluster::redis,
     config::{Config, MediaStore, unusable},
     db::{
         Db,
@@ -103,11 +103,8 @@ fn without_key(why: String) -> String {
 }
 
 async fn redis_answers(config: &Config) -> Result<(), String> {
-    let url = config.bus.redis_url.expose();
-    if url.is_empty() {
-        return Ok(());
-    }
-    redis::ping(url)
+    let Some(client) = config.bus.redis().map_err(str::to_owned)? else { return Ok(()) };
+    redis::ping(&client)
         .await
         .map_err(|problem| format!("the Redis of bus.redis_url (REDIS_URL) does not answer: {problem}"))
 }

@@ -9,6 +9,7 @@ mod network;
 mod origin;
 mod privacy;
 mod secret;
+mod services;
 mod validate;
 mod warnings;
 

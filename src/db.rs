@@ -10,6 +10,7 @@ pub mod query;
 mod reachable;
 mod reader;
 mod schema;
+mod search_permits;
 
 use std::{future::ready, time::Duration};
 
@@ -25,6 +26,8 @@ use sea_orm::{
 use tokio::time::timeout;
 
 use self::{pool::Timely, reader::Readers};
+pub(crate) use search_permits::SearchPermits;
+
 pub use self::{
     pool::{Pool, Transaction},
     schema::{DownError, Loss},
@@ -35,7 +38,7 @@ use crate::{clock::Clock, config::Config, contract::Timestamp, error::Result};
 const POSTGRES_WRITERS: u32 = 4;
 
 /// Searches at the same time, each with a connection of its own: fewer than there are processors, even on a small machine.
-pub const SEARCHERS: usize = 2;
+const SEARCHERS: usize = 2;
 
 /// How long one statement may take; on PostgreSQL, waiting for locks included. On SQLite, one that reads.
 const STATEMENT: Duration = Duration::from_secs(5);

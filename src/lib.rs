@@ -31,13 +31,13 @@
 //! | [`chat`] | the use cases and their rules; knows neither axum nor socketioxide |
 //! | [`chat::permission`] | who may do what: one table |
 //! | [`log`] | the spine: the group-commit writer, appending, reading back, and whatever follows |
-//! | [`bus`] | what was committed, on its way to whoever listens: here, and by Redis on other nodes |
-//! | [`delivery`] | takes every notice of the bus, in order, and sees to it |
-//! | [`feed`] | one task a room: delivers its entries in `seq` order, refills gaps, attaches subscribers |
-//! | [`connections`] | the index of this node's sockets |
-//! | [`reconcile`] | looks again at what open sockets hear and may, for what another node could not tell |
-//! | [`presence`], [`typing`] | the ephemeral facts |
-//! | [`throttle`] | how often others are told who is there |
+//! | [`cluster::bus`] | what was committed, on its way to whoever listens: here, and by Redis on other nodes |
+//! | [`fanout::delivery`] | takes every notice of the bus, in order, and sees to it |
+//! | [`fanout::feed`] | one task a room: delivers its entries in `seq` order, refills gaps, attaches subscribers |
+//! | [`fanout::sockets`] | the index of this node's sockets |
+//! | [`fanout::reconcile`] | looks again at what open sockets hear and may, for what another node could not tell |
+//! | [`fanout::presence`], [`fanout::typing`] | the ephemeral facts |
+//! | [`fanout::throttle`] | how often others are told who is there |
 //! | [`limits`] | how much anyone may ask for: what each event and request costs |
 //! | [`realtime`] | Socket.IO: handshake, inbox, dispatch. The only place that names socketioxide |
 //! | [`http`] | REST: every route on one page, thin handlers |
@@ -87,7 +87,7 @@
 //! # What not everybody may read
 //!
 //! Where newcomers read only what was said since they joined (`rooms.history`), an entry that shows an older message exists
-//! in more than one form ([`bus::Committed::data_for`]): each reader is given the one for the seq at which they joined.
+//! in more than one form ([`bus::Entry::data_for`]): each reader is given the one for the seq at which they joined.
 //!
 //! # Who knows of whom
 //!
@@ -104,14 +104,14 @@
 //!
 //! # Search
 //!
-//! The index is such a follower (`chat/search/indexer.rs`): sending does not wait for it. It only proposes; each hit is compared again with the message as it is now, and what the index has not read yet is
+//! The index is such a follower (`search/indexer.rs`): sending does not wait for it. It only proposes; each hit is compared again with the message as it is now, and what the index has not read yet is
 //! read from the log. So what was just sent is found, and what was deleted is not.
 //!
 //! Texts are compared as [`entity::fold`] makes them: without case, width and accents. Names of people and rooms keep that form
 //! in columns of their own, because the databases fold ASCII alone.
 //!
 //! Searches are the dearest questions: they have a few connections of their own, and each person one search at a time
-//! (`chat/search/turn.rs`). SQLite works in this process and does not notice that nobody waits any more, so each of its
+//! (`db/search_permits.rs`). SQLite works in this process and does not notice that nobody waits any more, so each of its
 //! connections looks whether its statement is still wanted, and keeps its connection until the statement has ended (`db/reader.rs`).
 //!
 //! # The way back in
@@ -126,23 +126,23 @@
 //! # What is in no log
 //!
 //! Read marks and profiles change without an entry of a log, and people who have not joined a room hear none of its entries. They
-//! are told of all three at once, at most once a second ([`delivery`]), and what is told is looked up when it is told: the state
+//! are told of all three at once, at most once a second ([`fanout::delivery`]), and what is told is looked up when it is told: the state
 //! that is told last is the present one. A client that comes back says which entries it has; what changed since these were made
-//! is told to it again ([`chat::catch_up`]), and what other nodes changed is found by its time ([`reconcile`]).
+//! is told to it again ([`chat::catch_up`]), and what other nodes changed is found by its time ([`fanout::reconcile`]).
 //!
 //! # Many nodes
 //!
 //! Nodes are equal, and share nothing but the database, the media store, and a Redis that makes them fast. The seqs of a log
 //! are given under the lock of its room, so any node may write to any room. What a node commits it gives to its own sockets at
-//! once and to Redis without waiting ([`bus::redis`]); another node follows the channels of the rooms and users it has sockets
-//! of ([`bus::interest`]) and gives what it hears to the same feed, which cares neither about order nor about repeats. What
+//! once and to Redis without waiting ([`cluster::redis`]); another node follows the channels of the rooms and users it has sockets
+//! of ([`cluster::interest`]) and gives what it hears to the same feed, which cares neither about order nor about repeats. What
 //! Redis loses, the feed reads: at once when it sees a gap, with its sweep of every few seconds, and whenever a connection to
-//! Redis was made anew. What is in no log (logins that ended, rooms that somebody was added to) is looked up by [`reconcile`].
+//! Redis was made anew. What is in no log (logins that ended, rooms that somebody was added to) is looked up by [`fanout::reconcile`].
 //!
 //! Their clocks may differ, and be set: the time is the database's, which each node asks for now and then and goes on with by
 //! itself ([`clock`]). Nothing waits longer, and nobody is refused, because a clock was wrong.
 //!
-//! Presence is in the database: a row a node with a lease that it renews, and a row for each of its users ([`presence`]). When
+//! Presence is in the database: a row a node with a lease that it renews, and a row for each of its users ([`fanout::presence`]). When
 //! a lease ends, another node takes the users off and tells of it. Rate limits and numbers of sockets are counted in Redis,
 //! and by each node alone while that does not answer ([`limits`]).
 //!
@@ -192,28 +192,23 @@
 pub mod account;
 pub mod app;
 pub mod auth;
-pub mod bus;
 pub mod chat;
 pub mod check;
 pub mod clock;
+pub mod cluster;
 pub mod config;
-pub mod connections;
 pub mod contract;
 pub mod db;
-pub mod delivery;
 pub mod error;
-pub mod feed;
+pub mod fanout;
 pub mod http;
 pub mod limits;
 pub mod listener;
 pub mod log;
 pub mod mail;
 pub mod media;
-pub mod presence;
 pub mod realtime;
-pub mod reconcile;
+pub mod search;
 pub mod server;
 pub mod tasks;
 pub mod telemetry;
-pub mod throttle;
-pub mod typing;

@@ -3,8 +3,8 @@
 //! Every event and every request of a user is charged before its work, by the table in [`price`]. Attempts to log in and REST
 //! requests are counted exactly: never more than so many in any minute. All else is a token bucket: a burst, then a steady
 //! rate. With a Redis all nodes count together ([`shared`]); without one, or while it is away, each node counts by itself, in
-//! memory. (How often typing is told is decided where it is remembered, in [`typing`](crate::typing); how many sockets a user
-//! has here, in [`connections`](crate::connections).)
+//! memory. (How often typing is told is decided where it is remembered, in [`typing`](crate::fanout::typing); how many sockets a user
+//! has here, in [`connections`](crate::fanout::sockets).)
 
 mod adding;
 mod attempt;
@@ -39,7 +39,7 @@ pub use underway::UnderwayTicket;
 use window::Window;
 
 use crate::{
-    bus::redis::Redis,
+    cluster::redis::Redis,
     config::{self, Config},
     contract::UserId,
     error::{Error, Result},
@@ -49,7 +49,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// The sockets of a user on this node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sockets {
+pub struct SocketCount {
     pub count: usize,
     /// How long the one has been silent that has been so for longest.
     pub silence: Duration,
@@ -172,14 +172,14 @@ impl Limits {
 
     /// A socket more of a user, who has these here with it: whether some have to end on all nodes together. Those on other nodes
     /// are told so.
-    pub async fn socket(&self, user: UserId, here: Sockets) -> Crowd {
+    pub async fn socket(&self, user: UserId, here: SocketCount) -> Crowd {
         let (Some(limit), Some(shared)) = (self.sockets_per_user(), &self.shared) else { return Crowd::Fits };
         shared.socket(user, here, limit).await.unwrap_or(Crowd::Fits)
     }
 
     /// Tells the other nodes how many sockets some users have here. To be called when a socket went, and for all users more
     /// often than [`shared`] forgets them.
-    pub async fn note_sockets(&self, users: &[(UserId, Sockets)]) {
+    pub async fn note_sockets(&self, users: &[(UserId, SocketCount)]) {
         if let Some(shared) = &self.shared {
             shared.note_sockets(users).await;
         }

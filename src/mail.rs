@@ -49,18 +49,9 @@ impl Mail {
     /// # Errors
     /// When the server's address or the sender's is no such thing.
     pub fn new(config: &config::Mail) -> Result<Self, String> {
-        let url = config.smtp_url.expose();
-        if url.is_empty() {
-            return Ok(Self { post: None });
-        }
-        // The address may hold a password: what is wrong with it is not repeated.
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            .map_err(|_| "mail.smtp_url must be like smtps://user:password@host:465 or smtp://host:25".to_owned())?
-            .timeout(Some(TIMEOUT))
-            .build();
-        let from = config.from.parse().map_err(|_| "mail.from must be an e-mail address".to_owned())?;
+        let Some((server, from)) = config.server()? else { return Ok(Self { post: None }) };
         let post = Post {
-            transport,
+            transport: server.timeout(Some(TIMEOUT)).build(),
             from,
             link: config.invite_link.clone(),
             waiting: Arc::new(Semaphore::new(WAITING)),

@@ -13,9 +13,9 @@ use clap::{Parser, Subcommand};
 use nix::sys::stat::Mode;
 use parlour::{
     auth::Auth,
-    bus::Bus,
     check,
     clock::Clock,
+    cluster::bus::Bus,
     config::Config,
     db::{Db, DownError, file::ProcessLock},
     error::with_causes,

@@ -24,8 +24,7 @@ use crate::{
     },
     listener::{self, Listener, Open},
     media::origin::Origin,
-    realtime::{self, Sockets},
-    reconcile,
+    realtime::{self, SocketServer},
     tasks::{TaskEnded, Tasks},
     telemetry,
 };
@@ -58,7 +57,7 @@ const LEAVE_BROKEN: Duration = Duration::from_millis(200);
 pub struct Server {
     app: Arc<App>,
     router: Router,
-    sockets: Sockets,
+    sockets: SocketServer,
     tasks: Tasks,
     listener: Listener,
     address: SocketAddr,
@@ -92,7 +91,7 @@ impl Server {
         tasks.add("accounts", settle_accounts(Arc::clone(&app)));
         tasks.add("socket_counts", keep_counts(Arc::clone(&app)));
         if app.db.may_be_shared() {
-            tasks.add("recheck", reconcile::run(Arc::clone(&app)));
+            tasks.add("recheck", app.reconciler().run());
             tasks.add("missed_news", keep_up_with_others(Arc::clone(&app)));
             if app.redis.is_none() {
                 tracing::warn!(
@@ -204,7 +203,7 @@ pub(crate) async fn check_schema(db: &Db) -> Result<usize, StartError> {
 }
 
 /// Every route, inside every layer. A later `layer` is further out.
-fn router(app: &Arc<App>) -> (Router, Sockets) {
+fn router(app: &Arc<App>) -> (Router, SocketServer) {
     let router = http::router()
         .layer(from_fn_with_state(Arc::clone(app), limit::rest))
         .layer(from_fn_with_state(Arc::clone(app), host::complete));
@@ -250,7 +249,7 @@ async fn keep_up_with_others(app: Arc<App>) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        if let Err(error) = reconcile::look_for_news(&app).await {
+        if let Err(error) = app.reconciler().look_for_news().await {
             error.record();
         }
     }
@@ -280,7 +279,7 @@ async fn keep_counts(app: Arc<App>) {
     for interval in [&mut renew, &mut changes] {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
-    let slots = &app.connections.slots;
+    let slots = &app.sockets.slots;
     loop {
         let told = tokio::select! {
             _ = renew.tick() => slots.all(),

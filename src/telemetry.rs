@@ -47,37 +47,12 @@ pub fn start(config: &Log) {
     }
 }
 
-/// Checks what is configured as `log.level` without using it.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check(level: &str) -> Result<(), String> {
-    match EnvFilter::builder().parse(directives(level)) {
-        Ok(_) => Ok(()),
-        Err(_) if is_bare(level) => {
-            Err(format!("`{level}` is not a level; use error, warn, info, debug, trace or off"))
-        }
-        Err(error) => Err(format!("`{level}` is neither a level nor directives as in RUST_LOG: {error}")),
-    }
-}
-
 /// `RUST_LOG`, or what is configured.
 fn filter(config: &Log) -> EnvFilter {
-    let directives = match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(directives) if !directives.is_empty() => directives,
-        _ => directives(&config.level),
-    };
-    EnvFilter::builder().parse_lossy(directives)
-}
-
-/// A bare level is meant for us: what the libraries below say at `info` and `debug` drowns the rest.
-fn directives(level: &str) -> String {
-    // What is wrong with the sounds that people send is not for us to tell.
-    if is_bare(level) { format!("warn,symphonia=off,parlour={level}") } else { level.to_owned() }
-}
-
-fn is_bare(level: &str) -> bool {
-    level.chars().all(char::is_alphanumeric)
+    match std::env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(directives) if !directives.is_empty() => EnvFilter::builder().parse_lossy(directives),
+        _ => config.filter().unwrap_or_default(),
+    }
 }
 
 /// Sends panics where the other lines go, in one line each.

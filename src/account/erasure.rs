@@ -15,7 +15,6 @@ use sea_orm::{
 use super::profile;
 use crate::{
     auth::{Actor, known, recheck},
-    bus::Notice,
     chat::{
         Chat, attachment,
         audit::{self, Record},
@@ -24,6 +23,7 @@ use crate::{
         room as rooms,
         succession::{self, Heir},
     },
+    cluster::bus::Notice,
     contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
     error::{Error, Result},
     log::{self, Change},

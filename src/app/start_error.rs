@@ -2,7 +2,6 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use redis::RedisError;
 use sea_orm::DbErr;
 
 use crate::{config::DatabaseUrl, db::file::LockError};
@@ -31,8 +30,8 @@ pub enum StartError {
     Clock(#[source] Cause),
     #[error("cannot set up accounts")]
     Accounts(#[source] Cause),
-    #[error("cannot use the Redis of bus.redis_url (REDIS_URL)")]
-    Redis(#[source] RedisError),
+    #[error("cannot use the Redis of bus.redis_url (REDIS_URL): {0}")]
+    Redis(String),
     #[error("cannot send mail: {0}")]
     Mail(String),
     #[error("cannot keep what is uploaded in {}", .0.display())]

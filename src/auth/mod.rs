@@ -23,8 +23,8 @@ use self::{
     token::{Kind, Signer},
 };
 use crate::{
-    bus::Bus,
     clock::Clock,
+    cluster::bus::Bus,
     config::Config,
     contract::{ErrorCode, SessionId, Timestamp, UserId},
     db::Db,

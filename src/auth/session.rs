@@ -14,7 +14,7 @@ use super::{
     token::{Claims, Kind},
 };
 use crate::{
-    bus::Notice,
+    cluster::bus::Notice,
     contract::{
         ErrorCode, SessionId, Timestamp, UserId,
         account::{Login, Tokens},

@@ -19,7 +19,6 @@ pub mod pin;
 pub mod reaction;
 pub mod receipt;
 pub mod room;
-pub mod search;
 pub mod succession;
 pub mod sync;
 pub mod user;
@@ -38,23 +37,19 @@ use tokio::sync::Semaphore;
 
 use crate::{
     auth::{Actor, recheck},
-    bus::Bus,
     clock::Clock,
+    cluster::bus::Bus,
     config::{self, Config, Emails, Privacy},
     contract::UserId,
-    db::{Db, Transaction},
+    db::{Db, SearchPermits, Transaction},
     error::Result,
-    log::{self, Following, Log, Wakers},
+    log::Log,
     mail::Mail,
     media::Files,
     tasks::Tasks,
 };
 
-use self::{
-    media::Sweeper,
-    search::{Indexer, SearchPermits, Traces},
-    view::Reader,
-};
+use self::{media::Sweeper, view::Reader};
 
 /// Pages of copies that are read at the same time.
 const EXPORTS: usize = 4;
@@ -79,18 +74,13 @@ pub struct Chat {
 impl Chat {
     /// Puts the use cases together; what they need to run goes to `tasks`.
     #[must_use]
-    pub fn new(config: &Config, db: Db, clock: Clock, bus: Bus, mail: Mail, files: Files, tasks: &mut Tasks) -> Self {
-        let mut wakers = Wakers::default();
-        let traces = Traces::new();
-        let search = Following::new(Indexer::new(Arc::clone(&traces)), &mut wakers);
-        #[cfg(debug_assertions)]
-        let journals = log::journal::wanted(&mut wakers);
-        let reader = (files.links.clone(), config.privacy.emails);
-        let log = Log::new((db.clone(), clock, bus.clone()), reader, wakers, tasks);
-        search.start(db.clone(), log.clone(), tasks);
-        #[cfg(debug_assertions)]
-        journals.start(&db, &log, tasks);
-        tasks.add("search_traces", traces.wipe(db.clone(), log.clone()));
+    pub fn new(
+        config: &Config,
+        (db, clock, bus, log): (Db, Clock, Bus, Log),
+        mail: Mail,
+        files: Files,
+        tasks: &mut Tasks,
+    ) -> Self {
         let sweeper = Sweeper::new(db.clone(), clock, files.clone(), log.clone(), tasks);
         Self {
             db,

@@ -82,7 +82,7 @@ pub struct Membership {
     pub(super) role: Role,
     pub(super) muted_until: Option<Timestamp>,
     /// The first seq of the log that they may read.
-    pub(super) reads_from: Seq,
+    pub(crate) reads_from: Seq,
 }
 
 /// Proof that somebody may do something in a room. Only this module makes one: of a role, or of one of the few rights that no role

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     auth::{Actor, recheck},
-    bus::Hears,
+    cluster::bus::Hears,
     contract::{
         ErrorCode, MessageId, RoomId, Seq, Timestamp, UserId,
         list::{PageQuery, ReceiptList},

@@ -10,14 +10,13 @@ use super::{
 };
 use crate::{
     auth::Actor,
-    bus::Committed,
     contract::{
         ErrorCode, FieldError, Room, RoomId, Seq, Timestamp,
         command::{Sync, Synced, SyncedEvent, SyncedRoom},
         event::{Encoded, Ephemeral, USER_UPDATED},
     },
     error::{Error, Result},
-    log::read,
+    log::{entry::Entry, read},
 };
 use entity::room;
 
@@ -166,7 +165,7 @@ pub const AHEAD: Error =
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn entries(chat: &Chat, room: RoomId, after: Seq, up_to: Seq) -> Result<Vec<Committed>> {
+pub async fn entries(chat: &Chat, room: RoomId, after: Seq, up_to: Seq) -> Result<Vec<Entry>> {
     let count = usize::try_from(up_to.0 - after.0).unwrap_or(0);
     read::entries(chat.db.read(), chat.everyone(), room, after, up_to, count).await
 }

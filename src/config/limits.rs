@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::validate::Check;
-use crate::throttle::Pace;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -47,13 +46,6 @@ impl Limits {
     #[must_use]
     pub fn typing_interval(&self) -> Duration {
         if self.enabled { Duration::from_millis(self.typing_interval_ms) } else { Duration::ZERO }
-    }
-
-    /// How often others are told who is there; without a pause when limits are off.
-    #[must_use]
-    pub fn presence_pace(&self) -> Pace {
-        let interval = if self.enabled { Duration::from_millis(self.presence_interval_ms) } else { Duration::ZERO };
-        Pace { interval, deliveries: self.enabled.then_some(self.presence_notices_per_second) }
     }
 
     pub(super) fn check(&self, check: &mut Check) {

@@ -6,7 +6,6 @@ use super::{
     Auth, Bus, Config, Database, Environment, Log, Mail, Media, MediaStore, Ops, Realtime, Rooms, Secret, Server,
     origin::web_address,
 };
-use crate::{bus, mail, telemetry};
 
 /// Bytes that a key must have at least: as many as the hash of HS256 (RFC 7518, section 3.2).
 const KEY_BYTES: usize = 32;
@@ -136,9 +135,7 @@ impl Database {
 
 impl Bus {
     fn check(&self, check: &mut Check) {
-        if !self.redis_url.is_empty()
-            && let Err(demand) = bus::redis::check(self.redis_url.expose())
-        {
+        if let Err(demand) = self.redis() {
             check.that(false, "bus.redis_url", demand);
         }
     }
@@ -229,7 +226,7 @@ impl Realtime {
 
 impl Mail {
     fn check(&self, check: &mut Check) {
-        if let Err(problem) = mail::Mail::new(self) {
+        if let Err(problem) = self.server() {
             check.that(false, "mail", problem);
         }
         let link = &self.invite_link;
@@ -247,7 +244,7 @@ impl Rooms {
 
 impl Log {
     fn check(&self, check: &mut Check) {
-        if let Err(problem) = telemetry::check(&self.level) {
+        if let Err(problem) = self.filter() {
             check.that(false, "log.level", problem);
         }
     }

@@ -71,7 +71,7 @@ impl Durable {
 
 /// An entry of a room's log, with its seq: the data of the event that tells of it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Entry {
+pub struct EntryData {
     pub room_id: RoomId,
     pub seq: Seq,
     #[serde(flatten)]

@@ -8,9 +8,9 @@ use super::extract::Query;
 use crate::{
     app::App,
     auth::Actor,
-    chat,
     contract::{list::FoundList, search::Search},
     error::Result,
+    search,
 };
 
 /// Search what was said
@@ -32,5 +32,5 @@ pub(super) async fn search(
     actor: Actor,
     Query(query): Query<Search>,
 ) -> Result<Json<FoundList>> {
-    chat::search::search(&app.chat, &actor, query).await.map(Json)
+    search::search(&app.chat, &actor, query).await.map(Json)
 }

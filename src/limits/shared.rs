@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 use redis::{Script, ScriptInvocation};
 use tokio::time::timeout;
 
-use super::Sockets;
+use super::SocketCount;
 use super::{Crowd, Quota};
-use crate::{bus::redis::Redis, contract::UserId};
+use crate::{cluster::redis::Redis, contract::UserId};
 
 /// How long a request waits to hear what other nodes have counted.
 const TIMEOUT: Duration = Duration::from_millis(100);
@@ -218,7 +218,7 @@ impl RedisLimits {
     }
 
     /// Counts the sockets of a user here, besides those on other nodes. Nothing when Redis does not answer.
-    pub(super) async fn socket(&self, user: UserId, here: Sockets, limit: usize) -> Option<Crowd> {
+    pub(super) async fn socket(&self, user: UserId, here: SocketCount, limit: usize) -> Option<Crowd> {
         let (channels, text) = self.redis.eviction(user);
         let mut question = self.sockets.prepare_invoke();
         question.key(sockets_key(user)).arg(self.redis.node().to_string());
@@ -228,7 +228,7 @@ impl RedisLimits {
     }
 
     /// Tells how many sockets users have here.
-    pub(super) async fn note_sockets(&self, users: &[(UserId, Sockets)]) {
+    pub(super) async fn note_sockets(&self, users: &[(UserId, SocketCount)]) {
         for some in users.chunks(BATCH) {
             let mut pipeline = redis::pipe();
             // Redis may have forgotten the script; it is sent once, not for every user.

@@ -5,6 +5,7 @@
 //! [`read`].
 
 mod batch;
+pub mod entry;
 mod follow;
 mod preload;
 pub(crate) mod read;
@@ -18,9 +19,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     auth::Actor,
-    bus::{Bus, Hears, Notice},
     chat::{permission::Permit, view::Reader},
     clock::Clock,
+    cluster::bus::{Bus, Hears, Notice},
     config::Emails,
     contract::{
         EventKind, MemberId, MessageId, RoomId, Seq, SessionId, Timestamp, UserId, command::SentMessage,

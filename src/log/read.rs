@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
-    bus::Committed,
     chat::{
         annotations::{Annotations, Timeline},
         view::{self, Reader},
@@ -16,6 +15,7 @@ use crate::{
     contract::{EventKind, HistoryAccess, Member, Message, MessageId, RoomId, Seq, UserId, event::Durable},
     db::query,
     error::{Error, Result},
+    log::entry::Entry,
 };
 use entity::{member, message, room, room_event};
 
@@ -86,7 +86,7 @@ pub(crate) async fn entries(
     after: Seq,
     up_to: Seq,
     limit: usize,
-) -> Result<Vec<Committed>> {
+) -> Result<Vec<Entry>> {
     let up_to = up_to.min(Seq(after.0.saturating_add(i64::try_from(limit).map_err(Error::internal)?)));
     if up_to <= after {
         return Ok(Vec::new());
@@ -97,11 +97,11 @@ pub(crate) async fn entries(
     let subjects = Subjects::read(db, reader, room, &events).await?;
     let mut entries = Vec::with_capacity(messages.len() + events.len());
     for message in view::messages(db, reader, messages).await? {
-        entries.push(Committed::new(room, message.seq, Durable::NewMessage { message }, history));
+        entries.push(Entry::new(room, message.seq, Durable::NewMessage { message }, history));
     }
     for event in events {
         let seq = event.seq;
-        entries.push(Committed::new(room, seq, subjects.tell(&event)?, history));
+        entries.push(Entry::new(room, seq, subjects.tell(&event)?, history));
     }
     entries.sort_unstable_by_key(|entry| entry.seq);
     Ok(entries)

@@ -25,12 +25,13 @@ use super::{
 };
 use crate::{
     auth::recheck,
-    bus::{Committed, Notice},
     chat::{attachment, view::Reader},
     clock::Clock,
+    cluster::bus::Notice,
     contract::{MemberId, RoomId, Seq, SessionId, Timestamp, command::SentMessage, event::Durable},
     db::{Db, Transaction, query},
     error::{Error, Result},
+    log::entry::Entry,
 };
 use entity::{member, read_mark};
 
@@ -222,7 +223,7 @@ pub(super) async fn tell(mut batches: mpsc::Receiver<(Batch, Results)>, telling:
                     Outcome::Stored(stored) => {
                         let Stored { message, history } = *stored;
                         let change = Durable::NewMessage { message: message.clone() };
-                        entries.push(Committed::new(message.room_id, message.seq, change, history));
+                        entries.push(Entry::new(message.room_id, message.seq, change, history));
                         (message, false)
                     }
                     Outcome::Repeated(message) => (*message, true),

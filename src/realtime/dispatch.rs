@@ -141,11 +141,11 @@ async fn join_room(session: &SocketTask, request: JoinRoom, by: Instant) -> Resu
     let advance = Advance::take(app, user, missed).await?;
     // A client that fetches slowly is told to page through the rest before its event has taken too long.
     let until = (Instant::now() + REPLAY).min(by - AFTER_REPLAY).into_std();
-    let attached = app.feed.attach_by(&session.connection, room_id, after, hearing, (limit, Some(until))).await;
+    let attached = app.feed.attach_by(&session.socket, room_id, after, hearing, (limit, Some(until))).await;
     let replayed = attached.as_ref().map_or(0, |attached| attached.replayed);
     advance.settle(replayed).await;
     let attached = attached?;
-    app.typing.show_to(room_id, &session.connection);
+    app.typing.show_to(room_id, &session.socket);
     if let Some(after) = after {
         let cursors = HashMap::from([(room_id, after)]);
         let times = chat::catch_up::times(&app.chat, &cursors).await?;
@@ -159,7 +159,7 @@ async fn sync(session: &SocketTask, request: Sync) -> Result<Synced> {
     let (app, user) = (&session.app, session.actor.user_id);
     // One in advance: with nothing left, a question costs us nothing.
     let advance = Advance::take(app, user, 1).await?;
-    let bytes = session.connection.answer_bytes();
+    let bytes = session.socket.answer_bytes();
     let synced = chat::sync::sync(&app.chat, &session.actor, request, bytes, async |most| {
         advance.take_more(most.saturating_sub(1)).await
     })
@@ -170,8 +170,8 @@ async fn sync(session: &SocketTask, request: Sync) -> Result<Synced> {
 }
 
 async fn leave_room(session: &SocketTask, LeaveRoom { room_id }: LeaveRoom) -> Result<LeftRoom> {
-    session.app.feed.detach(session.connection.id, room_id).await;
-    session.app.typing.left(room_id, session.connection.id);
+    session.app.feed.detach(session.socket.id, room_id).await;
+    session.app.typing.left(room_id, session.socket.id);
     Ok(LeftRoom { room_id })
 }
 
@@ -202,12 +202,12 @@ async fn typing(session: &SocketTask, request: Typing) -> Result<Done> {
     let Typing { room_id, is_typing } = request;
     let (typing, user) = (&session.app.typing, session.actor.user_id);
     let is_typing = is_typing.unwrap_or(true);
-    if is_typing && typing.renew(room_id, &session.connection) {
+    if is_typing && typing.renew(room_id, &session.socket) {
         return Ok(Done {});
     }
     chat::room::may_type(&session.app.chat, user, room_id).await?;
     if is_typing {
-        typing.begin(room_id, &session.connection);
+        typing.begin(room_id, &session.socket);
     } else {
         typing.end(room_id, user);
     }
@@ -240,7 +240,7 @@ async fn authenticate(session: &mut SocketTask, Authenticate { token }: Authenti
     session.renew(actor);
     // Whatever ended this login while it was not yet the socket's found nothing to end: look once more.
     if let Err(error) = session.app.auth.authenticate(&token).await {
-        session.connection.revoke(error.code());
+        session.socket.revoke(error.code());
         return Err(error);
     }
     Ok(Authenticated { expires_at: session.actor.expires_at })

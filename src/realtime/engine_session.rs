@@ -25,8 +25,8 @@ use super::{
     inbox::Load,
 };
 use crate::{
-    connections::{Carrier, Connection, Slot},
     contract::ErrorCode,
+    fanout::sockets::{Carrier, Slot, Socket},
     listener::{KillSwitch, engine_io},
 };
 
@@ -82,7 +82,7 @@ struct State {
     /// The slot of the socket's user. It is taken for as long as the session lasts: who leaves the namespace and stays has
     /// not made room.
     slot: Option<Slot>,
-    socket: Weak<Connection>,
+    socket: Weak<Socket>,
 }
 
 impl EngineSessions {
@@ -196,8 +196,8 @@ impl EngineSession {
     }
 
     /// The socket is served.
-    pub(super) fn serves(&self, connection: &Arc<Connection>) {
-        self.state.lock().socket = Arc::downgrade(connection);
+    pub(super) fn serves(&self, socket: &Arc<Socket>) {
+        self.state.lock().socket = Arc::downgrade(socket);
     }
 
     /// A socket left its namespace, and the client stays: it ends unless another comes in time.

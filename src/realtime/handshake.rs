@@ -30,9 +30,9 @@ use super::{
 use crate::{
     auth::Actor,
     chat,
-    connections::Carrier,
     contract::{ErrorCode, FieldError, RoomId, Seq, User, command::Handshake},
     error::{Error, Result},
+    fanout::sockets::Carrier,
     limits::{Crowd, HandshakeTicket},
     media::origin::Origin,
     telemetry::{self, RequestSpan},
@@ -136,7 +136,7 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
     let rooms = rooms.into_iter().map(|(room, hearing)| (room, hearing.end)).collect();
 
     // From here on nothing refuses: whoever makes room for this socket does so for one that comes in.
-    let (slots, user_id) = (&app.connections.slots, actor.user_id);
+    let (slots, user_id) = (&app.sockets.slots, actor.user_id);
     let carrier: Weak<dyn Carrier> = Arc::downgrade(&(Arc::clone(session) as Arc<dyn Carrier>));
     let (slot, mut is_crowded) = slots.take(user_id, app.limits.sockets_per_user(), carrier);
     match app.limits.socket(user_id, slots.of(user_id)).await {
@@ -198,11 +198,11 @@ impl DisconnectHandler<LocalAdapter, ()> for Departure {
 
 /// Answers an event for which the inbox has no room.
 fn overflow(socket: &SocketRef, packet: &Packet, ack: Ack) {
-    let Some(connection) = socket.extensions.get::<socket_task::Served>().and_then(|served| served.0.upgrade()) else {
+    let Some(registered) = socket.extensions.get::<socket_task::Served>().and_then(|served| served.0.upgrade()) else {
         return;
     };
     let event = packet.read().map(|(name, _)| name).unwrap_or_default();
-    let reply = Reply { ack, wants_ack: packet.wants_ack(), connection };
+    let reply = Reply { ack, wants_ack: packet.wants_ack(), socket: registered };
     let retry_after = std::time::Duration::from_secs(1);
     reply.send::<()>(&event, Err(Error::RateLimited { retry_after }));
 }
@@ -219,10 +219,10 @@ pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
     let app = &realtime.app;
     let origin = socket.req_parts().extensions.get::<Origin>().cloned().unwrap_or_else(|| app.origin());
     let beginning = (app.chat.files().links.clone(), origin);
-    let connection = socket_task::register(&guest, beginning, Box::new(wire));
-    session.serves(&connection);
-    socket.extensions.insert(socket_task::Served(Arc::downgrade(&connection)));
-    tokio::spawn(socket_task::serve(Arc::clone(&realtime.app), guest, connection));
+    let registered = socket_task::register(&guest, beginning, Box::new(wire));
+    session.serves(&registered);
+    socket.extensions.insert(socket_task::Served(Arc::downgrade(&registered)));
+    tokio::spawn(socket_task::serve(Arc::clone(&realtime.app), guest, registered));
 }
 
 /// The token of a handshake: `auth.token`, the `Authorization` header, or `?token=` where that is allowed.

@@ -8,9 +8,9 @@ use std::{
 use super::{handshake::Guest, socket_task::SocketTask};
 use crate::{
     chat::{self, room::Hearing},
-    connections::Emission,
     contract::{ErrorCode, RoomId, Seq, Timestamp, event::Ephemeral},
     error::Result,
+    fanout::sockets::Emission,
     limits::Budget,
 };
 
@@ -27,7 +27,7 @@ impl SocketTask {
     pub(super) async fn catch_up(&self, room: RoomId, hearing: Hearing, after: Seq, budget: usize) -> Result<usize> {
         match self.attach(room, Some(after), hearing, budget).await {
             Err(error) if error.code() == ErrorCode::ResyncRequired => {
-                self.connection.tell_surely(&Ephemeral::ResyncRequired {
+                self.socket.tell_surely(&Ephemeral::ResyncRequired {
                     room_id: room,
                     after_seq: after,
                     last_seq: hearing.end,
@@ -69,8 +69,8 @@ impl SocketTask {
     /// Tells what was missed as fast as the client fetches it. Answers false when the socket is gone, or was cut because it took
     /// nothing until then: it comes back with the same cursors, and misses nothing.
     async fn catches_up_with(&self, missed: &Ephemeral, until: Option<Instant>) -> bool {
-        self.connection.keeps_up(until).await;
-        self.connection.tell_surely(missed) == Emission::Queued
+        self.socket.keeps_up(until).await;
+        self.socket.tell_surely(missed) == Emission::Queued
     }
 
     /// Shows those of some rooms that the user joined since the client was last known to be connected: since the latest of the

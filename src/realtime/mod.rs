@@ -58,10 +58,10 @@ struct Realtime {
 
 /// The sockets as a whole, for the end.
 #[derive(Debug)]
-pub struct Sockets(SocketIo);
+pub struct SocketServer(SocketIo);
 
 /// Puts Socket.IO before the routes.
-pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, Sockets) {
+pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, SocketServer) {
     let config = &app.config.realtime;
     let millis = Duration::from_millis;
     let (service, io) = SocketIo::builder()
@@ -93,7 +93,7 @@ pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, Soc
         .layer(from_fn_with_state(waiting, polling::portion))
         .layer(from_fn_with_state(sessions, attend::attend))
         .layer(from_fn(engine::keep_from_caches));
-    (router, Sockets(io))
+    (router, SocketServer(io))
 }
 
 /// Word of the end, with a moment to come back after that differs from socket to socket.
@@ -101,12 +101,12 @@ fn farewell() -> Ephemeral {
     Ephemeral::ServerDraining { retry_after_ms: rand::random_range(1..=RETURN_JITTER_MS) }
 }
 
-impl Sockets {
+impl SocketServer {
     /// Tells every socket that the server stops, lets it take its last answers, and closes it. Polling sockets must still
     /// be able to connect meanwhile.
     pub async fn see_off(self, app: &App) {
-        for connection in app.connections.all() {
-            connection.tell(&farewell());
+        for socket in app.sockets.all() {
+            socket.tell(&farewell());
         }
         tokio::time::sleep(FAREWELL).await;
         self.0.close().await;

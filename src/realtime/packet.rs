@@ -153,7 +153,7 @@ enum Answer<'a, T> {
 pub(super) struct Reply {
     pub(super) ack: Ack,
     pub(super) wants_ack: bool,
-    pub(super) connection: Arc<crate::connections::Connection>,
+    pub(super) socket: Arc<crate::fanout::sockets::Socket>,
 }
 
 impl Reply {
@@ -169,7 +169,7 @@ impl Reply {
             self.ack(&refused);
         } else {
             let event = event.chars().take(64).collect();
-            self.connection.tell_surely(&Ephemeral::Error { event, error: AckError::from(&error) });
+            self.socket.tell_surely(&Ephemeral::Error { event, error: AckError::from(&error) });
         }
     }
 
@@ -186,18 +186,18 @@ impl Reply {
     fn ack<T: Serialize>(self, answer: &Answer<'_, T>) {
         if self.wants_ack {
             let answer = Encoded::new(answer);
-            let answer = self.connection.completed(&answer).into_owned();
+            let answer = self.socket.completed(&answer).into_owned();
             self.give(answer.as_str().len(), &answer);
         }
     }
 
     fn give(self, bytes: usize, answer: &impl Serialize) {
-        let is_full = !self.connection.weigh(bytes)
+        let is_full = !self.socket.weigh(bytes)
             || matches!(self.ack.send(answer), Err(SendError::Socket(SocketError::InternalChannelFull)));
         if is_full {
             // An answer that cannot be given must not be missed silently; and a client that does not read its answers is cut
             // like one that does not read its events.
-            self.connection.cut();
+            self.socket.cut();
         }
     }
 }

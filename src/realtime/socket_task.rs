@@ -27,7 +27,6 @@ use crate::{
     app::App,
     auth::Actor,
     chat::{self, room::Hearing},
-    connections::{Connection, ConnectionId, Transport},
     contract::{
         ClientEvent, ErrorCode, RoomId, Seq, Timestamp,
         command::RoomScope,
@@ -35,6 +34,7 @@ use crate::{
         text,
     },
     error::{Error, Result},
+    fanout::sockets::{Socket, SocketId, Transport},
     limits::Budget,
     media::{link::Links, origin::Origin},
 };
@@ -58,28 +58,27 @@ type Underway = FuturesUnordered<BoxFuture<'static, ()>>;
 /// The connection of a socket that is being served, for the socket's own handler. Weak, because the connection holds the
 /// socket.
 #[derive(Clone)]
-pub(super) struct Served(pub(super) Weak<Connection>);
+pub(super) struct Served(pub(super) Weak<Socket>);
 
 /// Gives a socket its name on this node.
-pub(super) fn register(guest: &Guest, beginning: (Links, Origin), transport: Box<dyn Transport>) -> Arc<Connection> {
+pub(super) fn register(guest: &Guest, beginning: (Links, Origin), transport: Box<dyn Transport>) -> Arc<Socket> {
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let id = ConnectionId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    let id = SocketId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
     let scope = guest.handshake.rooms;
-    Arc::new(Connection::new(id, guest.user.clone(), guest.actor.session_id, scope, beginning, transport))
+    Arc::new(Socket::new(id, guest.user.clone(), guest.actor.session_id, scope, beginning, transport))
 }
 
 /// Serves a socket until it is gone. Whatever fails, it leaves nothing behind: its client would wait at a socket that nobody serves,
 /// and its user would seem to be there.
-pub(super) async fn serve(app: Arc<App>, guest: Guest, connection: Arc<Connection>) {
-    let span = tracing::info_span!("socket", connection = connection.id.0, user = %connection.user.id);
-    let mut session =
-        SocketTask { app, actor: guest.actor.clone(), connection, notified: false, ready_at: Instant::now() };
+pub(super) async fn serve(app: Arc<App>, guest: Guest, socket: Arc<Socket>) {
+    let span = tracing::info_span!("socket", socket = socket.id.0, user = %socket.user.id);
+    let mut session = SocketTask { app, actor: guest.actor.clone(), socket, notified: false, ready_at: Instant::now() };
     async {
         tracing::debug!("connected");
         if AssertUnwindSafe(session.run(guest)).catch_unwind().await.is_err() {
             // What it panicked with is in the log already.
             tracing::error!("the task of a socket panicked; ending its connection");
-            session.connection.kill();
+            session.socket.kill();
         }
         session.depart().await;
         tracing::debug!("gone");
@@ -92,7 +91,7 @@ pub(super) async fn serve(app: Arc<App>, guest: Guest, connection: Arc<Connectio
 pub(super) struct SocketTask {
     pub(super) app: Arc<App>,
     pub(super) actor: Actor,
-    pub(super) connection: Arc<Connection>,
+    pub(super) socket: Arc<Socket>,
     /// Whether the end of the present token was announced.
     notified: bool,
     /// When it began to handle events: what came during its replay waited for that.
@@ -102,12 +101,12 @@ pub(super) struct SocketTask {
 impl SocketTask {
     async fn run(&mut self, mut guest: Guest) {
         let rooms = guest.rooms.keys().copied();
-        self.app.connections.enter(&self.connection, rooms, guest.is_invisible, |_| self.greet());
+        self.app.sockets.enter(&self.socket, rooms, guest.is_invisible, |_| self.greet());
         // Only now: what nobody looks at is forgotten.
         self.app.reconciliation.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
         if self.app.draining.is_cancelled() {
             // The farewell may have gone round just before this socket was in the index.
-            self.connection.tell(&super::farewell());
+            self.socket.tell(&super::farewell());
         }
         // A long replay takes as long as its client, but it ends with the socket and with the token.
         let settled = tokio::select! {
@@ -120,9 +119,9 @@ impl SocketTask {
         if let Err(error) = settled {
             error.record();
             match error.code() {
-                code if code.status() == 401 => self.connection.revoke(code),
+                code if code.status() == 401 => self.socket.revoke(code),
                 // A transport that breaks is tried again by every client; a farewell is not.
-                _ => self.connection.kill(),
+                _ => self.socket.kill(),
             }
         }
 
@@ -151,7 +150,7 @@ impl SocketTask {
     /// The first event.
     fn greet(&self) {
         let config = &self.app.config;
-        self.connection.tell(&Ephemeral::Connected {
+        self.socket.tell(&Ephemeral::Connected {
             user_id: self.actor.user_id,
             message: "connected",
             session_id: self.actor.session_id.to_string(),
@@ -192,7 +191,7 @@ impl SocketTask {
                 Ok(replayed) => budget = budget.saturating_sub(replayed),
                 Err(error) if error.code() == ErrorCode::TooManyRooms => {}
                 Err(error) if error.code() == ErrorCode::RoomNotFound => {
-                    self.connection.tell_surely(&Ephemeral::RoomLeft { room_id: *room, user_id: user });
+                    self.socket.tell_surely(&Ephemeral::RoomLeft { room_id: *room, user_id: user });
                 }
                 Err(error) => return Err(error),
             }
@@ -222,14 +221,14 @@ impl SocketTask {
             }
             self.app.limits.refund(Budget::Missed, user, budget).await;
         }
-        times.retain(|room, _| self.connection.has_joined(*room));
+        times.retain(|room, _| self.socket.has_joined(*room));
         self.tell_missed(&cursors, &times, None).await
     }
 
     /// Shows the user rooms that they came into after they were let in and before their socket was known here.
     fn note_new_rooms(&self, rooms: &[(RoomId, Hearing)]) {
-        let user = self.connection.user.id;
-        let known = self.app.connections.rooms_of(user).unwrap_or_default();
+        let user = self.socket.user.id;
+        let known = self.app.sockets.rooms_of(user).unwrap_or_default();
         let delivery = self.app.delivery();
         for (room, hearing) in rooms.iter().filter(|(room, _)| !known.contains(room)) {
             delivery.gain(user, *room, hearing.joined);
@@ -240,7 +239,7 @@ impl SocketTask {
     /// have come into since: a client may name a thousand that are nobody's.
     async fn newly_heard(&self, room: RoomId) -> Result<Hearing> {
         let user = self.actor.user_id;
-        if !self.app.connections.is_member(user, room) {
+        if !self.app.sockets.is_member(user, room) {
             return Err(Error::ROOM_NOT_FOUND);
         }
         chat::room::may_hear(&self.app.chat, user, room).await
@@ -256,15 +255,15 @@ impl SocketTask {
     ) -> Result<usize> {
         self.may_join_another(room)?;
         let limit = self.app.config.realtime.replay_events.min(budget);
-        let attached = self.app.feed.attach(&self.connection, room, after, hearing, limit).await?;
-        self.app.typing.show_to(room, &self.connection);
+        let attached = self.app.feed.attach(&self.socket, room, after, hearing, limit).await?;
+        self.app.typing.show_to(room, &self.socket);
         Ok(attached.replayed)
     }
 
     /// Refuses a room past the socket's limit.
     pub(super) fn may_join_another(&self, room: RoomId) -> Result<()> {
-        let full = self.connection.joined_count() >= self.app.config.realtime.rooms_per_socket;
-        if full && !self.connection.has_joined(room) {
+        let full = self.socket.joined_count() >= self.app.config.realtime.rooms_per_socket;
+        if full && !self.socket.has_joined(room) {
             return Err(Error::Refused(
                 ErrorCode::TooManyRooms,
                 "this socket has joined the largest number of rooms allowed",
@@ -291,8 +290,8 @@ impl SocketTask {
 
     /// Handles an event, and answers it; what is still underway then answers by itself.
     async fn handle(&mut self, Item { packet, ack, at }: Item) -> Option<BoxFuture<'static, ()>> {
-        let reply = Reply { ack, wants_ack: packet.wants_ack(), connection: Arc::clone(&self.connection) };
-        if self.connection.is_revoked() {
+        let reply = Reply { ack, wants_ack: packet.wants_ack(), socket: Arc::clone(&self.socket) };
+        if self.socket.is_revoked() {
             reply.send::<()>("", Err(Error::UNAUTHORIZED));
             return None;
         }
@@ -348,18 +347,18 @@ impl SocketTask {
     fn notice(&mut self) {
         let left = self.token_left();
         if left.is_zero() {
-            self.connection.revoke(ErrorCode::TokenExpired);
+            self.socket.revoke(ErrorCode::TokenExpired);
             // The socket's end is on its way; there is nothing more to announce.
             self.actor.expires_at = Timestamp(i64::MAX);
         } else if !self.notified && left <= self.notice_before() {
-            self.connection.tell(&Ephemeral::SessionExpiring { expires_at: self.actor.expires_at });
+            self.socket.tell(&Ephemeral::SessionExpiring { expires_at: self.actor.expires_at });
             self.notified = true;
         }
     }
 
     /// A newer token was shown.
     pub(super) fn renew(&mut self, actor: Actor) {
-        self.connection.adopt(actor.session_id);
+        self.socket.adopt(actor.session_id);
         self.actor = actor;
         self.notified = false;
     }
@@ -370,11 +369,11 @@ impl SocketTask {
 
     /// Leaves every room, and the node.
     async fn depart(&self) {
-        for room in self.app.connections.close(&self.connection) {
-            self.app.feed.detach(self.connection.id, room).await;
+        for room in self.app.sockets.close(&self.socket) {
+            self.app.feed.detach(self.socket.id, room).await;
         }
-        self.app.typing.gone(&self.connection);
-        if self.app.connections.leave(&self.connection) {
+        self.app.typing.gone(&self.socket);
+        if self.app.sockets.leave(&self.socket) {
             self.app.presences.depart(self.actor.user_id);
         }
     }

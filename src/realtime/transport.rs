@@ -16,8 +16,8 @@ use super::{
     engine_session::EngineSession,
 };
 use crate::{
-    connections::{Emission, Transport},
     contract::event::Encoded,
+    fanout::sockets::{Emission, Transport},
     listener::KillSwitch,
 };
 

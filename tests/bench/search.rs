@@ -228,7 +228,7 @@ async fn measure(app: &App, person: &Actor, who: &str, query: &str) {
             page_size: None,
         };
         let began = Instant::now();
-        total = chat::search::search(&app.chat, person, search).await.unwrap().info.total;
+        total = parlour::search::search(&app.chat, person, search).await.unwrap().info.total;
         took.push(began.elapsed());
     }
     took.sort_unstable();
@@ -254,6 +254,6 @@ async fn sending(app: &Arc<App>, person: &Actor) -> f64 {
     f64::from(80 * 256) / began.elapsed().as_secs_f64()
 }
 
-async fn drain(mut notices: tokio::sync::mpsc::Receiver<parlour::bus::Notice>) {
+async fn drain(mut notices: tokio::sync::mpsc::Receiver<parlour::cluster::bus::Notice>) {
     while notices.recv().await.is_some() {}
 }

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
-use crate::{bus::Notice, config::Config, http::layer::address::ClientAddress, tasks::Running};
+use crate::{cluster::bus::Notice, config::Config, http::layer::address::ClientAddress, tasks::Running};
 
 struct Server {
     router: Router,

@@ -5,8 +5,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    connections::fake::{FakeTransport, somebody},
     contract::{SessionId, command::Handshake},
+    fanout::sockets::fake::{FakeTransport, somebody},
     realtime::inbox,
 };
 
@@ -30,10 +30,10 @@ async fn a_socket_whose_task_panics_is_ended_and_leaves_nothing_behind() {
     // `connected` is taken; the farewell of a node that stops is not.
     app.draining.cancel();
     let (transport, killed) = FakeTransport::of_events(1);
-    let connection = register(&guest, (app.chat.files().links.clone(), app.origin()), transport);
-    timeout(TIMEOUT, serve(Arc::clone(&app), guest, connection)).await.unwrap();
+    let socket = register(&guest, (app.chat.files().links.clone(), app.origin()), transport);
+    timeout(TIMEOUT, serve(Arc::clone(&app), guest, socket)).await.unwrap();
     assert!(killed.is_cancelled());
-    assert!(app.connections.all().is_empty());
-    assert_eq!(app.connections.rooms_of(user.id), None);
-    assert!(!app.connections.is_invisible(user.id));
+    assert!(app.sockets.all().is_empty());
+    assert_eq!(app.sockets.rooms_of(user.id), None);
+    assert!(!app.sockets.is_invisible(user.id));
 }

@@ -1,0 +1,146 @@
+//! The connection that hears.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use redis::{
+    Msg, RedisResult,
+    aio::{PubSubSink, PubSubStream},
+};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use uuid::Uuid;
+
+use super::{BEAT, Redis, TIMEOUT};
+use crate::cluster::{
+    bus::{Heard, Notice},
+    interest::{Interest, Topic},
+    wire,
+};
+
+/// Channels named in one command.
+const CHANNELS: usize = 500;
+
+/// How long to wait between two attempts to connect, at the most: nodes do not come back all at once.
+const PAUSE_MS: std::ops::Range<u64> = 100..600;
+
+/// Follows what this node is interested in until nobody takes what is heard.
+pub(super) async fn run(redis: Redis, interest: Arc<Interest>, heard: mpsc::Sender<Heard>) {
+    while !heard.is_closed() {
+        let ended = match Subscriber::open(&redis, &interest).await {
+            Ok(subscriber) => {
+                redis.health.note(&redis.health.hears, None);
+                subscriber.follow(&interest, &heard).await
+            }
+            Err(problem) => problem,
+        };
+        redis.health.note(&redis.health.hears, Some(ended));
+        sleep(Duration::from_millis(rand::random_range(PAUSE_MS))).await;
+    }
+}
+
+/// A connection that is subscribed.
+struct Subscriber {
+    node: Uuid,
+    sink: PubSubSink,
+    messages: PubSubStream,
+    /// The topics whose channels it is subscribed to.
+    topics: HashSet<Topic>,
+}
+
+impl Subscriber {
+    /// Connects, and subscribes to everything that is wanted.
+    async fn open(redis: &Redis, interest: &Interest) -> Result<Self, String> {
+        let (sink, messages) = in_time(redis.client.get_async_pubsub()).await?.split();
+        let mut subscriber = Self { node: redis.node, sink, messages, topics: HashSet::new() };
+        let own = format!("{}{}", wire::NODE, redis.node);
+        in_time(subscriber.sink.subscribe(&[wire::NODES, wire::PRESENCE, &own])).await?;
+        subscriber.begin(interest.all().into_iter().collect()).await?;
+        Ok(subscriber)
+    }
+
+    async fn begin(&mut self, topics: Vec<Topic>) -> Result<(), String> {
+        for some in topics.chunks(CHANNELS) {
+            let channels: Vec<String> = some.iter().copied().map(wire::channel).collect();
+            in_time(self.sink.subscribe(&channels)).await?;
+        }
+        self.topics.extend(topics);
+        Ok(())
+    }
+
+    async fn end(&mut self, topics: Vec<Topic>) -> Result<(), String> {
+        for some in topics.chunks(CHANNELS) {
+            let channels: Vec<String> = some.iter().copied().map(wire::channel).collect();
+            in_time(self.sink.unsubscribe(&channels)).await?;
+        }
+        for topic in &topics {
+            self.topics.remove(topic);
+        }
+        Ok(())
+    }
+
+    /// Hands on what is heard, for as long as the connection lives; answers why it no longer does.
+    async fn follow(mut self, interest: &Interest, heard: &mpsc::Sender<Heard>) -> String {
+        // Whatever was told while nobody listened.
+        let _ = heard.send(Heard::Missed).await;
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let step = tokio::select! {
+                message = self.messages.next() => match message {
+                    Some(message) => {
+                        self.hear(&message, heard).await;
+                        Ok(())
+                    }
+                    None => Err("the connection ended".to_owned()),
+                },
+                () = interest.changed() => self.resubscribe(interest, heard).await,
+                _ = beat.tick() => in_time(self.sink.ping::<redis::Value>()).await.map(drop),
+                () = heard.closed() => Err("this node stops".to_owned()),
+            };
+            if let Err(problem) = step {
+                return problem;
+            }
+        }
+    }
+
+    async fn resubscribe(&mut self, interest: &Interest, heard: &mpsc::Sender<Heard>) -> Result<(), String> {
+        let changes = interest.changes(&self.topics);
+        self.end(changes.ended).await?;
+        if !changes.begun.is_empty() {
+            self.begin(changes.begun.clone()).await?;
+            let _ = heard.send(Heard::Following(changes.begun)).await;
+        }
+        Ok(())
+    }
+
+    async fn hear(&self, message: &Msg, heard: &mpsc::Sender<Heard>) {
+        let Some(news) = wire::decode(self.node, message.get_payload_bytes()) else { return };
+        metrics::counter!("parlour_bus_heard_total").increment(1);
+        let must_arrive = matches!(
+            news,
+            Heard::Missed
+                | Heard::Notice(
+                    Notice::SessionRevoked { .. }
+                        | Notice::UserRevoked { .. }
+                        | Notice::Added { .. }
+                        | Notice::SocketTooMany { .. }
+                )
+        );
+        if must_arrive {
+            let _ = heard.send(news).await;
+        } else if heard.try_send(news).is_err() {
+            // Delivery is behind. It reads what it misses from the database, as soon as it comes to this.
+            let _ = heard.send(Heard::Missed).await;
+        }
+    }
+}
+
+async fn in_time<T>(step: impl Future<Output = RedisResult<T>>) -> Result<T, String> {
+    match timeout(TIMEOUT, step).await {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err("no answer".to_owned()),
+    }
+}

@@ -1,0 +1,334 @@
+//! From the bus to the sockets of this node: one task takes every notice, in order, and sees to it.
+//!
+//! Entries of logs go to the feed. What a change means for people who have not joined the room goes to their sockets
+//! directly. News that would come too often is paced: at once, then at most once a second. What other nodes tell is treated
+//! alike.
+
+mod activity;
+mod coalesce;
+mod profile;
+mod read;
+mod recent_marks;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use self::{
+    activity::Concerned,
+    coalesce::InOrder,
+    profile::Changes,
+    read::{AllRecentMarks, Marks, Read},
+};
+use crate::{
+    chat::{self, Chat},
+    cluster::bus::{Heard, Inlet, Notice},
+    contract::{
+        RoomId, Seq, Timestamp, UserId,
+        command::RoomScope,
+        event::{Encoded, Ephemeral},
+    },
+    error::Result,
+    fanout::{
+        feed::Feed,
+        reconcile::Reconciliation,
+        sockets::{Socket, Sockets},
+        throttle::{self, Throttle},
+        typing::Typing,
+    },
+    log::entry::{Audience, Entry},
+};
+
+/// How often paced news is looked through.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long to wait before a room is read again that the database did not give.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What delivery works with.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub chat: Chat,
+    pub feed: Feed,
+    pub sockets: Arc<Sockets>,
+    pub typing: Arc<Typing>,
+    pub reconciliation: Arc<Reconciliation>,
+    pub news: Arc<News>,
+    /// Rooms that a socket may have joined.
+    pub rooms_per_socket: usize,
+    /// How often people are told who is there.
+    pub presence_pace: throttle::Pace,
+}
+
+/// Where something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Here,
+    Elsewhere,
+}
+
+/// Who came and went, on the way to those in the same rooms: when they were last there, and these rooms.
+type Appearances = Throttle<UserId, (Option<Timestamp>, Arc<[RoomId]>)>;
+
+/// What is told at a measured pace, and what was told of late.
+#[derive(Debug, Default)]
+pub struct News {
+    activity: InOrder<RoomId, Concerned>,
+    profiles: InOrder<UserId, HashSet<RoomId>>,
+    changes: Changes,
+    marks: Mutex<AllRecentMarks>,
+    /// New members who have yet to be shown the room: they are told nothing else of it before.
+    newcomers: Mutex<HashSet<(UserId, RoomId)>>,
+}
+
+impl News {
+    /// Whether a change of a profile is told already.
+    pub fn knows_change(&self, user: UserId, at: Timestamp) -> bool {
+        self.changes.knows(user, at)
+    }
+
+    fn awaits_room(&self, user: UserId, room: RoomId) -> bool {
+        self.newcomers.lock().contains(&(user, room))
+    }
+}
+
+/// A new member while they have yet to be shown the room, whatever becomes of that.
+struct Newcomer {
+    news: Arc<News>,
+    member: (UserId, RoomId),
+}
+
+impl Newcomer {
+    fn note(news: Arc<News>, member: (UserId, RoomId)) -> Self {
+        news.newcomers.lock().insert(member);
+        Self { news, member }
+    }
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        self.news.newcomers.lock().remove(&self.member);
+    }
+}
+
+impl Delivery {
+    /// Takes notices until there are no more.
+    pub async fn run(self, inlet: Inlet) {
+        let Inlet { mut own, mut others } = inlet;
+        let (mut marks, mut presence) = (Marks::new(), Appearances::new(self.presence_pace));
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                notice = own.recv() => match notice {
+                    Some(notice) => self.take(notice, Origin::Here, &mut marks, &mut presence),
+                    None => return,
+                },
+                Some(heard) = others.recv() => match heard {
+                    Heard::Notice(notice) => self.take(notice, Origin::Elsewhere, &mut marks, &mut presence),
+                    Heard::Following(topics) => self.reconciliation.topics(topics),
+                    Heard::Missed => self.reconciliation.everything(),
+                },
+                _ = tick.tick() => {
+                    self.tell_due_activity();
+                    self.tell_due_profiles();
+                    self.tell_due_marks(&mut marks);
+                    self.tell_presence(&mut presence);
+                }
+            }
+        }
+    }
+
+    fn take(&self, notice: Notice, origin: Origin, marks: &mut Marks, presence: &mut Appearances) {
+        match notice {
+            Notice::Committed(entries) => {
+                for entry in entries.iter() {
+                    self.widen_or_narrow(entry, origin);
+                    self.reconciliation.note_entry(entry.room_id, entry.seq);
+                }
+                for (room, entries) in by_room(&entries) {
+                    self.feed.entries(room, entries);
+                    self.note_activity(room);
+                }
+            }
+            Notice::Added { user_id, room_id, seq } => self.gain(user_id, room_id, seq),
+            Notice::Read { room_id, user_id, message_ids, last_read_seq, read_at, hears } => {
+                self.take_mark(marks, room_id, user_id, Read { message_ids, last_read_seq, read_at }, hears);
+            }
+            Notice::Profile { user_id, rooms } => self.take_profile(user_id, &rooms),
+            Notice::Typing { room_id, user_id, user_name, is_typing } => {
+                self.typing.hear(room_id, user_id, user_name, is_typing);
+            }
+            Notice::Presence { user_id, is_online, last_seen_at, rooms } => {
+                presence.offer(user_id, is_online, (last_seen_at, rooms), Instant::now());
+                self.tell_presence(presence);
+            }
+            Notice::Appearance { user_id, is_invisible } => self.show_or_hide(user_id, is_invisible),
+            Notice::SessionRevoked { session_id, code, .. } => {
+                for socket in self.sockets.of_session(session_id) {
+                    socket.revoke(code);
+                }
+            }
+            Notice::SocketTooMany { user_id } => {
+                self.sockets.slots.evict(user_id, None);
+            }
+            Notice::UserRevoked { user_id, except, code } => {
+                for socket in self.sockets.of_user(user_id) {
+                    if Some(socket.session_id()) != except {
+                        socket.revoke(code);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells those in the same rooms of people who came and went, as far as it is time to.
+    fn tell_presence(&self, presence: &mut Appearances) {
+        while let Some((user_id, is_online, (last_seen_at, rooms))) = presence.take(Instant::now()) {
+            let event = if is_online {
+                Ephemeral::UserOnline { user_id, last_seen_at }
+            } else {
+                Ephemeral::UserOffline { user_id, last_seen_at }
+            };
+            let data = Encoded::new(&event);
+            let neighbours = self.sockets.audience(user_id, &rooms);
+            for neighbour in &neighbours {
+                neighbour.tell_encoded(event.name(), &data);
+            }
+            presence.used(neighbours.len(), Instant::now());
+        }
+    }
+
+    /// Somebody appears offline from now on, or no longer does: who looks at a room with them is told.
+    pub(crate) fn show_or_hide(&self, user: UserId, is_invisible: bool) {
+        if self.sockets.appears(user, is_invisible) {
+            self.feed.appears(user, self.sockets.joined_by(user));
+        }
+    }
+
+    /// What an entry means besides being told: for people who do not hear the room (yet, or any longer), and for who writes there.
+    fn widen_or_narrow(&self, entry: &Entry, origin: Origin) {
+        match entry.audience {
+            Audience::Gained(user) if origin == Origin::Here => self.gain(user, entry.room_id, entry.seq),
+            Audience::Lost(user) => {
+                self.typing.end_at_once(entry.room_id, user);
+                self.sockets.forget_room(user, entry.room_id);
+                self.tell_outside(&[user], entry);
+            }
+            Audience::Message(user) | Audience::Silenced(user) => self.typing.end_at_once(entry.room_id, user),
+            Audience::Closed => {
+                self.typing.closed(entry.room_id);
+                let members = self.sockets.forget_members(entry.room_id);
+                self.tell_outside(&members, entry);
+            }
+            // Of people who were added elsewhere tells a notice of its own, which comes where the room is not followed.
+            Audience::Gained(_) | Audience::Unchanged => {}
+        }
+    }
+
+    /// Somebody is a member from the seq `since` on.
+    pub(crate) fn gain(&self, user: UserId, room: RoomId, since: Seq) {
+        if !self.sockets.of_user(user).is_empty() {
+            let newcomer = Newcomer::note(Arc::clone(&self.news), (user, room));
+            self.sockets.note_rooms(user, [room]);
+            self.reconciliation.note_ends([(room, since)]);
+            tokio::spawn(self.clone().welcome(newcomer, since));
+        }
+    }
+
+    /// Gives an entry to sockets that do not hear the room but must know.
+    fn tell_outside(&self, users: &[UserId], entry: &Entry) {
+        for user in users {
+            for socket in self.sockets.of_user(*user) {
+                if !socket.has_joined(entry.room_id) {
+                    let links = &self.chat.files().links;
+                    socket.deliver(entry.name, &entry.data_for(*user, entry.seq, links));
+                }
+            }
+        }
+    }
+
+    /// Shows a new member the room; sockets that hear all rooms hear this one from now on.
+    async fn welcome(self, newcomer: Newcomer, since: Seq) {
+        let (user, room_id) = newcomer.member;
+        let is_here = || !self.sockets.of_user(user).is_empty();
+        let overview = until_answered(is_here, || chat::room::overview(&self.chat, user, room_id)).await;
+        if let Some(overview) = overview {
+            self.show_room(user, overview, since).await;
+        }
+        drop(newcomer);
+        // What happened meanwhile waited for this.
+        self.note_activity_of(room_id, user);
+    }
+
+    async fn show_room(&self, user: UserId, overview: chat::room::Overview, since: Seq) {
+        let (room_id, state) = (overview.room.id, (overview.room.last_seq, overview.last_read_seq));
+        let event = Ephemeral::RoomCreated { room: Box::new(overview.room) };
+        let data = Encoded::new(&event);
+        let sockets = self.sockets.of_user(user);
+        for socket in &sockets {
+            socket.note_badge(room_id, state);
+            socket.deliver(event.name(), &data);
+        }
+        // Beside each other: one that waits for its client does not delay the others.
+        join_all(sockets.iter().map(|socket| self.let_hear_if_wanted(socket, room_id, since))).await;
+    }
+
+    /// Lets a socket that hears all rooms hear this one, unless it has joined as many as it may.
+    async fn let_hear_if_wanted(&self, socket: &Arc<Socket>, room: RoomId, since: Seq) {
+        if socket.scope == RoomScope::All && !socket.has_joined(room) && socket.joined_count() < self.rooms_per_socket {
+            let is_here = || self.sockets.of_user(socket.user.id).iter().any(|own| own.id == socket.id);
+            until_answered(is_here, || self.let_hear(socket, room, since)).await;
+        }
+    }
+
+    /// Lets a socket hear a room of which its user is a member from the seq `since` on.
+    async fn let_hear(&self, socket: &Arc<Socket>, room: RoomId, since: Seq) -> Result<()> {
+        let hearing = chat::room::may_hear(&self.chat, socket.user.id, room).await?;
+        self.feed.attach(socket, room, Some(since), hearing, usize::MAX).await.map(drop)
+    }
+}
+
+/// Asks again and again while the database does not answer: what a new member is not shown now, nothing shows them later. Nothing
+/// when it is refused or fails for good, or nobody is there any longer who wants to know.
+async fn until_answered<T, A: Future<Output = Result<T>>>(
+    is_wanted: impl Fn() -> bool,
+    ask: impl Fn() -> A,
+) -> Option<T> {
+    loop {
+        match ask().await {
+            Ok(answer) => return Some(answer),
+            Err(error) => {
+                error.record();
+                if !error.is_passing() {
+                    return None;
+                }
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+        if !is_wanted() {
+            return None;
+        }
+    }
+}
+
+/// The entries of each room, in their order.
+fn by_room(entries: &[Entry]) -> Vec<(RoomId, Vec<Entry>)> {
+    let mut rooms: Vec<(RoomId, Vec<Entry>)> = Vec::new();
+    let mut index_of: HashMap<RoomId, usize> = HashMap::new();
+    for entry in entries {
+        let at = *index_of.entry(entry.room_id).or_insert_with(|| {
+            rooms.push((entry.room_id, Vec::new()));
+            rooms.len() - 1
+        });
+        rooms[at].1.push(entry.clone());
+    }
+    rooms
+}

@@ -1,0 +1,118 @@
+//! What members are told of a room on sockets that have not joined it: what stands beside its name in a list.
+
+use std::{collections::HashSet, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt;
+
+use super::Delivery;
+use crate::{
+    chat::{self, room::Badge},
+    contract::{
+        ErrorCode, RoomId, UserId,
+        event::{Encoded, Ephemeral},
+    },
+    error::Result,
+};
+
+/// Whom a change of a room concerns.
+#[derive(Clone, Debug)]
+pub(super) enum Concerned {
+    Everybody,
+    Only(HashSet<UserId>),
+}
+
+impl Concerned {
+    fn merge(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::Only(mut some), Self::Only(more)) => {
+                some.extend(more);
+                Self::Only(some)
+            }
+            _ => Self::Everybody,
+        }
+    }
+
+    fn includes(&self, user: UserId) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Only(some) => some.contains(&user),
+        }
+    }
+}
+
+impl Delivery {
+    /// Something changed in a room: members who are connected and have not joined it are told, at most once a second.
+    pub fn note_activity(&self, room: RoomId) {
+        self.note_activity_for(room, Concerned::Everybody);
+    }
+
+    /// Something changed in a room for one member.
+    pub(super) fn note_activity_of(&self, room: RoomId, user: UserId) {
+        self.note_activity_for(room, Concerned::Only([user].into()));
+    }
+
+    fn note_activity_for(&self, room: RoomId, concerned: Concerned) {
+        if let Some(concerned) = self.news.activity.offer(room, concerned, Concerned::merge) {
+            self.begin_activity(room, concerned);
+        }
+    }
+
+    /// Tells what had to wait.
+    pub(super) fn tell_due_activity(&self) {
+        for (room, concerned) in self.news.activity.due() {
+            self.begin_activity(room, concerned);
+        }
+    }
+
+    fn begin_activity(&self, room: RoomId, concerned: Concerned) {
+        if !self.sockets.is_looked_at(room) {
+            return self.news.activity.end(room);
+        }
+        let this = self.clone();
+        tokio::spawn(async move {
+            let told = AssertUnwindSafe(this.tell_activity(room, &concerned)).catch_unwind().await;
+            this.news.activity.end(room);
+            match told {
+                Ok(Err(error)) if error.code() != ErrorCode::RoomNotFound => {
+                    error.record();
+                    // The state is told when it can be read again.
+                    this.note_activity_for(room, concerned);
+                }
+                _ => {}
+            }
+        });
+    }
+
+    async fn tell_activity(&self, room_id: RoomId, concerned: &Concerned) -> Result<()> {
+        let mut onlookers = self.sockets.onlookers(room_id);
+        onlookers.retain(|user, _| concerned.includes(*user) && !self.news.awaits_room(*user, room_id));
+        if onlookers.is_empty() {
+            return Ok(());
+        }
+        let users: Vec<UserId> = onlookers.keys().copied().collect();
+        let activity = chat::room::activity(&self.chat, room_id, &users).await?;
+        for (user, mut sockets) in onlookers {
+            // The index is a hint; who is a member, the database says.
+            let Some(badge) = activity.members.get(&user) else { continue };
+            let state = (activity.last_seq, badge.last_read_seq);
+            sockets.retain(|socket| !socket.has_joined(room_id) && socket.note_badge(room_id, state));
+            if sockets.is_empty() {
+                continue;
+            }
+            let Badge { unread, last_message, .. } = badge;
+            let event = Ephemeral::RoomActivity {
+                room_id,
+                last_seq: activity.last_seq,
+                unread_count: unread.messages,
+                mention_count: unread.mentions,
+                last_message: last_message.clone(),
+            };
+            let data = Encoded::new(&event);
+            let data = self.chat.files().links.address(&data, user);
+            for socket in sockets {
+                socket.deliver(event.name(), &data);
+            }
+        }
+        Ok(())
+    }
+}

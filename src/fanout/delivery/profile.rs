@@ -1,0 +1,110 @@
+//! Changed profiles on their way to people who share a room with them.
+
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
+
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+
+use super::Delivery;
+use crate::{
+    account,
+    contract::{
+        ErrorCode, RoomId, Timestamp, User, UserId,
+        event::{Encoded, Ephemeral},
+    },
+    error::Result,
+};
+
+/// Changes that are remembered: of more, the oldest are forgotten, and told once more should they be found in the database.
+const REMEMBERED: usize = 10_000;
+
+/// The latest change of each profile that was told here.
+#[derive(Debug, Default)]
+pub(super) struct Changes(Mutex<HashMap<UserId, Timestamp>>);
+
+impl Changes {
+    /// Whether a change is told already.
+    pub(super) fn knows(&self, user: UserId, at: Timestamp) -> bool {
+        self.0.lock().get(&user).is_some_and(|latest| *latest >= at)
+    }
+
+    /// The same; and from now on it is.
+    fn note(&self, user: UserId, at: Timestamp) -> bool {
+        let mut told = self.0.lock();
+        if told.len() >= REMEMBERED && !told.contains_key(&user) {
+            let oldest = told.iter().min_by_key(|(_, at)| **at).map(|(user, _)| *user);
+            oldest.and_then(|user| told.remove(&user));
+        }
+        let latest = told.entry(user).or_insert(Timestamp(i64::MIN));
+        let is_known = *latest >= at;
+        *latest = at.max(*latest);
+        is_known
+    }
+}
+
+impl Delivery {
+    /// Somebody's profile changed, who is in these rooms.
+    pub(super) fn take_profile(&self, user: UserId, rooms: &[RoomId]) {
+        self.feed.outdate(rooms.iter().copied());
+        let rooms = rooms.iter().copied().collect();
+        if let Some(rooms) = self.news.profiles.offer(user, rooms, merge) {
+            self.begin_profile(user, rooms);
+        }
+    }
+
+    /// Tells what had to wait.
+    pub(super) fn tell_due_profiles(&self) {
+        for (user, rooms) in self.news.profiles.due() {
+            self.begin_profile(user, rooms);
+        }
+    }
+
+    fn begin_profile(&self, user: UserId, rooms: HashSet<RoomId>) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            let told = AssertUnwindSafe(this.tell_profile(user, &rooms)).catch_unwind().await;
+            this.news.profiles.end(user);
+            match told {
+                Ok(Err(error)) if error.code() != ErrorCode::UserNotFound => {
+                    error.record();
+                    // It is told when it can be read again.
+                    if let Some(rooms) = this.news.profiles.offer(user, rooms, merge) {
+                        this.begin_profile(user, rooms);
+                    }
+                }
+                _ => {}
+            }
+        });
+    }
+
+    async fn tell_profile(&self, user_id: UserId, rooms: &HashSet<RoomId>) -> Result<()> {
+        let changed = account::profile::changed(&self.chat, user_id).await?;
+        if self.news.changes.note(user_id, changed.at) {
+            return Ok(());
+        }
+        let user = Arc::new(changed.user);
+        let masked = Ephemeral::UserUpdated { user: Arc::new(User::clone(&user).masked()) };
+        let event = Ephemeral::UserUpdated { user: Arc::clone(&user) };
+        let (whole, masked) = (Encoded::new(&event), Encoded::new(&masked));
+        let contacts = self.sockets.near(user_id, &changed.known_in);
+        for (viewer, sockets) in self.sockets.near(user_id, rooms) {
+            let is_whole = viewer == user_id || self.chat.emails().are_whole(contacts.contains_key(&viewer));
+            for socket in sockets {
+                if viewer == user_id {
+                    socket.user.changed(&user);
+                }
+                socket.tell_encoded(event.name(), if is_whole { &whole } else { &masked });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn merge(mut rooms: HashSet<RoomId>, more: HashSet<RoomId>) -> HashSet<RoomId> {
+    rooms.extend(more);
+    rooms
+}

@@ -1,0 +1,132 @@
+//! Read marks on their way to who sees them.
+
+use super::{Delivery, coalesce::Coalesced, recent_marks::RecentMarks};
+use crate::{
+    chat::receipt::Moved,
+    cluster::bus::Hears,
+    contract::{
+        MessageId, RoomId, Seq, Timestamp, UserId,
+        event::{Encoded, Ephemeral},
+    },
+};
+
+/// Messages that one `messages_read` names at the most.
+const READ_MESSAGES: usize = 500;
+
+/// A read mark.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub(super) message_ids: Vec<MessageId>,
+    pub(super) last_read_seq: Seq,
+    pub(super) read_at: Timestamp,
+}
+
+impl Read {
+    fn merge(mut self, later: Self) -> Self {
+        // A mark of another node may come late.
+        let (last_read_seq, read_at) = if later.last_read_seq >= self.last_read_seq {
+            (later.last_read_seq, later.read_at)
+        } else {
+            (self.last_read_seq, self.read_at)
+        };
+        self.message_ids.extend(later.message_ids);
+        self.message_ids.sort_unstable();
+        self.message_ids.dedup();
+        // The newest sort last; nobody needs more than one request may name.
+        let excess = self.message_ids.len().saturating_sub(READ_MESSAGES);
+        self.message_ids.drain(..excess);
+        Self { message_ids: self.message_ids, last_read_seq, read_at }
+    }
+}
+
+/// Marks that wait for their turn, by who sees them.
+pub(super) struct Marks {
+    others: Coalesced<(RoomId, UserId), Read>,
+    own: Coalesced<(RoomId, UserId), Read>,
+}
+
+impl Marks {
+    pub(super) fn new() -> Self {
+        Self { others: Coalesced::new(), own: Coalesced::new() }
+    }
+}
+
+/// How far everybody is known to have read: to the others in the room, and to their own sockets.
+#[derive(Debug, Default)]
+pub(super) struct AllRecentMarks {
+    others: RecentMarks,
+    own: RecentMarks,
+}
+
+impl Delivery {
+    /// A mark moved.
+    pub(super) fn take_mark(&self, marks: &mut Marks, room: RoomId, user: UserId, read: Read, hears: Hears) {
+        // A notice, and a look at the database, may tell of the same advance.
+        let (knows_others, knows_own) = {
+            let told = self.news.marks.lock();
+            (told.others.stands_at(room, user, read.last_read_seq), told.own.stands_at(room, user, read.last_read_seq))
+        };
+        if hears != Hears::Themselves
+            && !knows_others
+            && let Some(read) = marks.others.offer((room, user), read.clone(), Read::merge)
+        {
+            self.tell_others_read(room, user, read);
+        }
+        if hears != Hears::Others && !knows_own {
+            self.note_activity_of(room, user);
+            if let Some(read) = marks.own.offer((room, user), read, Read::merge) {
+                self.tell_own_read(room, user, read);
+            }
+        }
+    }
+
+    /// Tells what had to wait.
+    pub(super) fn tell_due_marks(&self, marks: &mut Marks) {
+        for ((room, user), read) in marks.others.due() {
+            self.tell_others_read(room, user, read);
+        }
+        for ((room, user), read) in marks.own.due() {
+            self.tell_own_read(room, user, read);
+        }
+    }
+
+    /// Who is here, would see that a mark moved, and was not told so; nothing when that is nobody.
+    pub(crate) fn who_misses_mark(&self, moved: &Moved) -> Option<Hears> {
+        let Moved { room_id: room, user_id: user, seq, hears, .. } = *moved;
+        let told = self.news.marks.lock();
+        let others = hears != Hears::Themselves
+            && !told.others.is_at(room, user, seq)
+            && !self.sockets.subscribers(room).is_empty();
+        let own = !told.own.is_at(room, user, seq) && !self.sockets.of_user(user).is_empty();
+        match (others, own) {
+            (true, true) => Some(Hears::Everybody),
+            (true, false) => Some(Hears::Others),
+            (false, true) => Some(Hears::Themselves),
+            (false, false) => None,
+        }
+    }
+
+    fn tell_others_read(&self, room: RoomId, user: UserId, read: Read) {
+        let read = self.news.marks.lock().others.settle(room, user, read);
+        let event = messages_read(room, user, read);
+        let data = Encoded::new(&event);
+        for subscriber in self.sockets.subscribers(room).iter().filter(|subscriber| subscriber.user.id != user) {
+            subscriber.tell_encoded(event.name(), &data);
+        }
+    }
+
+    /// Tells all sockets of who has read, whether they have joined the room or not.
+    fn tell_own_read(&self, room: RoomId, user: UserId, read: Read) {
+        let read = self.news.marks.lock().own.settle(room, user, read);
+        let event = messages_read(room, user, read);
+        let data = Encoded::new(&event);
+        for socket in self.sockets.of_user(user) {
+            socket.tell_encoded(event.name(), &data);
+        }
+    }
+}
+
+fn messages_read(room_id: RoomId, user_id: UserId, read: Read) -> Ephemeral {
+    let Read { message_ids, last_read_seq, read_at } = read;
+    Ephemeral::MessagesRead { room_id, user_id, message_ids, last_read_seq, read_at }
+}

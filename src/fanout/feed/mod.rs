@@ -1,0 +1,365 @@
+//! The feed: what is committed reaches every socket that has joined the room, in `seq` order, without gap or repeat.
+//!
+//! One task per room with at least one local socket ([`room`]). It alone knows what was delivered last, so replay and live
+//! delivery cannot overlap or leave a hole between them; and whatever the bus drops, repeats or reorders, it reads what is
+//! missing from the database.
+
+mod room;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Instant,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    chat::{self, Chat, room::Hearing},
+    contract::{RoomId, Seq, UserId, event::Ephemeral},
+    error::{Error, Result},
+    fanout::{
+        sockets::{Emission, Socket, SocketId, Sockets},
+        throttle::Pace,
+    },
+    log::entry::Entry,
+    media::link::Links,
+};
+
+/// Commands that may wait for one room.
+const CAPACITY: usize = 256;
+
+/// What a room's task is told.
+#[derive(Debug)]
+enum Command {
+    /// Entries of the room's log, ascending.
+    Entries(Vec<Entry>),
+    /// A socket wants to hear the room.
+    Attach(Attach),
+    /// A socket no longer does.
+    Detach { socket: SocketId, done: oneshot::Sender<()> },
+    /// Look at how far the log is committed.
+    Look,
+    /// Somebody who hears the room appears offline from now on, or no longer does.
+    Appears(UserId),
+}
+
+/// The address of a room's task.
+#[derive(Clone, Debug)]
+struct Task {
+    commands: mpsc::Sender<Command>,
+    noted: Arc<Noted>,
+}
+
+/// What a room's task learns past its queue: a room that is busy does not delay the others.
+#[derive(Debug, Default)]
+struct Noted {
+    /// The log is known to be committed up to here by other means than an entry in the queue. What does not fit into the queue
+    /// is noted here, looked at after every command, and read from the database.
+    committed: AtomicI64,
+    /// Set when entries that the task remembers show people as they no longer are.
+    is_outdated: AtomicBool,
+}
+
+impl Task {
+    /// Has the task deliver what is committed up to `end`. Where no command fits into its queue, one that is there already comes
+    /// after the note, and the task looks at it then.
+    fn look(&self, end: Seq) {
+        self.noted.committed.fetch_max(end.0, Ordering::SeqCst);
+        let _ = self.commands.try_send(Command::Look);
+    }
+}
+
+/// A socket that wants to hear a room.
+#[derive(Debug)]
+struct Attach {
+    socket: Arc<Socket>,
+    /// What the socket has already, if it wants the rest.
+    after: Option<Seq>,
+    /// How it may hear the room, as it was looked up.
+    hearing: Hearing,
+    done: oneshot::Sender<Result<Attached>>,
+}
+
+/// A socket's position in a room, once it hears it.
+#[derive(Clone, Copy, Debug)]
+pub struct Attached {
+    /// What it hears follows this seq.
+    pub last_seq: Seq,
+    /// How many missed events it was given before.
+    pub replayed: usize,
+}
+
+/// How far a replay came.
+struct Replay {
+    reached: Seq,
+    end: ReplayEnd,
+}
+
+enum ReplayEnd {
+    Done,
+    /// The socket is gone, or does not keep up and is being cut.
+    Cut,
+    /// Its client was too slow.
+    Late,
+}
+
+/// The rooms that sockets of this node hear.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    shared: Arc<FeedState>,
+}
+
+#[derive(Debug)]
+struct FeedState {
+    chat: Chat,
+    sockets: Arc<Sockets>,
+    rooms: Mutex<HashMap<RoomId, Task>>,
+    /// How often those in a room are told who came and went.
+    pace: Pace,
+}
+
+impl Feed {
+    /// A feed that nobody hears yet.
+    #[must_use]
+    pub fn new(chat: Chat, sockets: Arc<Sockets>, pace: Pace) -> Self {
+        Self { shared: Arc::new(FeedState { chat, sockets, rooms: Mutex::new(HashMap::new()), pace }) }
+    }
+
+    /// Gives a room entries of its log, ascending, without waiting. A room that nobody here hears needs none.
+    pub fn entries(&self, room: RoomId, entries: Vec<Entry>) {
+        if let (Some(task), Some(last)) = (self.task(room), entries.last()) {
+            let last = last.seq;
+            if task.commands.try_send(Command::Entries(entries)).is_err() {
+                task.look(last);
+            }
+        }
+    }
+
+    /// Lets a socket hear a room: first what it missed after `after`, then everything newer.
+    ///
+    /// The caller has looked up how the user may hear it. A socket that missed more than `limit` events is told so and given
+    /// none of them.
+    ///
+    /// # Errors
+    /// `ROOM_NOT_FOUND` when they may no longer, `RESYNC_REQUIRED` when `after` is ahead of the log, `SERVICE_UNAVAILABLE`.
+    pub async fn attach(
+        &self,
+        socket: &Arc<Socket>,
+        room: RoomId,
+        after: Option<Seq>,
+        hearing: Hearing,
+        limit: usize,
+    ) -> Result<Attached> {
+        self.attach_by(socket, room, after, hearing, (limit, None)).await
+    }
+
+    /// The same, within `limit` events and, where there is one, until a time: a client that has not fetched by then what it
+    /// missed is told that it has to page through the rest.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub async fn attach_by(
+        &self,
+        socket: &Arc<Socket>,
+        room: RoomId,
+        after: Option<Seq>,
+        hearing: Hearing,
+        (limit, until): (usize, Option<Instant>),
+    ) -> Result<Attached> {
+        let (mut after, mut replayed) = (after.map(|after| hearing.after(after)), 0);
+        let checked_at = hearing.end;
+        if let Some(from) = after {
+            let missed = usize::try_from(checked_at.0 - from.0).unwrap_or(0);
+            if missed > limit {
+                let (room_id, after_seq) = (room, from);
+                socket.tell_surely(&Ephemeral::ResyncRequired { room_id, after_seq, last_seq: checked_at });
+                after = None;
+            } else if missed > socket.entries_at_once() && !socket.has_joined(room) {
+                // What is long past needs no order with what is live, which this socket does not hear yet: it is read here,
+                // as fast as its client fetches it, and keeps the room's task free.
+                let replay = self.replay(socket, room, from, hearing, until).await?;
+                replayed = usize::try_from(replay.reached.0 - from.0).unwrap_or(0);
+                after = match replay.end {
+                    ReplayEnd::Done => Some(checked_at),
+                    // What comes next would follow a hole.
+                    ReplayEnd::Cut => return Ok(Attached { last_seq: replay.reached, replayed }),
+                    ReplayEnd::Late => {
+                        let (room_id, after_seq) = (room, replay.reached);
+                        socket.tell_surely(&Ephemeral::ResyncRequired { room_id, after_seq, last_seq: checked_at });
+                        None
+                    }
+                };
+            } else if missed > 0 {
+                socket.keeps_up(until).await;
+            }
+        }
+        let (done, attached) = oneshot::channel();
+        let socket = Arc::clone(socket);
+        self.shared.post(room, Command::Attach(Attach { socket, after, hearing, done })).await;
+        let attached = attached.await.unwrap_or(Err(Error::DRAINING))?;
+        Ok(Attached { replayed: attached.replayed + replayed, ..attached })
+    }
+
+    /// Gives a socket what follows `after` in a room's log, as fast as its client fetches it.
+    async fn replay(
+        &self,
+        socket: &Socket,
+        room: RoomId,
+        after: Seq,
+        hearing: Hearing,
+        until: Option<Instant>,
+    ) -> Result<Replay> {
+        // What was read waits here while the client fetches what came before.
+        let page_size = i64::try_from(socket.entries_at_once() * 4).unwrap_or(room::PAGE).min(room::PAGE);
+        let (mut reached, up_to) = (after, hearing.end);
+        while reached < up_to {
+            let to = up_to.min(Seq(reached.0 + page_size));
+            let page = chat::sync::entries(&self.shared.chat, room, reached, to).await?;
+            if page.last().is_none_or(|last| last.seq != to) {
+                return Err(Error::internal("the log has a gap"));
+            }
+            for entry in page {
+                if !socket.keeps_up(until).await {
+                    return Ok(Replay { reached, end: ReplayEnd::Late });
+                }
+                let data = entry.data_for(socket.user.id, hearing.joined, self.shared.links());
+                if socket.deliver(entry.name, &data) != Emission::Queued {
+                    return Ok(Replay { reached, end: ReplayEnd::Cut });
+                }
+                reached = entry.seq;
+            }
+        }
+        Ok(Replay { reached, end: ReplayEnd::Done })
+    }
+
+    /// Stops a socket from hearing a room.
+    pub async fn detach(&self, socket: SocketId, room: RoomId) {
+        if let Some(task) = self.task(room) {
+            let (done, detached) = oneshot::channel();
+            if task.commands.send(Command::Detach { socket, done }).await.is_ok() {
+                let _ = detached.await;
+            }
+        }
+    }
+
+    /// Somebody looks different now who is in these rooms: who joins them later is not shown what they remember.
+    pub fn outdate(&self, rooms: impl IntoIterator<Item = RoomId>) {
+        let active = self.shared.rooms.lock();
+        for task in rooms.into_iter().filter_map(|room| active.get(&room)) {
+            task.noted.is_outdated.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Somebody who hears these rooms appears offline from now on, or no longer does.
+    pub fn appears(&self, user: UserId, rooms: impl IntoIterator<Item = RoomId>) {
+        for task in rooms.into_iter().filter_map(|room| self.task(room)) {
+            // A task that is so far behind tells nobody of the moment.
+            let _ = task.commands.try_send(Command::Appears(user));
+        }
+    }
+
+    /// Compares every room that is heard here with the database, in one query: what no notice told of is delivered now.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sweep(&self) -> Result<()> {
+        let active = self.shared.rooms.lock().keys().copied().collect();
+        self.compare(active).await
+    }
+
+    /// The same for some rooms; those that nobody here hears need none.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn look(&self, rooms: Vec<RoomId>) -> Result<()> {
+        let heard = {
+            let active = self.shared.rooms.lock();
+            rooms.into_iter().filter(|room| active.contains_key(room)).collect()
+        };
+        self.compare(heard).await
+    }
+
+    async fn compare(&self, rooms: Vec<RoomId>) -> Result<()> {
+        for some in rooms.chunks(500) {
+            for (room, end) in chat::sync::ends(&self.shared.chat, some.to_vec()).await? {
+                if let Some(task) = self.task(room) {
+                    task.look(end);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn task(&self, room: RoomId) -> Option<Task> {
+        self.shared.rooms.lock().get(&room).cloned()
+    }
+}
+
+impl FeedState {
+    fn links(&self) -> &Links {
+        &self.chat.files().links
+    }
+
+    /// Gives a command to a room's task, which is started if there is none.
+    async fn post(self: &Arc<Self>, room: RoomId, command: Command) {
+        let mut command = command;
+        loop {
+            let task = Arc::clone(self).start(room);
+            match task.commands.send(command).await {
+                Ok(()) => return,
+                // It stopped in the meantime; the next one takes the command.
+                Err(mpsc::error::SendError(back)) => command = back,
+            }
+        }
+    }
+
+    fn start(self: Arc<Self>, room: RoomId) -> Task {
+        let mut rooms = self.rooms.lock();
+        if let Some(task) = rooms.get(&room).filter(|task| !task.commands.is_closed()) {
+            return task.clone();
+        }
+        let (sender, commands) = mpsc::channel(CAPACITY);
+        let task = Task { commands: sender, noted: Arc::default() };
+        rooms.insert(room, task.clone());
+        metrics::gauge!("parlour_feed_rooms").set(rooms.len() as f64);
+        tokio::spawn(room::run(Arc::downgrade(&self), room, commands, Arc::clone(&task.noted)));
+        task
+    }
+
+    /// Takes a room that nobody hears any longer off the list.
+    fn stop(&self, room: RoomId) {
+        let mut rooms = self.rooms.lock();
+        rooms.remove(&room);
+        metrics::gauge!("parlour_feed_rooms").set(rooms.len() as f64);
+    }
+}
+
+/// What a room's task keeps of the feed it belongs to.
+type Owner = Weak<FeedState>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a build that notes what did not fit and leaves it at that: the task may have emptied its queue in between, and
+    /// would learn of it with the next command only.
+    #[test]
+    fn a_task_whose_queue_was_emptied_meanwhile_looks_at_what_is_noted() {
+        let (commands, mut queue) = mpsc::channel(1);
+        let task = Task { commands, noted: Arc::default() };
+        task.look(Seq(7));
+        assert_eq!(task.noted.committed.load(Ordering::SeqCst), 7);
+        assert!(matches!(queue.try_recv(), Ok(Command::Look)), "nothing wakes it");
+        // A full queue has a command that comes after the note.
+        task.commands.try_send(Command::Look).unwrap();
+        task.look(Seq(9));
+        task.look(Seq(8));
+        assert_eq!(task.noted.committed.load(Ordering::SeqCst), 9);
+        assert!(queue.try_recv().is_ok() && queue.try_recv().is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! Read marks and profiles that changed on other nodes: in no log, but with a time.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::Reconciler;
+use crate::{
+    account,
+    chat::{self, receipt::Moved},
+    cluster::bus::Notice,
+    contract::Timestamp,
+    error::Result,
+};
+
+/// How long before the last look something may have been changed that was not seen then: a transaction takes its time before it
+/// commits, and the clocks of nodes differ. Shorter than what was told is remembered.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// Marks whose messages are read together.
+const MARKS: usize = 100;
+
+/// When changes were looked for last, by the database's clock.
+#[derive(Debug, Default)]
+pub(super) struct Missed {
+    marks: Mutex<Option<Timestamp>>,
+    profiles: Mutex<Option<Timestamp>>,
+}
+
+impl Reconciler {
+    /// Tells of read marks that moved, and that nobody here was told of.
+    pub(super) async fn look_for_marks(&self) -> Result<()> {
+        let now = self.delivery.chat.db.time().await?;
+        let last = self.delivery.reconciliation.missed.marks.lock().unwrap_or(now);
+        let delivery = &self.delivery;
+        let moved = chat::receipt::moved_since(&self.delivery.chat, last.minus(MARGIN)).await?;
+        let missed = |moved: Moved| Some(Moved { hears: delivery.who_misses_mark(&moved)?, ..moved });
+        let missed: Vec<Moved> = moved.into_iter().filter_map(missed).collect();
+        for some in missed.chunks(MARKS) {
+            let passed = chat::receipt::passed_by_all(&self.delivery.chat, some).await?;
+            for (Moved { room_id, user_id, seq, read_at, hears, .. }, message_ids) in some.iter().copied().zip(passed) {
+                let notice = Notice::Read { room_id, user_id, message_ids, last_read_seq: seq, read_at, hears };
+                self.delivery.chat.bus.publish_here(notice).await;
+            }
+        }
+        *self.delivery.reconciliation.missed.marks.lock() = Some(now);
+        Ok(())
+    }
+
+    /// Tells of profiles that changed. What is told already is told once.
+    pub(super) async fn look_for_profiles(&self) -> Result<()> {
+        let now = self.delivery.chat.db.time().await?;
+        let last = self.delivery.reconciliation.missed.profiles.lock().unwrap_or(now);
+        for (user_id, at) in account::profile::changed_since(&self.delivery.chat, last.minus(MARGIN)).await? {
+            if !self.delivery.news.knows_change(user_id, at) {
+                let rooms = account::profile::rooms(&self.delivery.chat, user_id).await?;
+                self.delivery.chat.bus.publish_here(Notice::Profile { user_id, rooms: rooms.into() }).await;
+            }
+        }
+        *self.delivery.reconciliation.missed.profiles.lock() = Some(now);
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+//! How many sockets each user has here, and which of them goes when there are too many.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::{Arc, Weak},
+    time::Instant,
+};
+
+use parking_lot::Mutex;
+
+use crate::{
+    contract::{ErrorCode, UserId},
+    limits::SocketCount,
+};
+
+/// What carries a socket.
+pub trait Carrier: Send + Sync {
+    /// When its client last sent something.
+    fn last_heard(&self) -> Instant;
+    /// Ends the socket, whose client is told why.
+    fn end(&self, code: ErrorCode);
+}
+
+/// The slots that sockets take, those that are still connecting included.
+#[derive(Clone, Debug, Default)]
+pub struct Slots(Arc<Mutex<Taken>>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    by_user: HashMap<UserId, Vec<HeldSlot>>,
+    last_id: u64,
+    /// Users who have others or fewer sockets than when somebody last looked.
+    changed: HashSet<UserId>,
+}
+
+#[derive(Clone)]
+struct HeldSlot {
+    id: u64,
+    carrier: Weak<dyn Carrier>,
+}
+
+impl fmt::Debug for HeldSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HeldSlot").field(&self.id).finish()
+    }
+}
+
+/// A slot among the sockets of a user, free again when dropped.
+#[derive(Debug)]
+pub struct Slot {
+    user: UserId,
+    id: u64,
+    slots: Slots,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.slots.forget(self.user, self.id);
+    }
+}
+
+impl Slots {
+    /// Takes a slot for one more socket of a user. When they have `limit` already, the socket that has been silent for longest
+    /// ends; answers whether one did.
+    #[must_use]
+    pub fn take(&self, user: UserId, limit: Option<usize>, carrier: Weak<dyn Carrier>) -> (Slot, bool) {
+        let id = {
+            let mut taken = self.0.lock();
+            taken.last_id += 1;
+            let id = taken.last_id;
+            taken.by_user.entry(user).or_default().push(HeldSlot { id, carrier });
+            id
+        };
+        let slot = Slot { user, id, slots: self.clone() };
+        let mut evicted = false;
+        while limit.is_some_and(|limit| self.evict_beyond(limit, user, Some(&slot))) {
+            evicted = true;
+        }
+        (slot, evicted)
+    }
+
+    /// Ends the socket of a user that has been silent for longest, but not the one with the slot `but`; answers whether
+    /// there was one.
+    pub fn evict(&self, user: UserId, but: Option<&Slot>) -> bool {
+        self.evict_beyond(0, user, but)
+    }
+
+    /// The same while the user has more than `limit`.
+    fn evict_beyond(&self, limit: usize, user: UserId, but: Option<&Slot>) -> bool {
+        loop {
+            // Whoever is looked at here may be the last to hold its carrier, whose end frees its slot: not under the lock.
+            let held = self.0.lock().by_user.get(&user).cloned().unwrap_or_default();
+            if held.len() <= limit {
+                return false;
+            }
+            let others = held.iter().filter(|one| but.is_none_or(|slot| slot.id != one.id));
+            let carriers = others.filter_map(|one| Some((one.id, one.carrier.upgrade()?)));
+            let Some((id, carrier)) = carriers.min_by_key(|(_, carrier)| carrier.last_heard()) else { return false };
+            if self.forget_beyond(limit, user, id) {
+                metrics::counter!("parlour_sockets_evicted_total").increment(1);
+                carrier.end(ErrorCode::ConnectionLimit);
+                return true;
+            }
+        }
+    }
+
+    /// The sockets of a user.
+    #[must_use]
+    pub fn of(&self, user: UserId) -> SocketCount {
+        let held = self.0.lock().by_user.get(&user).cloned().unwrap_or_default();
+        sockets(&held)
+    }
+
+    /// The sockets of every user.
+    #[must_use]
+    pub fn all(&self) -> Vec<(UserId, SocketCount)> {
+        let all: Vec<_> = self.0.lock().by_user.iter().map(|(user, held)| (*user, held.clone())).collect();
+        all.iter().map(|(user, held)| (*user, sockets(held))).collect()
+    }
+
+    /// The sockets of users who lost some since this was asked last.
+    #[must_use]
+    pub fn changed(&self) -> Vec<(UserId, SocketCount)> {
+        let changed = std::mem::take(&mut self.0.lock().changed);
+        changed.into_iter().map(|user| (user, self.of(user))).collect()
+    }
+
+    /// Frees a slot.
+    fn forget(&self, user: UserId, id: u64) {
+        self.forget_beyond(0, user, id);
+    }
+
+    /// Frees a slot if its user has more than `limit`; answers whether it did. Somebody else may have made room meanwhile.
+    fn forget_beyond(&self, limit: usize, user: UserId, id: u64) -> bool {
+        let mut taken = self.0.lock();
+        let Some(held) = taken.by_user.get_mut(&user).filter(|held| held.len() > limit) else { return false };
+        let before = held.len();
+        held.retain(|one| one.id != id);
+        let was_taken = held.len() < before;
+        if held.is_empty() {
+            taken.by_user.remove(&user);
+        }
+        if was_taken {
+            taken.changed.insert(user);
+        }
+        was_taken
+    }
+}
+
+fn sockets(held: &[HeldSlot]) -> SocketCount {
+    let carriers = held.iter().filter_map(|one| one.carrier.upgrade());
+    let silence = carriers.map(|carrier| carrier.last_heard().elapsed()).max().unwrap_or_default();
+    SocketCount { count: held.len(), silence }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    struct Fake {
+        heard: Mutex<Instant>,
+        /// What somebody else does while it is looked at.
+        meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+        ended: Mutex<Option<ErrorCode>>,
+    }
+
+    impl Carrier for Fake {
+        fn last_heard(&self) -> Instant {
+            // Not under the lock: what happens meanwhile looks at this one too.
+            let meanwhile = self.meanwhile.lock().take();
+            if let Some(meanwhile) = meanwhile {
+                meanwhile();
+            }
+            *self.heard.lock()
+        }
+
+        fn end(&self, code: ErrorCode) {
+            *self.ended.lock() = Some(code);
+        }
+    }
+
+    impl Fake {
+        fn heard(heard: Instant) -> Arc<Self> {
+            Arc::new(Self { heard: Mutex::new(heard), meanwhile: Mutex::default(), ended: Mutex::default() })
+        }
+    }
+
+    /// Two sockets come at once and see the same one too many. Fails on a build in which the second ends another.
+    #[test]
+    fn who_finds_that_somebody_made_room_ends_nobody() {
+        let (slots, user, start) = (Slots::default(), UserId::new(), Instant::now());
+        let fakes: Vec<_> = (0..4).map(|number| Fake::heard(start + Duration::from_secs(number))).collect();
+        let take = |number: usize| {
+            let weak = Arc::downgrade(&fakes[number]);
+            let carrier: Weak<dyn Carrier> = weak;
+            slots.take(user, Some(3), carrier)
+        };
+        let _kept: Vec<_> = (0..3).map(take).collect();
+        let other = slots.clone();
+        *fakes[1].meanwhile.lock() = Some(Box::new(move || assert!(other.evict_beyond(3, user, None))));
+        let (_fourth, evicted) = take(3);
+        assert!(!evicted);
+        let ended: Vec<_> = fakes.iter().map(|fake| fake.ended.lock().is_some()).collect();
+        assert_eq!(ended, [true, false, false, false]);
+    }
+
+    #[test]
+    fn the_one_that_was_silent_for_longest_makes_room() {
+        let (slots, user, start) = (Slots::default(), UserId::new(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let fakes: Vec<_> = (0..5).map(|number| Fake::heard(at(number))).collect();
+        let take = |number: usize| {
+            let weak = Arc::downgrade(&fakes[number]);
+            let carrier: Weak<dyn Carrier> = weak;
+            slots.take(user, Some(3), carrier)
+        };
+        let ended = || fakes.iter().map(|fake| fake.ended.lock().is_some()).collect::<Vec<_>>();
+        let mut kept: Vec<_> = (0..3).map(take).collect();
+        assert!(kept.iter().all(|(_, evicted)| !evicted));
+        *fakes[0].heard.lock() = at(60);
+        let (fourth, evicted) = take(3);
+        assert!(evicted);
+        assert_eq!(ended(), [false, true, false, false, false]);
+        assert_eq!(slots.of(user).count, 3);
+        // the slot of the evicted is free already
+        drop(kept.remove(1));
+        assert_eq!(slots.of(user).count, 3);
+        drop(kept.remove(0));
+        assert_eq!(slots.changed().len(), 1);
+        let (_fifth, evicted) = take(4);
+        assert!(!evicted);
+        assert!(slots.evict(user, Some(&fourth)));
+        assert_eq!(ended(), [false, true, true, false, false]);
+        assert!(slots.of(UserId::new()) == SocketCount::default());
+    }
+}

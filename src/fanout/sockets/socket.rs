@@ -1,0 +1,269 @@
+//! One socket: whose it is, which rooms it has joined, and how it is reached or ended.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use crate::{
+    contract::{
+        ErrorCode, RoomId, Seq, SessionId, User, UserId,
+        command::RoomScope,
+        event::{Encoded, Ephemeral},
+    },
+    log::entry::Entry,
+    media::{link::Links, origin::Origin},
+};
+
+/// Names a socket on this node; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId(pub u64);
+
+/// What became of an event that was given to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emission {
+    /// It waits to be written.
+    Queued,
+    /// As much waits as may; this one was not taken.
+    Full,
+    /// The socket is gone.
+    Gone,
+}
+
+/// The transport's end of a socket.
+pub trait Transport: Send + Sync {
+    /// Queues an event.
+    fn emit(&self, event: &'static str, data: &Encoded) -> Emission;
+    /// Ends the socket after what is queued, in the protocol's own way.
+    fn disconnect(&self);
+    /// Ends the socket at once, whatever is queued.
+    fn kill(&self);
+    /// Counts bytes that are about to be queued; false when so many wait already that no more may.
+    fn weigh(&self, bytes: usize) -> bool;
+    /// Whether so much waits that a replay should wait too.
+    fn is_behind(&self) -> bool;
+    /// Entries of a log that may be queued at once without asking that.
+    fn entries_at_once(&self) -> usize;
+    /// Bytes of events that one answer should have at the most.
+    fn answer_bytes(&self) -> usize;
+}
+
+/// Whose a socket is.
+#[derive(Debug)]
+pub struct Owner {
+    pub id: UserId,
+    profile: Mutex<Arc<User>>,
+}
+
+impl Owner {
+    /// Who they are, by the profile that they have now.
+    #[must_use]
+    pub fn now(&self) -> Arc<User> {
+        Arc::clone(&self.profile.lock())
+    }
+
+    /// Their profile changed.
+    pub fn changed(&self, profile: &Arc<User>) {
+        *self.profile.lock() = Arc::clone(profile);
+    }
+}
+
+/// The state of a room that a socket was told of: the end of the log, and the user's read mark. What it was told follows from
+/// these two.
+pub type Badge = (Seq, Seq);
+/// How often a replay looks whether its client has fetched enough.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A socket and whose it is.
+pub struct Socket {
+    pub id: SocketId,
+    pub user: Owner,
+    /// The login whose token was shown last.
+    session_id: Mutex<SessionId>,
+    pub scope: RoomScope,
+    /// What addresses in what it is told begin with.
+    beginning: (Links, Origin),
+    transport: Box<dyn Transport>,
+    pub(super) joined: Mutex<HashSet<RoomId>>,
+    /// What it was told last of rooms that it has not joined.
+    badges: Mutex<HashMap<RoomId, Badge>>,
+    revoked: AtomicBool,
+    was_cut: AtomicBool,
+    /// Set under the index's lock: from then on it joins nothing.
+    pub(super) closed: AtomicBool,
+}
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Socket").field("id", &self.id).field("user", &self.user.id).finish_non_exhaustive()
+    }
+}
+
+impl Socket {
+    /// A socket that has joined nothing yet.
+    #[must_use]
+    pub fn new(
+        id: SocketId,
+        user: User,
+        session_id: SessionId,
+        scope: RoomScope,
+        beginning: (Links, Origin),
+        transport: Box<dyn Transport>,
+    ) -> Self {
+        Self {
+            id,
+            user: Owner { id: user.id, profile: Mutex::new(Arc::new(user)) },
+            session_id: Mutex::new(session_id),
+            scope,
+            beginning,
+            transport,
+            joined: Mutex::default(),
+            badges: Mutex::default(),
+            revoked: AtomicBool::new(false),
+            was_cut: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// The login whose token was shown last.
+    #[must_use]
+    pub fn session_id(&self) -> SessionId {
+        *self.session_id.lock()
+    }
+
+    /// A token of another login was shown: the socket ends with that one from now on.
+    pub fn adopt(&self, session: SessionId) {
+        *self.session_id.lock() = session;
+    }
+
+    /// Queues an event that must not be lost: a socket that can't take it is cut, and catches up when it comes back.
+    pub fn deliver(&self, event: &'static str, data: &Encoded) -> Emission {
+        let delivery = self.emit(event, data);
+        if delivery == Emission::Full {
+            self.cut();
+        }
+        delivery
+    }
+
+    /// Ends it because too much waits for its client.
+    pub fn cut(&self) {
+        if !self.was_cut.swap(true, Ordering::Relaxed) {
+            tracing::info!(socket = self.id.0, user = %self.user.id, "socket does not keep up; cutting it");
+            metrics::counter!("parlour_sockets_cut_total").increment(1);
+            self.transport.kill();
+        }
+    }
+
+    /// Queues entries of the log of a room that its user joined at the seq `joined`, back to back; answers whether it took
+    /// them all.
+    pub fn deliver_all(&self, entries: &[Entry], joined: Seq, links: &Links) -> bool {
+        let mut each = entries.iter().map(|entry| (entry.name, entry.data_for(self.user.id, joined, links)));
+        each.all(|(name, data)| self.deliver(name, &data) == Emission::Queued)
+    }
+
+    /// Queues news of the moment, which a socket that is behind does without.
+    pub fn tell(&self, event: &Ephemeral) -> Emission {
+        self.emit(event.name(), &Encoded::new(event))
+    }
+
+    /// Queues news that the client has to hear: a socket that can't take it is cut.
+    pub fn tell_surely(&self, event: &Ephemeral) -> Emission {
+        self.deliver(event.name(), &Encoded::new(event))
+    }
+
+    /// Waits until the client has fetched so much of what waits for it that a replay can go on. Answers false when it has not
+    /// by that time.
+    pub async fn keeps_up(&self, until: Option<Instant>) -> bool {
+        while self.transport.is_behind() {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return false;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        true
+    }
+
+    /// Entries of a log that may be queued at once, without waiting for what was queued before.
+    #[must_use]
+    pub fn entries_at_once(&self) -> usize {
+        self.transport.entries_at_once()
+    }
+
+    /// Bytes of events that one answer should have at the most.
+    #[must_use]
+    pub fn answer_bytes(&self) -> usize {
+        self.transport.answer_bytes()
+    }
+
+    /// Queues news of the moment that was encoded before.
+    pub fn tell_encoded(&self, event: &'static str, data: &Encoded) -> Emission {
+        self.emit(event, data)
+    }
+
+    fn emit(&self, event: &'static str, data: &Encoded) -> Emission {
+        self.transport.emit(event, &self.completed(data))
+    }
+
+    /// What it is told, with the addresses in it completed.
+    #[must_use]
+    pub fn completed<'a>(&self, data: &'a Encoded) -> Cow<'a, Encoded> {
+        let (links, origin) = &self.beginning;
+        links.beginning().completed_event(data, origin)
+    }
+
+    /// Whether it has joined a room.
+    #[must_use]
+    pub fn has_joined(&self, room: RoomId) -> bool {
+        self.joined.lock().contains(&room)
+    }
+
+    /// Notes that it is told of a room as it is now; answers whether that is news.
+    pub fn note_badge(&self, room: RoomId, badge: Badge) -> bool {
+        self.badges.lock().insert(room, badge) != Some(badge)
+    }
+
+    /// How many rooms it has joined.
+    #[must_use]
+    pub fn joined_count(&self) -> usize {
+        self.joined.lock().len()
+    }
+
+    /// Ends it because its login may no longer: nothing it sent and that still waits is done.
+    pub fn revoke(&self, code: ErrorCode) {
+        self.revoked.store(true, Ordering::SeqCst);
+        if self.tell(&Ephemeral::SessionRevoked { code }) == Emission::Queued {
+            self.transport.disconnect();
+        } else {
+            self.transport.kill();
+        }
+    }
+
+    /// Whether [`Self::revoke`] was called.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::SeqCst)
+    }
+
+    /// Ends it after what is queued.
+    pub fn disconnect(&self) {
+        self.transport.disconnect();
+    }
+
+    /// Counts the bytes of an answer that is about to be queued; false when too much waits already.
+    #[must_use]
+    pub fn weigh(&self, bytes: usize) -> bool {
+        self.transport.weigh(bytes)
+    }
+
+    /// Ends it at once.
+    pub fn kill(&self) {
+        self.transport.kill();
+    }
+}

@@ -1,0 +1,228 @@
+//! Who is writing right now. Never stored; ended by the server when the writer sends, goes, may no longer, or forgets to.
+
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    cluster::bus::{Bus, Notice},
+    contract::{
+        RoomId, UserId,
+        event::{Encoded, Ephemeral},
+    },
+    fanout::sockets::{Socket, SocketId, Sockets},
+    tasks::Tasks,
+};
+
+/// How often ends are looked for.
+const TICK: Duration = Duration::from_millis(250);
+
+/// The people who are writing.
+#[derive(Debug)]
+pub struct Typing {
+    sockets: Arc<Sockets>,
+    bus: Bus,
+    /// After this without a renewal, they are taken to have stopped.
+    expiry: Duration,
+    /// The least time between two notices of the same person in the same room.
+    interval: Duration,
+    /// Those with a socket here. Notices leave under this lock, so that they leave in the order of what they tell.
+    writers: Mutex<BTreeMap<(RoomId, UserId), Writer>>,
+    /// Those on other nodes, each with when they are taken to have stopped should that node say nothing more.
+    elsewhere: Mutex<BTreeMap<(RoomId, UserId), (Instant, String)>>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    socket: SocketId,
+    name: String,
+    /// When others were last told of them; nothing while they never were.
+    told: Option<Instant>,
+    /// Whether others take them to be writing.
+    is_shown: bool,
+    /// When they are taken to have stopped; nothing once they have.
+    ends: Option<Instant>,
+}
+
+impl Writer {
+    fn writes(&self, now: Instant) -> bool {
+        self.ends.is_some_and(|ends| now < ends)
+    }
+
+    /// Whether one more notice would be too many.
+    fn is_fresh(&self, now: Instant, interval: Duration) -> bool {
+        self.told.is_some_and(|told| now < told + interval)
+    }
+}
+
+impl Typing {
+    /// Nobody writes yet; a task watches for ends.
+    #[must_use]
+    pub fn new(sockets: Arc<Sockets>, bus: Bus, expiry: Duration, interval: Duration, tasks: &mut Tasks) -> Arc<Self> {
+        let (writers, elsewhere) = (Mutex::default(), Mutex::default());
+        let typing = Arc::new(Self { sockets, bus, expiry, interval, writers, elsewhere });
+        let watched = Arc::clone(&typing);
+        tasks.add("typing_ends", async move {
+            let mut tick = tokio::time::interval(TICK);
+            loop {
+                tick.tick().await;
+                watched.settle();
+            }
+        });
+        typing
+    }
+
+    /// They write on, maybe by another socket. Whether others were told so lately that one more notice would be too many: then it
+    /// needs no look at rights.
+    pub fn renew(&self, room: RoomId, socket: &Socket) -> bool {
+        let now = Instant::now();
+        match self.writers.lock().get_mut(&(room, socket.user.id)) {
+            Some(writer) if writer.ends.is_some() && writer.is_fresh(now, self.interval) => {
+                (writer.socket, writer.ends) = (socket.id, Some(now + self.expiry));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// They write; the caller has checked that they may. Told at once, unless that would be too soon after the last notice; then
+    /// when it no longer is, if they still write.
+    pub fn begin(&self, room: RoomId, socket: &Socket) {
+        let now = Instant::now();
+        let name = socket.user.now().display_name();
+        let mut writers = self.writers.lock();
+        let writer = writers.entry((room, socket.user.id)).or_insert_with(|| Writer {
+            socket: socket.id,
+            name: String::new(),
+            told: None,
+            is_shown: false,
+            ends: None,
+        });
+        (writer.socket, writer.name, writer.ends) = (socket.id, name, Some(now + self.expiry));
+        if !writer.is_fresh(now, self.interval) {
+            self.tell((room, socket.user.id), writer, true, now);
+        }
+    }
+
+    /// They stopped. Told as [`Self::begin`] is.
+    pub fn end(&self, room: RoomId, user: UserId) {
+        let now = Instant::now();
+        if let Some(writer) = self.writers.lock().get_mut(&(room, user)) {
+            writer.ends = None;
+            if writer.is_shown && !writer.is_fresh(now, self.interval) {
+                self.tell((room, user), writer, false, now);
+            }
+        }
+    }
+
+    /// They stopped, as others must see at once: they have sent what they wrote, or may write no longer.
+    pub fn end_at_once(&self, room: RoomId, user: UserId) {
+        if let Some(writer) = self.writers.lock().get_mut(&(room, user)) {
+            self.stop((room, user), writer);
+        }
+        if let Some((_, name)) = self.elsewhere.lock().remove(&(room, user)) {
+            self.show(room, user, name, false);
+        }
+    }
+
+    /// A socket left a room, and with it whoever was writing there by it.
+    pub fn left(&self, room: RoomId, socket: SocketId) {
+        let mut writers = self.writers.lock();
+        for (of, writer) in writers.range_mut(of_room(room)).filter(|(_, writer)| writer.socket == socket) {
+            self.stop(*of, writer);
+        }
+    }
+
+    /// A socket went, and what it was writing with it.
+    pub fn gone(&self, socket: &Socket) {
+        let mut writers = self.writers.lock();
+        for (of, writer) in writers.iter_mut().filter(|(_, writer)| writer.socket == socket.id) {
+            self.stop(*of, writer);
+        }
+    }
+
+    /// Nobody writes any more in a room that is gone.
+    pub fn closed(&self, room: RoomId) {
+        self.writers.lock().retain(|(of, _), _| *of != room);
+        self.elsewhere.lock().retain(|(of, _), _| *of != room);
+    }
+
+    fn stop(&self, of: (RoomId, UserId), writer: &mut Writer) {
+        writer.ends = None;
+        if writer.is_shown {
+            // What ends it is news of its own: this notice does not put off the next one.
+            let told = writer.told;
+            self.tell(of, writer, false, Instant::now());
+            writer.told = told;
+        }
+    }
+
+    /// Tells a socket that has joined a room who writes there.
+    pub fn show_to(&self, room: RoomId, newcomer: &Socket) {
+        let tell = |user: UserId, name: &str| {
+            if user != newcomer.user.id {
+                let (room_id, user_name) = (room, name.to_owned());
+                newcomer.tell(&Ephemeral::UserTyping { room_id, user_id: user, user_name, is_typing: true });
+            }
+        };
+        for ((_, user), writer) in self.writers.lock().range(of_room(room)).filter(|(_, writer)| writer.is_shown) {
+            tell(*user, &writer.name);
+        }
+        for ((_, user), (_, name)) in self.elsewhere.lock().range(of_room(room)) {
+            tell(*user, name);
+        }
+    }
+
+    /// Tells what could not be told before, and ends what was not renewed.
+    fn settle(&self) {
+        let now = Instant::now();
+        self.writers.lock().retain(|of, writer| {
+            let (writes, is_fresh) = (writer.writes(now), writer.is_fresh(now, self.interval));
+            if writes != writer.is_shown && !is_fresh {
+                self.tell(*of, writer, writes, now);
+            }
+            // Kept while silent until the interval is over, so that starting again at once stays quiet.
+            writes || writer.is_shown || is_fresh
+        });
+        let mut elsewhere = self.elsewhere.lock();
+        for ((room, user), (_, name)) in elsewhere.extract_if(.., |_, (ends, _)| *ends <= now) {
+            self.show(room, user, name, false);
+        }
+    }
+
+    /// Somebody writes, or no longer does, as another node says.
+    pub fn hear(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {
+        let mut elsewhere = self.elsewhere.lock();
+        let is_news = if is_typing {
+            elsewhere.insert((room, user), (Instant::now() + self.expiry, user_name.clone()));
+            true
+        } else {
+            elsewhere.remove(&(room, user)).is_some()
+        };
+        if is_news {
+            self.show(room, user, user_name, is_typing);
+        }
+    }
+
+    fn tell(&self, (room_id, user_id): (RoomId, UserId), writer: &mut Writer, is_typing: bool, now: Instant) {
+        (writer.is_shown, writer.told) = (is_typing, Some(now));
+        let user_name = writer.name.clone();
+        self.bus.tell_others(Notice::Typing { room_id, user_id, user_name: user_name.clone(), is_typing });
+        self.show(room_id, user_id, user_name, is_typing);
+    }
+
+    fn show(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {
+        let event = Ephemeral::UserTyping { room_id: room, user_id: user, user_name, is_typing };
+        let data = Encoded::new(&event);
+        for subscriber in self.sockets.subscribers(room).iter().filter(|subscriber| subscriber.user.id != user) {
+            subscriber.tell_encoded(event.name(), &data);
+        }
+    }
+}
+
+/// Where the people of a room stand among all.
+fn of_room(room: RoomId) -> RangeInclusive<(RoomId, UserId)> {
+    (room, UserId(Uuid::nil()))..=(room, UserId(Uuid::max()))
+}
