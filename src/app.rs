@@ -16,7 +16,7 @@ use crate::{
         interest::Interest,
         redis::Redis,
     },
-    config::{Config, Emails, unusable},
+    config::{Config, unusable},
     contract::Timestamp,
     db::Db,
     fanout::{
@@ -82,7 +82,7 @@ impl App {
         let store = Store::new(&config).map_err(|error| StartError::MediaStore(error.into_cause()))?;
         let files = Files::new(&config, store, links)
             .map_err(|error| StartError::Spool(Files::spool_of(&config), unusable(&error)))?;
-        let log = logs(&db, clock, &bus, (&files.links, config.privacy.emails), &mut tasks);
+        let log = logs(&db, &bus, &mut tasks);
         let chat = Chat::new(&config, (db.clone(), clock, bus.clone(), log), mail, files, &mut tasks);
         let sockets = Arc::new(Sockets::new(interest));
         let app = Self {
@@ -167,12 +167,12 @@ fn connect(
 }
 
 /// The logs of rooms, and whoever follows them.
-fn logs(db: &Db, clock: Clock, bus: &Bus, (links, emails): (&Links, Emails), tasks: &mut Tasks) -> Log {
+fn logs(db: &Db, bus: &Bus, tasks: &mut Tasks) -> Log {
     let mut wakers = Wakers::default();
     let indexing = Indexing::new(&mut wakers);
     #[cfg(debug_assertions)]
     let journals = log::journal::wanted(&mut wakers);
-    let log = Log::new((db.clone(), clock, bus.clone()), (links.clone(), emails), wakers, tasks);
+    let log = Log::new(bus.clone(), wakers);
     indexing.start(db, &log, tasks);
     #[cfg(debug_assertions)]
     journals.start(db, &log, tasks);

@@ -26,7 +26,7 @@ use crate::{
     cluster::bus::Notice,
     contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
     error::{Error, Result},
-    log::{self, Change},
+    log::Change,
 };
 use entity::{invitation, media, member, message, room, session, user};
 
@@ -148,7 +148,7 @@ async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<boo
     let changes: Vec<_> = some.iter().map(|model| Change::of_message(EventKind::MessageDeleted, model.id)).collect();
     messages::empty(&tx, some, now).await?;
     let permit = Permit::to_withdraw(room_id, user_id);
-    let room = log::append(&tx, &permit, &changes, now).await?;
+    let room = permit.append(&tx, &changes, now).await?;
     chat.log.commit(tx, &room, changes.len()).await?;
     Ok(true)
 }
@@ -179,6 +179,6 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
     people::part(&tx, member_row, now).await?;
     audit::enter(&tx, &permit, [Record::new(AuditAction::MemberLeft).to(user_id)], now).await?;
     changes.push(Change::of_member(EventKind::MemberRemoved, user_id).because("left"));
-    let room = log::append(&tx, &permit, &changes, now).await?;
+    let room = permit.append(&tx, &changes, now).await?;
     chat.log.commit(tx, &room, changes.len()).await
 }

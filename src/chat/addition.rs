@@ -24,7 +24,6 @@ use crate::{
         text,
     },
     error::{Error, Result},
-    log,
 };
 use entity::{member, user};
 
@@ -72,7 +71,7 @@ pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMember
     }
     let changes = people::insert(&tx, &room, room.last_seq, &new, now).await?;
     people::count(&tx, room_id, count).await?;
-    let room = log::append(&tx, &permit, &changes, now).await?;
+    let room = permit.append(&tx, &changes, now).await?;
     let added = member::Entity::find()
         .filter(member::Column::RoomId.eq(room_id))
         .filter(member::Column::UserId.is_in(new.iter().map(|member| member.user_id)))

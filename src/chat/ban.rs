@@ -22,7 +22,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
-    log::{self, Change},
+    log::Change,
 };
 use entity::ban;
 
@@ -62,7 +62,7 @@ pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, r
     };
     people::part(&tx, member_row, now).await?;
     let changes = [Change::of_member(EventKind::MemberRemoved, user_id).because("banned")];
-    let room = log::append(&tx, &permit, &changes, now).await?;
+    let room = permit.append(&tx, &changes, now).await?;
     chat.log.commit(tx, &room, 1).await?;
     Ok(ban)
 }

@@ -15,7 +15,6 @@ use crate::{
     contract::{AuditAction, ErrorCode, Role, Room, RoomId, RoomType, UserId, Visibility},
     db::Transaction,
     error::{Error, Result},
-    log,
 };
 use entity::{member, room};
 
@@ -62,7 +61,7 @@ pub(crate) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &ro
     let role = serde_json::json!({"role": newcomer[0].role});
     let record = Record::new(AuditAction::MemberJoined).to(actor.user_id).after(role);
     audit::enter(&tx, &permit, [record], now).await?;
-    let room = log::append(&tx, &permit, &changes, now).await?;
+    let room = permit.append(&tx, &changes, now).await?;
     let answer = rooms::details(&tx, chat.reader(actor.user_id), room.clone()).await?;
     chat.log.commit(tx, &room, changes.len()).await?;
     Ok(answer)

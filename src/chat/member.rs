@@ -28,7 +28,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
-    log::{self, Change},
+    log::Change,
 };
 use entity::{member, room, user};
 
@@ -131,7 +131,7 @@ pub async fn update(
         view::members(&tx, chat.reader(actor.user_id), vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)?;
     if is_changed {
         let changes = [Change::of_member(EventKind::MemberUpdated, user_id)];
-        let room = log::append(&tx, &permit, &changes, now).await?;
+        let room = permit.append(&tx, &changes, now).await?;
         chat.log.commit(tx, &room, 1).await?;
     }
     Ok(member)
@@ -164,7 +164,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
         row.update(&tx).await?;
     }
     audit::enter(&tx, &permit, [record], now).await?;
-    let room = log::append(&tx, &permit, &changes, now).await?;
+    let room = permit.append(&tx, &changes, now).await?;
     let member_rows = member::Entity::find()
         .filter(member::Column::RoomId.eq(room_id))
         .filter(member::Column::UserId.is_in([heir, actor.user_id]))
@@ -201,7 +201,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId
     audit::enter(&tx, &permit, [record], now).await?;
     part(&tx, target, now).await?;
     let changes = [Change::of_member(EventKind::MemberRemoved, user_id).because(reason)];
-    let room = log::append(&tx, &permit, &changes, now).await?;
+    let room = permit.append(&tx, &changes, now).await?;
     chat.log.commit(tx, &room, 1).await
 }
 

@@ -1,5 +1,9 @@
 //! Messages: send, read back, edit, delete.
 
+pub(crate) mod batch;
+mod preload;
+mod rows;
+
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect, Select,
@@ -12,6 +16,7 @@ use super::{
     find, mention,
     permission::Capability,
     pin, reaction,
+    room_log::Answer,
     view::{self, Reader},
 };
 use crate::{
@@ -26,7 +31,7 @@ use crate::{
     db::Pool,
     db::Transaction,
     error::{Error, Result},
-    log::{self, Answer, Change},
+    log::Change,
 };
 use entity::message;
 
@@ -116,7 +121,7 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Opt
     row.edited_at = Set(Some(now));
     let model = row.update(&tx).await?;
     mention::replace(&tx, &model).await?;
-    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageEdited, id)], now).await?;
+    let room = permit.append(&tx, &[Change::of_message(EventKind::MessageEdited, id)], now).await?;
     let message = view::one_message(&tx, chat.reader(actor.user_id), model).await?;
     chat.log.commit(tx, &room, 1).await?;
     Ok(message)
@@ -149,7 +154,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Deleted
         audit::enter(&tx, &permit, [record], now).await?;
     }
     empty(&tx, vec![model], now).await?;
-    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageDeleted, id)], now).await?;
+    let room = permit.append(&tx, &[Change::of_message(EventKind::MessageDeleted, id)], now).await?;
     chat.log.commit(tx, &room, 1).await?;
     chat.sweeper.nudge();
     Ok(DeletedMessage { message_id: id, deleted_at: now })

@@ -26,9 +26,11 @@ pub mod user;
 pub(crate) mod annotations;
 pub(crate) mod attachment;
 pub(crate) mod avatar;
+pub(crate) mod entries;
 pub(crate) mod find;
 pub(crate) mod mention;
 pub(crate) mod privacy;
+pub(crate) mod room_log;
 pub(crate) mod view;
 
 use std::sync::Arc;
@@ -49,7 +51,7 @@ use crate::{
     tasks::Tasks,
 };
 
-use self::{media::Sweeper, view::Reader};
+use self::{media::Sweeper, room_log::RoomLog, view::Reader};
 
 /// Pages of copies that are read at the same time.
 const EXPORTS: usize = 4;
@@ -60,7 +62,7 @@ pub struct Chat {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) bus: Bus,
-    pub(crate) log: Log,
+    pub(crate) log: RoomLog,
     pub(crate) mail: Mail,
     pub(crate) rooms: config::Rooms,
     pub(crate) searches: SearchPermits,
@@ -81,6 +83,8 @@ impl Chat {
         files: Files,
         tasks: &mut Tasks,
     ) -> Self {
+        let signed = (files.links.clone(), config.privacy.emails);
+        let log = RoomLog::new(log, db.clone(), clock, signed, tasks);
         let sweeper = Sweeper::new(db.clone(), clock, files.clone(), log.clone(), tasks);
         Self {
             db,

@@ -23,7 +23,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
-    log::{self, Change},
+    log::Change,
 };
 use entity::{message, pin};
 
@@ -50,7 +50,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     };
     pin::Entity::insert(row).exec_without_returning(&tx).await?;
     audit::enter(&tx, &permit, [Record::new(AuditAction::MessagePinned).message(id)], now).await?;
-    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessagePinned, id)], now).await?;
+    let room = permit.append(&tx, &[Change::of_message(EventKind::MessagePinned, id)], now).await?;
     let message = view::one_message(&tx, chat.reader(actor.user_id), message).await?;
     chat.log.commit(tx, &room, 1).await?;
     Ok(message)
@@ -72,7 +72,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId) -> Result<()> {
         return Ok(());
     }
     audit::enter(&tx, &permit, [Record::new(AuditAction::MessageUnpinned).message(id)], now).await?;
-    let room = log::append(&tx, &permit, &[Change::of_message(EventKind::MessageUnpinned, id)], now).await?;
+    let room = permit.append(&tx, &[Change::of_message(EventKind::MessageUnpinned, id)], now).await?;
     chat.log.commit(tx, &room, 1).await
 }
 

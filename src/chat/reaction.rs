@@ -11,7 +11,7 @@ use crate::{
     contract::{EventKind, MessageId, Timestamp, UserId, reaction::Reactions, text},
     db::Transaction,
     error::{Error, Result},
-    log::{self, Change},
+    log::Change,
 };
 use entity::reaction;
 
@@ -93,7 +93,7 @@ pub(super) async fn clear(tx: &Transaction, id: MessageId) -> Result<()> {
 
 async fn told(chat: &Chat, tx: Transaction, permit: &Permit, change: Change, now: Timestamp) -> Result<Reactions> {
     let id = change.message_id.ok_or_else(|| Error::internal("a reaction has a message"))?;
-    let room = log::append(&tx, permit, &[change], now).await?;
+    let room = permit.append(&tx, &[change], now).await?;
     let reactions = under(&tx, permit.user_id(), id).await?;
     chat.log.commit(tx, &room, 1).await?;
     Ok(reactions)

@@ -1,5 +1,7 @@
 //! How far people have read. A mark only moves forward; what is unread is counted, never guessed.
 
+pub(crate) mod marks;
+
 use std::collections::HashMap;
 
 use sea_orm::{
@@ -9,6 +11,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use self::marks::NewMark;
 use super::{
     Chat, find, member as people,
     permission::{Capability, Membership},
@@ -22,7 +25,6 @@ use crate::{
         receipt::{MarkRead, ReadMark, Receipt},
     },
     error::{Error, Result},
-    log::NewMark,
 };
 use entity::{member, mention, message, read_mark, room, user};
 

@@ -272,7 +272,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
         records.extend(invite::close(&tx, &changed).await?);
     }
     audit::enter(&tx, &permit, records, now).await?;
-    let room = log::append(&tx, &permit, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
+    let room = permit.append(&tx, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
     let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
     chat.log.commit(tx, &room, 1).await?;
     Ok(answer)
@@ -306,7 +306,7 @@ pub(crate) async fn close(
     let closed = row.update(tx).await?;
     invite::close(tx, &closed).await?;
     audit::enter(tx, permit, [Record::new(AuditAction::RoomDeleted)], now).await?;
-    log::append(tx, permit, &[Change::of_room(EventKind::RoomDeleted)], now).await
+    permit.append(tx, &[Change::of_room(EventKind::RoomDeleted)], now).await
 }
 
 /// Refused: more people than the room takes.

@@ -18,7 +18,7 @@ use crate::{
     contract::{AuditAction, EventKind, Role, RoomId, Timestamp, UserId},
     db::Transaction,
     error::Result,
-    log::{self, Change},
+    log::Change,
 };
 use entity::{member, room, user};
 
@@ -71,7 +71,7 @@ async fn hand_over_one(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<
     if let Heir::Is(heir) = heir(&tx, room_id, user_id).await? {
         let permit = Permit::to_withdraw(room_id, user_id);
         let changes = [succeed(&tx, &permit, heir, now).await?];
-        let room = log::append(&tx, &permit, &changes, now).await?;
+        let room = permit.append(&tx, &changes, now).await?;
         chat.log.commit(tx, &room, changes.len()).await?;
     }
     Ok(())

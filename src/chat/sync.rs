@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
-    Chat, catch_up,
+    Chat, catch_up, entries,
     room::{self as rooms, Hearing},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         event::{Encoded, Ephemeral, USER_UPDATED},
     },
     error::{Error, Result},
-    log::{entry::Entry, read},
+    log::entry::Entry,
 };
 use entity::room;
 
@@ -80,7 +80,7 @@ pub async fn sync(
         let mut reached = hearing.after(after);
         while reached < last_seq && events.len() < limit && budget > 0 {
             let page = PAGE.min(limit - events.len());
-            for entry in read::entries(db, chat.everyone(), room_id, reached, last_seq, page).await? {
+            for entry in entries::read(db, chat.everyone(), room_id, reached, last_seq, page).await? {
                 if budget == 0 {
                     break;
                 }
@@ -167,7 +167,7 @@ pub const AHEAD: Error =
 /// When the database does not answer.
 pub async fn entries(chat: &Chat, room: RoomId, after: Seq, up_to: Seq) -> Result<Vec<Entry>> {
     let count = usize::try_from(up_to.0 - after.0).unwrap_or(0);
-    read::entries(chat.db.read(), chat.everyone(), room, after, up_to, count).await
+    entries::read(chat.db.read(), chat.everyone(), room, after, up_to, count).await
 }
 
 /// Which seq the last message of each of some rooms has.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{advance::Advance, packet::Reply, socket_task::SocketTask};
 use crate::{
-    chat,
+    chat::{self, room_log::Answer},
     contract::{
         ClientEvent, ErrorCode, Seq,
         catalogue::{Emitted, emitted},
@@ -28,7 +28,6 @@ use crate::{
     },
     error::{Error, Result},
     limits::Budget,
-    log::Answer,
 };
 
 /// How long a joining may replay what was missed, and how long before the event has taken too long that ends.

@@ -16,14 +16,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::withdraw;
+use super::{super::room_log::RoomLog, withdraw};
 use crate::{
     chat::attachment,
     clock::Clock,
     contract::{MediaId, MediaStatus, RoomId, Timestamp},
     db::Db,
     error::Result,
-    log::Log,
     media::{Files, store::Key},
     tasks::Tasks,
 };
@@ -48,7 +47,7 @@ pub struct Sweeper {
 impl Sweeper {
     /// The way to its task.
     #[must_use]
-    pub(in crate::chat) fn new(db: Db, clock: Clock, files: Files, log: Log, tasks: &mut Tasks) -> Self {
+    pub(in crate::chat) fn new(db: Db, clock: Clock, files: Files, log: RoomLog, tasks: &mut Tasks) -> Self {
         let nudged = Arc::new(Notify::new());
         let sweep = Sweep { db, clock, files, log };
         tasks.add("media_sweeper", sweep.run(Arc::clone(&nudged)));
@@ -65,7 +64,7 @@ struct Sweep {
     db: Db,
     clock: Clock,
     files: Files,
-    log: Log,
+    log: RoomLog,
 }
 
 impl Sweep {

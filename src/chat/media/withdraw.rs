@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{Expr, LockType},
 };
 
-use super::readable;
+use super::{super::room_log::RoomLog, readable};
 use crate::{
     auth::Actor,
     chat::{Chat, attachment, message as messages, permission::Permit},
@@ -16,7 +16,7 @@ use crate::{
     contract::{ErrorCode, EventKind, MediaId, MediaStatus, MessageType, Timestamp},
     db::Db,
     error::{Error, Result},
-    log::{self, Change, Log},
+    log::Change,
     media::kind,
     tasks::to_the_end,
 };
@@ -67,7 +67,7 @@ async fn begin(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
 ///
 /// # Errors
 /// When the database does not answer; it may be asked again.
-pub(super) async fn finish(db: &Db, clock: Clock, log: &Log, which: Condition) -> Result<()> {
+pub(super) async fn finish(db: &Db, clock: Clock, log: &RoomLog, which: Condition) -> Result<()> {
     let file = carried::Entity::belongs_to(media::Entity).from(carried::Column::MediaId).to(media::Column::Id);
     let carrier = carried::Entity::belongs_to(message::Entity).from(carried::Column::MessageId).to(message::Column::Id);
     // By their own, so that SQLite begins with them and not with all that messages carry.
@@ -96,7 +96,7 @@ pub(super) async fn finish(db: &Db, clock: Clock, log: &Log, which: Condition) -
 }
 
 /// Takes a file from a message; its room hears of an edit, or that the message is gone with its only file.
-async fn detach(db: &Db, clock: Clock, log: &Log, carrier: &carried::Model) -> Result<()> {
+async fn detach(db: &Db, clock: Clock, log: &RoomLog, carrier: &carried::Model) -> Result<()> {
     let now = clock.now();
     let tx = db.begin().await?;
     let room = room::Entity::find_by_id(carrier.room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
@@ -125,6 +125,6 @@ async fn detach(db: &Db, clock: Clock, log: &Log, carrier: &carried::Model) -> R
         row.update(&tx).await?;
         EventKind::MessageEdited
     };
-    let room = log::append(&tx, &permit, &[Change::of_message(kind, id)], now).await?;
+    let room = permit.append(&tx, &[Change::of_message(kind, id)], now).await?;
     log.commit(tx, &room, 1).await
 }

@@ -12,7 +12,6 @@ use crate::{
     },
     contract::{Role, Room, RoomId, UserId},
     error::{Error, Result},
-    log,
 };
 use entity::room;
 
@@ -62,7 +61,7 @@ pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId
     }
     let changes = people::insert(&tx, &room, room.last_seq, &new, now).await?;
     people::count(&tx, id, i32::try_from(new.len()).map_err(Error::internal)?).await?;
-    let room = log::append(&tx, &permit, &changes, now).await?;
+    let room = permit.append(&tx, &changes, now).await?;
     let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
     chat.log.commit(tx, &room, changes.len()).await?;
     Ok(Room { invited, ..answer })

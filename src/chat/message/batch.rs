@@ -11,21 +11,22 @@ use sea_orm::{
     sea_query::{Expr, LockType},
 };
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 
 use super::{
-    NewMessage,
     preload::Preload,
     rows::{self, End},
 };
 use crate::{
+    auth::Actor,
     chat::{
         attachment, mention,
         permission::Membership,
         view::{self, Reader},
     },
     contract::{
-        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Timestamp, UserId,
-        message::SendMessage,
+        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, SessionId, Timestamp,
+        UserId, command::SentMessage, message::SendMessage,
     },
     db::{Transaction, query},
     error::{Error, Result},
@@ -35,9 +36,28 @@ use entity::{member, message, room};
 /// By how much the time of two nodes may differ, which both have from the database.
 const CLOCKS_AGREE: Duration = Duration::from_secs(1);
 
+/// A message on its way into the log.
+#[derive(Debug)]
+pub(crate) struct NewMessage {
+    pub(crate) sender: UserId,
+    /// The login that must count still when it is written.
+    pub(super) session: SessionId,
+    pub(super) request: SendMessage,
+    /// What was asked, to tell a repeat from a conflict. Only with a `client_msg_id`.
+    fingerprint: Option<Vec<u8>>,
+    pub(crate) reply: oneshot::Sender<Result<SentMessage>>,
+}
+
+impl NewMessage {
+    pub(crate) fn new(actor: &Actor, request: SendMessage, reply: oneshot::Sender<Result<SentMessage>>) -> Self {
+        let fingerprint = request.client_msg_id.is_some().then(|| fingerprint(&request));
+        Self { sender: actor.user_id, session: actor.session_id, request, fingerprint, reply }
+    }
+}
+
 /// What became of a message.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It is in the log now.
     Stored(Box<Stored>),
     /// It was there before.
@@ -46,14 +66,14 @@ pub(super) enum Outcome {
 
 /// A new message, in a room whose newcomers read as far back as `history` says.
 #[derive(Clone, Debug)]
-pub(super) struct Stored {
-    pub(super) message: Message,
-    pub(super) history: HistoryAccess,
+pub(crate) struct Stored {
+    pub(crate) message: Message,
+    pub(crate) history: HistoryAccess,
 }
 
 /// What a repeat must equal: everything that was asked, but for the id that makes it repeatable. What was not asked is not
 /// in it, so that a field that requests gain later leaves old fingerprints as they are.
-pub(super) fn fingerprint(request: &SendMessage) -> Vec<u8> {
+fn fingerprint(request: &SendMessage) -> Vec<u8> {
     let message_type = Some(request.message_type.unwrap_or(MessageType::Text));
     let asked = SendMessage { client_msg_id: None, message_type, ..request.clone() };
     let text = serde_json::to_vec(&asked).expect("a request serialises: its keys are strings");
@@ -61,13 +81,16 @@ pub(super) fn fingerprint(request: &SendMessage) -> Vec<u8> {
 }
 
 /// Writes a batch, in whose transaction the read marks of `marked` are moved as well. The answers stand in the order of the jobs; the outer error is the database's and the whole batch's.
-pub(super) async fn write(
+pub(crate) async fn write(
     tx: &Transaction,
     everyone: Reader<'_>,
-    jobs: &[NewMessage],
+    jobs: &[&NewMessage],
     marked: &[MemberId],
     now: Timestamp,
 ) -> Result<Vec<Result<Outcome>>> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
     let preload = Preload::gather(tx, everyone, jobs, now).await?;
     let mut draft = Draft::new(&preload, now);
     let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
@@ -293,7 +316,7 @@ async fn note_senders(
 async fn repeated(
     tx: &Transaction,
     everyone: Reader<'_>,
-    jobs: &[NewMessage],
+    jobs: &[&NewMessage],
     decisions: &[Result<Decision>],
 ) -> Result<HashMap<MessageId, Message>> {
     let mut by_sender: HashMap<UserId, HashSet<MessageId>> = HashMap::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType};
 
-use super::NewMessage;
+use super::batch::NewMessage;
 use crate::{
     auth::recheck,
     chat::{
@@ -45,7 +45,7 @@ impl<'a> Preload<'a> {
     pub(super) async fn gather(
         tx: &Transaction,
         everyone: Reader<'a>,
-        jobs: &[NewMessage],
+        jobs: &[&NewMessage],
         now: Timestamp,
     ) -> Result<Self> {
         let named: HashSet<MessageId> =
@@ -186,7 +186,7 @@ impl<'a> Preload<'a> {
 }
 
 /// Members of the rooms of some messages whom these may mention.
-async fn mentionable(tx: &Transaction, jobs: &[NewMessage]) -> Result<mention::Named> {
+async fn mentionable(tx: &Transaction, jobs: &[&NewMessage]) -> Result<mention::Named> {
     let (mut rooms, mut names) = (BTreeSet::new(), BTreeSet::new());
     for job in jobs {
         if let Some(text) = job.request.content.as_deref().filter(|text| text.contains('@')) {
@@ -233,7 +233,7 @@ async fn member_rows(
     Ok(models.into_iter().map(|model| ((model.room_id, model.user_id), model)).collect())
 }
 
-async fn stored(tx: &Transaction, jobs: &[NewMessage]) -> Result<HashMap<(RoomId, UserId, String), message::Model>> {
+async fn stored(tx: &Transaction, jobs: &[&NewMessage]) -> Result<HashMap<(RoomId, UserId, String), message::Model>> {
     let keys: BTreeSet<(RoomId, UserId, &str)> = jobs
         .iter()
         .filter_map(|job| Some((job.request.room_id, job.sender, job.request.client_msg_id.as_deref()?)))
