@@ -5,6 +5,7 @@
 //! all, have a small pool of their own on both.
 
 pub mod file;
+pub(crate) mod insert;
 mod pool;
 pub mod query;
 mod reachable;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sea_orm::{
-    ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait,
     sea_query::{Expr, SelectStatement},
@@ -182,22 +181,11 @@ pub(crate) async fn held(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<Has
     Ok(models.into_iter().map(|model| (model.id, model)).collect())
 }
 
-/// Notes that new messages carry files.
-pub(crate) async fn insert(tx: &Transaction, rows: &[message::Model], files: &[Vec<MediaId>]) -> Result<()> {
-    let attachments = rows.iter().zip(files).flat_map(|(row, files)| {
-        files.iter().zip(0..).map(|(file, position)| attachment::ActiveModel {
-            message_id: Set(row.id),
-            position: Set(position),
-            media_id: Set(*file),
-            room_id: Set(row.room_id),
-            seq: Set(row.seq),
-        })
-    });
-    let attachments: Vec<_> = attachments.collect();
-    if !attachments.is_empty() {
-        attachment::Entity::insert_many(attachments).exec_without_returning(tx).await?;
-    }
-    Ok(())
+/// The rows of a new message's files.
+pub(crate) fn rows(message: &message::Model, files: &[MediaId]) -> Vec<attachment::Model> {
+    let (message_id, room_id, seq) = (message.id, message.room_id, message.seq);
+    let positions = files.iter().zip(0..);
+    positions.map(|(&media_id, position)| attachment::Model { message_id, position, media_id, room_id, seq }).collect()
 }
 
 /// Takes their files from messages; those that nothing else shows leave. To be called once a transaction: whoever holds files

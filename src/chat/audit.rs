@@ -1,6 +1,6 @@
 //! Who did what to whom: entered in the transaction that does it, so that nothing is done without its entry.
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 
 use super::{
@@ -14,7 +14,7 @@ use crate::{
         audit::AuditEntry,
         list::{AuditList, PageQuery},
     },
-    db::Transaction,
+    db::{Transaction, insert::insert_all},
     error::{Error, Result},
 };
 use entity::audit_entry;
@@ -65,22 +65,19 @@ pub(crate) async fn enter(
 ) -> Result<()> {
     let rows: Vec<_> = records
         .into_iter()
-        .map(|record| audit_entry::ActiveModel {
-            id: Set(AuditId::new()),
-            room_id: Set(permit.room_id()),
-            actor_id: Set(permit.user_id()),
-            action: Set(record.action),
-            user_id: Set(record.user_id),
-            message_id: Set(record.message_id),
-            before: Set(record.before.map(|value| value.to_string())),
-            after: Set(record.after.map(|value| value.to_string())),
-            created_at: Set(now),
+        .map(|record| audit_entry::Model {
+            id: AuditId::new(),
+            room_id: permit.room_id(),
+            actor_id: permit.user_id(),
+            action: record.action,
+            user_id: record.user_id,
+            message_id: record.message_id,
+            before: record.before.map(|value| value.to_string()),
+            after: record.after.map(|value| value.to_string()),
+            created_at: now,
         })
         .collect();
-    if !rows.is_empty() {
-        audit_entry::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    }
-    Ok(())
+    insert_all::<audit_entry::Entity>(tx, &rows).await
 }
 
 /// What was done in a room, the latest first.

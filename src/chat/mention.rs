@@ -3,13 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
-    RelationDef,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, RelationDef,
 };
 
 use crate::{
     contract::{MessageId, RoomId, Seq, UserId},
-    db::{Transaction, query},
+    db::{Transaction, insert::insert_all, query},
     error::Result,
 };
 use entity::{member, mention, message, user};
@@ -110,20 +109,6 @@ pub(crate) fn resolve(named: &Named, room: RoomId, text: &str) -> Vec<UserId> {
     meant.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Stores whom some new messages mention.
-pub(crate) async fn insert(tx: &Transaction, rows: Vec<mention::Model>) -> Result<()> {
-    for rows in rows.chunks(500) {
-        let rows = rows.iter().map(|row| mention::ActiveModel {
-            room_id: Set(row.room_id),
-            user_id: Set(row.user_id),
-            seq: Set(row.seq),
-            message_id: Set(row.message_id),
-        });
-        mention::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    }
-    Ok(())
-}
-
 /// A message mentions these people.
 pub(crate) fn rows(message: &message::Model, users: &[UserId]) -> Vec<mention::Model> {
     let (room_id, seq, message_id): (RoomId, Seq, MessageId) = (message.room_id, message.seq, message.id);
@@ -136,7 +121,7 @@ pub(crate) async fn replace(tx: &Transaction, message: &message::Model) -> Resul
     let Some(text) = message.content.as_deref().filter(|text| text.contains('@')) else { return Ok(()) };
     let names = candidates(text).into_iter().flatten().collect();
     let named = named(tx, BTreeSet::from([message.room_id]), names).await?;
-    insert(tx, rows(message, &resolve(&named, message.room_id, text))).await
+    insert_all::<mention::Entity>(tx, &rows(message, &resolve(&named, message.room_id, text))).await
 }
 
 #[cfg(test)]

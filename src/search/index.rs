@@ -3,15 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
-    ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement, Value,
     sea_query::OnConflict,
 };
 
 use crate::{
     contract::{MessageId, RoomId, Timestamp, UserId},
-    db::{Db, Transaction, query},
+    db::{Db, Transaction, insert::insert_all, query},
     error::{Error, Result},
 };
 use entity::{message, search_document, search_room};
@@ -239,8 +238,8 @@ async fn put_sqlite(
     room: &search_room::Model,
     rows: Vec<(search_document::Model, String)>,
 ) -> Result<()> {
-    let documents = rows.iter().map(|(document, _)| document.clone().into_active_model().reset_all());
-    search_document::Entity::insert_many(documents).exec_without_returning(tx).await?;
+    let documents: Vec<_> = rows.iter().map(|(document, _)| document.clone()).collect();
+    insert_all::<search_document::Entity>(tx, &documents).await?;
     let called = called(room.number);
     for (document, text) in rows {
         let values = [document.id.into(), called.clone().into(), text.into()];

@@ -28,7 +28,7 @@ use crate::{
         ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, SessionId, Timestamp,
         UserId, command::SentMessage, message::SendMessage,
     },
-    db::{Transaction, query},
+    db::{Transaction, insert::insert_all, query},
     error::{Error, Result},
 };
 use entity::{member, message, room};
@@ -96,10 +96,11 @@ pub(crate) async fn write(
     let decisions: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
     let Draft { rooms, rows, mentions, files, slowed, newcomers, .. } = draft;
     rows::advance(tx, &rooms, now).await?;
-    rows::insert(tx, &rows).await?;
-    let named = rows.iter().zip(&mentions).flat_map(|(row, users)| mention::rows(row, users)).collect();
-    mention::insert(tx, named).await?;
-    attachment::insert(tx, &rows, &files).await?;
+    insert_all::<message::Entity>(tx, &rows).await?;
+    let named: Vec<_> = rows.iter().zip(&mentions).flat_map(|(row, users)| mention::rows(row, users)).collect();
+    insert_all::<entity::mention::Entity>(tx, &named).await?;
+    let attached: Vec<_> = rows.iter().zip(&files).flat_map(|(row, files)| attachment::rows(row, files)).collect();
+    insert_all::<entity::attachment::Entity>(tx, &attached).await?;
     note_senders(tx, slowed.into_values().collect(), newcomers, marked, now).await?;
 
     let stored: Vec<Stored> = rows
