@@ -40,7 +40,7 @@
 //! | [`fanout::throttle`] | how often others are told who is there |
 //! | [`limits`] | how much anyone may ask for: what each event and request costs |
 //! | [`realtime`] | Socket.IO: handshake, inbox, dispatch. The only place that names socketioxide |
-//! | [`http`] | REST: every route on one page, thin handlers |
+//! | [`http`] | REST: every route on one page; a handler decodes, calls one use case and shapes its answer |
 //! | [`media`] | files: what their bytes are, where they lie, and addresses that load them |
 //! | [`mail`] | letters to people who are invited |
 //! | [`listener`] | TCP: no delay, an end for peers that stall, a kill switch a connection, an end that waits for peers that still send |
@@ -187,7 +187,10 @@
 //!
 //! Socket.IO rooms and broadcast operators: they drop packets silently for a socket that is behind, and name no socket.
 //! Its remote adapters: they publish before they deliver and give no order. A cache of memberships: a removal must bite
-//! at once. A retry anywhere in the server: clients repeat by `client_msg_id`, and the log knows.
+//! at once. A retry of what a client asked for: every request and every event runs once, and its failure is answered; clients
+//! repeat by `client_msg_id`, and the log knows. Only work that no client waits for is tried again after a pause: followers,
+//! sweepers, what delivery and presence read, and the connection to Redis. The one client
+//! library that repeats a call by itself, twice, is that of S3, whose calls are safe to repeat.
 
 pub mod account;
 pub mod app;

@@ -1,7 +1,7 @@
 //! Every event that a client may emit, on one page. Each is charged before its work ([`charge`]); what that costs is on another
 //! page, `limits/price.rs`.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
 use serde::{
@@ -11,15 +11,19 @@ use serde::{
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
-use super::{advance::Advance, packet::Reply, socket_task::SocketTask};
+use super::{
+    join::{join_room, leave_room, sync},
+    packet::Reply,
+    socket_task::SocketTask,
+};
 use crate::{
     chat::{self, room_log::Answer},
     contract::{
-        ClientEvent, ErrorCode, Seq,
+        ClientEvent,
         catalogue::{Emitted, emitted},
         command::{
-            Authenticate, Authenticated, Done, EditMessage, EditedMessage, GetPresence, JoinRoom, JoinedRoom,
-            LeaveRoom, LeftRoom, MarkAsRead, PresenceList, SentMessage, SetStatus, StoredMessage, Sync, Synced, Typing,
+            Authenticate, Authenticated, Done, EditMessage, EditedMessage, GetPresence, MarkAsRead, PresenceList,
+            SentMessage, SetStatus, StoredMessage, Typing,
         },
         decode,
         event::Encoded,
@@ -29,10 +33,6 @@ use crate::{
     error::{Error, Result},
     limits::Budget,
 };
-
-/// How long a joining may replay what was missed, and how long before the event has taken too long that ends.
-const REPLAY: Duration = Duration::from_secs(6);
-const AFTER_REPLAY: Duration = Duration::from_secs(1);
 
 /// What came of an event.
 pub(super) enum Handled {
@@ -125,55 +125,6 @@ fn now(data: impl serde::Serialize) -> Result<Handled> {
     Ok(Handled::Now(Encoded::new(&data)))
 }
 
-async fn join_room(session: &SocketTask, request: JoinRoom, by: Instant) -> Result<JoinedRoom> {
-    let JoinRoom { room_id, after_seq } = request;
-    if after_seq.is_some_and(|seq| seq < 0) {
-        return Err(Error::field("after_seq", "range", "must be 0 or more"));
-    }
-    let app = &session.app;
-    let limit = app.config.realtime.replay_events;
-    let hearing = chat::room::may_hear(&app.chat, session.actor.user_id, room_id).await?;
-    session.may_join_another(room_id)?;
-    let after = after_seq.map(|after| hearing.after(Seq(after)));
-    let missed = after.map_or(0, |after| hearing.missed(after, limit));
-    let user = session.actor.user_id;
-    let advance = Advance::take(app, user, missed).await?;
-    // A client that fetches slowly is told to page through the rest before its event has taken too long.
-    let until = (Instant::now() + REPLAY).min(by - AFTER_REPLAY).into_std();
-    let attached = app.feed.attach_by(&session.socket, room_id, after, hearing, (limit, Some(until))).await;
-    let replayed = attached.as_ref().map_or(0, |attached| attached.replayed);
-    advance.settle(replayed).await;
-    let attached = attached?;
-    app.typing.show_to(room_id, &session.socket);
-    if let Some(after) = after {
-        let cursors = HashMap::from([(room_id, after)]);
-        let times = chat::catch_up::times(&app.chat, &cursors).await?;
-        session.tell_missed(&cursors, &times, Some(until)).await?;
-    }
-    Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
-}
-
-/// Charged with the most that the answer can have, before any of it is read; what it has not is given back.
-async fn sync(session: &SocketTask, request: Sync) -> Result<Synced> {
-    let (app, user) = (&session.app, session.actor.user_id);
-    // One in advance: with nothing left, a question costs us nothing.
-    let advance = Advance::take(app, user, 1).await?;
-    let bytes = session.socket.answer_bytes();
-    let synced = chat::sync::sync(&app.chat, &session.actor, request, bytes, async |most| {
-        advance.take_more(most.saturating_sub(1)).await
-    })
-    .await;
-    let read = synced.iter().flat_map(|synced| &synced.rooms).map(|room| room.events.len()).sum();
-    advance.settle(read).await;
-    synced
-}
-
-async fn leave_room(session: &SocketTask, LeaveRoom { room_id }: LeaveRoom) -> Result<LeftRoom> {
-    session.app.feed.detach(session.socket.id, room_id).await;
-    session.app.typing.left(room_id, session.socket.id);
-    Ok(LeftRoom { room_id })
-}
-
 async fn send_message(session: &SocketTask, payload: &RawValue) -> Result<Handled> {
     let (app, actor) = (&session.app, &session.actor);
     if let Named { message_id: Some(_) } = read(payload)? {
@@ -232,15 +183,6 @@ async fn get_presence(session: &SocketTask, GetPresence { user_ids }: GetPresenc
 }
 
 async fn authenticate(session: &mut SocketTask, Authenticate { token }: Authenticate) -> Result<Authenticated> {
-    let actor = session.app.auth.authenticate(&token).await?;
-    if actor.user_id != session.actor.user_id {
-        return Err(Error::Refused(ErrorCode::PermissionDenied, "the token belongs to another user"));
-    }
-    session.renew(actor);
-    // Whatever ended this login while it was not yet the socket's found nothing to end: look once more.
-    if let Err(error) = session.app.auth.authenticate(&token).await {
-        session.socket.revoke(error.code());
-        return Err(error);
-    }
+    session.renew(&token).await?;
     Ok(Authenticated { expires_at: session.actor.expires_at })
 }

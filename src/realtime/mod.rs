@@ -20,6 +20,7 @@ mod engine;
 mod engine_session;
 mod handshake;
 mod inbox;
+mod join;
 mod missed;
 mod packet;
 mod polling;

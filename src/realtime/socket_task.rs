@@ -356,11 +356,17 @@ impl SocketTask {
         }
     }
 
-    /// A newer token was shown.
-    pub(super) fn renew(&mut self, actor: Actor) {
+    /// The socket goes on with a newer token of the same user.
+    pub(super) async fn renew(&mut self, token: &str) -> Result<()> {
+        let actor = self.app.auth.authenticate(token).await?;
+        if actor.user_id != self.actor.user_id {
+            return Err(Error::Refused(ErrorCode::PermissionDenied, "the token belongs to another user"));
+        }
         self.socket.adopt(actor.session_id);
         self.actor = actor;
         self.notified = false;
+        // A login that was ended before the socket had it ended no socket: so it is checked again.
+        self.app.auth.authenticate(token).await.map(drop).inspect_err(|error| self.socket.revoke(error.code()))
     }
 
     fn notice_before(&self) -> Duration {
