@@ -24,6 +24,7 @@ use crate::{
         text,
     },
     error::{Error, Result},
+    limits::Limits,
 };
 use entity::{member, user};
 
@@ -35,9 +36,17 @@ const PUT_BACK: i32 = 1;
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND`, `ROOM_FULL`, and `ALREADY_MEMBER` when
-/// nobody new is named.
-pub async fn add(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<Additions> {
+/// nobody new is named; `RATE_LIMITED` for too many people who are no contacts of the asker.
+pub async fn add(
+    chat: &Chat,
+    limits: &Limits,
+    actor: &Actor,
+    room_id: RoomId,
+    request: AddMembers,
+) -> Result<Additions> {
+    let request = by_id(chat, actor, room_id, request).await?;
     check_added(&request)?;
+    limits.strangers(actor.user_id, strangers(chat, actor, room_id, &request).await?).await?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
@@ -120,10 +129,7 @@ async fn stays_away(
 }
 
 /// Names all people of a request by their ids.
-///
-/// # Errors
-/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND`.
-pub async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<AddMembers> {
+async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<AddMembers> {
     // Before they hear what they may see: their login may have ended while the request was on its way.
     recheck::check(chat.db.read(), chat.clock, actor).await?;
     let AddMembers { mut user_ids, usernames } = request;
@@ -154,12 +160,8 @@ pub async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMemb
     Ok(AddMembers { user_ids, usernames: Vec::new() })
 }
 
-/// How many of those whom somebody is about to add are neither in the room nor contacts of theirs.
-///
-/// # Errors
-/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
-pub async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &AddMembers) -> Result<usize> {
-    check_added(request)?;
+/// How many of those whom the asker is about to add are neither in the room nor contacts of theirs.
+async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &AddMembers) -> Result<usize> {
     let db = chat.db.read();
     let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
     membership.permit(Capability::ManageMembers)?;

@@ -25,6 +25,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
+    limits::Limits,
     mail::Letter,
 };
 use entity::{invitation, room, user};
@@ -36,9 +37,16 @@ const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED` (also for a private room), `ALREADY_MEMBER`,
-/// and `BANNED` for who is.
-pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: CreateInvitation) -> Result<Invitation> {
+/// `BANNED` for who is, and `RATE_LIMITED`.
+pub async fn create(
+    chat: &Chat,
+    limits: &Limits,
+    actor: &Actor,
+    room_id: RoomId,
+    request: CreateInvitation,
+) -> Result<Invitation> {
     check(&request)?;
+    limits.strangers(actor.user_id, strangers(chat, actor, room_id, &request).await?).await?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
@@ -87,12 +95,8 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
     Ok(shown(row))
 }
 
-/// How many strangers somebody is about to invite: none, or one. Whoever reads an e-mail address is a stranger.
-///
-/// # Errors
-/// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED`.
-pub async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &CreateInvitation) -> Result<usize> {
-    check(request)?;
+/// How many strangers the asker is about to invite: none, or one. Whoever reads an e-mail address is a stranger.
+async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &CreateInvitation) -> Result<usize> {
     let db = chat.db.read();
     // Before they hear what they may see: their login may have ended while the request was on its way.
     recheck::check(db, chat.clock, actor).await?;

@@ -34,6 +34,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
+    limits::Limits,
     log::{self, Change},
 };
 use entity::{member, room};
@@ -62,9 +63,14 @@ pub struct Created {
 /// instead of added.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`, `USER_NOT_FOUND`, `ROOM_FULL`.
-pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<Created> {
+/// `VALIDATION_ERROR`, `USER_NOT_FOUND`, `ROOM_FULL`, `RATE_LIMITED`.
+pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: CreateRoom) -> Result<Created> {
     rules::check_new(chat, actor, &request)?;
+    let strangers = strangers(chat, actor, &request).await?;
+    if request.room_type == RoomType::Group {
+        limits.group(actor.user_id).await?;
+    }
+    limits.strangers(actor.user_id, strangers).await?;
     let mut others: BTreeSet<UserId> = request.member_ids.iter().copied().filter(|id| *id != actor.user_id).collect();
     let is_direct = request.room_type == RoomType::Direct;
     let other = others.first().copied().filter(|_| is_direct);
@@ -119,12 +125,8 @@ pub async fn create(chat: &Chat, actor: &Actor, request: CreateRoom) -> Result<C
     Ok(Created { room: Room { invited, ..answer }, is_new: true })
 }
 
-/// How many of those whom somebody is about to open a room with are no contacts of theirs.
-///
-/// # Errors
-/// `VALIDATION_ERROR`.
-pub async fn strangers(chat: &Chat, actor: &Actor, request: &CreateRoom) -> Result<usize> {
-    rules::check_new(chat, actor, request)?;
+/// How many of those with whom the asker is about to open a room are no contacts of theirs.
+async fn strangers(chat: &Chat, actor: &Actor, request: &CreateRoom) -> Result<usize> {
     let db = chat.db.read();
     if let (RoomType::Direct, Some(other)) = (request.room_type, request.member_ids.first())
         && let Some(room) = direct::find(db, &direct_key(actor.user_id, *other)).await?

@@ -40,9 +40,7 @@ pub(super) async fn create(
     Id(room_id): Id<RoomId>,
     Body(request): Body<CreateInvitation>,
 ) -> Result<(StatusCode, Json<Invitation>)> {
-    let strangers = chat::invitation::strangers(&app.chat, &actor, room_id, &request).await?;
-    app.limits.strangers(actor.user_id, strangers).await?;
-    let invitation = chat::invitation::create(&app.chat, &actor, room_id, request).await?;
+    let invitation = chat::invitation::create(&app.chat, &app.limits, &actor, room_id, request).await?;
     Ok((StatusCode::CREATED, Json(invitation)))
 }
 

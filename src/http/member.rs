@@ -70,10 +70,7 @@ async fn add_all(
     room_id: RoomId,
     request: AddMembers,
 ) -> Result<(StatusCode, Json<Additions>)> {
-    let request = chat::addition::by_id(&app.chat, actor, room_id, request).await?;
-    let strangers = chat::addition::strangers(&app.chat, actor, room_id, &request).await?;
-    app.limits.strangers(actor.user_id, strangers).await?;
-    let additions = chat::addition::add(&app.chat, actor, room_id, request).await?;
+    let additions = chat::addition::add(&app.chat, &app.limits, actor, room_id, request).await?;
     Ok((StatusCode::CREATED, Json(additions)))
 }
 

@@ -15,7 +15,7 @@ use crate::{
     auth::Actor,
     chat,
     contract::{
-        Room, RoomId, RoomType,
+        Room, RoomId,
         list::{PageQuery, RoomList, SearchQuery},
         room::{CreateRoom, UpdateRoom},
     },
@@ -43,12 +43,7 @@ pub(super) async fn create(
     actor: Actor,
     Body(request): Body<CreateRoom>,
 ) -> Result<Response> {
-    let strangers = chat::room::strangers(&app.chat, &actor, &request).await?;
-    if request.room_type == RoomType::Group {
-        app.limits.group(actor.user_id).await?;
-    }
-    app.limits.strangers(actor.user_id, strangers).await?;
-    let created = chat::room::create(&app.chat, &actor, request).await?;
+    let created = chat::room::create(&app.chat, &app.limits, &actor, request).await?;
     let location = [(header::LOCATION, format!("/api/chat/rooms/{}", created.room.id))];
     let status = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, location, Json(created.room)).into_response())

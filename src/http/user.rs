@@ -1,9 +1,8 @@
 //! People, and yourself.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
-use tokio::time::timeout;
 
 use super::{
     auth::admit,
@@ -11,7 +10,7 @@ use super::{
     layer::address::ClientAddress,
 };
 use crate::{
-    account,
+    account::{self, deactivation::GivenUp},
     app::App,
     auth::{Actor, accounts, session::Tried},
     chat,
@@ -20,12 +19,9 @@ use crate::{
         list::{SearchQuery, UserList},
         user::{GiveUp, UpdateProfile},
     },
-    error::{Error, Result},
+    error::Result,
     limits::Attempt,
 };
-
-/// How long who erases an account waits for all of it to be done.
-const ERASURE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Yourself
 #[utoipa::path(
@@ -87,27 +83,9 @@ pub(super) async fn deactivate(
     actor: Actor,
     Query(how): Query<GiveUp>,
 ) -> Result<StatusCode> {
-    match how {
-        GiveUp { erase: false, erase_messages: true } => {
-            Err(Error::field("erase_messages", "alone", "needs erase=true"))
-        }
-        GiveUp { erase: false, .. } => {
-            account::profile::deactivate(&app.chat, &actor).await?;
-            // The account is closed whatever becomes of its rooms.
-            if let Err(error) = chat::succession::hand_over(&app.chat, actor.user_id).await {
-                error.record();
-            }
-            Ok(StatusCode::NO_CONTENT)
-        }
-        GiveUp { erase: true, erase_messages } => {
-            account::erasure::begin(&app.chat, &actor, erase_messages).await?;
-            let chat = app.chat.clone();
-            let rest = tokio::spawn(async move { account::erasure::finish(&chat, actor.user_id).await });
-            match timeout(ERASURE_TIMEOUT, rest).await {
-                Ok(finished) => finished.map_err(Error::internal)?.map(|()| StatusCode::NO_CONTENT),
-                Err(_) => Ok(StatusCode::ACCEPTED),
-            }
-        }
+    match account::deactivation::give_up(&app.chat, &actor, how).await? {
+        GivenUp::Wholly => Ok(StatusCode::NO_CONTENT),
+        GivenUp::Continuing => Ok(StatusCode::ACCEPTED),
     }
 }
 
