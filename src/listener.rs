@@ -5,7 +5,6 @@
 
 mod connection;
 pub mod engine_io;
-mod framing;
 mod linger;
 mod refused;
 mod serve;

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-use super::{framing::Framing, linger};
+use super::linger;
 
 /// Times of connections are counted from here, so that they fit into a number.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -117,7 +117,6 @@ impl fmt::Debug for KillSwitch {
 pub struct Connection {
     stream: TcpStream,
     kill: KillSwitch,
-    framing: Framing,
     /// Whether the peer said that nothing more comes.
     is_ended: bool,
     /// Counts it among the open ones, until it is dropped.
@@ -130,10 +129,7 @@ impl Connection {
         kill.note_heard();
         // An IPv4 client of an IPv6 socket is known by its IPv4 address, so that it has one name for every limit.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        (
-            Self { stream, kill: kill.clone(), framing: Framing::default(), is_ended: false, open: None },
-            ConnInfo { peer, kill },
-        )
+        (Self { stream, kill: kill.clone(), is_ended: false, open: None }, ConnInfo { peer, kill })
     }
 
     pub(super) fn count_in(&mut self, tracker: &TaskTracker) {
@@ -163,10 +159,7 @@ impl AsyncRead for Connection {
         match &polled {
             Poll::Pending => self.kill.watch(&self.kill.0.reader, cx)?,
             Poll::Ready(Ok(())) if buf.filled().len() == before => self.is_ended = buf.remaining() > 0,
-            Poll::Ready(Ok(())) => {
-                self.kill.note_heard();
-                self.framing.inspect(&mut buf.filled_mut()[before..]);
-            }
+            Poll::Ready(Ok(())) => self.kill.note_heard(),
             Poll::Ready(Err(_)) => self.is_ended = true,
         }
         polled
@@ -207,7 +200,7 @@ impl Drop for Connection {
         if self.kill.is_killed() {
             // Closing then discards what the peer has not read, and tells it by a reset (tcp(7), SO_LINGER).
             let _ = self.stream.set_zero_linger();
-        } else if !self.is_ended && !self.framing.is_between_requests() {
+        } else if !self.is_ended {
             linger::begin(&self.stream);
         }
     }

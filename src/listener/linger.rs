@@ -4,11 +4,10 @@
 //! has received and not read yet: a refusal that was written a moment before would arrive as a broken pipe. So we say that
 //! nothing more comes from here, read what still arrives, and close when the peer has (RFC 9112, section 9.6).
 
-use std::{net::Shutdown, time::Duration};
+use std::{io, net::Shutdown, time::Duration};
 
 use socket2::SockRef;
 use tokio::{
-    io::AsyncReadExt,
     net::TcpStream,
     time::{Instant, timeout_at},
 };
@@ -38,13 +37,16 @@ pub(super) fn begin(stream: &TcpStream) {
 }
 
 /// Reads until the peer closes, or until it was given enough.
-async fn discard(mut stream: TcpStream) {
+async fn discard(stream: TcpStream) {
     let end = Instant::now() + LIFE;
-    let (mut piece, mut left) = (vec![0; PIECE], BYTES);
+    let mut left = BYTES;
     while left > 0 {
         let by = end.min(Instant::now() + SILENCE);
-        match timeout_at(by, stream.read(&mut piece)).await {
-            Ok(Ok(read)) if read > 0 => left = left.saturating_sub(read),
+        let Ok(Ok(())) = timeout_at(by, stream.readable()).await else { return };
+        // Not kept while nothing comes: many connections may end at once.
+        match stream.try_read(&mut [0; PIECE]) {
+            Ok(read) if read > 0 => left = left.saturating_sub(read),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             _ => return,
         }
     }

@@ -1,22 +1,14 @@
 //! HTTP/1.1 over accepted connections. (HTTP/2 is what a proxy in front speaks; WebSocket needs HTTP/1.1.)
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Request},
-    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
+    http::{HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
-use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -87,31 +79,11 @@ async fn answer(router: Router, info: ConnInfo, request: Request<Incoming>) -> R
         // RFC 9112, section 3.2: a proxy on the way may have read another one.
         return Ok((StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")]).into_response());
     }
-    let last = ends_connection(request.headers());
     let (request, rest) = refused::watch(request);
-    let broken = Arc::new(AtomicBool::new(false));
-    let mut request = if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        let broken = Arc::clone(&broken);
-        request.map(|body| {
-            Body::new(body.map_err(move |error| {
-                broken.store(true, Ordering::Relaxed);
-                error
-            }))
-        })
-    } else {
-        request.map(Body::new)
-    };
+    let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(info));
-    let mut response = router.oneshot(request).await?;
-    if broken.load(Ordering::Relaxed) {
-        // Whatever the handler made of it: the request itself is malformed (RFC 9112, section 7.1).
-        response = StatusCode::BAD_REQUEST.into_response();
-    }
-    let last = rest.settle() || last;
-    if last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
+    let response = router.oneshot(request).await?;
+    Ok(rest.settle(response))
 }
 
 /// Whether it names one host. It may name none without a character, as probes do, and need not before HTTP/1.1.
@@ -124,9 +96,4 @@ fn is_for_a_host(request: &Request<Incoming>) -> bool {
         host.is_some_and(|host| host.is_empty() || host_and_port(host.strip_suffix(':').unwrap_or(host)).is_some())
     };
     second.is_none() && first.map_or(request.version() != Version::HTTP_11, is_host)
-}
-
-/// Whether no request may follow this one on its connection: [`Framing`](super::framing::Framing) would not see it.
-fn ends_connection(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::TRANSFER_ENCODING) || headers.contains_key(header::UPGRADE)
 }
