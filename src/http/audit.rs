@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 
-use super::extract::{Id, Query};
+use super::{extract::Query, path::RoomPath};
 use crate::{
     app::App,
     auth::Actor,
     chat,
-    contract::{
-        RoomId,
-        list::{AuditList, PageQuery},
-    },
+    contract::list::{AuditList, PageQuery},
     error::Result,
 };
 
@@ -24,7 +21,7 @@ use crate::{
     path = "/api/chat/rooms/{id}/audit",
     operation_id = "list_audit",
     tag = "moderation",
-    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    params(RoomPath, PageQuery),
     responses(
         (status = 200, description = "A page of it, the latest first", body = AuditList),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -34,8 +31,8 @@ use crate::{
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<AuditList>> {
-    chat::audit::list(&app.chat, &actor, room_id, page).await.map(Json)
+    chat::audit::list(&app.chat, &actor, room.id, page).await.map(Json)
 }

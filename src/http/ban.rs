@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use super::extract::{Id, OptionalBody, Query};
+use super::{
+    extract::{OptionalBody, Query},
+    path::{MemberPath, RoomPath},
+};
 use crate::{
     app::App,
     auth::Actor,
     chat,
     contract::{
-        RoomId, UserId,
         ban::{Ban, CreateBan},
         list::{BanList, PageQuery},
     },
@@ -25,7 +27,7 @@ use crate::{
     path = "/api/chat/rooms/{id}/bans/{user_id}",
     operation_id = "ban",
     tag = "moderation",
-    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    params(MemberPath),
     request_body = CreateBan,
     responses(
         (status = 200, description = "The ban", body = Ban),
@@ -36,7 +38,7 @@ use crate::{
 pub(super) async fn put(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+    MemberPath { id: room_id, user_id }: MemberPath,
     OptionalBody(request): OptionalBody<CreateBan>,
 ) -> Result<Json<Ban>> {
     chat::ban::put(&app.chat, &actor, room_id, user_id, request).await.map(Json)
@@ -48,7 +50,7 @@ pub(super) async fn put(
     path = "/api/chat/rooms/{id}/bans/{user_id}",
     operation_id = "get_ban",
     tag = "moderation",
-    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    params(MemberPath),
     responses(
         (status = 200, description = "The ban", body = Ban),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -58,7 +60,7 @@ pub(super) async fn put(
 pub(super) async fn get(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+    MemberPath { id: room_id, user_id }: MemberPath,
 ) -> Result<Json<Ban>> {
     chat::ban::get(&app.chat, &actor, room_id, user_id).await.map(Json)
 }
@@ -69,7 +71,7 @@ pub(super) async fn get(
     path = "/api/chat/rooms/{id}/bans/{user_id}",
     operation_id = "unban",
     tag = "moderation",
-    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    params(MemberPath),
     responses(
         (status = 204, description = "Banned no longer"),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -79,7 +81,7 @@ pub(super) async fn get(
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+    MemberPath { id: room_id, user_id }: MemberPath,
 ) -> Result<StatusCode> {
     chat::ban::delete(&app.chat, &actor, room_id, user_id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -91,7 +93,7 @@ pub(super) async fn delete(
     path = "/api/chat/rooms/{id}/bans",
     operation_id = "list_bans",
     tag = "moderation",
-    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    params(RoomPath, PageQuery),
     responses(
         (status = 200, description = "A page of bans, the latest first", body = BanList),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -101,8 +103,8 @@ pub(super) async fn delete(
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<BanList>> {
-    chat::ban::list(&app.chat, &actor, room_id, page).await.map(Json)
+    chat::ban::list(&app.chat, &actor, room.id, page).await.map(Json)
 }

@@ -10,12 +10,11 @@ use axum::{
 };
 use futures_util::{Stream, TryStreamExt};
 
-use super::extract::Id;
+use super::path::RoomPath;
 use crate::{
     app::App,
     auth::Actor,
     chat::{self, export::Lines},
-    contract::RoomId,
     error::Result,
     limits::UnderwayTicket,
 };
@@ -29,16 +28,16 @@ use crate::{
     path = "/api/chat/rooms/{id}/export",
     operation_id = "export_room",
     tag = "rooms",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     responses(
         (status = 200, description = "A copy", body = String, content_type = "application/x-ndjson"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND"),
     )
 )]
-pub(super) async fn room(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<RoomId>) -> Result<Response> {
+pub(super) async fn room(State(app): State<Arc<App>>, actor: Actor, room: RoomPath) -> Result<Response> {
     let ticket = app.limits.export(actor.user_id)?;
-    let lines = chat::export::room(&app.chat, &actor, id).await?;
+    let lines = chat::export::room(&app.chat, &actor, room.id).await?;
     Ok(download("room.jsonl", lines, ticket))
 }
 

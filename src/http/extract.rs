@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::{Bytes, HttpBody},
-    extract::{FromRequest, FromRequestParts, MatchedPath, Path, Request, path::ErrorKind, rejection::PathRejection},
+    extract::{FromRequest, FromRequestParts, MatchedPath, Request, path::ErrorKind, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use http_body_util::BodyExt;
@@ -105,45 +105,23 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The id in the path, or a tuple of them in the order of the path.
-pub(super) struct Id<T>(pub(super) T);
+/// The parameters of the path.
+pub(super) struct Path<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Id<T> {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        match Path::from_request_parts(parts, state).await {
-            Ok(Path(id)) => Ok(Self(id)),
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(parameters)) => Ok(Self(parameters)),
             Err(PathRejection::FailedToDeserializePathParams(error)) => Err(match error.into_kind() {
-                ErrorKind::ParseErrorAtKey { key, .. }
-                | ErrorKind::DeserializeError { key, .. }
-                | ErrorKind::InvalidUtf8InPathParam { key } => not_an_id(key),
-                ErrorKind::UnsupportedType { .. } | ErrorKind::WrongNumberOfParameters { .. } => {
-                    Error::internal("a handler takes other ids than its path has")
-                }
-                _ => not_an_id("id"),
+                ErrorKind::InvalidUtf8InPathParam { key } => Error::field(key, "invalid", "must be text in UTF-8"),
+                ErrorKind::DeserializeError { key, message, .. } => Error::field(key, "invalid", message),
+                other => Error::internal(other.to_string()),
             }),
             Err(error) => Err(Error::internal(error)),
         }
     }
-}
-
-/// The `code` in the path: whatever text stands there.
-pub(super) struct Code(pub(super) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Code {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        match Path::from_request_parts(parts, state).await {
-            Ok(Path(code)) => Ok(Self(code)),
-            Err(_) => Err(Error::field("code", "invalid", "must be text in UTF-8")),
-        }
-    }
-}
-
-fn not_an_id(field: impl Into<String>) -> Error {
-    Error::field(field, "invalid", "must be an id, such as 0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11")
 }
 
 fn media_type(headers: &HeaderMap) -> Option<String> {

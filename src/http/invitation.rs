@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use super::extract::{Body, Id, Query};
+use super::{
+    extract::{Body, Query},
+    path::{InvitationPath, RoomInvitationPath, RoomPath},
+};
 use crate::{
     app::App,
     auth::Actor,
     chat,
     contract::{
-        InvitationId, RoomId,
         invite::{CreateInvitation, Invitation},
         list::{InvitationList, PageQuery},
     },
@@ -25,7 +27,7 @@ use crate::{
     path = "/api/chat/rooms/{id}/invitations",
     operation_id = "invite",
     tag = "invites",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     request_body = CreateInvitation,
     responses(
         (status = 201, description = "The invitation, with its code", body = Invitation),
@@ -37,10 +39,10 @@ use crate::{
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Body(request): Body<CreateInvitation>,
 ) -> Result<(StatusCode, Json<Invitation>)> {
-    let invitation = chat::invitation::create(&app.chat, &app.limits, &actor, room_id, request).await?;
+    let invitation = chat::invitation::create(&app.chat, &app.limits, &actor, room.id, request).await?;
     Ok((StatusCode::CREATED, Json(invitation)))
 }
 
@@ -50,7 +52,7 @@ pub(super) async fn create(
     path = "/api/chat/rooms/{id}/invitations",
     operation_id = "list_invitations",
     tag = "invites",
-    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    params(RoomPath, PageQuery),
     responses(
         (status = 200, description = "A page of them, the latest first", body = InvitationList),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -60,10 +62,10 @@ pub(super) async fn create(
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<InvitationList>> {
-    chat::invitation::list(&app.chat, &actor, room_id, page).await.map(Json)
+    chat::invitation::list(&app.chat, &actor, room.id, page).await.map(Json)
 }
 
 /// Take an invitation back
@@ -72,7 +74,7 @@ pub(super) async fn list(
     path = "/api/chat/rooms/{id}/invitations/{invitation_id}",
     operation_id = "revoke_invitation",
     tag = "invites",
-    params(("id" = RoomId, Path, description = "Which room"), ("invitation_id" = InvitationId, Path, description = "Which invitation")),
+    params(RoomInvitationPath),
     responses(
         (status = 204, description = "It works no longer"),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -82,9 +84,9 @@ pub(super) async fn list(
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id((room_id, id)): Id<(RoomId, InvitationId)>,
+    RoomInvitationPath { id: room_id, invitation_id }: RoomInvitationPath,
 ) -> Result<StatusCode> {
-    chat::invitation::revoke(&app.chat, &actor, room_id, id).await?;
+    chat::invitation::revoke(&app.chat, &actor, room_id, invitation_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -113,13 +115,17 @@ pub(super) async fn mine(
     path = "/api/chat/invitations/{id}",
     operation_id = "decline_invitation",
     tag = "invites",
-    params(("id" = InvitationId, Path, description = "Which invitation")),
+    params(InvitationPath),
     responses(
         (status = 204, description = "It works no longer"),
         (status = 404, description = "INVITE_NOT_FOUND"),
     )
 )]
-pub(super) async fn decline(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<InvitationId>) -> Result<StatusCode> {
-    chat::invitation::decline(&app.chat, &actor, id).await?;
+pub(super) async fn decline(
+    State(app): State<Arc<App>>,
+    actor: Actor,
+    invitation: InvitationPath,
+) -> Result<StatusCode> {
+    chat::invitation::decline(&app.chat, &actor, invitation.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use super::extract::{Code, Id, OptionalBody};
+use super::{
+    extract::OptionalBody,
+    path::{InvitePath, RoomPath},
+};
 use crate::{
     app::App,
     auth::Actor,
     chat,
     contract::{
-        Room, RoomId,
+        Room,
         invite::{CreateInvite, Invite, InvitePreview},
     },
     error::Result,
@@ -22,15 +25,15 @@ use crate::{
     path = "/api/chat/rooms/{id}/invite",
     operation_id = "get_invite",
     tag = "invites",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     responses(
         (status = 200, description = "The link", body = Invite),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, INVITE_NOT_FOUND"),
     )
 )]
-pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(room_id): Id<RoomId>) -> Result<Json<Invite>> {
-    chat::invite::get(&app.chat, &actor, room_id).await.map(Json)
+pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, room: RoomPath) -> Result<Json<Invite>> {
+    chat::invite::get(&app.chat, &actor, room.id).await.map(Json)
 }
 
 /// Make a new link for the room
@@ -41,7 +44,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(room_id): 
     path = "/api/chat/rooms/{id}/invite",
     operation_id = "create_invite",
     tag = "invites",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     request_body = CreateInvite,
     responses(
         (status = 201, description = "The link", body = Invite),
@@ -52,10 +55,10 @@ pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(room_id): 
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     OptionalBody(request): OptionalBody<CreateInvite>,
 ) -> Result<(StatusCode, Json<Invite>)> {
-    let invite = chat::invite::create(&app.chat, &actor, room_id, request).await?;
+    let invite = chat::invite::create(&app.chat, &actor, room.id, request).await?;
     Ok((StatusCode::CREATED, Json(invite)))
 }
 
@@ -65,15 +68,15 @@ pub(super) async fn create(
     path = "/api/chat/rooms/{id}/invite",
     operation_id = "revoke_invite",
     tag = "invites",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     responses(
         (status = 204, description = "It works no longer"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, INVITE_NOT_FOUND"),
     )
 )]
-pub(super) async fn revoke(State(app): State<Arc<App>>, actor: Actor, Id(room_id): Id<RoomId>) -> Result<StatusCode> {
-    chat::invite::revoke(&app.chat, &actor, room_id).await?;
+pub(super) async fn revoke(State(app): State<Arc<App>>, actor: Actor, room: RoomPath) -> Result<StatusCode> {
+    chat::invite::revoke(&app.chat, &actor, room.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -83,7 +86,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, actor: Actor, Id(room_id
     path = "/api/chat/invites/{code}",
     operation_id = "preview_invite",
     tag = "invites",
-    params(("code" = String, Path, max_length = 128, description = "Of a link or an invitation")),
+    params(InvitePath),
     responses(
         (status = 200, description = "The room from outside", body = InvitePreview),
         (status = 403, description = "BANNED"),
@@ -93,9 +96,9 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, actor: Actor, Id(room_id
 pub(super) async fn preview(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Code(code): Code,
+    invite: InvitePath,
 ) -> Result<Json<InvitePreview>> {
-    chat::invite::preview(&app.chat, &actor, &code).await.map(Json)
+    chat::invite::preview(&app.chat, &actor, &invite.code).await.map(Json)
 }
 
 /// Join a room by a code
@@ -104,7 +107,7 @@ pub(super) async fn preview(
     path = "/api/chat/invites/{code}/join",
     operation_id = "join_by_invite",
     tag = "invites",
-    params(("code" = String, Path, max_length = 128, description = "Of a link or an invitation")),
+    params(InvitePath),
     responses(
         (status = 200, description = "The room", body = Room),
         (status = 403, description = "BANNED"),
@@ -112,6 +115,6 @@ pub(super) async fn preview(
         (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
     )
 )]
-pub(super) async fn join(State(app): State<Arc<App>>, actor: Actor, Code(code): Code) -> Result<Json<Room>> {
-    chat::invite::join(&app.chat, &actor, &code).await.map(Json)
+pub(super) async fn join(State(app): State<Arc<App>>, actor: Actor, invite: InvitePath) -> Result<Json<Room>> {
+    chat::invite::join(&app.chat, &actor, &invite.code).await.map(Json)
 }

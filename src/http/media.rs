@@ -16,7 +16,8 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::{
     bytes, disposition,
-    extract::{Id, Query},
+    extract::Query,
+    path::{MediaPath, RoomPath},
 };
 use crate::{
     app::App,
@@ -26,7 +27,7 @@ use crate::{
         media::{Asker, Upload},
     },
     contract::{
-        ErrorCode, Media, MediaId, Problem, RoomId,
+        ErrorCode, Media, Problem, RoomId,
         list::{MediaList, PageQuery},
         media::{DirectUpload, DirectUploadQuery, FileBytes, MediaLink, UploadForm},
     },
@@ -168,7 +169,7 @@ pub(super) async fn begin(
     operation_id = "put_upload",
     tag = "media",
     params(
-        ("id" = MediaId, Path, description = "Which file"),
+        MediaPath,
         ("at" = Option<String>, Query, max_length = 16, description = "As it was given"),
         ("expires" = i64, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_i64, description = "As it was given"),
         ("signature" = String, Query, max_length = 128, description = "As it was given"),
@@ -184,14 +185,14 @@ pub(super) async fn begin(
 )]
 pub(super) async fn put(
     State(app): State<Arc<App>>,
-    Id(id): Id<MediaId>,
+    media: MediaPath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode> {
     let signed = signed(query.as_deref())?;
     let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let expected = chat::media::expected(&app.chat, id, &signed, declared).await?;
+    let expected = chat::media::expected(&app.chat, media.id, &signed, declared).await?;
     // One byte more than expected tells that there are too many.
     let spool = app.chat.files().spool(expected.size.saturating_add(1))?;
     let body = bytes::limited(body, expected.size.saturating_add(1)).into_data_stream();
@@ -212,7 +213,7 @@ pub(super) async fn put(
     path = "/api/chat/media/{id}/complete",
     operation_id = "complete_upload",
     tag = "media",
-    params(("id" = MediaId, Path, description = "Which file")),
+    params(MediaPath),
     responses(
         (status = 200, description = "The file", body = Media),
         (status = 404, description = "MEDIA_NOT_FOUND"),
@@ -222,8 +223,8 @@ pub(super) async fn put(
         (status = 503, description = "STORAGE_UNAVAILABLE"),
     )
 )]
-pub(super) async fn complete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MediaId>) -> Result<Json<Media>> {
-    chat::media::complete(&app.chat, &actor, id).await.map(Json)
+pub(super) async fn complete(State(app): State<Arc<App>>, actor: Actor, media: MediaPath) -> Result<Json<Media>> {
+    chat::media::complete(&app.chat, &actor, media.id).await.map(Json)
 }
 
 /// What a signed address carries. What cannot be read was altered.
@@ -254,7 +255,7 @@ impl FromRequestParts<Arc<App>> for FileAsker {
     path = "/api/chat/media/{id}",
     operation_id = "load_media",
     tag = "media",
-    params(("id" = MediaId, Path, description = "Which file")),
+    params(MediaPath),
     responses(
         (status = 200, description = "The bytes", body = inline(FileBytes), content_type = "*/*"),
         (status = 206, description = "A part of them", body = inline(FileBytes), content_type = "*/*"),
@@ -276,10 +277,10 @@ impl FromRequestParts<Arc<App>> for FileAsker {
 pub(super) async fn load(
     State(app): State<Arc<App>>,
     FileAsker(asker): FileAsker,
-    Id(id): Id<MediaId>,
+    media: MediaPath,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let opened = chat::media::open(&app.chat, asker, id).await?;
+    let opened = chat::media::open(&app.chat, asker, media.id).await?;
     if let Some(elsewhere) = opened.elsewhere {
         let answer = [(header::LOCATION, elsewhere), (header::CACHE_CONTROL, "no-store".to_owned())];
         return Ok((StatusCode::TEMPORARY_REDIRECT, answer).into_response());
@@ -293,14 +294,14 @@ pub(super) async fn load(
     path = "/api/chat/media/{id}/download",
     operation_id = "media_link",
     tag = "media",
-    params(("id" = MediaId, Path, description = "Which file")),
+    params(MediaPath),
     responses(
         (status = 200, description = "The address, and when it ends", body = MediaLink),
         (status = 404, description = "MEDIA_NOT_FOUND"),
     )
 )]
-pub(super) async fn link(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MediaId>) -> Result<Json<MediaLink>> {
-    chat::media::link(&app.chat, &actor, id).await.map(Json)
+pub(super) async fn link(State(app): State<Arc<App>>, actor: Actor, media: MediaPath) -> Result<Json<MediaLink>> {
+    chat::media::link(&app.chat, &actor, media.id).await.map(Json)
 }
 
 /// Take a file back
@@ -311,15 +312,15 @@ pub(super) async fn link(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<M
     path = "/api/chat/media/{id}",
     operation_id = "delete_media",
     tag = "media",
-    params(("id" = MediaId, Path, description = "Which file")),
+    params(MediaPath),
     responses(
         (status = 204, description = "Taken back"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MEDIA_NOT_FOUND"),
     )
 )]
-pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MediaId>) -> Result<StatusCode> {
-    chat::media::delete(&app.chat, &actor, id).await?;
+pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, media: MediaPath) -> Result<StatusCode> {
+    chat::media::delete(&app.chat, &actor, media.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -331,7 +332,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id
     path = "/api/chat/rooms/{id}/media",
     operation_id = "list_media",
     tag = "media",
-    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    params(RoomPath, PageQuery),
     responses(
         (status = 200, description = "A page of files", body = MediaList),
         (status = 404, description = "ROOM_NOT_FOUND"),
@@ -340,8 +341,8 @@ pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<MediaList>> {
-    chat::media::of_room(&app.chat, &actor, room_id, page).await.map(Json)
+    chat::media::of_room(&app.chat, &actor, room.id, page).await.map(Json)
 }

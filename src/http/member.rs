@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use super::extract::{Body, Id, Query};
+use super::{
+    extract::{Body, Query},
+    path::{MemberPath, RoomPath},
+};
 use crate::{
     app::App,
     auth::Actor,
     chat,
     contract::{
-        Member, RoomId, UserId,
+        Member, RoomId,
         list::{MemberList, PageQuery},
         member::{AddMembers, Additions, Members, TransferOwnership, UpdateMember},
     },
@@ -23,7 +26,7 @@ use crate::{
     path = "/api/chat/rooms/{id}/members",
     operation_id = "list_members",
     tag = "members",
-    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    params(RoomPath, PageQuery),
     responses(
         (status = 200, description = "A page of its members", body = MemberList),
         (status = 404, description = "ROOM_NOT_FOUND"),
@@ -32,10 +35,10 @@ use crate::{
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<MemberList>> {
-    chat::member::list(&app.chat, &actor, room_id, page).await.map(Json)
+    chat::member::list(&app.chat, &actor, room.id, page).await.map(Json)
 }
 
 /// Add people to a room
@@ -46,7 +49,7 @@ pub(super) async fn list(
     path = "/api/chat/rooms/{id}/members",
     operation_id = "add_members",
     tag = "members",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     request_body = AddMembers,
     responses(
         (status = 201, description = "The new members, and who was invited instead", body = Additions),
@@ -58,10 +61,10 @@ pub(super) async fn list(
 pub(super) async fn add(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Body(request): Body<AddMembers>,
 ) -> Result<(StatusCode, Json<Additions>)> {
-    add_all(&app, &actor, room_id, request).await
+    add_all(&app, &actor, room.id, request).await
 }
 
 async fn add_all(
@@ -80,7 +83,7 @@ async fn add_all(
     path = "/api/chat/rooms/{id}/members/{user_id}",
     operation_id = "add_member",
     tag = "members",
-    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    params(MemberPath),
     responses(
         (status = 201, description = "The new member, or who was invited instead", body = Additions),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -91,7 +94,7 @@ async fn add_all(
 pub(super) async fn add_one(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+    MemberPath { id: room_id, user_id }: MemberPath,
 ) -> Result<(StatusCode, Json<Additions>)> {
     let request = AddMembers { user_ids: vec![user_id], ..AddMembers::default() };
     add_all(&app, &actor, room_id, request).await
@@ -103,7 +106,7 @@ pub(super) async fn add_one(
     path = "/api/chat/rooms/{id}/members/{user_id}",
     operation_id = "update_member",
     tag = "members",
-    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    params(MemberPath),
     request_body = UpdateMember,
     responses(
         (status = 200, description = "The member, changed", body = Member),
@@ -115,7 +118,7 @@ pub(super) async fn add_one(
 pub(super) async fn update(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+    MemberPath { id: room_id, user_id }: MemberPath,
     Body(request): Body<UpdateMember>,
 ) -> Result<Json<Member>> {
     chat::member::update(&app.chat, &actor, room_id, user_id, request).await.map(Json)
@@ -129,7 +132,7 @@ pub(super) async fn update(
     path = "/api/chat/rooms/{id}/members/{user_id}",
     operation_id = "remove_member",
     tag = "members",
-    params(("id" = RoomId, Path, description = "Which room"), ("user_id" = UserId, Path, description = "Who")),
+    params(MemberPath),
     responses(
         (status = 204, description = "Removed"),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -140,7 +143,7 @@ pub(super) async fn update(
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id((room_id, user_id)): Id<(RoomId, UserId)>,
+    MemberPath { id: room_id, user_id }: MemberPath,
 ) -> Result<StatusCode> {
     chat::member::remove(&app.chat, &actor, room_id, user_id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -152,7 +155,7 @@ pub(super) async fn remove(
     path = "/api/chat/rooms/{id}/leave",
     operation_id = "leave_room",
     tag = "members",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     responses(
         (status = 204, description = "Left"),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -160,8 +163,8 @@ pub(super) async fn remove(
         (status = 409, description = "LAST_OWNER"),
     )
 )]
-pub(super) async fn leave(State(app): State<Arc<App>>, actor: Actor, Id(room_id): Id<RoomId>) -> Result<StatusCode> {
-    chat::member::remove(&app.chat, &actor, room_id, actor.user_id).await?;
+pub(super) async fn leave(State(app): State<Arc<App>>, actor: Actor, room: RoomPath) -> Result<StatusCode> {
+    chat::member::remove(&app.chat, &actor, room.id, actor.user_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -173,7 +176,7 @@ pub(super) async fn leave(State(app): State<Arc<App>>, actor: Actor, Id(room_id)
     path = "/api/chat/rooms/{id}/transfer",
     operation_id = "transfer_ownership",
     tag = "members",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     request_body = TransferOwnership,
     responses(
         (status = 200, description = "The new owner and the one before", body = Members),
@@ -184,9 +187,9 @@ pub(super) async fn leave(State(app): State<Arc<App>>, actor: Actor, Id(room_id)
 pub(super) async fn transfer(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Body(TransferOwnership { user_id }): Body<TransferOwnership>,
 ) -> Result<Json<Members>> {
-    let members = chat::member::transfer(&app.chat, &actor, room_id, user_id).await?;
+    let members = chat::member::transfer(&app.chat, &actor, room.id, user_id).await?;
     Ok(Json(Members { members }))
 }

@@ -8,13 +8,16 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 
-use super::extract::{Body, Id, Query};
+use super::{
+    extract::{Body, Query},
+    path::{MessagePath, RoomPath},
+};
 use crate::{
     app::App,
     auth::Actor,
     chat,
     contract::{
-        Message, MessageId, RoomId,
+        Message,
         list::{MessageList, PageQuery},
         message::{EditMessage, HistoryPart, HistoryQuery, SendMessage},
     },
@@ -64,7 +67,7 @@ pub(super) async fn send(
     path = "/api/chat/rooms/{id}/messages",
     operation_id = "list_messages",
     tag = "messages",
-    params(("id" = RoomId, Path, description = "Which room"), HistoryQuery),
+    params(RoomPath, HistoryQuery),
     responses(
         (status = 200, description = "A page, or with a `seq` what stands around it", body = HistoryPart),
         (status = 404, description = "ROOM_NOT_FOUND"),
@@ -73,10 +76,10 @@ pub(super) async fn send(
 pub(super) async fn history(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Query(query): Query<HistoryQuery>,
 ) -> Result<Json<HistoryPart>> {
-    chat::message::history(&app.chat, &actor, room_id, query).await.map(Json)
+    chat::message::history(&app.chat, &actor, room.id, query).await.map(Json)
 }
 
 /// A message
@@ -85,14 +88,14 @@ pub(super) async fn history(
     path = "/api/chat/messages/{id}",
     operation_id = "get_message",
     tag = "messages",
-    params(("id" = MessageId, Path, description = "Which message")),
+    params(MessagePath),
     responses(
         (status = 200, description = "The message", body = Message),
         (status = 404, description = "MESSAGE_NOT_FOUND"),
     )
 )]
-pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MessageId>) -> Result<Json<Message>> {
-    chat::message::get(&app.chat, &actor, id).await.map(Json)
+pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, message: MessagePath) -> Result<Json<Message>> {
+    chat::message::get(&app.chat, &actor, message.id).await.map(Json)
 }
 
 /// The replies of a message
@@ -103,7 +106,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<Me
     path = "/api/chat/messages/{id}/replies",
     operation_id = "list_replies",
     tag = "messages",
-    params(("id" = MessageId, Path, description = "Which message"), PageQuery),
+    params(MessagePath, PageQuery),
     responses(
         (status = 200, description = "A page of replies", body = MessageList),
         (status = 404, description = "MESSAGE_NOT_FOUND"),
@@ -112,10 +115,10 @@ pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<Me
 pub(super) async fn replies(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(id): Id<MessageId>,
+    message: MessagePath,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<MessageList>> {
-    chat::message::replies(&app.chat, &actor, id, page).await.map(Json)
+    chat::message::replies(&app.chat, &actor, message.id, page).await.map(Json)
 }
 
 /// Change the text of your own message
@@ -124,7 +127,7 @@ pub(super) async fn replies(
     path = "/api/chat/messages/{id}",
     operation_id = "edit_message",
     tag = "messages",
-    params(("id" = MessageId, Path, description = "Which message")),
+    params(MessagePath),
     request_body = EditMessage,
     responses(
         (status = 200, description = "The message, changed", body = Message),
@@ -135,10 +138,10 @@ pub(super) async fn replies(
 pub(super) async fn edit(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(id): Id<MessageId>,
+    message: MessagePath,
     Body(request): Body<EditMessage>,
 ) -> Result<Json<Message>> {
-    chat::message::edit(&app.chat, &actor, id, request.content).await.map(Json)
+    chat::message::edit(&app.chat, &actor, message.id, request.content).await.map(Json)
 }
 
 /// Delete a message
@@ -149,15 +152,15 @@ pub(super) async fn edit(
     path = "/api/chat/messages/{id}",
     operation_id = "delete_message",
     tag = "messages",
-    params(("id" = MessageId, Path, description = "Which message")),
+    params(MessagePath),
     responses(
         (status = 204, description = "Deleted"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MESSAGE_NOT_FOUND"),
     )
 )]
-pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MessageId>) -> Result<StatusCode> {
-    chat::message::delete(&app.chat, &actor, id).await?;
+pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, message: MessagePath) -> Result<StatusCode> {
+    chat::message::delete(&app.chat, &actor, message.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -20,6 +20,7 @@ mod media;
 mod member;
 mod message;
 mod openapi;
+mod path;
 mod pin;
 mod reaction;
 mod receipt;

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use super::extract::{Id, Query};
+use super::{
+    extract::Query,
+    path::{MessagePath, RoomPath},
+};
 use crate::{
     app::App,
     auth::Actor,
     chat,
     contract::{
-        Message, MessageId, RoomId,
+        Message,
         list::{PageQuery, PinList},
     },
     error::Result,
@@ -22,15 +25,15 @@ use crate::{
     path = "/api/chat/messages/{id}/pin",
     operation_id = "pin_message",
     tag = "messages",
-    params(("id" = MessageId, Path, description = "Which message")),
+    params(MessagePath),
     responses(
         (status = 200, description = "The message, pinned", body = Message),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MESSAGE_NOT_FOUND"),
     )
 )]
-pub(super) async fn add(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MessageId>) -> Result<Json<Message>> {
-    chat::pin::add(&app.chat, &actor, id).await.map(Json)
+pub(super) async fn add(State(app): State<Arc<App>>, actor: Actor, message: MessagePath) -> Result<Json<Message>> {
+    chat::pin::add(&app.chat, &actor, message.id).await.map(Json)
 }
 
 /// Take a pinned message down
@@ -39,15 +42,15 @@ pub(super) async fn add(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<Me
     path = "/api/chat/messages/{id}/pin",
     operation_id = "unpin_message",
     tag = "messages",
-    params(("id" = MessageId, Path, description = "Which message")),
+    params(MessagePath),
     responses(
         (status = 204, description = "Not pinned any longer"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MESSAGE_NOT_FOUND"),
     )
 )]
-pub(super) async fn remove(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<MessageId>) -> Result<StatusCode> {
-    chat::pin::remove(&app.chat, &actor, id).await?;
+pub(super) async fn remove(State(app): State<Arc<App>>, actor: Actor, message: MessagePath) -> Result<StatusCode> {
+    chat::pin::remove(&app.chat, &actor, message.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -59,7 +62,7 @@ pub(super) async fn remove(State(app): State<Arc<App>>, actor: Actor, Id(id): Id
     path = "/api/chat/rooms/{id}/pins",
     operation_id = "list_pins",
     tag = "messages",
-    params(("id" = RoomId, Path, description = "Which room"), PageQuery),
+    params(RoomPath, PageQuery),
     responses(
         (status = 200, description = "A page of pinned messages", body = PinList),
         (status = 404, description = "ROOM_NOT_FOUND"),
@@ -68,8 +71,8 @@ pub(super) async fn remove(State(app): State<Arc<App>>, actor: Actor, Id(id): Id
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<PinList>> {
-    chat::pin::list(&app.chat, &actor, room_id, page).await.map(Json)
+    chat::pin::list(&app.chat, &actor, room.id, page).await.map(Json)
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 
-use super::extract::{Body, Id};
+use super::{
+    extract::Body,
+    path::{MessagePath, ReactionPath},
+};
 use crate::{
     app::App,
     auth::Actor,
     chat,
-    contract::{
-        MessageId,
-        reaction::{React, Reactions},
-    },
+    contract::reaction::{React, Reactions},
     error::Result,
 };
 
@@ -22,7 +22,7 @@ use crate::{
     path = "/api/chat/messages/{id}/reactions",
     operation_id = "react",
     tag = "messages",
-    params(("id" = MessageId, Path, description = "Which message")),
+    params(MessagePath),
     request_body = React,
     responses(
         (status = 200, description = "What stands under the message", body = Reactions),
@@ -33,10 +33,10 @@ use crate::{
 pub(super) async fn react(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(id): Id<MessageId>,
+    message: MessagePath,
     Body(React { emoji }): Body<React>,
 ) -> Result<Json<Reactions>> {
-    chat::reaction::add(&app.chat, &actor, id, &emoji).await.map(Json)
+    chat::reaction::add(&app.chat, &actor, message.id, &emoji).await.map(Json)
 }
 
 /// Put this emoji under a message
@@ -45,10 +45,7 @@ pub(super) async fn react(
     path = "/api/chat/messages/{id}/reactions/{emoji}",
     operation_id = "add_reaction",
     tag = "messages",
-    params(
-        ("id" = MessageId, Path, description = "Which message"),
-        ("emoji" = String, Path, min_length = 1, max_length = 64, description = "One emoji, percent-encoded"),
-    ),
+    params(ReactionPath),
     responses(
         (status = 200, description = "What stands under the message", body = Reactions),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -58,7 +55,7 @@ pub(super) async fn react(
 pub(super) async fn add(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id((id, emoji)): Id<(MessageId, String)>,
+    ReactionPath { id, emoji }: ReactionPath,
 ) -> Result<Json<Reactions>> {
     chat::reaction::add(&app.chat, &actor, id, &emoji).await.map(Json)
 }
@@ -69,10 +66,7 @@ pub(super) async fn add(
     path = "/api/chat/messages/{id}/reactions/{emoji}",
     operation_id = "remove_reaction",
     tag = "messages",
-    params(
-        ("id" = MessageId, Path, description = "Which message"),
-        ("emoji" = String, Path, min_length = 1, max_length = 64, description = "One emoji, percent-encoded"),
-    ),
+    params(ReactionPath),
     responses(
         (status = 200, description = "What stands under the message still", body = Reactions),
         (status = 403, description = "PERMISSION_DENIED"),
@@ -82,7 +76,7 @@ pub(super) async fn add(
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id((id, emoji)): Id<(MessageId, String)>,
+    ReactionPath { id, emoji }: ReactionPath,
 ) -> Result<Json<Reactions>> {
     chat::reaction::remove(&app.chat, &actor, id, &emoji).await.map(Json)
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 
-use super::extract::{Body, Id, Query};
+use super::{
+    extract::{Body, Query},
+    path::{MessagePath, RoomPath},
+};
 use crate::{
     app::App,
     auth::Actor,
     chat,
     contract::{
-        MessageId, RoomId,
         list::{PageQuery, ReceiptList},
         receipt::{MarkRead, ReadMark},
     },
@@ -25,7 +27,7 @@ use crate::{
     path = "/api/chat/rooms/{id}/read",
     operation_id = "mark_as_read",
     tag = "messages",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     request_body = MarkRead,
     responses(
         (status = 200, description = "Where the mark is now", body = ReadMark),
@@ -36,11 +38,11 @@ use crate::{
 pub(super) async fn mark(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(room_id): Id<RoomId>,
+    room: RoomPath,
     Body(request): Body<MarkRead>,
 ) -> Result<Json<ReadMark>> {
     let admit = |moves, behind| app.limits.mark_by_request(actor.user_id, moves, behind);
-    chat::receipt::mark(&app.chat, &actor, room_id, request, admit).await.map(Json)
+    chat::receipt::mark(&app.chat, &actor, room.id, request, admit).await.map(Json)
 }
 
 /// Who has read a message
@@ -51,7 +53,7 @@ pub(super) async fn mark(
     path = "/api/chat/messages/{id}/receipts",
     operation_id = "list_receipts",
     tag = "messages",
-    params(("id" = MessageId, Path, description = "Which message"), PageQuery),
+    params(MessagePath, PageQuery),
     responses(
         (status = 200, description = "A page of receipts", body = ReceiptList),
         (status = 404, description = "MESSAGE_NOT_FOUND"),
@@ -60,8 +62,8 @@ pub(super) async fn mark(
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(id): Id<MessageId>,
+    message: MessagePath,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<ReceiptList>> {
-    chat::receipt::list(&app.chat, &actor, id, page).await.map(Json)
+    chat::receipt::list(&app.chat, &actor, message.id, page).await.map(Json)
 }

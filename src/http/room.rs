@@ -9,13 +9,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::extract::{Body, Id, Query};
+use super::{
+    extract::{Body, Query},
+    path::RoomPath,
+};
 use crate::{
     app::App,
     auth::Actor,
     chat,
     contract::{
-        Room, RoomId,
+        Room,
         list::{PageQuery, RoomList, SearchQuery},
         room::{CreateRoom, UpdateRoom},
     },
@@ -74,14 +77,14 @@ pub(super) async fn list(
     path = "/api/chat/rooms/{id}",
     operation_id = "get_room",
     tag = "rooms",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     responses(
         (status = 200, description = "The room", body = Room),
         (status = 404, description = "ROOM_NOT_FOUND"),
     )
 )]
-pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<RoomId>) -> Result<Json<Room>> {
-    chat::room::get(&app.chat, &actor, id).await.map(Json)
+pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, room: RoomPath) -> Result<Json<Room>> {
+    chat::room::get(&app.chat, &actor, room.id).await.map(Json)
 }
 
 /// Change a room's settings
@@ -90,7 +93,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<Ro
     path = "/api/chat/rooms/{id}",
     operation_id = "update_room",
     tag = "rooms",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     request_body = UpdateRoom,
     responses(
         (status = 200, description = "The room, changed", body = Room),
@@ -102,10 +105,10 @@ pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<Ro
 pub(super) async fn update(
     State(app): State<Arc<App>>,
     actor: Actor,
-    Id(id): Id<RoomId>,
+    room: RoomPath,
     Body(request): Body<UpdateRoom>,
 ) -> Result<Json<Room>> {
-    chat::room::update(&app.chat, &actor, id, request).await.map(Json)
+    chat::room::update(&app.chat, &actor, room.id, request).await.map(Json)
 }
 
 /// Delete a room for everybody
@@ -114,15 +117,15 @@ pub(super) async fn update(
     path = "/api/chat/rooms/{id}",
     operation_id = "delete_room",
     tag = "rooms",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     responses(
         (status = 204, description = "Deleted"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND"),
     )
 )]
-pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<RoomId>) -> Result<StatusCode> {
-    chat::room::delete(&app.chat, &actor, id).await?;
+pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, room: RoomPath) -> Result<StatusCode> {
+    chat::room::delete(&app.chat, &actor, room.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -153,7 +156,7 @@ pub(super) async fn public(
     path = "/api/chat/rooms/{id}/join",
     operation_id = "join_room",
     tag = "rooms",
-    params(("id" = RoomId, Path, description = "Which room")),
+    params(RoomPath),
     responses(
         (status = 200, description = "The room", body = Room),
         (status = 403, description = "BANNED"),
@@ -161,6 +164,6 @@ pub(super) async fn public(
         (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
     )
 )]
-pub(super) async fn join(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<RoomId>) -> Result<Json<Room>> {
-    chat::join::public(&app.chat, &actor, id).await.map(Json)
+pub(super) async fn join(State(app): State<Arc<App>>, actor: Actor, room: RoomPath) -> Result<Json<Room>> {
+    chat::join::public(&app.chat, &actor, room.id).await.map(Json)
 }

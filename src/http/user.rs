@@ -6,8 +6,9 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 
 use super::{
     auth::admit,
-    extract::{Body, Id, Query},
+    extract::{Body, Query},
     layer::address::ClientAddress,
+    path::UserPath,
 };
 use crate::{
     account::{self, deactivation::GivenUp},
@@ -15,7 +16,7 @@ use crate::{
     auth::{Actor, accounts, session::Tried},
     chat,
     contract::{
-        User, UserId,
+        User,
         list::{SearchQuery, UserList},
         user::{GiveUp, UpdateProfile},
     },
@@ -130,12 +131,12 @@ pub(super) async fn list(
     path = "/api/users/{id}",
     operation_id = "get_user",
     tag = "users",
-    params(("id" = UserId, Path, description = "Who")),
+    params(UserPath),
     responses(
         (status = 200, description = "The person", body = User),
         (status = 404, description = "USER_NOT_FOUND"),
     )
 )]
-pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, Id(id): Id<UserId>) -> Result<Json<User>> {
-    account::contact::get(&app.chat, &actor, id).await.map(Json)
+pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, user: UserPath) -> Result<Json<User>> {
+    account::contact::get(&app.chat, &actor, user.id).await.map(Json)
 }
