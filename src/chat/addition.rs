@@ -12,7 +12,7 @@ use super::{
     member::{self as people, NewMember},
     permission::Capability,
     privacy,
-    room::{ROOM_FULL, is_over},
+    room::check_capacity,
     view,
 };
 use crate::{
@@ -63,9 +63,7 @@ pub async fn add(
     let new: Vec<NewMember> = absent.difference(&invited).copied().map(NewMember::added).collect();
     let invited: Vec<UserId> = invited.into_iter().collect();
     let count = i32::try_from(new.len()).map_err(Error::internal)?;
-    if is_over(chat, room.max_members, room.member_count + count) {
-        return Err(ROOM_FULL);
-    }
+    check_capacity(chat, room.max_members, room.member_count + count)?;
     let banned = ban::among(&tx, room_id, absent, now).await?;
     ban::lift(&tx, room_id, &banned).await?;
     let unbanned = banned.iter().map(|user| Record::new(AuditAction::MemberUnbanned).to(*user));

@@ -7,7 +7,7 @@ use super::{
     audit::{self, Record},
     ban, find,
     member::{self as people, NewMember},
-    permission::Permit,
+    permission::{Permit, lower},
     room as rooms,
 };
 use crate::{
@@ -50,9 +50,7 @@ pub(crate) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &ro
         return Err(ALREADY_MEMBER);
     }
     ban::refuse_banned(&tx, room.id, actor.user_id, now).await?;
-    if rooms::is_over(chat, room.max_members, room.member_count + 1) {
-        return Err(rooms::ROOM_FULL);
-    }
+    rooms::check_capacity(chat, room.max_members, room.member_count + 1)?;
     // Whoever holds a link, or finds a public room, may enter it: the room itself permits.
     let permit = Permit::to_enter(room.id, actor.user_id);
     let newcomer = [returning(&tx, room.id, actor.user_id, role).await?];
@@ -80,12 +78,6 @@ async fn returning(tx: &Transaction, room: RoomId, user: UserId, role: Role) -> 
         Some(before) => NewMember { role: lower(before.role, role), muted_until: before.muted_until, ..newcomer },
         None => newcomer,
     })
-}
-
-/// The role that may do less.
-fn lower(one: Role, other: Role) -> Role {
-    let rank = |role| [Role::Viewer, Role::Member, Role::Admin, Role::Owner].iter().position(|known| *known == role);
-    if rank(one) < rank(other) { one } else { other }
 }
 
 /// Refused: nothing to join.

@@ -228,6 +228,11 @@ impl Membership {
     }
 }
 
+/// The role of the two that may do less.
+pub(super) fn lower(one: Role, other: Role) -> Role {
+    if rank(one) < rank(other) { one } else { other }
+}
+
 fn rank(role: Role) -> u8 {
     match role {
         Role::Viewer => 0,

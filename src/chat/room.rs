@@ -27,8 +27,7 @@ use super::{
 use crate::{
     auth::Actor,
     contract::{
-        AuditAction, ErrorCode, EventKind, HistoryAccess, Role, Room, RoomId, RoomType, Seq, Timestamp, UserId,
-        Visibility,
+        AuditAction, EventKind, HistoryAccess, Role, Room, RoomId, RoomType, Seq, Timestamp, UserId, Visibility,
         list::{PageQuery, RoomList},
         room::{CreateRoom, UpdateRoom},
     },
@@ -44,7 +43,7 @@ pub(super) use direct::direct_key;
 pub use discovery::public;
 pub(super) use hearing::hearings;
 pub use hearing::{Hearing, UserRoom, every, may_hear, may_type, rooms_of_users};
-pub(super) use rules::is_over;
+pub(super) use rules::check_capacity;
 use summary::summary;
 pub(super) use summary::{last_messages, summaries};
 
@@ -79,9 +78,7 @@ pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: Create
         let room = direct::reopen(chat, actor, id, other).await?;
         Ok(Created { room, is_new: false })
     };
-    if is_over(chat, request.max_members, i32::try_from(others.len() + 1).unwrap_or(i32::MAX)) {
-        return Err(ROOM_FULL);
-    }
+    check_capacity(chat, request.max_members, i32::try_from(others.len() + 1).unwrap_or(i32::MAX))?;
 
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
@@ -221,8 +218,8 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     let tx = chat.begin(actor).await?;
     let (model, _, membership) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = membership.permit_showing(Capability::UpdateRoom, now)?;
-    if request.max_members.flatten().is_some_and(|max| max < model.member_count) {
-        return Err(ROOM_FULL);
+    if let Some(Some(max)) = request.max_members {
+        check_capacity(chat, Some(max), model.member_count)?;
     }
 
     let (before, picture) = (rules::settings(&model), model.avatar_media_id);
@@ -310,10 +307,6 @@ pub(crate) async fn close(
     audit::enter(tx, permit, [Record::new(AuditAction::RoomDeleted)], now).await?;
     permit.append(tx, &[Change::of_room(EventKind::RoomDeleted)], now).await
 }
-
-/// Refused: more people than the room takes.
-pub(super) const ROOM_FULL: Error =
-    Error::Refused(ErrorCode::RoomFull, "the room would have more members than max_members");
 
 /// The rooms that a user is in.
 pub(crate) fn of_user(user: UserId) -> Condition {

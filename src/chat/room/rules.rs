@@ -8,7 +8,7 @@ use crate::{
     auth::Actor,
     chat::{Chat, member as people},
     contract::{
-        FieldError, RoomType, Visibility, names_nothing,
+        ErrorCode, FieldError, RoomType, Visibility, names_nothing,
         room::{CreateRoom, UpdateRoom},
         text,
     },
@@ -76,9 +76,12 @@ fn check_description(text: Option<&str>) -> Result<(), FieldError> {
     text.map_or(Ok(()), |text| text::prose("description", text, 1000))
 }
 
-/// Whether `members` are more than a room may have. What the server allows counts even if the room's own setting is older.
-pub(in crate::chat) fn is_over(chat: &Chat, max_members: Option<i32>, members: i32) -> bool {
-    members > max_members.unwrap_or(i32::MAX).min(chat.rooms.max_members)
+/// Refuses more members than a room may have. What the server allows counts even if the room's own setting is older.
+pub(in crate::chat) fn check_capacity(chat: &Chat, max_members: Option<i32>, members: i32) -> Result<()> {
+    if members <= max_members.unwrap_or(i32::MAX).min(chat.rooms.max_members) {
+        return Ok(());
+    }
+    Err(Error::Refused(ErrorCode::RoomFull, "the room would have more members than max_members"))
 }
 
 fn check_max_members(chat: &Chat, max: Option<i32>) -> Result<(), FieldError> {
