@@ -14,6 +14,7 @@ mod token;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use axum::http::{HeaderMap, header};
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
 
 pub use actor::Actor;
@@ -32,6 +33,13 @@ use crate::{
     media::link::Links,
 };
 use entity::{session as login_table, user as account_table};
+
+/// What stands in the header `Authorization` behind the name of a scheme (RFC 9110, section 11.4).
+#[must_use]
+pub fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let (given, credentials) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    given.eq_ignore_ascii_case(scheme).then(|| credentials.trim())
+}
 
 /// Accounts, logins and tokens.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::{Bytes, HttpBody},
-    extract::{FromRequest, FromRequestParts, MatchedPath, Request, path::ErrorKind, rejection::PathRejection},
+    extract::{FromRequest, FromRequestParts, MatchedPath, Request},
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use http_body_util::BodyExt;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     app::App,
-    auth::Actor,
+    auth::{Actor, credentials},
     contract::{ErrorCode, decode},
     error::{Error, Result},
 };
@@ -47,10 +47,9 @@ const NO_BEARER: Error = Error::Refused(
 ///
 /// # Errors
 /// `UNAUTHORIZED`, with what is missing.
-pub fn shown_token(headers: &HeaderMap) -> Result<&str> {
-    let shown = headers.get(header::AUTHORIZATION).ok_or(NO_TOKEN)?;
-    let (scheme, token) = shown.to_str().ok().and_then(|shown| shown.trim().split_once(' ')).ok_or(NO_BEARER)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(NO_BEARER) }
+fn shown_token(headers: &HeaderMap) -> Result<&str> {
+    let is_there = headers.contains_key(header::AUTHORIZATION);
+    credentials(headers, "Bearer").ok_or(if is_there { NO_BEARER } else { NO_TOKEN })
 }
 
 /// A JSON body. One that is absent, as many clients send it where every field is optional, is an object without fields.
@@ -102,25 +101,6 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         Ok(Self(decode::query(parts.uri.query().unwrap_or_default())?))
-    }
-}
-
-/// The parameters of the path.
-pub(super) struct Path<T>(pub(super) T);
-
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        match axum::extract::Path::from_request_parts(parts, state).await {
-            Ok(axum::extract::Path(parameters)) => Ok(Self(parameters)),
-            Err(PathRejection::FailedToDeserializePathParams(error)) => Err(match error.into_kind() {
-                ErrorKind::InvalidUtf8InPathParam { key } => Error::field(key, "invalid", "must be text in UTF-8"),
-                ErrorKind::DeserializeError { key, message, .. } => Error::field(key, "invalid", message),
-                other => Error::internal(other.to_string()),
-            }),
-            Err(error) => Err(Error::internal(error)),
-        }
     }
 }
 

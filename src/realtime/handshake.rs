@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use axum::http::{header, request::Parts};
+use axum::http::request::Parts;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use socketioxide::{
@@ -28,7 +28,7 @@ use super::{
     transport::Wire,
 };
 use crate::{
-    auth::Actor,
+    auth::{Actor, credentials},
     chat,
     contract::{ErrorCode, FieldError, RoomId, Seq, User, command::Handshake},
     error::{Error, Result},
@@ -231,11 +231,7 @@ fn token(auth: &AuthObject, parts: &Parts, allow_query: bool) -> Option<String> 
     struct TokenQuery {
         token: Option<String>,
     }
-    let header = || {
-        let header = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = header.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-    };
+    let header = || credentials(&parts.headers, "Bearer").map(str::to_owned);
     let query = || {
         let query = axum::extract::Query::<TokenQuery>::try_from_uri(&parts.uri).ok()?;
         query.0.token.filter(|_| allow_query)

@@ -11,7 +11,7 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
-use crate::{app::App, contract::ErrorCode, error::Error, http::problem};
+use crate::{app::App, auth::credentials, contract::ErrorCode, error::Error, http::problem};
 
 const REFUSED: Error = Error::Refused(
     ErrorCode::Unauthorized,
@@ -45,15 +45,10 @@ fn shows(headers: &HeaderMap, token: &str) -> bool {
 
 /// What is shown as a bearer token (RFC 6750) or as a password (RFC 7617).
 fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
-    let (scheme, shown) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let shown = shown.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(shown.as_bytes().to_vec());
+    if let Some(token) = credentials(headers, "Bearer") {
+        return Some(token.as_bytes().to_vec());
     }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let login = BASE64_STANDARD.decode(shown).ok()?;
+    let login = BASE64_STANDARD.decode(credentials(headers, "Basic")?).ok()?;
     let colon = login.iter().position(|byte| *byte == b':')?;
     Some(login[colon + 1..].to_vec())
 }
