@@ -6,7 +6,6 @@
 //! memory. (How often typing is told is decided where it is remembered, in [`typing`](crate::fanout::typing); how many sockets a user
 //! has here, in [`connections`](crate::fanout::sockets).)
 
-mod adding;
 mod attempt;
 mod bucket;
 mod budget;
@@ -25,14 +24,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use adding::Adding;
 use attempt::Attempts;
 pub use attempt::{Attempt, Counted};
-use bucket::Bucket;
-pub use budget::Budget;
 use budget::Meter;
+pub use budget::{Budget, Payer};
 pub use handshake::HandshakeTicket;
 use handshake::Handshakes;
+pub use price::Action;
 use shared::RedisLimits;
 use underway::Underway;
 pub use underway::UnderwayTicket;
@@ -71,11 +69,8 @@ pub struct Limits {
 struct Rates {
     sockets_per_user: usize,
     attempts: Attempts,
-    rest_by_address: Window<IpAddr>,
-    loads_by_address: Bucket<IpAddr>,
     /// One of each [`Budget`], in their order.
     budgets: Vec<Meter>,
-    adding: Adding,
     handshakes: Handshakes,
     exports: Underway,
 }
@@ -123,26 +118,6 @@ impl Limits {
         Self { rates, shared }
     }
 
-    /// A REST request by nobody we know.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn rest_by_address(&self, address: IpAddr) -> Result<Option<Quota>> {
-        let Some(rates) = &self.rates else { return Ok(None) };
-        let address = network(address);
-        let taken = self.window(&rates.rest_by_address, address, || format!("rest:{address}")).await;
-        charged(taken, rates.rest_by_address.limit())
-    }
-
-    /// A file that is loaded at a signed address.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub fn load(&self, address: IpAddr) -> Result<()> {
-        let Some(rates) = &self.rates else { return Ok(()) };
-        rates.loads_by_address.take(network(address), 1, Instant::now()).map_err(limited)
-    }
-
     /// Charges a window, that of all nodes where it can be asked.
     async fn window<K: Eq + Hash>(&self, own: &Window<K>, key: K, name: impl FnOnce() -> String) -> Result<Quota> {
         if let Some(shared) = &self.shared
@@ -153,8 +128,7 @@ impl Limits {
         own.take(key, Instant::now()).map_err(limited)
     }
 
-    /// Answers a request, and tells what the calls of [`Limits::request`] and [`Limits::rest_by_address`] that it made
-    /// have left.
+    /// Answers a request, and tells what it was charged by the limit of REST requests.
     pub async fn observe<T>(answer: impl Future<Output = T>) -> (T, Option<Charge>) {
         CHARGED
             .scope(Cell::new(None), async {
@@ -209,16 +183,8 @@ impl Limits {
         let Some(rates) = &self.rates else { return };
         let now = Instant::now();
         rates.attempts.sweep(now);
-        rates.rest_by_address.sweep(now);
-        rates.loads_by_address.sweep(now);
-        rates.adding.sweep(now);
         rates.handshakes.sweep(now);
-        for meter in &rates.budgets {
-            match meter {
-                Meter::Window(window) => window.sweep(now),
-                Meter::Bucket(bucket) => bucket.sweep(now),
-            }
-        }
+        rates.budgets.iter().for_each(|meter| meter.sweep(now));
     }
 }
 
@@ -227,10 +193,7 @@ impl Rates {
         Self {
             sockets_per_user: config.sockets_per_user,
             attempts: Attempts::new(config),
-            rest_by_address: Window::new(config.rest_per_minute, MINUTE),
-            loads_by_address: Bucket::new(config.media_loads_per_minute, config.media_loads_per_minute),
             budgets: Budget::ALL.iter().map(|budget| Meter::of(*budget, config)).collect(),
-            adding: Adding::new(config),
             handshakes: Handshakes::new(config.handshakes_per_address, connect_timeout),
             exports: Underway::new(config.exports_at_once),
         }
@@ -238,14 +201,14 @@ impl Rates {
 }
 
 /// Tells the request that this task answers what it was charged.
-fn charged(taken: Result<Quota>, limit: u32) -> Result<Option<Quota>> {
+fn charged(taken: Result<Quota>, limit: u32) -> Result<()> {
     let quota = match &taken {
         Ok(quota) => *quota,
         Err(error) => Quota { limit, remaining: 0, reset: error.retry_after().unwrap_or(MINUTE) },
     };
     // Outside a request, such as in a test, nobody observes.
     let _ = CHARGED.try_with(|charged| charged.set(Some(Charge { quota, is_granted: taken.is_ok() })));
-    taken.map(Some)
+    taken.map(drop)
 }
 
 fn limited(retry_after: Duration) -> Error {

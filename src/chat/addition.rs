@@ -24,7 +24,7 @@ use crate::{
         text,
     },
     error::{Error, Result},
-    limits::Limits,
+    limits::{Action, Limits},
 };
 use entity::{member, user};
 
@@ -46,7 +46,8 @@ pub async fn add(
 ) -> Result<Additions> {
     let request = by_id(chat, actor, room_id, request).await?;
     check_added(&request)?;
-    limits.strangers(actor.user_id, strangers(chat, actor, room_id, &request).await?).await?;
+    let strangers = strangers(chat, actor, room_id, &request).await?;
+    limits.charge(Action::Strangers(strangers), actor.user_id).await?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;

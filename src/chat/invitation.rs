@@ -25,7 +25,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
-    limits::Limits,
+    limits::{Action, Limits},
     mail::Letter,
 };
 use entity::{invitation, room, user};
@@ -46,7 +46,8 @@ pub async fn create(
     request: CreateInvitation,
 ) -> Result<Invitation> {
     check(&request)?;
-    limits.strangers(actor.user_id, strangers(chat, actor, room_id, &request).await?).await?;
+    let strangers = strangers(chat, actor, room_id, &request).await?;
+    limits.charge(Action::Strangers(strangers), actor.user_id).await?;
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;

@@ -33,7 +33,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
-    limits::Limits,
+    limits::{Action, Limits},
     log::{self, Change},
 };
 use entity::{member, room};
@@ -67,9 +67,9 @@ pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: Create
     rules::check_new(chat, actor, &request)?;
     let strangers = strangers(chat, actor, &request).await?;
     if request.room_type == RoomType::Group {
-        limits.group(actor.user_id).await?;
+        limits.charge(Action::Group, actor.user_id).await?;
     }
-    limits.strangers(actor.user_id, strangers).await?;
+    limits.charge(Action::Strangers(strangers), actor.user_id).await?;
     let mut others: BTreeSet<UserId> = request.member_ids.iter().copied().filter(|id| *id != actor.user_id).collect();
     let is_direct = request.room_type == RoomType::Direct;
     let other = others.first().copied().filter(|_| is_direct);

@@ -9,10 +9,7 @@ use axum::{
     response::IntoResponse,
 };
 
-use super::{
-    extract::{Body, BodyOrForm},
-    layer::address::ClientAddress,
-};
+use super::extract::{Body, BodyOrForm, Caller};
 use crate::{
     app::App,
     auth::{
@@ -41,7 +38,7 @@ use crate::{
 )]
 pub(super) async fn register(
     State(app): State<Arc<App>>,
-    ClientAddress(address): ClientAddress,
+    Caller(address): Caller,
     Body(request): Body<Register>,
 ) -> Result<(StatusCode, Json<User>)> {
     let mut counted = app.limits.attempt(Attempt::Register, address).await?;
@@ -68,7 +65,7 @@ pub(super) async fn register(
 )]
 pub(super) async fn login(
     State(app): State<Arc<App>>,
-    ClientAddress(address): ClientAddress,
+    Caller(address): Caller,
     BodyOrForm(request): BodyOrForm<Login>,
 ) -> Result<impl IntoResponse> {
     let counted = app.limits.attempt(Attempt::LogIn, address).await?;
@@ -95,7 +92,7 @@ pub(super) async fn login(
 )]
 pub(super) async fn login_by_form(
     app: State<Arc<App>>,
-    address: ClientAddress,
+    address: Caller,
     request: BodyOrForm<Login>,
 ) -> Result<impl IntoResponse> {
     login(app, address, request).await
@@ -118,7 +115,7 @@ pub(super) async fn login_by_form(
 )]
 pub(super) async fn refresh(
     State(app): State<Arc<App>>,
-    ClientAddress(address): ClientAddress,
+    Caller(address): Caller,
     Body(request): Body<Refresh>,
 ) -> Result<impl IntoResponse> {
     let counted = app.limits.attempt(Attempt::Refresh, address).await?;

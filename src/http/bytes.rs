@@ -1,4 +1,4 @@
-//! Bytes of files, in and out: limits while they come, parts and tags when they go (RFC 9110, sections 13 and 14).
+//! Bytes of files on their way out: parts and tags (RFC 9110, sections 13 and 14).
 
 use std::ops::Range;
 
@@ -8,18 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
-use http_body_util::Limited;
 
 use super::problem;
 use crate::{
     chat::media::Opened,
-    contract::ErrorCode,
     error::{Error, Result},
     media::store::Store,
 };
-
-/// How much of a body that is too large is read, in multiples of what is taken.
-const DRAINED: u64 = 2;
 
 /// Nothing that a page could run, load or send, should a browser open the file as one
 /// (<https://www.w3.org/TR/CSP3/#directive-sandbox>).
@@ -27,15 +22,6 @@ const POLICY: &str = "default-src 'none'; sandbox";
 
 /// How long browsers may keep a file; its address does not last longer.
 const KEPT: &str = "private, max-age=300";
-
-pub(super) const OTHER_BYTES: Error =
-    Error::Refused(ErrorCode::PermissionDenied, "this signed address is for a file of another size");
-
-/// A body of which at most some multiples of `limit` are read.
-pub(super) fn limited(body: Body, limit: u64) -> Body {
-    let most = usize::try_from(limit.saturating_mul(DRAINED)).unwrap_or(usize::MAX);
-    Body::new(Limited::new(body, most))
-}
 
 /// Answers the bytes of a file, or the part that is asked for.
 ///

@@ -1,38 +1,61 @@
 //! What handlers take from a request. Whatever does not fit is refused as a problem that names the field.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRequest, FromRequestParts, MatchedPath, Request},
-    http::{HeaderMap, HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
+use super::layer::address::ClientAddress;
 use crate::{
     app::App,
     auth::{Actor, credentials},
     contract::{ErrorCode, decode},
     error::{Error, Result},
+    limits::Action,
 };
-
-/// How much of a body that is too large is read, in multiples of what is taken.
-const DRAINED: usize = 8;
 
 const UNSUPPORTED_MEDIA_TYPE: Error =
     Error::Refused(ErrorCode::UnsupportedMediaType, "the body must be application/json");
 const PAYLOAD_TOO_LARGE: Error = Error::Refused(ErrorCode::PayloadTooLarge, "the body is too large");
 
-/// Who is asking, by `Authorization: Bearer`. A handler that takes one cannot be reached without.
+/// Who is asking, by `Authorization: Bearer`. A handler that takes one cannot be reached without; the request is charged to them.
 impl FromRequestParts<Arc<App>> for Actor {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        let actor = app.auth.authenticate(shown_token(&parts.headers)?).await?;
+        let actor = match authenticate(&parts.headers, app).await {
+            Err(error) if error.code().status() == StatusCode::UNAUTHORIZED => {
+                // Guesses at tokens count for the address, but never against users who share it.
+                Caller::from_request_parts(parts, app).await?;
+                return Err(error);
+            }
+            authenticated => authenticated?,
+        };
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        app.limits.request(actor.user_id, parts.method.as_str(), route).await?;
+        app.limits.charge(Action::Request { method: parts.method.as_str(), route }, actor.user_id).await?;
         Ok(actor)
+    }
+}
+
+async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Actor> {
+    app.auth.authenticate(shown_token(headers)?).await
+}
+
+/// Where somebody asks from who need not say who they are: the request is charged to that address.
+pub(super) struct Caller(pub(super) IpAddr);
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let ClientAddress(address) = ClientAddress::from_request_parts(parts, app).await?;
+        app.limits.charge(Action::Anonymous, address).await?;
+        Ok(Self(address))
     }
 }
 
@@ -114,21 +137,13 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")))
 }
 
-/// The whole body. Of one that is too large some more is read and dropped: a client that is still sending when the connection
-/// ends would not see the answer.
+/// The whole body.
 async fn read(request: Request, limit: usize) -> Result<Bytes> {
-    let (mut body, mut kept, mut length) = (request.into_body(), Vec::new(), 0_usize);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Error::field("body", "incomplete", "the body ended early"))?;
-        let Ok(data) = frame.into_data() else { continue };
-        length = length.saturating_add(data.len());
-        if length <= limit {
-            kept.extend_from_slice(&data);
-        } else if length > limit.saturating_mul(DRAINED) {
-            break;
-        }
+    match Limited::new(request.into_body(), limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(PAYLOAD_TOO_LARGE),
+        Err(_) => Err(Error::field("body", "incomplete", "the body ended early")),
     }
-    if length <= limit { Ok(kept.into()) } else { Err(PAYLOAD_TOO_LARGE) }
 }
 
 #[cfg(test)]

@@ -1,22 +1,21 @@
 //! Files: upload, load, remove.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Json,
     body::Body,
-    extract::{
-        FromRequest, FromRequestParts, Multipart, RawQuery, Request, State,
-        multipart::{Field, MultipartError},
-    },
+    extract::{FromRequest, FromRequestParts, Multipart, RawQuery, Request, State, multipart::MultipartError},
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
+use http_body_util::Limited;
 
 use super::{
     bytes, disposition,
-    extract::Query,
+    extract::{Caller, Query},
+    layer::address::ClientAddress,
     path::{MediaPath, RoomPath},
 };
 use crate::{
@@ -32,14 +31,18 @@ use crate::{
         media::{DirectUpload, DirectUploadQuery, FileBytes, MediaLink, UploadForm},
     },
     error::{Error, Result},
+    limits::Action,
     media::{
         link::{self, Signed},
-        spool::{Spool, TOO_LARGE},
+        spool::TOO_LARGE,
     },
 };
 
 /// Bytes of a form around its file.
 const FORM_BYTES: u64 = 64 * 1024;
+
+const OTHER_BYTES: Error =
+    Error::Refused(ErrorCode::PermissionDenied, "this signed address is for a file of another size");
 
 const NO_FORM: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "the body must be multipart/form-data");
 
@@ -76,7 +79,7 @@ pub(super) async fn upload(
                 let filename = disposition::filename(part.headers()).unwrap_or_default();
                 let declared = part.content_type().map(str::to_owned);
                 let spool = app.chat.files().spool(app.config.media.file_bytes)?;
-                file = Some((take(spool, part).await?, filename, declared));
+                file = Some((spool.fill(part.map_err(|_| incomplete())).await?, filename, declared));
             }
             Some("room_id") => {
                 let text = part.text().await.map_err(|error| refused(&error))?;
@@ -107,20 +110,11 @@ impl FromRequest<Arc<App>> for Form {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
         let limit = app.config.media.file_bytes.saturating_add(FORM_BYTES);
-        let request = request.map(|body| bytes::limited(body, limit));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let request = request.map(|body| Body::new(Limited::new(body, limit)));
         let form = Multipart::from_request(request, app).await;
         form.map(Self).map_err(|_| NO_FORM)
     }
-}
-
-/// The bytes of a part. Of a file that is too large some more is read and dropped: a client that is still sending when the
-/// connection ends would not see the answer.
-async fn take(spool: Spool, mut part: Field<'_>) -> Result<Spool> {
-    let taken = spool.fill(part.by_ref().map_err(|_| incomplete())).await;
-    if taken.is_err() {
-        while let Some(Ok(_)) = part.next().await {}
-    }
-    taken
 }
 
 fn incomplete() -> Error {
@@ -185,6 +179,7 @@ pub(super) async fn begin(
 )]
 pub(super) async fn put(
     State(app): State<Arc<App>>,
+    _: Caller,
     media: MediaPath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -195,9 +190,9 @@ pub(super) async fn put(
     let expected = chat::media::expected(&app.chat, media.id, &signed, declared).await?;
     // One byte more than expected tells that there are too many.
     let spool = app.chat.files().spool(expected.size.saturating_add(1))?;
-    let body = bytes::limited(body, expected.size.saturating_add(1)).into_data_stream();
-    let spool = spool.fill(body.map_err(|_| incomplete())).await.map_err(|error| match error.code() {
-        ErrorCode::PayloadTooLarge => bytes::OTHER_BYTES,
+    let bytes = body.into_data_stream().map_err(|_| incomplete());
+    let spool = spool.fill(bytes).await.map_err(|error| match error.code() {
+        ErrorCode::PayloadTooLarge => OTHER_BYTES,
         _ => error,
     })?;
     chat::media::receive(&app.chat, expected, spool).await?;
@@ -239,11 +234,22 @@ impl FromRequestParts<Arc<App>> for FileAsker {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        if parts.uri.query().is_some_and(|query| query.contains("signature=")) {
-            return signed(parts.uri.query()).map(|signed| Self(Asker::Bearer(signed)));
+        if !parts.uri.query().is_some_and(|query| query.contains("signature=")) {
+            return Actor::from_request_parts(parts, app).await.map(|actor| Self(Asker::Actor(actor)));
         }
-        Actor::from_request_parts(parts, app).await.map(|actor| Self(Asker::Actor(actor)))
+        // A page of messages shows many pictures: their addresses prove that they may be loaded, which has a limit of its own.
+        let ClientAddress(address) = ClientAddress::from_request_parts(parts, app).await?;
+        app.limits.charge(Action::Load, address).await?;
+        match signed(parts.uri.query()) {
+            Ok(signed) => Ok(Self(Asker::Bearer(signed))),
+            Err(error) => Err(guessed(app, address, error).await),
+        }
     }
+}
+
+/// The refusal of a signed address. Guesses at signatures count as requests of where they come from.
+async fn guessed(app: &App, address: IpAddr, refusal: Error) -> Error {
+    app.limits.charge(Action::Anonymous, address).await.err().unwrap_or(refusal)
 }
 
 /// Load a file
@@ -277,10 +283,14 @@ impl FromRequestParts<Arc<App>> for FileAsker {
 pub(super) async fn load(
     State(app): State<Arc<App>>,
     FileAsker(asker): FileAsker,
+    ClientAddress(address): ClientAddress,
     media: MediaPath,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let opened = chat::media::open(&app.chat, asker, media.id).await?;
+    let opened = match chat::media::open(&app.chat, asker, media.id).await {
+        Err(error) if error.code() == ErrorCode::PermissionDenied => return Err(guessed(&app, address, error).await),
+        opened => opened?,
+    };
     if let Some(elsewhere) = opened.elsewhere {
         let answer = [(header::LOCATION, elsewhere), (header::CACHE_CONTROL, "no-store".to_owned())];
         return Ok((StatusCode::TEMPORARY_REDIRECT, answer).into_response());

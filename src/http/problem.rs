@@ -8,6 +8,7 @@ use axum::{
 };
 use uuid::Uuid;
 
+use super::extract::Caller;
 use crate::{
     clock::Clock,
     contract::{ErrorCode, FieldError, Problem},
@@ -56,7 +57,7 @@ impl IntoResponse for Error {
 }
 
 /// The answer where there is no route.
-pub(super) async fn not_found() -> Error {
+pub(super) async fn not_found(_: Caller) -> Error {
     Error::Refused(ErrorCode::NotFound, "there is nothing at this address")
 }
 

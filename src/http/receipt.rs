@@ -17,6 +17,7 @@ use crate::{
         receipt::{MarkRead, ReadMark},
     },
     error::Result,
+    limits::Action,
 };
 
 /// Mark a room as read
@@ -41,7 +42,7 @@ pub(super) async fn mark(
     room: RoomPath,
     Body(request): Body<MarkRead>,
 ) -> Result<Json<ReadMark>> {
-    let admit = |moves, behind| app.limits.mark_by_request(actor.user_id, moves, behind);
+    let admit = |moves, behind| app.limits.charge(Action::MarkByRequest { moves, behind }, actor.user_id);
     chat::receipt::mark(&app.chat, &actor, room.id, request, admit).await.map(Json)
 }
 

@@ -1,20 +1,44 @@
-//! What a user may use up, each counted by itself.
+//! What somebody may use up, each counted by itself.
 
-use std::time::{Duration, Instant};
-
-use super::{Limits, MINUTE, bucket::Bucket, charged, limited, price, shared::Take, window::Window};
-use crate::{
-    config,
-    contract::{ClientEvent, UserId},
-    error::Result,
+use std::{
+    fmt,
+    net::IpAddr,
+    time::{Duration, Instant},
 };
 
-/// Entries of a log in which messages are counted for each question that it costs, and the most that it costs.
-const COUNTED_FREE: usize = 1_000;
-const COUNT_PRICE: usize = 60;
+use super::{Action, Limits, MINUTE, bucket::Bucket, charged, limited, network, shared::Take, window::Window};
+use crate::{config, contract::UserId, error::Result};
 
-/// Cursors that cost as much as a socket that connects.
-const CURSORS: usize = 100;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Who is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Payer {
+    User(UserId),
+    /// As addresses are counted.
+    Address(IpAddr),
+}
+
+impl From<UserId> for Payer {
+    fn from(user: UserId) -> Self {
+        Self::User(user)
+    }
+}
+
+impl From<IpAddr> for Payer {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(network(address))
+    }
+}
+
+impl fmt::Display for Payer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
 
 macro_rules! budgets {
     ($($(#[doc = $doc:literal])+ $budget:ident = $name:literal),+ $(,)?) => {
@@ -28,7 +52,7 @@ macro_rules! budgets {
             pub(super) const ALL: &'static [Self] = &[$(Self::$budget,)+];
 
             /// Its name in Redis.
-            pub(super) const fn name(self) -> &'static str {
+            const fn name(self) -> &'static str {
                 match self { $(Self::$budget => $name,)+ }
             }
         }
@@ -44,6 +68,10 @@ budgets! {
     Messages = "messages",
     /// REST requests, and changes over the socket that are no messages.
     Requests = "rest",
+    /// REST requests of nobody we know, by address.
+    Anonymous = "rest",
+    /// Files that are loaded at signed addresses, by address.
+    Loads = "loads",
     /// Missed events that are read back.
     Missed = "missed",
     /// Rooms that are joined and left.
@@ -64,26 +92,36 @@ budgets! {
     Invitations = "invitations",
     /// Uploads that are begun.
     Uploads = "uploads",
+    /// People who are brought into rooms, or invited, by whom they do not know.
+    Strangers = "strangers",
+    /// The same in a day.
+    StrangersOfDay = "strangers_today",
+    /// Groups that are opened.
+    Groups = "groups",
+    /// The same in a day.
+    GroupsOfDay = "groups_today",
 }
 
 /// How a budget is counted.
 #[derive(Debug)]
 pub(super) enum Meter {
     /// Exactly, in any minute.
-    Window(Window<UserId>),
+    Window(Window<Payer>),
     /// A burst, then a steady rate.
-    Bucket(Bucket<UserId>),
+    Bucket(Bucket<Payer>),
 }
 
 impl Meter {
     pub(super) fn of(budget: Budget, config: &config::Limits) -> Self {
         let window = |limit| Self::Window(Window::new(limit, MINUTE));
-        let bucket = |per_minute| Self::Bucket(Bucket::new(per_minute, per_minute));
+        let over = |limit, span| Self::Bucket(Bucket::over(limit, span));
+        let bucket = |per_minute| over(per_minute, MINUTE);
         match budget {
             Budget::Connects => bucket(config.connects_per_minute),
             Budget::Events => bucket(config.events_per_minute),
             Budget::Messages => bucket(config.messages_per_minute),
-            Budget::Requests => window(config.rest_per_minute),
+            Budget::Requests | Budget::Anonymous => window(config.rest_per_minute),
+            Budget::Loads => bucket(config.media_loads_per_minute),
             Budget::Missed => bucket(config.missed_events_per_minute),
             Budget::Joins => Self::Bucket(Bucket::new(config.joins_per_minute, config.joins_at_once)),
             Budget::Lookups => bucket(config.lookups_per_minute),
@@ -94,114 +132,97 @@ impl Meter {
             Budget::Invites => window(config.invites_per_minute),
             Budget::Invitations => window(config.invitations_per_minute),
             Budget::Uploads => window(config.uploads_per_minute),
+            Budget::Strangers => bucket(config.strangers_per_minute),
+            Budget::StrangersOfDay => over(config.strangers_per_day, DAY),
+            Budget::Groups => bucket(config.groups_per_minute),
+            Budget::GroupsOfDay => over(config.groups_per_day, DAY),
+        }
+    }
+
+    /// Forgets who has been quiet.
+    pub(super) fn sweep(&self, now: Instant) {
+        match self {
+            Self::Window(window) => window.sweep(now),
+            Self::Bucket(bucket) => bucket.sweep(now),
         }
     }
 }
 
+impl Budget {
+    /// Whether each node counts it by itself: asking the others about each packet would cost more than most of them do.
+    const fn is_of_this_node(self) -> bool {
+        matches!(self, Self::Events | Self::Loads)
+    }
+
+    /// Whether more than there can ever be is refused; of others it costs all there can be.
+    const fn has_an_end(self) -> bool {
+        matches!(self, Self::Strangers | Self::StrangersOfDay)
+    }
+
+    /// Whether the answer says what is left of it.
+    const fn is_told(self) -> bool {
+        matches!(self, Self::Requests | Self::Anonymous)
+    }
+}
+
 impl Limits {
-    /// A socket of a user connects with so many cursors. It is charged whenever it does, also on a transport that carried one before:
-    /// a client may leave the namespace and come back as often as it likes.
+    /// Charges what somebody does, before anything is done for it: all of it or nothing of the budget that refuses.
     ///
     /// # Errors
     /// `RATE_LIMITED`.
-    pub async fn connect(&self, user: UserId, cursors: usize) -> Result<()> {
-        self.take(Budget::Connects, user, 1 + cursors / CURSORS).await
-    }
-
-    /// An event of a user's socket. Before anything is done for it, and also when it asks for nothing we know.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn event(&self, user: UserId, event: Option<ClientEvent>) -> Result<()> {
-        // Each node guards itself against packets: asking the others about each would cost more than most of them do.
-        if let Some(Meter::Bucket(events)) = self.meter(Budget::Events) {
-            events.take(user, 1, Instant::now()).map_err(limited)?;
+    pub async fn charge(&self, action: Action<'_>, payer: impl Into<Payer>) -> Result<()> {
+        let payer = payer.into();
+        for (budget, tokens) in action.price() {
+            self.take(budget, payer, tokens).await?;
         }
-        match event.and_then(price::of_event) {
-            Some(budget) => self.take(budget, user, 1).await,
-            None => Ok(()),
+        if let Action::MarkByRequest { moves: false, .. } = action {
+            self.refund(Budget::Requests, payer, 1).await;
         }
+        Ok(())
     }
 
-    /// A REST request by a user, to a route as it is registered.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn request(&self, user: UserId, method: &str, route: &str) -> Result<()> {
-        self.take(Budget::Requests, user, 1).await?;
-        match price::of_route(method, route) {
-            Some(budget) => self.take(budget, user, 1).await,
-            None => Ok(()),
-        }
-    }
-
-    /// A read mark that a user sets over the socket. One that moves nothing costs nothing; counting what is unread costs the
-    /// more the longer that is: `behind` entries.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn mark(&self, user: UserId, moves: bool, behind: usize) -> Result<()> {
-        self.take(Budget::Marks, user, usize::from(moves)).await?;
-        self.take(Budget::Lookups, user, (behind / COUNTED_FREE).min(COUNT_PRICE)).await
-    }
-
-    /// The same over REST: its request was charged already.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn mark_by_request(&self, user: UserId, moves: bool, behind: usize) -> Result<()> {
-        if !moves {
-            self.event(user, None).await?;
-            self.refund(Budget::Requests, user, 1).await;
-        }
-        self.take(Budget::Lookups, user, (behind / COUNTED_FREE).min(COUNT_PRICE)).await
-    }
-
-    /// Charges a user's budget, all that is asked or nothing. More than there can ever be costs all there can be.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED`.
-    pub async fn take(&self, budget: Budget, user: UserId, tokens: usize) -> Result<()> {
+    async fn take(&self, budget: Budget, payer: Payer, tokens: usize) -> Result<()> {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         let Some(meter) = self.meter(budget).filter(|_| tokens > 0) else { return Ok(()) };
         match meter {
             Meter::Window(window) => {
-                let taken = self.window(window, user, || format!("{}:{user}", budget.name())).await;
-                if budget == Budget::Requests { charged(taken, window.limit()).map(drop) } else { taken.map(drop) }
+                let taken = self.window(window, payer, || format!("{}:{payer}", budget.name())).await;
+                if budget.is_told() { charged(taken, window.limit()) } else { taken.map(drop) }
             }
+            Meter::Bucket(bucket) if budget.has_an_end() && tokens > bucket.burst() => Err(limited(bucket.span())),
             Meter::Bucket(bucket) => {
                 let tokens = tokens.min(bucket.burst());
-                match self.shared_bucket(budget, bucket, user, tokens, Take::All).await {
+                match self.shared_bucket(budget, bucket, payer, tokens, Take::All).await {
                     Some(taken) => taken.map(drop).map_err(limited),
-                    None => bucket.take(user, tokens, Instant::now()).map_err(limited),
+                    None => bucket.take(payer, tokens, Instant::now()).map_err(limited),
                 }
             }
         }
     }
 
-    /// Charges a user's budget with as much of it as is left; answers how much that was.
-    pub async fn take_up_to(&self, budget: Budget, user: UserId, tokens: usize) -> usize {
+    /// Charges a budget with as much of it as is left; answers how much that was.
+    pub async fn take_up_to(&self, budget: Budget, payer: impl Into<Payer>, tokens: usize) -> usize {
         let Some(Meter::Bucket(bucket)) = self.meter(budget).filter(|_| tokens > 0) else { return tokens };
-        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
-        let taken = match self.shared_bucket(budget, bucket, user, tokens, Take::UpTo).await {
+        let (payer, tokens) = (payer.into(), u32::try_from(tokens).unwrap_or(u32::MAX));
+        let taken = match self.shared_bucket(budget, bucket, payer, tokens, Take::UpTo).await {
             Some(taken) => taken.unwrap_or(0),
-            None => bucket.take_up_to(user, tokens, Instant::now()),
+            None => bucket.take_up_to(payer, tokens, Instant::now()),
         };
         taken as usize
     }
 
     /// Gives back what was charged and not needed.
-    pub async fn refund(&self, budget: Budget, user: UserId, tokens: usize) {
-        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+    pub async fn refund(&self, budget: Budget, payer: impl Into<Payer>, tokens: usize) {
+        let (payer, tokens) = (payer.into(), u32::try_from(tokens).unwrap_or(u32::MAX));
         match self.meter(budget).filter(|_| tokens > 0) {
             Some(Meter::Bucket(bucket)) => {
                 let tokens = tokens.min(bucket.burst());
-                if self.shared_bucket(budget, bucket, user, tokens, Take::Back).await.is_none() {
-                    bucket.give_back(&user, tokens);
+                if self.shared_bucket(budget, bucket, payer, tokens, Take::Back).await.is_none() {
+                    bucket.give_back(&payer, tokens);
                 }
             }
             Some(Meter::Window(window)) => {
-                self.give_back(window, user, || format!("{}:{user}", budget.name())).await;
+                self.give_back(window, payer, || format!("{}:{payer}", budget.name())).await;
             }
             None => {}
         }
@@ -211,16 +232,16 @@ impl Limits {
         self.rates.as_ref()?.budgets.get(budget as usize)
     }
 
-    /// What all nodes count together of a user's bucket; nothing when it must be this node's.
+    /// What all nodes count together of somebody's bucket; nothing when it must be this node's.
     async fn shared_bucket(
         &self,
         budget: Budget,
-        bucket: &Bucket<UserId>,
-        user: UserId,
+        bucket: &Bucket<Payer>,
+        payer: Payer,
         tokens: u32,
         take: Take,
     ) -> Option<Result<u32, Duration>> {
-        let shared = self.shared.as_ref()?;
-        shared.bucket(&format!("{}:{user}", budget.name()), (bucket.burst(), bucket.span()), tokens, take).await
+        let shared = self.shared.as_ref().filter(|_| !budget.is_of_this_node())?;
+        shared.bucket(&format!("{}:{payer}", budget.name()), (bucket.burst(), bucket.span()), tokens, take).await
     }
 }

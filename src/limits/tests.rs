@@ -1,7 +1,9 @@
 use super::*;
 use crate::contract::{ClientEvent, ErrorCode};
 
-const MESSAGE: Option<ClientEvent> = Some(ClientEvent::SendMessage);
+const MESSAGE: Action<'_> = Action::Event(Some(ClientEvent::SendMessage));
+const LOOK: Action<'_> = Action::Request { method: "GET", route: "/api/users/me" };
+const POST: Action<'_> = Action::Request { method: "POST", route: "/api/chat/messages" };
 
 fn limits() -> Limits {
     Limits::new(&Config::defaults(), None)
@@ -77,16 +79,16 @@ async fn one_ipv6_network_is_one_address() {
 async fn a_request_knows_what_it_was_charged() {
     let limits = limits();
     let (user, other) = (UserId::new(), UserId::new());
-    let (_, charge) = Limits::observe(limits.request(user, "GET", "/api/users/me")).await;
+    let (_, charge) = Limits::observe(limits.charge(LOOK, user)).await;
     let quota = Quota { limit: 100, remaining: 99, reset: MINUTE };
     assert_eq!(charge, Some(Charge { quota, is_granted: true }));
     for _ in 0..99 {
-        limits.request(user, "GET", "/api/users/me").await.unwrap();
+        limits.charge(LOOK, user).await.unwrap();
     }
-    let (refusal, charge) = Limits::observe(limits.request(user, "GET", "/api/users/me")).await;
+    let (refusal, charge) = Limits::observe(limits.charge(LOOK, user)).await;
     assert!(refused(&refusal));
     assert_eq!(charge.map(|charge| (charge.quota.remaining, charge.is_granted)), Some((0, false)));
-    assert!(limits.request(other, "GET", "/api/users/me").await.is_ok());
+    assert!(limits.charge(LOOK, other).await.is_ok());
     assert_eq!(Limits::observe(async {}).await.1, None);
 }
 
@@ -95,10 +97,10 @@ async fn the_thirty_first_message_is_refused() {
     let limits = limits();
     let user = UserId::new();
     for _ in 0..30 {
-        assert!(limits.event(user, MESSAGE).await.is_ok());
+        assert!(limits.charge(MESSAGE, user).await.is_ok());
     }
-    assert!(refused(&limits.event(user, MESSAGE).await));
-    assert!(limits.event(UserId::new(), MESSAGE).await.is_ok());
+    assert!(refused(&limits.charge(MESSAGE, user).await));
+    assert!(limits.charge(MESSAGE, UserId::new()).await.is_ok());
 }
 
 #[tokio::test]
@@ -108,9 +110,9 @@ async fn switched_off_they_refuse_nothing() {
     let limits = Limits::new(&config, None);
     let (address, user) = (IpAddr::from([192, 0, 2, 1]), UserId::new());
     for _ in 0..1000 {
-        assert!(tries(&limits, "192.0.2.1", "ada", Err(WRONG)).await && limits.event(user, MESSAGE).await.is_ok());
+        assert!(tries(&limits, "192.0.2.1", "ada", Err(WRONG)).await && limits.charge(MESSAGE, user).await.is_ok());
         assert!(limits.handshake(address).is_ok());
-        assert!(limits.request(user, "POST", "/api/chat/messages").await.is_ok());
+        assert!(limits.charge(POST, user).await.is_ok());
         assert_eq!(limits.take_up_to(Budget::Missed, user, 1_000_000).await, 1_000_000);
     }
 }
@@ -120,11 +122,11 @@ async fn a_message_over_rest_costs_a_request_and_a_message() {
     let limits = limits();
     let user = UserId::new();
     for _ in 0..30 {
-        limits.request(user, "POST", "/api/chat/messages").await.unwrap();
+        limits.charge(POST, user).await.unwrap();
     }
-    assert!(refused(&limits.request(user, "POST", "/api/chat/messages").await));
-    assert!(refused(&limits.event(user, MESSAGE).await), "one budget for both transports");
-    assert!(limits.request(user, "GET", "/api/chat/messages").await.is_ok());
+    assert!(refused(&limits.charge(POST, user).await));
+    assert!(refused(&limits.charge(MESSAGE, user).await), "one budget for both transports");
+    assert!(limits.charge(LOOK, user).await.is_ok());
 }
 
 #[tokio::test]
@@ -133,7 +135,7 @@ async fn every_event_is_refused_in_the_end() {
     for event in events {
         let (limits, user) = (limits(), UserId::new());
         let mut tries = 0;
-        while limits.event(user, event).await.is_ok() {
+        while limits.charge(Action::Event(event), user).await.is_ok() {
             tries += 1;
             assert!(tries < 10_000, "{event:?} costs nothing");
         }
@@ -145,13 +147,13 @@ async fn what_was_not_needed_is_given_back() {
     let limits = limits();
     let user = UserId::new();
     assert_eq!(limits.take_up_to(Budget::Missed, user, 15_000).await, 15_000);
-    assert!(refused(&limits.take(Budget::Missed, user, 6_000).await));
+    assert!(refused(&limits.charge(Action::Missed(6_000), user).await));
     limits.refund(Budget::Missed, user, 14_000).await;
-    assert!(limits.take(Budget::Missed, user, 19_000).await.is_ok());
+    assert!(limits.charge(Action::Missed(19_000), user).await.is_ok());
     for _ in 0..100 {
-        limits.take(Budget::Requests, user, 1).await.unwrap();
+        limits.charge(LOOK, user).await.unwrap();
     }
     limits.refund(Budget::Requests, user, 1).await;
-    assert!(limits.take(Budget::Requests, user, 1).await.is_ok());
-    assert!(refused(&limits.take(Budget::Requests, user, 1).await));
+    assert!(limits.charge(LOOK, user).await.is_ok());
+    assert!(refused(&limits.charge(LOOK, user).await));
 }

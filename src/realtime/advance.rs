@@ -7,7 +7,12 @@ use std::sync::{
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use crate::{app::App, contract::UserId, error::Result, limits::Budget};
+use crate::{
+    app::App,
+    contract::UserId,
+    error::Result,
+    limits::{Action, Budget},
+};
 
 /// Missed events that a user was charged. They are given back when this is dropped before it is settled: an event that takes too
 /// long is dropped wherever it waits.
@@ -29,7 +34,7 @@ impl Advance {
     /// # Errors
     /// `RATE_LIMITED`; what was taken before stays taken.
     pub(super) async fn take_more(&self, events: usize) -> Result<()> {
-        self.app.limits.take(Budget::Missed, self.user, events).await?;
+        self.app.limits.charge(Action::Missed(events), self.user).await?;
         self.charged.fetch_add(events, Ordering::Relaxed);
         Ok(())
     }

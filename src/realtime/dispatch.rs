@@ -31,7 +31,7 @@ use crate::{
         receipt::ReadMark,
     },
     error::{Error, Result},
-    limits::Budget,
+    limits::Action,
 };
 
 /// What came of an event.
@@ -104,11 +104,9 @@ async fn charge(session: &SocketTask, event: Option<ClientEvent>, arguments: &[&
     let is_stored = event == Some(ClientEvent::SendMessage)
         && matches!(arguments, [only] if read(only).is_ok_and(|Named { message_id }| message_id.is_some()));
     if is_stored {
-        // Nothing is said by it: the message was charged when it was stored.
-        limits.event(user, None).await?;
-        return limits.take(Budget::Lookups, user, 1).await;
+        return limits.charge(Action::Notice, user).await;
     }
-    limits.event(user, event).await
+    limits.charge(Action::Event(event), user).await
 }
 
 /// Tells the notice of a stored message from a message to store.
@@ -166,8 +164,8 @@ async fn typing(session: &SocketTask, request: Typing) -> Result<Done> {
 
 async fn mark_as_read(session: &SocketTask, MarkAsRead { room_id, mark }: MarkAsRead) -> Result<ReadMark> {
     let (app, user) = (&session.app, session.actor.user_id);
-    chat::receipt::mark(&app.chat, &session.actor, room_id, mark, |moves, behind| app.limits.mark(user, moves, behind))
-        .await
+    let admit = |moves, behind| app.limits.charge(Action::Mark { moves, behind }, user);
+    chat::receipt::mark(&app.chat, &session.actor, room_id, mark, admit).await
 }
 
 async fn set_status(session: &SocketTask, SetStatus { status }: SetStatus) -> Result<Done> {

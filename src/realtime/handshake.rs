@@ -33,7 +33,7 @@ use crate::{
     contract::{ErrorCode, FieldError, RoomId, Seq, User, command::Handshake},
     error::{Error, Result},
     fanout::sockets::Carrier,
-    limits::{Crowd, HandshakeTicket},
+    limits::{Action, Crowd, HandshakeTicket},
     media::origin::Origin,
     telemetry::{self, RequestSpan},
 };
@@ -128,7 +128,7 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
     let actor = app.auth.authenticate(&token).await?;
     let handshake = auth.handshake();
     let cursors = handshake.as_ref().map_or(0, |handshake| handshake.cursors.len());
-    app.limits.connect(actor.user_id, cursors).await?;
+    app.limits.charge(Action::Connect { cursors }, actor.user_id).await?;
     let handshake = handshake?;
     Error::check([chat::sync::check_cursors(&handshake.cursors)])?;
     let (user, is_invisible) = chat::user::seen_by_contacts(&app.chat, actor.user_id).await?;

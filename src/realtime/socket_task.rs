@@ -35,7 +35,7 @@ use crate::{
     },
     error::{Error, Result},
     fanout::sockets::{Socket, SocketId, Transport},
-    limits::Budget,
+    limits::{Action, Budget},
     media::{link::Links, origin::Origin},
 };
 
@@ -298,7 +298,7 @@ impl SocketTask {
         let (event, payload) = match packet.read() {
             Ok(read) => read,
             Err(malformed) => {
-                let charged = self.app.limits.event(self.actor.user_id, None).await;
+                let charged = self.app.limits.charge(Action::Event(None), self.actor.user_id).await;
                 reply.send::<()>("", Err(charged.err().unwrap_or(malformed)));
                 return None;
             }
