@@ -20,7 +20,7 @@ use crate::{
     db::{Db, file::ProcessLock},
     http::{
         self,
-        layer::{address, host, limit, ops, origin, path::without_last_slash, reading, timeout, trace},
+        layer::{address, host, limit, ops, origin, path::without_last_slash, reading, trace},
     },
     listener::{self, Listener, Open},
     media::origin::Origin,
@@ -204,14 +204,13 @@ pub(crate) async fn check_schema(db: &Db) -> Result<usize, StartError> {
 
 /// Every route, inside every layer. A later `layer` is further out.
 fn router(app: &Arc<App>) -> (Router, SocketServer) {
-    let router = http::router()
-        .layer(from_fn_with_state(Arc::clone(app), limit::rest))
-        .layer(from_fn_with_state(Arc::clone(app), host::complete));
-    let (router, sockets) = realtime::mount(router, app);
-    let router = router
+    let rest =
+        http::router(app).layer(from_fn(limit::describe)).layer(from_fn_with_state(Arc::clone(app), host::complete));
+    let (socket_io, sockets) = realtime::router(app);
+    let socket_io = socket_io.layer(from_fn_with_state(Arc::clone(app), limit::handshakes));
+    let router = rest
+        .merge(socket_io)
         .layer(from_fn_with_state(Arc::clone(app), reading::watch))
-        .layer(from_fn_with_state(Arc::clone(app), limit::handshakes))
-        .layer(from_fn_with_state(Arc::clone(app), timeout::limit))
         .layer(from_fn_with_state(Arc::clone(app), ops::guard))
         .layer(origin::cors(Arc::clone(app)))
         .layer(from_fn_with_state(Arc::clone(app), origin::check))

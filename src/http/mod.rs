@@ -32,16 +32,26 @@ mod user;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, routing::get};
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, routing::get};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::openapi::also_at;
+use self::{
+    layer::timeout::{self, Time},
+    openapi::also_at,
+};
 use crate::app::App;
 
-fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(openapi::head())
+/// Every route of the API, by how long a request to it may take.
+fn routes() -> [(Time, OpenApiRouter<Arc<App>>); 3] {
+    let uploads = OpenApiRouter::new().routes(routes!(media::upload)).routes(routes!(media::put));
+    let examinations = OpenApiRouter::new().routes(routes!(media::complete));
+    [(Time::Usual, usual_routes()), (Time::Upload, uploads), (Time::Examination, examinations)]
+}
+
+fn usual_routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(auth::register))
         .routes(routes!(auth::login))
         .routes(routes!(auth::login_by_form))
@@ -78,11 +88,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(message::history))
         .routes(routes!(message::replies))
         .routes(routes!(search::search))
-        .routes(routes!(media::upload))
         .routes(routes!(media::begin))
-        .routes(routes!(media::put))
         .routes(routes!(media::load, media::delete))
-        .routes(routes!(media::complete))
         .routes(routes!(media::link))
         .routes(routes!(media::list))
         .routes(routes!(reaction::react))
@@ -93,9 +100,11 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(receipt::list))
 }
 
-/// The REST API. What stands around it (tracing, CORS, limits of time) is added by the server, outside of this.
-pub fn router() -> Router<Arc<App>> {
-    let (router, api) = routes().split_for_parts();
+/// The REST API. What stands around it (tracing, CORS, what is left of limits) is added by the server, outside of this.
+pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    let timed =
+        routes().map(|(time, routes)| routes.layer(from_fn_with_state((Arc::clone(app), time), timeout::limit)));
+    let (router, api) = together(timed).split_for_parts();
     router
         .merge(openapi::docs(openapi::complete(api)))
         .merge(health::router())
@@ -110,5 +119,9 @@ pub fn router() -> Router<Arc<App>> {
 /// The OpenAPI document.
 #[must_use]
 pub fn document() -> OpenApi {
-    openapi::complete(routes().into_openapi())
+    openapi::complete(together(routes().map(|(_, routes)| routes)).into_openapi())
+}
+
+fn together(routes: impl IntoIterator<Item = OpenApiRouter<Arc<App>>>) -> OpenApiRouter<Arc<App>> {
+    routes.into_iter().fold(OpenApiRouter::with_openapi(openapi::head()), OpenApiRouter::merge)
 }

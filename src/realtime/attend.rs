@@ -18,9 +18,6 @@ use crate::{
 
 /// Gives a session that begins its record, and notes what the requests of others mean for theirs.
 pub(super) async fn attend(State(sessions): State<Arc<EngineSessions>>, mut request: Request, next: Next) -> Response {
-    if !engine_io::is_engine_io(request.uri()) {
-        return next.run(request).await;
-    }
     let connection = request.extensions().get::<ConnectInfo<ConnInfo>>().map(|ConnectInfo(info)| info.kill.clone());
     let is_upgrade = request.headers().contains_key(header::UPGRADE);
     let Some(id) = engine_io::session(request.uri()) else {

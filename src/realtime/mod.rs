@@ -32,6 +32,7 @@ use std::{future::ready, sync::Arc, time::Duration};
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
+    routing::any,
 };
 use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler};
 
@@ -40,7 +41,7 @@ use self::{
     engine_session::EngineSessions,
     packet::AuthObject,
 };
-use crate::{app::App, contract::event::Ephemeral};
+use crate::{app::App, contract::event::Ephemeral, listener::engine_io};
 
 /// Binary attachments of one packet. No event takes any; a client library may still send some.
 const ATTACHMENTS: usize = 10;
@@ -61,8 +62,8 @@ struct Realtime {
 #[derive(Debug)]
 pub struct SocketServer(SocketIo);
 
-/// Puts Socket.IO before the routes.
-pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, SocketServer) {
+/// The routes of Socket.IO.
+pub fn router(app: &Arc<App>) -> (Router<Arc<App>>, SocketServer) {
     let config = &app.config.realtime;
     let millis = Duration::from_millis;
     let (service, io) = SocketIo::builder()
@@ -89,10 +90,13 @@ pub fn mount(router: Router<Arc<App>>, app: &Arc<App>) -> (Router<Arc<App>>, Soc
     io.ns("/", open.with(admit));
     let waiting = Arc::<polling::Waiting>::default();
     let engine = Engine::new(service, Arc::clone(&waiting), app);
-    let router = router
-        .layer(from_fn_with_state(engine, engine::serve))
+    let packet_timeout = Duration::from_secs(app.config.server.request_timeout_seconds);
+    let routes = engine_io::ROUTES.iter().fold(Router::new(), |router, path| router.route(path, any(engine::serve)));
+    let router = routes
+        .with_state(engine)
         .layer(from_fn_with_state(waiting, polling::portion))
         .layer(from_fn_with_state(sessions, attend::attend))
+        .layer(from_fn_with_state(packet_timeout, engine::limit_packets))
         .layer(from_fn(engine::keep_from_caches));
     (router, SocketServer(io))
 }

@@ -7,9 +7,11 @@ use axum::{
 };
 use tower::{ServiceBuilder, util::MapRequestLayer};
 
+use crate::listener::engine_io;
+
 /// Paths below which a slash at the end means something: an Engine.IO client asks for `/socket.io/`, and pages of the
 /// documentation lie beside each other.
-const KEPT: [&str; 3] = ["/socket.io", "/docs", "/redoc"];
+const KEPT: [&str; 3] = [engine_io::PATH, "/docs", "/redoc"];
 
 /// A router that takes a path with one slash behind it for the path without.
 pub fn without_last_slash(router: Router) -> Router {

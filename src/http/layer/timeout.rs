@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::Method,
     middleware::Next,
     response::Response,
 };
@@ -15,32 +14,30 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use crate::{app::App, config::SlowClient, error::Error, http::problem, listener::engine_io};
-
-/// Where files arrive, which takes as long as the client's connection needs.
-const UPLOADS: &str = "/api/chat/upload";
-
-/// Where files are looked at that were sent to the store.
-const MEDIA: &str = "/api/chat/media/";
-const COMPLETE: &str = "/complete";
+use crate::{app::App, config::SlowClient, error::Error, http::problem};
 
 /// How long a file may be looked at and sent on, once it is here.
 const KEEPING: Duration = Duration::from_secs(60);
 
-/// Gives a request up after `server.request_timeout_seconds`, also when it is its body that does not arrive. The body of an upload
-/// may take longer, as long as something of it arrives within that time, and as fast as an answer has to be read.
-pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let (path, method) = (request.uri().path(), request.method());
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub enum Time {
+    /// `server.request_timeout_seconds`, also when it is its body that does not arrive.
+    Usual,
+    /// A file arrives: its body may take longer, as long as something of it arrives within the usual time, and as fast as an
+    /// answer has to be read.
+    Upload,
+    /// A file is looked at that was sent to the store.
+    Examination,
+}
+
+/// Gives a request up whose time is over.
+pub async fn limit(State((app, time)): State<(Arc<App>, Time)>, request: Request, next: Next) -> Response {
     let limit = Duration::from_secs(app.config.server.request_timeout_seconds);
-    let answer = if engine_io::is_engine_io(request.uri()) && method == Method::GET {
-        // A poll is answered when there is something to tell.
-        return next.run(request).await;
-    } else if path.starts_with(UPLOADS) && method != Method::GET {
-        upload(limit, app.config.server.slow_client(), request, next).await
-    } else if path.starts_with(MEDIA) && path.ends_with(COMPLETE) {
-        timeout(KEEPING, next.run(request)).await.ok()
-    } else {
-        timeout(limit, next.run(request)).await.ok()
+    let answer = match time {
+        Time::Usual => timeout(limit, next.run(request)).await.ok(),
+        Time::Upload => upload(limit, app.config.server.slow_client(), request, next).await,
+        Time::Examination => timeout(KEEPING, next.run(request)).await.ok(),
     };
     answer.unwrap_or_else(|| problem::respond(&Error::IN_DOUBT))
 }

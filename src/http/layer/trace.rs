@@ -84,11 +84,12 @@ fn method(method: &Method) -> &'static str {
 
 /// The route as it is registered, with its parameters unnamed; the same for all addresses that are not.
 fn route(request: &Request) -> String {
-    match request.extensions().get::<MatchedPath>() {
-        Some(route) => route.as_str().to_owned(),
-        None if engine_io::is_engine_io(request.uri()) => "/socket.io".to_owned(),
-        None => "none".to_owned(),
+    match request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) {
+        Some(route) if route.starts_with(engine_io::PATH) => engine_io::PATH,
+        Some(route) => route,
+        None => "none",
     }
+    .to_owned()
 }
 
 #[cfg(test)]

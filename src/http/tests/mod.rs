@@ -36,7 +36,7 @@ impl Server {
     async fn start_with(settings: impl FnOnce(&mut Config)) -> Self {
         let (app, inlet, tasks, folder) = App::for_test(settings).await;
         let panics = Router::new().route("/panic", get(|| async { panic!("on purpose") as StatusCode }));
-        let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router()).with_state(app);
+        let router = panics.layer(CatchPanicLayer::custom(problem::panicked)).merge(router(&app)).with_state(app);
         let router = router.layer(Extension(ClientAddress(Ipv4Addr::LOCALHOST.into())));
         Self { router, notices: inlet.own, _running: tasks.start(), _folder: folder }
     }

@@ -46,7 +46,7 @@ use super::{
     engine_session::EngineSession,
     polling::{SEPARATOR, Waiting},
 };
-use crate::listener::engine_io;
+use crate::{error::Error, listener::engine_io};
 
 /// Bytes that a packet may grow by when it is written anew.
 pub(super) const GROWTH: usize = 64;
@@ -88,10 +88,7 @@ impl Service<Request> for Nowhere {
 }
 
 /// Answers what is Engine.IO's.
-pub(super) async fn serve(State(engine): State<Engine>, request: Request, next: Next) -> Response {
-    if !engine_io::is_engine_io(request.uri()) {
-        return next.run(request).await;
-    }
+pub(super) async fn serve(State(engine): State<Engine>, request: Request) -> Response {
     let session = engine_io::session(request.uri()).map(str::to_owned);
     match (request.method(), engine_io::part(request.uri(), "transport"), session) {
         (&Method::GET, Some("websocket"), session) => engine.websocket(request, session).await,
@@ -104,12 +101,19 @@ pub(super) async fn serve(State(engine): State<Engine>, request: Request, next: 
 
 /// No answer of Engine.IO is for a second reader.
 pub(super) async fn keep_from_caches(request: Request, next: Next) -> Response {
-    let is_ours = engine_io::is_engine_io(request.uri());
     let mut response = next.run(request).await;
-    if is_ours && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// Gives a packet up that does not arrive in time. A poll is answered when there is something to tell.
+pub(super) async fn limit_packets(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    if request.method() == Method::GET {
+        return next.run(request).await;
+    }
+    timeout(limit, next.run(request)).await.unwrap_or_else(|_| Error::IN_DOUBT.into_response())
 }
 
 impl Engine {
