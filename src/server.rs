@@ -20,7 +20,7 @@ use crate::{
     db::{Db, file::ProcessLock},
     http::{
         self,
-        layer::{address, host, limit, ops, origin, path::without_last_slash, reading, trace},
+        layer::{address, host, limit, origin, path::without_last_slash, reading, trace},
     },
     listener::{self, Listener, Open},
     media::origin::Origin,
@@ -211,7 +211,6 @@ fn router(app: &Arc<App>) -> (Router, SocketServer) {
     let router = rest
         .merge(socket_io)
         .layer(from_fn_with_state(Arc::clone(app), reading::watch))
-        .layer(from_fn_with_state(Arc::clone(app), ops::guard))
         .layer(origin::cors(Arc::clone(app)))
         .layer(from_fn_with_state(Arc::clone(app), origin::check))
         .layer(from_fn_with_state(Arc::clone(app), host::find))

@@ -49,13 +49,12 @@ impl Limits {
     }
 
     pub(super) fn check(&self, check: &mut Check) {
-        check.range("limits.auth_per_minute", self.auth_per_minute, &(1..=1_000_000));
-        check.range("limits.auth_per_address", self.auth_per_address, &(1..=1_000_000));
-        check.range("limits.auth_failures_per_account", self.auth_failures_per_account, &(1..=1_000_000));
-        check.range("limits.rest_per_minute", self.rest_per_minute, &(1..=1_000_000));
-        check.range("limits.messages_per_minute", self.messages_per_minute, &(1..=1_000_000));
-        check.range("limits.missed_events_per_minute", self.missed_events_per_minute, &(1_000..=1_000_000_000));
         for (name, limit) in [
+            ("limits.auth_per_minute", self.auth_per_minute),
+            ("limits.auth_per_address", self.auth_per_address),
+            ("limits.auth_failures_per_account", self.auth_failures_per_account),
+            ("limits.rest_per_minute", self.rest_per_minute),
+            ("limits.messages_per_minute", self.messages_per_minute),
             ("limits.connects_per_minute", self.connects_per_minute),
             ("limits.events_per_minute", self.events_per_minute),
             ("limits.joins_per_minute", self.joins_per_minute),
@@ -66,16 +65,17 @@ impl Limits {
             ("limits.typing_per_minute", self.typing_per_minute),
             ("limits.renewals_per_minute", self.renewals_per_minute),
             ("limits.media_loads_per_minute", self.media_loads_per_minute),
+            ("limits.invites_per_minute", self.invites_per_minute),
+            ("limits.invitations_per_minute", self.invitations_per_minute),
+            ("limits.uploads_per_minute", self.uploads_per_minute),
+            ("limits.strangers_per_minute", self.strangers_per_minute),
+            ("limits.groups_per_minute", self.groups_per_minute),
             ("limits.presence_notices_per_second", self.presence_notices_per_second),
         ] {
             check.range(name, limit, &(1..=1_000_000));
         }
-        check.range("limits.invites_per_minute", self.invites_per_minute, &(1..=1_000_000));
-        check.range("limits.invitations_per_minute", self.invitations_per_minute, &(1..=1_000_000));
-        check.range("limits.uploads_per_minute", self.uploads_per_minute, &(1..=1_000_000));
-        check.range("limits.strangers_per_minute", self.strangers_per_minute, &(1..=1_000_000));
+        check.range("limits.missed_events_per_minute", self.missed_events_per_minute, &(1_000..=1_000_000_000));
         check.range("limits.strangers_per_day", self.strangers_per_day, &(1..=1_000_000_000));
-        check.range("limits.groups_per_minute", self.groups_per_minute, &(1..=1_000_000));
         check.range("limits.groups_per_day", self.groups_per_day, &(1..=1_000_000_000));
         check.range("limits.exports_at_once", self.exports_at_once, &(1..=1_000));
         check.range("limits.typing_interval_ms", self.typing_interval_ms, &(1..=60_000));

@@ -17,13 +17,9 @@ use crate::{app::App, telemetry};
 /// How long a check may take before it counts as failed; probes give up after a second or more themselves.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// `/health`, `/healthz`, `/readyz` and `/metrics`.
+/// `/health`, `/healthz` and `/readyz`.
 pub fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/health", get(health))
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+    Router::new().route("/health", get(health)).route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready))
 }
 
 #[derive(Serialize)]
@@ -84,6 +80,6 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     (code, Json(Readiness { status, checks: Checks { database, migrations, bus, storage, draining } })).into_response()
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::metrics(&app.db)).into_response()
 }

@@ -38,7 +38,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
-    layer::timeout::{self, Time},
+    layer::{
+        ops,
+        timeout::{self, Time},
+    },
     openapi::also_at,
 };
 use crate::app::App;
@@ -105,8 +108,11 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let timed =
         routes().map(|(time, routes)| routes.layer(from_fn_with_state((Arc::clone(app), time), timeout::limit)));
     let (router, api) = together(timed).split_for_parts();
+    let for_operators = openapi::docs(openapi::complete(api))
+        .route("/metrics", get(health::metrics))
+        .layer(from_fn_with_state(Arc::clone(app), ops::guard));
     router
-        .merge(openapi::docs(openapi::complete(api)))
+        .merge(for_operators)
         .merge(health::router())
         .route("/", get(|| async { "Parlour, a chat server. What it can do is at /docs.\n" }))
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -61,8 +61,7 @@ impl KillSwitch {
     }
 
     /// Whether it was thrown.
-    #[must_use]
-    pub fn is_killed(&self) -> bool {
+    fn is_killed(&self) -> bool {
         self.0.killed.load(Ordering::Acquire)
     }
 

@@ -23,7 +23,7 @@ use crate::{
 pub const PATH: &str = "/api/chat/media/";
 
 /// Where the bytes of a file arrive that its owner sends directly.
-pub const UPLOAD_PATH: &str = "/api/chat/upload/";
+const UPLOAD_PATH: &str = "/api/chat/upload/";
 
 /// Addresses made within this span are equal, so that browsers need not load a picture twice.
 const STEP: Duration = Duration::from_secs(60);

@@ -18,24 +18,17 @@ const REFUSED: Error = Error::Refused(
     "the operations token (PARLOUR__OPS__TOKEN) is required: as a bearer token, or as the password of any name",
 );
 
-/// Paths that are closed in production, with everything below them.
-const CLOSED: &[&str] = &["/metrics", "/docs", "/redoc", "/openapi.json", "/asyncapi.json", "/types"];
-
-/// In production, lets only who shows `ops.token` see [`CLOSED`]; nobody, if there is none. Programs show it as a bearer token,
-/// browsers, which ask for a name and a password, as the password of any name.
+/// In production, lets only who shows `ops.token` through; nobody, if there is none. Programs show it as a bearer token, browsers,
+/// which ask for a name and a password, as the password of any name.
 pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let closed = CLOSED
-        .iter()
-        .any(|closed| path.strip_prefix(closed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
-    if closed && app.config.is_production() && !shows(request.headers(), app.config.ops.token.expose()) {
-        let mut refusal = problem::respond(&REFUSED);
-        let headers = refusal.headers_mut();
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Parlour\""));
-        headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        return refusal;
+    if !app.config.is_production() || shows(request.headers(), app.config.ops.token.expose()) {
+        return next.run(request).await;
     }
-    next.run(request).await
+    let mut refusal = problem::respond(&REFUSED);
+    let headers = refusal.headers_mut();
+    headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Parlour\""));
+    headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    refusal
 }
 
 /// Compares fingerprints, so that the time it takes says nothing about the token.
