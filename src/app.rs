@@ -85,13 +85,13 @@ impl App {
         let log = logs(&db, &bus, &mut tasks);
         let chat = Chat::new(&config, (db.clone(), clock, bus.clone(), log), mail, files, &mut tasks);
         let sockets = Arc::new(Sockets::new(interest));
+        let feed = Feed::new(chat.clone(), Arc::clone(&sockets), Pace::of_presence(&config.limits));
         let app = Self {
             clock,
-            feed: Feed::new(chat.clone(), Arc::clone(&sockets), Pace::of_presence(&config.limits)),
             presences: Presences::new(
                 (db.clone(), chat.clone(), bus.clone()),
                 clock,
-                Arc::clone(&sockets),
+                (Arc::clone(&sockets), feed.clone()),
                 config.realtime.presence_grace(),
                 node,
                 &mut tasks,
@@ -115,6 +115,7 @@ impl App {
             redis,
             auth,
             chat,
+            feed,
             sockets,
         };
         Ok((Arc::new(app), inlet, tasks))

@@ -23,7 +23,7 @@ use crate::{
         room as rooms,
         succession::{self, Heir},
     },
-    cluster::bus::Notice,
+    cluster::bus::{Notice, Revoked},
     contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
     error::{Error, Result},
     log::Change,
@@ -67,9 +67,12 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
     let theirs =
         Condition::any().add(invitation::Column::Email.eq(email)).add(invitation::Column::UserId.eq(actor.user_id));
     invitations::end(&tx, theirs).await?;
-    let revoked = Notice::UserRevoked { user_id: actor.user_id, except: None, code: ErrorCode::AccountDisabled };
+    let revoked = Notice::Revoked {
+        user_id: actor.user_id,
+        sockets: Revoked::AllBut { session_id: None, code: ErrorCode::AccountDisabled },
+    };
     // Read before they leave their rooms.
-    let changed = profile::note(&tx, actor.user_id, chat.clock.now()).await?;
+    let changed = profile::note(&tx, &chat.files.links, actor.user_id, chat.clock.now()).await?;
     chat.bus.commit_all(tx, vec![revoked, changed]).await
 }
 

@@ -1,7 +1,7 @@
 //! Changes of accounts by their owners. What others see of one is its profile: a change of that is noted, so that who was away
 //! hears of it, and told to people who share a room.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use sea_orm::{
     ActiveModelTrait,
@@ -18,10 +18,13 @@ use crate::{
         session::{self, INVALID_CREDENTIALS},
     },
     chat::{Chat, avatar::Avatar, room as rooms, view},
-    cluster::bus::Notice,
-    contract::{ErrorCode, RoomId, Timestamp, User, UserId, names_nothing, text, user::UpdateProfile},
+    cluster::bus::{Notice, Revoked, Topic},
+    contract::{
+        ErrorCode, RoomId, Timestamp, User, UserId, event::Ephemeral, names_nothing, text, user::UpdateProfile,
+    },
     db::Transaction,
     error::{Error, Result},
+    media::link::Links,
 };
 use entity::{room, user};
 
@@ -76,10 +79,13 @@ pub async fn update(auth: &Auth, chat: &Chat, actor: &Actor, mut request: Update
     let mut notices = Vec::new();
     if changes_password {
         let except = Some(actor.session_id);
-        notices.push(Notice::UserRevoked { user_id: actor.user_id, except, code: ErrorCode::Unauthorized });
+        notices.push(Notice::Revoked {
+            user_id: actor.user_id,
+            sockets: Revoked::AllBut { session_id: except, code: ErrorCode::Unauthorized },
+        });
     }
     if looks(&account) != looks(&before) {
-        notices.push(note(&tx, actor.user_id, chat.clock.now()).await?);
+        notices.push(note(&tx, &chat.files.links, actor.user_id, chat.clock.now()).await?);
     }
     chat.bus.commit_all(tx, notices).await?;
     Ok(accounts::profile(account, &chat.files.links))
@@ -94,8 +100,11 @@ pub async fn deactivate(chat: &Chat, actor: &Actor) -> Result<()> {
     let change = user::ActiveModel { id: Unchanged(actor.user_id), is_active: Set(false), ..Default::default() };
     change.update(&tx).await?;
     session::revoke_all(&tx, actor.user_id, None, chat.clock.now()).await?;
-    let revoked = Notice::UserRevoked { user_id: actor.user_id, except: None, code: ErrorCode::AccountDisabled };
-    let changed = note(&tx, actor.user_id, chat.clock.now()).await?;
+    let revoked = Notice::Revoked {
+        user_id: actor.user_id,
+        sockets: Revoked::AllBut { session_id: None, code: ErrorCode::AccountDisabled },
+    };
+    let changed = note(&tx, &chat.files.links, actor.user_id, chat.clock.now()).await?;
     chat.bus.commit_all(tx, vec![revoked, changed]).await
 }
 
@@ -147,16 +156,18 @@ fn check_update(request: &UpdateProfile) -> Result<()> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub(crate) async fn note(tx: &Transaction, user_id: UserId, now: Timestamp) -> Result<Notice> {
+pub(crate) async fn note(tx: &Transaction, links: &Links, user_id: UserId, now: Timestamp) -> Result<Notice> {
     let last = || Expr::col(user::Column::ProfileChangedAt);
     // Two changes never have the same time: the second would look as if it were told already.
     let next = Expr::case(last().gte(now), last().add(1)).finally(Expr::value(now));
-    user::Entity::update_many()
+    let changed = user::Entity::update_many()
         .col_expr(user::Column::ProfileChangedAt, next.into())
         .filter(user::Column::Id.eq(user_id))
-        .exec(tx)
+        .exec_with_returning(tx)
         .await?;
-    Ok(Notice::Profile { user_id, rooms: rooms_of(tx, user_id).await?.into() })
+    let user = changed.into_iter().next().ok_or(Error::USER_NOT_FOUND)?;
+    let event = Ephemeral::UserUpdated { user: Arc::new(view::person(user, links)) };
+    Ok(Notice::Emit { topic: Topic::Rooms(rooms_of(tx, user_id).await?.into()), event })
 }
 
 /// The rooms that somebody is in, where others see their profile.

@@ -14,7 +14,7 @@ use super::{
     token::{Claims, Kind},
 };
 use crate::{
-    cluster::bus::Notice,
+    cluster::bus::{Notice, Revoked},
     contract::{
         ErrorCode, SessionId, Timestamp, UserId,
         account::{Login, Tokens},
@@ -147,7 +147,7 @@ pub async fn logout(auth: &Auth, actor: &Actor) -> Result<()> {
     let tx = recheck::begin_alone(&auth.db, auth.clock, actor).await?;
     revoke(&tx, actor.session_id, auth.clock.now()).await?;
     let (user_id, session_id) = (actor.user_id, actor.session_id);
-    let notice = Notice::SessionRevoked { user_id, session_id, code: ErrorCode::Unauthorized };
+    let notice = Notice::Revoked { user_id, sockets: Revoked::Session { session_id, code: ErrorCode::Unauthorized } };
     auth.bus.commit(tx, notice).await
 }
 
@@ -269,7 +269,9 @@ async fn end_reused(auth: &Auth, claims: &Claims, now: Timestamp, tx: Transactio
     recheck::lock_account(&tx, claims.sub).await?;
     revoke(&tx, claims.sid, now).await?;
     let (user_id, session_id) = (claims.sub, claims.sid);
-    auth.bus.commit(tx, Notice::SessionRevoked { user_id, session_id, code: ErrorCode::TokenReused }).await?;
+    auth.bus
+        .commit(tx, Notice::Revoked { user_id, sockets: Revoked::Session { session_id, code: ErrorCode::TokenReused } })
+        .await?;
     Ok(TOKEN_REUSED)
 }
 

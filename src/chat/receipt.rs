@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     auth::{Actor, recheck},
-    cluster::bus::Hears,
     contract::{
         ErrorCode, MessageId, RoomId, Seq, Timestamp, UserId,
         list::{PageQuery, ReceiptList},
@@ -80,7 +79,7 @@ pub async fn mark<A: Future<Output = Result<()>>>(
             seq: target,
             at: chat.clock.now(),
             message_ids,
-            hears: if shares && tells_others(room.member_count) { Hears::Everybody } else { Hears::Themselves },
+            is_shared: shares && tells_others(room.member_count),
         };
         chat.log.mark(further).await?;
         // Another of the user's sockets may have been further, or they may have been removed meanwhile.
@@ -123,7 +122,8 @@ pub struct Moved {
     pub from_seq: Seq,
     pub seq: Seq,
     pub read_at: Timestamp,
-    pub hears: Hears,
+    /// Whether others are told of it, and not only the member.
+    pub is_shared: bool,
 }
 
 /// The advances at this time or later, the earliest first; of very many, the latest.
@@ -148,8 +148,8 @@ pub async fn moved_since(chat: &Chat, time: Timestamp) -> Result<Vec<Moved>> {
         .all(chat.db.read())
         .await?;
     let moved = |(room_id, user_id, from_seq, seq, read_at, members, shares)| {
-        let hears = if shares && tells_others(members) { Hears::Everybody } else { Hears::Themselves };
-        Moved { room_id, user_id, from_seq, seq, read_at, hears }
+        let is_shared = shares && tells_others(members);
+        Moved { room_id, user_id, from_seq, seq, read_at, is_shared }
     };
     Ok(rows.into_iter().rev().map(moved).collect())
 }

@@ -3,6 +3,8 @@
 //! Messages and read marks are queued: one transaction writes what many people sent. Other changes are rare, and each takes a
 //! transaction of its own, in which [`Permit::append`] gives it the next seqs.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::oneshot;
 
 use super::{
@@ -17,7 +19,7 @@ use crate::{
     clock::Clock,
     cluster::bus::Notice,
     config::Emails,
-    contract::{MemberId, Seq, Timestamp, command::SentMessage, event::Durable, message::SendMessage},
+    contract::{MemberId, RoomId, Seq, Timestamp, command::SentMessage, event::Durable, message::SendMessage},
     db::{Db, Transaction},
     error::{Error, Result},
     log::{self, Change, Log, Queue, Write, entry::Entry},
@@ -107,7 +109,7 @@ impl RoomLog {
         let after = Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
         let everyone = Reader::everyone(&self.links, self.emails);
         let entries = entries::read(&tx, everyone, room.id, after, room.last_seq, count).await?;
-        self.log.commit(tx, entries).await
+        self.log.commit(tx, room.id, entries).await
     }
 }
 
@@ -153,7 +155,7 @@ impl Write for Writing {
     }
 
     fn answer(&self, batch: Vec<(Job, Result<Outcome>)>) -> Vec<Notice> {
-        let (mut entries, mut moved) = (Vec::with_capacity(batch.len()), Vec::new());
+        let (mut entries, mut moved) = (BTreeMap::<RoomId, Vec<Entry>>::new(), Vec::new());
         // Whoever asked may be gone; what they asked for is stored all the same.
         for (job, outcome) in batch {
             match job {
@@ -172,23 +174,26 @@ impl Write for Writing {
                 }
             }
         }
-        let mut notices = Vec::with_capacity(moved.len() + 1);
-        if !entries.is_empty() {
-            notices.push(Notice::Committed(entries.into()));
-        }
-        notices.extend(moved.into_iter().map(NewMark::into_notice));
-        notices
+        let entries =
+            entries.into_iter().map(|(room_id, entries)| Notice::Entries { room_id, entries: entries.into() });
+        entries.chain(moved.into_iter().flat_map(NewMark::into_notices)).collect()
     }
 }
 
 impl Writing {
     /// What who sent a message is answered; if it is new, its entry goes to `entries`.
-    fn sent(&self, job: &NewMessage, outcome: batch::Outcome, entries: &mut Vec<Entry>) -> SentMessage {
+    fn sent(
+        &self,
+        job: &NewMessage,
+        outcome: batch::Outcome,
+        entries: &mut BTreeMap<RoomId, Vec<Entry>>,
+    ) -> SentMessage {
         let (message, duplicate) = match outcome {
             batch::Outcome::Stored(stored) => {
                 let Stored { message, history } = *stored;
                 let change = Durable::NewMessage { message: message.clone() };
-                entries.push(Entry::new(message.room_id, message.seq, change, history));
+                let entry = Entry::new(message.room_id, message.seq, change, history);
+                entries.entry(message.room_id).or_default().push(entry);
                 (message, false)
             }
             batch::Outcome::Repeated(message) => (*message, true),

@@ -13,10 +13,10 @@ use std::sync::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::interest::Topic;
+use super::interest::Channel;
 
 use crate::{
-    contract::{ErrorCode, MessageId, RoomId, Seq, SessionId, Timestamp, UserId},
+    contract::{ErrorCode, RoomId, Seq, SessionId, UserId, event::Ephemeral},
     db::Transaction,
     error::Result,
     log::entry::Entry,
@@ -29,59 +29,97 @@ const CAPACITY: usize = 1024;
 /// Notices that may wait for the way to other nodes; what does not fit they find in the log.
 const OUTWARD: usize = 4096;
 
-/// Something that others should hear of.
+/// Something that others should hear of. There are these three kinds, and no more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
-    /// Entries of rooms' logs; those of one room ascend by `seq`.
-    Committed(Arc<[Entry]>),
-    /// Somebody became a member of a room, at that seq: for other nodes, which may not follow the room yet.
-    Added { user_id: UserId, room_id: RoomId, seq: Seq },
-    /// A member's read mark moved.
-    Read {
-        room_id: RoomId,
-        user_id: UserId,
-        message_ids: Vec<MessageId>,
-        last_read_seq: Seq,
-        read_at: Timestamp,
-        hears: Hears,
+    /// Entries of a room's log, ascending by `seq`.
+    Entries { room_id: RoomId, entries: Arc<[Entry]> },
+    /// News of the moment, for whoever hears a topic.
+    Emit {
+        topic: Topic,
+        #[serde(with = "by_name")]
+        event: Ephemeral,
     },
-    /// Somebody's profile changed, who is in these rooms.
-    Profile { user_id: UserId, rooms: Arc<[RoomId]> },
-    /// Somebody began or ceased to write.
-    Typing { room_id: RoomId, user_id: UserId, user_name: String, is_typing: bool },
-    /// Somebody came or went, as those in one of these rooms are told.
-    Presence { user_id: UserId, is_online: bool, last_seen_at: Option<Timestamp>, rooms: Arc<[RoomId]> },
-    /// Somebody appears offline from now on, or no longer does: for nodes with a socket of theirs.
-    Appearance { user_id: UserId, is_invisible: bool },
-    /// Sockets of a login end now.
-    SessionRevoked { user_id: UserId, session_id: SessionId, code: ErrorCode },
-    /// Sockets of a user end now, but for those of one login.
-    UserRevoked { user_id: UserId, except: Option<SessionId>, code: ErrorCode },
-    /// A user has a socket too many: the one here ends that has been silent for longest.
-    SocketTooMany { user_id: UserId },
+    /// Sockets of a user end now.
+    Revoked { user_id: UserId, sockets: Revoked },
 }
 
-/// Who is told of a read mark.
+/// Whom news is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    /// Whoever has joined a room, but for the one whom the news is about.
+    Room(RoomId),
+    /// Whoever has joined one of these rooms: each socket once, and not those of the one whom the news is about.
+    Rooms(Arc<[RoomId]>),
+    /// All sockets of a user.
+    User(UserId),
+}
+
+/// Which sockets of a user end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Hears {
-    /// Who hears the room, and the member's own sockets.
-    Everybody,
-    /// Who hears the room, but for the member.
-    Others,
-    /// The member's own sockets.
-    Themselves,
+pub enum Revoked {
+    /// Those of a login.
+    Session { session_id: SessionId, code: ErrorCode },
+    /// All, but for those of one login.
+    AllBut { session_id: Option<SessionId>, code: ErrorCode },
+    /// The one that has been silent for longest: there are too many.
+    MostSilent,
+}
+
+/// An event on its way to another node.
+mod by_name {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use serde_json::value::RawValue;
+
+    use crate::contract::event::{Ephemeral, ServerEvent};
+
+    #[derive(Serialize)]
+    struct Named<'a> {
+        name: &'static str,
+        data: &'a Ephemeral,
+    }
+
+    #[derive(Deserialize)]
+    struct Read {
+        name: String,
+        data: Box<RawValue>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(event: &Ephemeral, serializer: S) -> Result<S::Ok, S::Error> {
+        Named { name: event.name(), data: event }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ephemeral, D::Error> {
+        let Read { name, data } = Read::deserialize(deserializer)?;
+        Ephemeral::read(&name, &data).map_err(D::Error::custom)
+    }
 }
 
 /// What comes from the other nodes.
 #[derive(Debug)]
 pub enum Heard {
     Notice(Notice),
-    /// These topics are followed from now on; what was told of them before was missed.
-    Following(Vec<Topic>),
+    /// Somebody with a socket here became a member of a room, at that seq. This node may not follow the room yet.
+    Added {
+        user_id: UserId,
+        room_id: RoomId,
+        seq: Seq,
+    },
+    /// Something may have been missed of what was told on these channels: they are followed only from now on, or the others say so.
+    MissedOn(Vec<Channel>),
     /// Something was missed, of whatever.
     Missed,
+}
+
+/// What this node has for the others.
+#[derive(Debug)]
+pub(crate) enum Outward {
+    Notice(Notice),
+    /// They should compare with the database what they know of a channel.
+    Compare(Channel),
 }
 
 /// The ends at which this node takes what it is told.
@@ -96,7 +134,7 @@ pub struct Inlet {
 /// What waits for the way to the other nodes.
 #[derive(Debug)]
 pub(crate) struct Outlet {
-    pub(crate) notices: mpsc::Receiver<Notice>,
+    pub(crate) messages: mpsc::Receiver<Outward>,
     /// Set when something did not fit, or could not be sent.
     pub(crate) lost: Arc<AtomicBool>,
     /// Takes what the others tell.
@@ -107,12 +145,12 @@ pub(crate) struct Outlet {
 #[derive(Clone, Debug)]
 pub struct Bus {
     local: mpsc::Sender<Notice>,
-    outward: Option<Outward>,
+    outward: Option<WayOut>,
 }
 
 #[derive(Clone, Debug)]
-struct Outward {
-    notices: mpsc::Sender<Notice>,
+struct WayOut {
+    messages: mpsc::Sender<Outward>,
     lost: Arc<AtomicBool>,
 }
 
@@ -130,15 +168,17 @@ impl Bus {
     pub(crate) fn among_others() -> (Self, Inlet, Outlet) {
         let (local, own) = mpsc::channel(CAPACITY);
         let (heard, others) = mpsc::channel(CAPACITY);
-        let (sender, notices) = mpsc::channel(OUTWARD);
+        let (sender, messages) = mpsc::channel(OUTWARD);
         let lost = Arc::<AtomicBool>::default();
-        let outward = Some(Outward { notices: sender, lost: Arc::clone(&lost) });
-        (Self { local, outward }, Inlet { own, others }, Outlet { notices, lost, heard })
+        let outward = Some(WayOut { messages: sender, lost: Arc::clone(&lost) });
+        (Self { local, outward }, Inlet { own, others }, Outlet { messages, lost, heard })
     }
 
     /// Tells of something that is committed. Waits while delivery is behind; never call it inside a transaction.
     pub async fn publish(&self, notice: Notice) {
-        self.tell_others(notice.clone());
+        if self.outward.is_some() {
+            self.tell_others(notice.clone());
+        }
         // Delivery ends only when the process does; what it misses then is in the log.
         let _ = self.local.send(notice).await;
     }
@@ -150,8 +190,17 @@ impl Bus {
 
     /// Tells only the other nodes, of what this one has seen to already.
     pub fn tell_others(&self, notice: Notice) {
+        self.send_out(|| Outward::Notice(notice));
+    }
+
+    /// Has the other nodes compare with the database what they know of a channel.
+    pub fn have_compared(&self, channel: Channel) {
+        self.send_out(|| Outward::Compare(channel));
+    }
+
+    fn send_out(&self, message: impl FnOnce() -> Outward) {
         if let Some(outward) = &self.outward
-            && outward.notices.try_send(notice).is_err()
+            && outward.messages.try_send(message()).is_err()
         {
             metrics::counter!("parlour_bus_dropped_total").increment(1);
             outward.lost.store(true, Ordering::SeqCst);
@@ -181,12 +230,5 @@ impl Bus {
             Ok(())
         })
         .await
-    }
-
-    /// Tells of entries of rooms' logs.
-    pub async fn publish_entries(&self, entries: Vec<Entry>) {
-        if !entries.is_empty() {
-            self.publish(Notice::Committed(entries.into())).await;
-        }
     }
 }

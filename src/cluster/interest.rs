@@ -7,35 +7,35 @@ use tokio::sync::Notify;
 
 use crate::contract::{RoomId, UserId};
 
-/// Something that nodes tell each other of.
+/// What nodes tell each other on, and follow where somebody needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Topic {
+pub enum Channel {
     /// What happens in a room.
     Room(RoomId),
     /// What concerns a user, wherever they are.
     User(UserId),
 }
 
-/// The topics that somebody here needs. Nothing is kept while there are no other nodes to hear from.
+/// The channels that somebody here needs. Nothing is kept while there are no other nodes to hear from.
 #[derive(Debug, Default)]
 pub struct Interest {
     is_followed: bool,
-    topics: Mutex<Topics>,
+    channels: Mutex<Channels>,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Topics {
-    wanted: HashSet<Topic>,
+struct Channels {
+    wanted: HashSet<Channel>,
     /// Those that changed since somebody looked, at least once.
-    changed: HashSet<Topic>,
+    changed: HashSet<Channel>,
 }
 
-/// What became of the topics since the last look.
+/// What became of the channels since the last look.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    pub(super) begun: Vec<Topic>,
-    pub(super) ended: Vec<Topic>,
+    pub(super) begun: Vec<Channel>,
+    pub(super) ended: Vec<Channel>,
 }
 
 impl Interest {
@@ -45,24 +45,24 @@ impl Interest {
         Arc::new(Self { is_followed: true, ..Self::default() })
     }
 
-    /// Says whether a topic is wanted.
-    pub fn set(&self, topic: Topic, wanted: bool) {
+    /// Says whether a channel is wanted.
+    pub fn set(&self, channel: Channel, wanted: bool) {
         if !self.is_followed {
             return;
         }
-        let mut topics = self.topics.lock();
-        let changed = if wanted { topics.wanted.insert(topic) } else { topics.wanted.remove(&topic) };
+        let mut channels = self.channels.lock();
+        let changed = if wanted { channels.wanted.insert(channel) } else { channels.wanted.remove(&channel) };
         if changed {
-            topics.changed.insert(topic);
+            channels.changed.insert(channel);
             self.changed.notify_one();
         }
     }
 
     /// Everything that is wanted now; changes are told from here on.
-    pub(super) fn all(&self) -> HashSet<Topic> {
-        let mut topics = self.topics.lock();
-        topics.changed.clear();
-        topics.wanted.clone()
+    pub(super) fn all(&self) -> HashSet<Channel> {
+        let mut channels = self.channels.lock();
+        channels.changed.clear();
+        channels.wanted.clone()
     }
 
     /// Waits until something changed.
@@ -71,13 +71,13 @@ impl Interest {
     }
 
     /// What changed, for who has `heard` so far.
-    pub(super) fn changes(&self, heard: &HashSet<Topic>) -> Changes {
-        let mut topics = self.topics.lock();
+    pub(super) fn changes(&self, heard: &HashSet<Channel>) -> Changes {
+        let mut channels = self.channels.lock();
         let mut changes = Changes::default();
-        for topic in std::mem::take(&mut topics.changed) {
-            match (topics.wanted.contains(&topic), heard.contains(&topic)) {
-                (true, false) => changes.begun.push(topic),
-                (false, true) => changes.ended.push(topic),
+        for channel in std::mem::take(&mut channels.changed) {
+            match (channels.wanted.contains(&channel), heard.contains(&channel)) {
+                (true, false) => changes.begun.push(channel),
+                (false, true) => changes.ended.push(channel),
                 _ => {}
             }
         }
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn what_came_and_went_between_two_looks_is_no_change() {
         let interest = Interest::followed();
-        let (room, user) = (Topic::Room(RoomId::new()), Topic::User(UserId::new()));
+        let (room, user) = (Channel::Room(RoomId::new()), Channel::User(UserId::new()));
         interest.set(room, true);
         let mut heard = interest.all();
         assert_eq!(heard, HashSet::from([room]));

@@ -23,7 +23,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
 use super::{
-    bus::{Notice, Outlet},
+    bus::{Notice, Outlet, Outward, Revoked},
     interest::Interest,
     wire,
 };
@@ -86,9 +86,9 @@ impl Redis {
 
     /// Carries notices, both ways, until the bus is gone.
     pub(crate) fn carry(&self, outlet: Outlet, interest: Arc<Interest>, tasks: &mut Tasks) {
-        let Outlet { notices, lost, heard } = outlet;
+        let Outlet { messages, lost, heard } = outlet;
         tasks.add("redis_subscriber", subscriber::run(self.clone(), interest, heard));
-        tasks.add("redis_publisher", self.clone().publish(notices, lost));
+        tasks.add("redis_publisher", self.clone().publish(messages, lost));
     }
 
     /// Names this node to the others.
@@ -101,7 +101,7 @@ impl Redis {
     /// and the message.
     #[must_use]
     pub(crate) fn eviction(&self, user_id: UserId) -> (&'static str, String) {
-        (wire::NODE, wire::text(self.node, &Notice::SocketTooMany { user_id }))
+        (wire::NODE, wire::text(self.node, &Notice::Revoked { user_id, sockets: Revoked::MostSilent }))
     }
 
     /// For commands of other parts. They give up by themselves when Redis does not answer.
@@ -117,13 +117,13 @@ impl Redis {
     }
 
     /// Publishes what waits, together. What cannot be sent is dropped: the others look at the database anyway.
-    async fn publish(mut self, mut notices: tokio::sync::mpsc::Receiver<Notice>, lost: Arc<AtomicBool>) {
+    async fn publish(mut self, mut messages: tokio::sync::mpsc::Receiver<Outward>, lost: Arc<AtomicBool>) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                count = notices.recv_many(&mut batch, BATCH) => if count == 0 {
+                count = messages.recv_many(&mut batch, BATCH) => if count == 0 {
                     return;
                 },
                 _ = beat.tick() => {}
@@ -131,7 +131,7 @@ impl Redis {
             let was_lost = lost.swap(false, Ordering::SeqCst);
             let missed = was_lost.then(|| wire::missed(self.node));
             let mut pipeline = Pipeline::new();
-            for (channel, text) in batch.drain(..).flat_map(|notice| wire::encode(self.node, notice)).chain(missed) {
+            for (channel, text) in batch.drain(..).flat_map(|message| wire::encode(self.node, &message)).chain(missed) {
                 pipeline.publish(channel, text).ignore();
             }
             if pipeline.is_empty() {

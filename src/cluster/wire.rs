@@ -3,16 +3,16 @@
 //! `room:{id}` carries what happens in a room, `user:{id}` what concerns a user. A message is the sender's id, a space, and the
 //! notice as JSON. Nodes of two versions may meet during an upgrade: what cannot be read counts as missed.
 
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
 use super::{
-    bus::{Heard, Hears, Notice},
-    interest::Topic,
+    bus::{Heard, Notice, Outward, Topic},
+    interest::Channel,
 };
-use crate::contract::RoomId;
-use crate::log::entry::{Audience, Entry};
+use crate::{
+    contract::UserId,
+    log::entry::{Audience, Entry},
+};
 
 /// Followed by every node: what concerns them all.
 pub(super) const NODES: &str = "parlour:nodes";
@@ -23,14 +23,23 @@ pub(super) const PRESENCE: &str = "parlour:presence";
 /// Begins the name of the channel that one node follows, which ends with the node.
 pub(super) const NODE: &str = "parlour:node:";
 
-/// Says that some notices of its sender were lost.
+/// Says that something was missed of what its channel is about: on the channel of all nodes, of whatever.
 const MISSED: &str = "missed";
 
-/// The name of a topic's channel.
-pub(super) fn channel(topic: Topic) -> String {
-    match topic {
-        Topic::Room(id) => format!("room:{id}"),
-        Topic::User(id) => format!("user:{id}"),
+/// The name of a channel.
+pub(super) fn name(channel: Channel) -> String {
+    match channel {
+        Channel::Room(id) => format!("room:{id}"),
+        Channel::User(id) => format!("user:{id}"),
+    }
+}
+
+/// The channel of a name, where it is one of a room or user.
+fn named(name: &str) -> Option<Channel> {
+    match name.split_once(':')? {
+        ("room", id) => id.parse().ok().map(Channel::Room),
+        ("user", id) => id.parse().ok().map(Channel::User),
+        _ => None,
     }
 }
 
@@ -42,51 +51,37 @@ pub(super) fn missed(node: Uuid) -> Message {
     (NODES.to_owned(), format!("{node} {MISSED}"))
 }
 
-/// The messages that carry a notice.
-pub(super) fn encode(node: Uuid, notice: Notice) -> Vec<Message> {
-    let entries = match notice {
-        Notice::Committed(entries) => entries,
-        Notice::Read { room_id, user_id, message_ids, last_read_seq, read_at, hears: Hears::Everybody } => {
-            // A node with a socket of theirs need not follow the room.
-            let for_whom = |hears| Notice::Read {
-                room_id,
-                user_id,
-                message_ids: message_ids.clone(),
-                last_read_seq,
-                read_at,
-                hears,
-            };
-            return [Hears::Others, Hears::Themselves].map(|hears| message(node, &for_whom(hears))).into();
-        }
-        other => return vec![message(node, &other)],
+/// The messages that carry this.
+pub(super) fn encode(node: Uuid, message: &Outward) -> Vec<Message> {
+    let notice = match message {
+        Outward::Notice(notice) => notice,
+        Outward::Compare(channel) => return vec![(name(*channel), format!("{node} {MISSED}"))],
     };
-    let mut rooms: BTreeMap<RoomId, Vec<Entry>> = BTreeMap::new();
-    let mut messages = Vec::new();
-    for entry in entries.iter() {
-        rooms.entry(entry.room_id).or_default().push(entry.clone());
-        if let Audience::Gained(user_id) = entry.audience {
-            let added = Notice::Added { user_id, room_id: entry.room_id, seq: entry.seq };
-            messages.push(message(node, &added));
+    let channel = match notice {
+        Notice::Entries { room_id, .. } => name(Channel::Room(*room_id)),
+        Notice::Emit { topic: Topic::Room(room), .. } => name(Channel::Room(*room)),
+        Notice::Emit { topic: Topic::Rooms(_), .. } => PRESENCE.to_owned(),
+        Notice::Emit { topic: Topic::User(user), .. } | Notice::Revoked { user_id: user, .. } => {
+            name(Channel::User(*user))
         }
-    }
-    // One message a room: whoever follows it need not read what happened elsewhere.
-    messages.extend(rooms.into_values().map(|entries| message(node, &Notice::Committed(entries.into()))));
+    };
+    let mut messages = added(node, notice);
+    messages.push((channel, text(node, notice)));
     messages
 }
 
-fn message(node: Uuid, notice: &Notice) -> Message {
-    let channel = match notice {
-        Notice::Committed(entries) => entries.first().map_or_else(|| NODES.to_owned(), |entry| room(entry.room_id)),
-        Notice::Read { user_id, hears: Hears::Themselves, .. } => channel(Topic::User(*user_id)),
-        Notice::Read { room_id, .. } | Notice::Typing { room_id, .. } => room(*room_id),
-        Notice::Presence { .. } | Notice::Profile { .. } => PRESENCE.to_owned(),
-        Notice::Added { user_id, .. }
-        | Notice::Appearance { user_id, .. }
-        | Notice::SessionRevoked { user_id, .. }
-        | Notice::SocketTooMany { user_id }
-        | Notice::UserRevoked { user_id, .. } => channel(Topic::User(*user_id)),
+/// What tells new members' nodes, which may not follow the room yet, that they are.
+fn added(node: Uuid, notice: &Notice) -> Vec<Message> {
+    let Notice::Entries { room_id, entries } = notice else { return Vec::new() };
+    let added = entries.iter().filter_map(|entry| match entry.audience {
+        Audience::Gained(user) => Some((user, entry)),
+        _ => None,
+    });
+    let message = |(user, entry): (UserId, &Entry)| {
+        let notice = Notice::Entries { room_id: *room_id, entries: [entry.clone()].into() };
+        (name(Channel::User(user)), text(node, &notice))
     };
-    (channel, text(node, notice))
+    added.map(message).collect()
 }
 
 /// The text of a message.
@@ -95,90 +90,120 @@ pub(super) fn text(node: Uuid, notice: &Notice) -> String {
     format!("{node} {notice}")
 }
 
-fn room(id: RoomId) -> String {
-    channel(Topic::Room(id))
-}
-
-/// What a message says to `node`; nothing when that sent it.
-pub(super) fn decode(node: Uuid, text: &[u8]) -> Option<Heard> {
+/// What a message on a channel says to `node`; nothing when that sent it.
+pub(super) fn decode(node: Uuid, channel: &str, text: &[u8]) -> Option<Heard> {
     let text = std::str::from_utf8(text).unwrap_or_default();
     let (sender, notice) = text.split_once(' ').unwrap_or_default();
     if sender.parse() == Ok(node) {
         return None;
     }
-    Some(match serde_json::from_str(notice) {
-        Ok(notice) => Heard::Notice(notice),
-        Err(_) => Heard::Missed,
+    let channel = named(channel);
+    let missed = || channel.map_or(Heard::Missed, |channel| Heard::MissedOn(vec![channel]));
+    Some(match (serde_json::from_str(notice), channel) {
+        (Ok(Notice::Entries { room_id, entries }), Some(Channel::User(user_id))) => {
+            entries.first().map_or_else(missed, |entry| Heard::Added { user_id, room_id, seq: entry.seq })
+        }
+        (Ok(notice), _) => Heard::Notice(notice),
+        (Err(_), _) => missed(),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::contract::{HistoryAccess, MessageId, Seq, UserId, event::Durable};
+    use super::{super::bus::Revoked, *};
+    use crate::contract::{
+        ErrorCode, HistoryAccess, MessageId, RoomId, Seq, SessionId, Timestamp,
+        event::{Durable, Ephemeral, ServerEvent},
+    };
 
     fn deletion(room: RoomId, seq: i64) -> Entry {
         let change = Durable::MessageDeleted { message_id: MessageId::new(), deleted_at: None };
         Entry::new(room, Seq(seq), change, HistoryAccess::All)
     }
 
+    fn sent(notice: Notice) -> Vec<Message> {
+        encode(Uuid::now_v7(), &Outward::Notice(notice))
+    }
+
+    fn heard((channel, text): &Message) -> Option<Heard> {
+        decode(Uuid::now_v7(), channel, text.as_bytes())
+    }
+
     #[test]
-    fn entries_arrive_as_they_were_sent_one_message_a_room() {
-        let (here, there) = (Uuid::now_v7(), Uuid::now_v7());
-        let (one, two) = (RoomId::new(), RoomId::new());
-        let sent: Arc<[Entry]> = [deletion(one, 7), deletion(two, 1), deletion(one, 8)].into();
-        let messages = encode(here, Notice::Committed(Arc::clone(&sent)));
-        assert_eq!(messages.len(), 2);
-        let heard: Vec<Entry> = messages
-            .iter()
-            .flat_map(|(channel, text)| {
-                assert!(decode(here, text.as_bytes()).is_none(), "a node does not hear itself");
-                match decode(there, text.as_bytes()) {
-                    Some(Heard::Notice(Notice::Committed(entries))) => {
-                        assert_eq!(*channel, format!("room:{}", entries[0].room_id));
-                        entries.to_vec()
-                    }
-                    other => panic!("{other:?}"),
-                }
-            })
-            .collect();
-        for entry in sent.iter() {
-            let same = |other: &&Entry| (other.room_id, other.seq) == (entry.room_id, entry.seq);
-            let arrived = heard.iter().find(same).expect("it arrived");
+    fn entries_arrive_as_they_were_sent() {
+        let here = Uuid::now_v7();
+        let room_id = RoomId::new();
+        let entries = [deletion(room_id, 7), deletion(room_id, 8)];
+        let notice = Notice::Entries { room_id, entries: entries.to_vec().into() };
+        let messages = encode(here, &Outward::Notice(notice));
+        let [(channel, text)] = &messages[..] else { panic!("{messages:?}") };
+        assert_eq!(*channel, format!("room:{room_id}"));
+        assert!(decode(here, channel, text.as_bytes()).is_none(), "a node does not hear itself");
+        let Some(Heard::Notice(Notice::Entries { entries: arrived, .. })) = heard(&messages[0]) else {
+            panic!("{text}")
+        };
+        for (arrived, entry) in arrived.iter().zip(&entries) {
             assert_eq!(serde_json::to_value(arrived).unwrap(), serde_json::to_value(entry).unwrap());
             assert_eq!(
                 (arrived.name, arrived.audience, arrived.rewrites),
                 ("message_deleted", Audience::Unchanged, true)
             );
         }
+        assert_eq!(arrived.len(), entries.len());
+    }
+
+    #[test]
+    fn news_and_revocations_arrive_as_they_were_sent() {
+        let (room_id, user_id) = (RoomId::new(), UserId::new());
+        let typing = Ephemeral::UserTyping { room_id, user_id, user_name: "ada".to_owned(), is_typing: true };
+        let online = Ephemeral::UserOnline { user_id, last_seen_at: Some(Timestamp(7)) };
+        let offline = Ephemeral::UserOffline { user_id, last_seen_at: None };
+        let code = ErrorCode::Unauthorized;
+        for (channel, notice) in [
+            (format!("room:{room_id}"), Notice::Emit { topic: Topic::Room(room_id), event: typing.clone() }),
+            (format!("user:{user_id}"), Notice::Emit { topic: Topic::User(user_id), event: typing.clone() }),
+            (PRESENCE.to_owned(), Notice::Emit { topic: Topic::Rooms([room_id].into()), event: online }),
+            (PRESENCE.to_owned(), Notice::Emit { topic: Topic::Rooms([].into()), event: offline }),
+            (
+                format!("user:{user_id}"),
+                Notice::Revoked { user_id, sockets: Revoked::Session { session_id: SessionId::new(), code } },
+            ),
+        ] {
+            let messages = sent(notice.clone());
+            assert_eq!(messages.iter().map(|(channel, _)| channel).collect::<Vec<_>>(), [&channel]);
+            match heard(&messages[0]) {
+                Some(Heard::Notice(arrived)) => assert_eq!(format!("{arrived:?}"), format!("{notice:?}")),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(typing.name(), "user_typing");
     }
 
     #[test]
     fn what_cannot_be_read_counts_as_missed() {
-        let (here, there) = (Uuid::now_v7(), Uuid::now_v7());
-        let entry = deletion(RoomId::new(), 1);
-        let (_, text) = encode(here, Notice::Committed([entry].into())).remove(0);
+        let room_id = RoomId::new();
+        let (channel, text) = sent(Notice::Entries { room_id, entries: [deletion(room_id, 1)].into() }).remove(0);
         for broken in [
             text.replace("message_deleted", "message_folded"),
-            text.replace("committed", "comitted"),
+            text.replace("entries", "entires"),
             text[..text.len() - 1].to_owned(),
-            format!("{here} {MISSED}"),
+            format!("{} {MISSED}", Uuid::now_v7()),
             String::new(),
         ] {
-            assert!(matches!(decode(there, broken.as_bytes()), Some(Heard::Missed)), "{broken}");
+            let of_room = heard(&(channel.clone(), broken.clone()));
+            assert!(matches!(of_room, Some(Heard::MissedOn(on)) if on == [Channel::Room(room_id)]), "{broken}");
+            assert!(matches!(heard(&(NODES.to_owned(), broken)), Some(Heard::Missed)));
         }
     }
 
     #[test]
     fn a_new_member_is_told_of_on_their_own_channel() {
-        let node = Uuid::now_v7();
-        let (room, user) = (RoomId::new(), UserId::new());
-        let mut entry = deletion(room, 3);
+        let (room_id, user) = (RoomId::new(), UserId::new());
+        let mut entry = deletion(room_id, 3);
         entry.audience = Audience::Gained(user);
-        let channels: Vec<String> =
-            encode(node, Notice::Committed([entry].into())).into_iter().map(|(channel, _)| channel).collect();
-        assert_eq!(channels, [format!("user:{user}"), format!("room:{room}")]);
+        let messages = sent(Notice::Entries { room_id, entries: [entry].into() });
+        let channels: Vec<&str> = messages.iter().map(|(channel, _)| channel.as_str()).collect();
+        assert_eq!(channels, [format!("user:{user}"), format!("room:{room_id}")]);
+        assert!(matches!(heard(&messages[0]), Some(Heard::Added { user_id, seq: Seq(3), .. }) if user_id == user));
     }
 }

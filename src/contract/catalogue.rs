@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use entity::EventKind;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
@@ -140,6 +140,12 @@ impl ClientEvent {
     }
 }
 
+/// Something that the server emits; it serialises as its data.
+pub trait ServerEvent: Serialize {
+    /// The name it is emitted under.
+    fn name(&self) -> &'static str;
+}
+
 /// An enumeration whose variants are events, each with the name under which it is emitted.
 macro_rules! server_events {
     ($(#[$meta:meta])* pub enum $events:ident {
@@ -155,10 +161,10 @@ macro_rules! server_events {
         impl $events {
             /// The names of all of them.
             pub const NAMES: &'static [&'static str] = &[$($name,)+];
+        }
 
-            /// The name it is emitted under.
-            #[must_use]
-            pub fn name(&self) -> &'static str {
+        impl ServerEvent for $events {
+            fn name(&self) -> &'static str {
                 match self { $(Self::$event { .. } => $name,)+ }
             }
         }
@@ -219,28 +225,38 @@ server_events! {
     }
 }
 
-server_events! {
-    /// What is true now and forgotten soon, and what concerns one socket alone.
+/// Events that nodes tell each other of: what one has written, another reads.
+macro_rules! shared_events {
+    ($(#[$meta:meta])* pub enum $events:ident {
+        $($(#[$about:meta])* $event:ident = $name:expr => { $($field:ident: $type:ty),* $(,)? }),+ $(,)?
+    }) => {
+        server_events! {
+            $(#[$meta])* pub enum $events { $($(#[$about])* $event = $name => { $($field: $type),* }),+ }
+        }
+
+        impl $events {
+            /// The event of this name, with this data.
+            ///
+            /// # Errors
+            /// When there is none of this name, or its data is another.
+            pub fn read(name: &str, data: &RawValue) -> Result<Self, serde_json::Error> {
+                $(if name == $name {
+                    #[derive(Deserialize)]
+                    struct Data { $($field: $type),* }
+                    let Data { $($field),* } = serde_json::from_str(data.get())?;
+                    return Ok(Self::$event { $($field),* });
+                })+
+                Err(serde::de::Error::custom("no event has this name"))
+            }
+        }
+    };
+}
+
+shared_events! {
+    /// News of the moment, for whoever hears a topic, on whichever node. What is missed is forgotten.
     #[derive(Clone, Debug, Serialize)]
     #[serde(untagged)]
     pub enum Ephemeral {
-        Connected = "connected" => {
-            user_id: UserId,
-            message: &'static str,
-            session_id: String,
-            server_time: Timestamp,
-            expires_at: Timestamp,
-            limits: Limits,
-        },
-        RoomJoined = "room_joined" => {
-            room_id: RoomId,
-            user_id: UserId,
-            last_seq: Seq,
-        },
-        RoomLeft = "room_left" => {
-            room_id: RoomId,
-            user_id: UserId,
-        },
         UserJoined = "user_joined" => {
             room_id: RoomId,
             user_id: UserId,
@@ -249,21 +265,6 @@ server_events! {
         UserLeft = "user_left" => {
             room_id: RoomId,
             user_id: UserId,
-        },
-        ResyncRequired = "resync_required" => {
-            room_id: RoomId,
-            after_seq: Seq,
-            last_seq: Seq,
-        },
-        RoomCreated = "room_created" => {
-            room: Box<Room>,
-        },
-        RoomActivity = "room_activity" => {
-            room_id: RoomId,
-            last_seq: Seq,
-            unread_count: i64,
-            mention_count: i64,
-            last_message: Option<Box<Message>>,
         },
         MessagesRead = "messages_read" => {
             room_id: RoomId,
@@ -288,6 +289,46 @@ server_events! {
         UserOffline = "user_offline" => {
             user_id: UserId,
             last_seen_at: Option<Timestamp>,
+        },
+    }
+}
+
+server_events! {
+    /// What one socket is told, by the node that it is connected to.
+    #[derive(Clone, Debug, Serialize)]
+    #[serde(untagged)]
+    pub enum SocketEvent {
+        Connected = "connected" => {
+            user_id: UserId,
+            message: &'static str,
+            session_id: String,
+            server_time: Timestamp,
+            expires_at: Timestamp,
+            limits: Limits,
+        },
+        RoomJoined = "room_joined" => {
+            room_id: RoomId,
+            user_id: UserId,
+            last_seq: Seq,
+        },
+        RoomLeft = "room_left" => {
+            room_id: RoomId,
+            user_id: UserId,
+        },
+        ResyncRequired = "resync_required" => {
+            room_id: RoomId,
+            after_seq: Seq,
+            last_seq: Seq,
+        },
+        RoomCreated = "room_created" => {
+            room: Box<Room>,
+        },
+        RoomActivity = "room_activity" => {
+            room_id: RoomId,
+            last_seq: Seq,
+            unread_count: i64,
+            mention_count: i64,
+            last_message: Option<Box<Message>>,
         },
         SessionExpiring = "session_expiring" => {
             expires_at: Timestamp,
@@ -326,7 +367,7 @@ mod tests {
         let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         table.push_str("\n| the server emits | |\n|---|---|\n");
         table.push_str(&format!("| entries of a room's log, each with its `seq` | {} |\n", list(Durable::NAMES)));
-        table.push_str(&format!("| the rest | {} |\n", list(Ephemeral::NAMES)));
+        table.push_str(&format!("| the rest | {} |\n", list(&[SocketEvent::NAMES, Ephemeral::NAMES].concat())));
         table
     }
 
@@ -369,7 +410,7 @@ mod tests {
 
     #[test]
     fn no_two_events_have_one_name() {
-        for names in [ClientEvent::NAMES.to_vec(), [Durable::NAMES, Ephemeral::NAMES].concat()] {
+        for names in [ClientEvent::NAMES.to_vec(), [Durable::NAMES, SocketEvent::NAMES, Ephemeral::NAMES].concat()] {
             let distinct: HashSet<&str> = names.iter().copied().collect();
             assert_eq!(distinct.len(), names.len(), "{names:?}");
         }

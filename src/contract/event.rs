@@ -1,14 +1,14 @@
 //! What the server emits.
 //!
 //! A [`Durable`] event is an entry of a room's log and carries its `seq`; it is replayed to whoever missed it. An
-//! [`Ephemeral`] one is news of the moment and may be dropped.
+//! [`Ephemeral`] one is news of the moment and may be dropped; a [`SocketEvent`] is for one socket alone.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use super::catalogue::{Durable, Ephemeral};
+pub use super::catalogue::{Durable, Ephemeral, ServerEvent, SocketEvent};
 use super::{Message, RoomId, Seq, UserId};
 
 /// The name of the event that tells of a changed profile.
@@ -16,6 +16,22 @@ pub const USER_UPDATED: &str = "user_updated";
 
 /// The name of the event that tells of a new message.
 pub const NEW_MESSAGE: &str = "new_message";
+
+impl Ephemeral {
+    /// Whom it tells of. In a room, everybody else is told.
+    #[must_use]
+    pub fn about(&self) -> Option<UserId> {
+        match self {
+            Self::UserJoined { user_id, .. }
+            | Self::UserLeft { user_id, .. }
+            | Self::MessagesRead { user_id, .. }
+            | Self::UserTyping { user_id, .. }
+            | Self::UserOnline { user_id, .. }
+            | Self::UserOffline { user_id, .. } => Some(*user_id),
+            Self::UserUpdated { .. } => None,
+        }
+    }
+}
 
 impl Durable {
     /// What this is for people who may not read everything that it shows: for each message that it quotes, the message's seq

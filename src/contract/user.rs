@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Message, RoomId, Timestamp, UserId, absent_or_empty, unless_empty, unless_unfilled};
 
 /// An account as others see it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct User {
     pub id: UserId,
     /// Whole in your own and in those of your contacts, otherwise masked: `a***@example.com`. Somebody is your contact while

@@ -12,11 +12,7 @@ mod recent_marks;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -30,11 +26,11 @@ use self::{
 };
 use crate::{
     chat::{self, Chat},
-    cluster::bus::{Heard, Inlet, Notice},
+    cluster::bus::{Heard, Inlet, Notice, Revoked, Topic},
     contract::{
         RoomId, Seq, Timestamp, UserId,
         command::RoomScope,
-        event::{Encoded, Ephemeral},
+        event::{Encoded, Ephemeral, ServerEvent, SocketEvent},
     },
     error::Result,
     fanout::{
@@ -133,7 +129,8 @@ impl Delivery {
                 },
                 Some(heard) = others.recv() => match heard {
                     Heard::Notice(notice) => self.take(notice, Origin::Elsewhere, &mut marks, &mut presence),
-                    Heard::Following(topics) => self.reconciliation.topics(topics),
+                    Heard::Added { user_id, room_id, seq } => self.gain(user_id, room_id, seq),
+                    Heard::MissedOn(channels) => self.reconciliation.channels(channels),
                     Heard::Missed => self.reconciliation.everything(),
                 },
                 _ = tick.tick() => {
@@ -148,43 +145,59 @@ impl Delivery {
 
     fn take(&self, notice: Notice, origin: Origin, marks: &mut Marks, presence: &mut Appearances) {
         match notice {
-            Notice::Committed(entries) => {
+            Notice::Entries { room_id, entries } => {
                 for entry in entries.iter() {
                     self.widen_or_narrow(entry, origin);
-                    self.reconciliation.note_entry(entry.room_id, entry.seq);
+                    self.reconciliation.note_entry(room_id, entry.seq);
                 }
-                for (room, entries) in by_room(&entries) {
-                    self.feed.entries(room, entries);
-                    self.note_activity(room);
-                }
+                self.feed.entries(room_id, entries.to_vec());
+                self.note_activity(room_id);
             }
-            Notice::Added { user_id, room_id, seq } => self.gain(user_id, room_id, seq),
-            Notice::Read { room_id, user_id, message_ids, last_read_seq, read_at, hears } => {
-                self.take_mark(marks, room_id, user_id, Read { message_ids, last_read_seq, read_at }, hears);
+            Notice::Emit { topic, event } => self.emit(topic, event, marks, presence),
+            Notice::Revoked { user_id, sockets } => self.revoke(user_id, sockets),
+        }
+    }
+
+    /// Emits news to whoever hears a topic: at once, but for what would come too often, or has to be looked up.
+    fn emit(&self, topic: Topic, event: Ephemeral, marks: &mut Marks, presence: &mut Appearances) {
+        match (event, topic) {
+            (Ephemeral::MessagesRead { room_id, user_id, message_ids, last_read_seq, read_at }, topic) => {
+                self.take_mark(marks, &topic, (room_id, user_id), Read { message_ids, last_read_seq, read_at });
             }
-            Notice::Profile { user_id, rooms } => self.take_profile(user_id, &rooms),
-            Notice::Typing { room_id, user_id, user_name, is_typing } => {
+            // This node's own are told without the bus.
+            (Ephemeral::UserTyping { room_id, user_id, user_name, is_typing }, _) => {
                 self.typing.hear(room_id, user_id, user_name, is_typing);
             }
-            Notice::Presence { user_id, is_online, last_seen_at, rooms } => {
+            (Ephemeral::UserUpdated { user }, Topic::Rooms(rooms)) => self.take_profile(user.id, &rooms),
+            (
+                event @ (Ephemeral::UserOnline { user_id, last_seen_at }
+                | Ephemeral::UserOffline { user_id, last_seen_at }),
+                Topic::Rooms(rooms),
+            ) => {
+                let is_online = matches!(event, Ephemeral::UserOnline { .. });
                 presence.offer(user_id, is_online, (last_seen_at, rooms), Instant::now());
                 self.tell_presence(presence);
             }
-            Notice::Appearance { user_id, is_invisible } => self.show_or_hide(user_id, is_invisible),
-            Notice::SessionRevoked { session_id, code, .. } => {
-                for socket in self.sockets.of_session(session_id) {
-                    socket.revoke(code);
-                }
+            (event, topic) => {
+                self.sockets.emit(&topic, &event);
             }
-            Notice::SocketTooMany { user_id } => {
-                self.sockets.slots.evict(user_id, None);
+        }
+    }
+
+    /// Ends sockets of a user.
+    fn revoke(&self, user: UserId, sockets: Revoked) {
+        match sockets {
+            Revoked::Session { session_id, code } => {
+                self.sockets.of_session(session_id).iter().for_each(|socket| socket.revoke(code));
             }
-            Notice::UserRevoked { user_id, except, code } => {
-                for socket in self.sockets.of_user(user_id) {
-                    if Some(socket.session_id()) != except {
-                        socket.revoke(code);
-                    }
-                }
+            Revoked::AllBut { session_id, code } => {
+                let own = self.sockets.of_user(user);
+                own.iter()
+                    .filter(|socket| Some(socket.session_id()) != session_id)
+                    .for_each(|socket| socket.revoke(code));
+            }
+            Revoked::MostSilent => {
+                self.sockets.slots.evict(user, None);
             }
         }
     }
@@ -197,19 +210,7 @@ impl Delivery {
             } else {
                 Ephemeral::UserOffline { user_id, last_seen_at }
             };
-            let data = Encoded::new(&event);
-            let neighbours = self.sockets.audience(user_id, &rooms);
-            for neighbour in &neighbours {
-                neighbour.tell_encoded(event.name(), &data);
-            }
-            presence.used(neighbours.len(), Instant::now());
-        }
-    }
-
-    /// Somebody appears offline from now on, or no longer does: who looks at a room with them is told.
-    pub(crate) fn show_or_hide(&self, user: UserId, is_invisible: bool) {
-        if self.sockets.appears(user, is_invisible) {
-            self.feed.appears(user, self.sockets.joined_by(user));
+            presence.used(self.sockets.emit(&Topic::Rooms(rooms), &event), Instant::now());
         }
     }
 
@@ -270,7 +271,7 @@ impl Delivery {
 
     async fn show_room(&self, user: UserId, overview: chat::room::Overview, since: Seq) {
         let (room_id, state) = (overview.room.id, (overview.room.last_seq, overview.last_read_seq));
-        let event = Ephemeral::RoomCreated { room: Box::new(overview.room) };
+        let event = SocketEvent::RoomCreated { room: Box::new(overview.room) };
         let data = Encoded::new(&event);
         let sockets = self.sockets.of_user(user);
         for socket in &sockets {
@@ -317,18 +318,4 @@ async fn until_answered<T, A: Future<Output = Result<T>>>(
             return None;
         }
     }
-}
-
-/// The entries of each room, in their order.
-fn by_room(entries: &[Entry]) -> Vec<(RoomId, Vec<Entry>)> {
-    let mut rooms: Vec<(RoomId, Vec<Entry>)> = Vec::new();
-    let mut index_of: HashMap<RoomId, usize> = HashMap::new();
-    for entry in entries {
-        let at = *index_of.entry(entry.room_id).or_insert_with(|| {
-            rooms.push((entry.room_id, Vec::new()));
-            rooms.len() - 1
-        });
-        rooms[at].1.push(entry.clone());
-    }
-    rooms
 }

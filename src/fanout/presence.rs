@@ -28,14 +28,14 @@ use self::{
 use crate::{
     chat::Chat,
     clock::Clock,
-    cluster::bus::{Bus, Notice},
+    cluster::{bus::Bus, interest::Channel},
     contract::{
         Timestamp, UserId,
         presence::{ChosenStatus, Presence, Status},
     },
     db::Db,
     error::Result,
-    fanout::sockets::Sockets,
+    fanout::{feed::Feed, sockets::Sockets},
     tasks::Tasks,
 };
 
@@ -55,6 +55,7 @@ pub struct Presences {
     clock: Clock,
     bus: Bus,
     sockets: Arc<Sockets>,
+    feed: Feed,
     registry: Registry,
     /// Takes what others are to be told of.
     news: mpsc::UnboundedSender<Shift>,
@@ -80,7 +81,7 @@ impl Presences {
     pub fn new(
         (db, chat, bus): (Db, Chat, Bus),
         clock: Clock,
-        sockets: Arc<Sockets>,
+        (sockets, feed): (Arc<Sockets>, Feed),
         grace: Duration,
         node: Uuid,
         tasks: &mut Tasks,
@@ -90,7 +91,7 @@ impl Presences {
         let here = Mutex::new(Here { departures: HashMap::new(), changes });
         let is_shared = db.may_be_shared();
         let registry = Registry::new(db, node);
-        let presences = Arc::new(Self { chat, clock, bus, sockets, registry, news, grace, here });
+        let presences = Arc::new(Self { chat, clock, bus, sockets, feed, registry, news, grace, here });
         tasks.add("presence_changes", note(Arc::clone(&presences), queue));
         tasks.add("presence_news", news::announce(Arc::clone(&presences), noted));
         if is_shared {
@@ -162,8 +163,9 @@ impl Presences {
             here.queue(user, PresenceChange::Chose(chosen, self.clock.now()))
         };
         let _ = noted.await;
-        let is_invisible = chosen == ChosenStatus::Invisible;
-        self.bus.publish(Notice::Appearance { user_id: user, is_invisible }).await;
+        self.feed.show_or_hide(user, chosen == ChosenStatus::Invisible);
+        // Other nodes with a socket of theirs read it.
+        self.bus.have_compared(Channel::User(user));
     }
 
     /// How some users appear to somebody else, each with when they were last connected.

@@ -21,8 +21,8 @@ use self::missed::Missed;
 use crate::{
     auth::Auth,
     chat,
-    cluster::interest::Topic,
-    contract::{RoomId, Seq, SessionId, UserId, event::Ephemeral},
+    cluster::interest::Channel,
+    contract::{RoomId, Seq, SessionId, UserId, event::SocketEvent},
     error::Result,
     fanout::delivery::Delivery,
 };
@@ -80,13 +80,13 @@ impl Reconciliation {
         self.wake.notify_one();
     }
 
-    /// Asks for a look at what these topics are about.
-    pub fn topics(&self, topics: Vec<Topic>) {
+    /// Asks for a look at what these channels are about.
+    pub fn channels(&self, channels: Vec<Channel>) {
         let mut wanted = self.wanted.lock();
-        for topic in topics {
-            match topic {
-                Topic::Room(room) => wanted.rooms.push(room),
-                Topic::User(user) => wanted.users.push(user),
+        for channel in channels {
+            match channel {
+                Channel::Room(room) => wanted.rooms.push(room),
+                Channel::User(user) => wanted.users.push(user),
             }
         }
         self.wake.notify_one();
@@ -193,7 +193,7 @@ impl Reconciler {
             // Who hid themselves on another node is not shown here.
             let invisible = chat::user::invisible(&self.delivery.chat, some.iter().map(|(user, _)| *user)).await?;
             let delivery = &self.delivery;
-            some.iter().for_each(|(user, _)| delivery.show_or_hide(*user, invisible.contains(user)));
+            some.iter().for_each(|(user, _)| delivery.feed.show_or_hide(*user, invisible.contains(user)));
             // What is known is noted first: a change that comes in while the database is asked is newer than its answer.
             let rooms_of = |(user, _): &(UserId, _)| Some((*user, self.delivery.sockets.rooms_of(*user)?));
             let known: HashMap<UserId, HashSet<RoomId>> = some.iter().filter_map(rooms_of).collect();
@@ -211,7 +211,7 @@ impl Reconciler {
         for room_id in known.difference(&now).copied() {
             self.delivery.sockets.forget_room(user, room_id);
             for socket in self.delivery.sockets.of_user(user).iter().filter(|own| !own.has_joined(room_id)) {
-                socket.tell(&Ephemeral::RoomLeft { room_id, user_id: user });
+                socket.tell(&SocketEvent::RoomLeft { room_id, user_id: user });
             }
         }
         let delivery = &self.delivery;

@@ -20,8 +20,14 @@ pub use slots::{Carrier, Slot, Slots};
 pub use socket::{Badge, Emission, Owner, Socket, SocketId, Transport};
 
 use crate::{
-    cluster::interest::{Interest, Topic},
-    contract::{RoomId, SessionId, UserId},
+    cluster::{
+        bus::Topic,
+        interest::{Channel, Interest},
+    },
+    contract::{
+        RoomId, SessionId, UserId,
+        event::{Encoded, Ephemeral, ServerEvent},
+    },
 };
 
 /// All sockets of this node.
@@ -109,7 +115,7 @@ impl Sockets {
         let last = own.is_empty();
         if last {
             index.of_user.remove(&socket.user.id);
-            self.interest.set(Topic::User(socket.user.id), false);
+            self.interest.set(Channel::User(socket.user.id), false);
         }
         last
     }
@@ -175,7 +181,7 @@ impl Sockets {
     fn link(&self, index: &mut Index, user: UserId, rooms: impl IntoIterator<Item = RoomId>) {
         index.rooms_of.entry(user).or_default();
         if index.of_user.contains_key(&user) {
-            self.interest.set(Topic::User(user), true);
+            self.interest.set(Channel::User(user), true);
         }
         for room in rooms {
             index.rooms_of.entry(user).or_default().insert(room);
@@ -276,24 +282,39 @@ impl Sockets {
         rooms.into_iter().filter(|room| self.is_looked_at(*room)).collect()
     }
 
-    /// The sockets of others than this user that have joined one of these rooms; each once.
+    /// The sockets that news on a topic is for, where it is about a user.
     #[must_use]
-    pub fn audience(&self, user: UserId, rooms: &[RoomId]) -> Vec<Arc<Socket>> {
-        self.index.read().audience(user, rooms.iter())
+    pub fn hearing(&self, topic: &Topic, about: Option<UserId>) -> Vec<Arc<Socket>> {
+        match topic {
+            Topic::User(user) => self.of_user(*user),
+            Topic::Room(room) => self.index.read().in_one_of(&[*room], about),
+            Topic::Rooms(rooms) => self.index.read().in_one_of(rooms, about),
+        }
+    }
+
+    /// Emits news to whoever hears a topic; answers how many those are. Who is behind does without.
+    pub fn emit(&self, topic: &Topic, event: &Ephemeral) -> usize {
+        let hearing = self.hearing(topic, event.about());
+        let data = Encoded::new(event);
+        for socket in &hearing {
+            socket.tell_encoded(event.name(), &data);
+        }
+        hearing.len()
     }
 
     /// Brings what the other nodes are asked about a room in line with who is here.
     fn follow_if_wanted(&self, index: &Index, room: RoomId) {
         let wanted = index.viewing.contains_key(&room) || index.members_of.contains_key(&room);
-        self.interest.set(Topic::Room(room), wanted);
+        self.interest.set(Channel::Room(room), wanted);
     }
 }
 
 impl Index {
-    fn audience<'a>(&self, user: UserId, rooms: impl Iterator<Item = &'a RoomId>) -> Vec<Arc<Socket>> {
+    /// The sockets that have joined one of these rooms, each once, but for those of one user.
+    fn in_one_of(&self, rooms: &[RoomId], but: Option<UserId>) -> Vec<Arc<Socket>> {
         let mut found: HashMap<SocketId, Arc<Socket>> = HashMap::new();
-        for subscribers in rooms.filter_map(|room| self.viewing.get(room)) {
-            for (id, subscriber) in subscribers.iter().filter(|(_, subscriber)| subscriber.user.id != user) {
+        for subscribers in rooms.iter().filter_map(|room| self.viewing.get(room)) {
+            for (id, subscriber) in subscribers.iter().filter(|(_, subscriber)| Some(subscriber.user.id) != but) {
                 found.entry(*id).or_insert_with(|| Arc::clone(subscriber));
             }
         }

@@ -7,11 +7,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    cluster::bus::{Bus, Notice},
-    contract::{
-        RoomId, UserId,
-        event::{Encoded, Ephemeral},
-    },
+    cluster::bus::{Bus, Notice, Topic},
+    contract::{RoomId, UserId, event::Ephemeral},
     fanout::sockets::{Socket, SocketId, Sockets},
     tasks::Tasks,
 };
@@ -209,16 +206,14 @@ impl Typing {
     fn tell(&self, (room_id, user_id): (RoomId, UserId), writer: &mut Writer, is_typing: bool, now: Instant) {
         (writer.is_shown, writer.told) = (is_typing, Some(now));
         let user_name = writer.name.clone();
-        self.bus.tell_others(Notice::Typing { room_id, user_id, user_name: user_name.clone(), is_typing });
-        self.show(room_id, user_id, user_name, is_typing);
+        let event = Ephemeral::UserTyping { room_id, user_id, user_name, is_typing };
+        self.sockets.emit(&Topic::Room(room_id), &event);
+        self.bus.tell_others(Notice::Emit { topic: Topic::Room(room_id), event });
     }
 
     fn show(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {
         let event = Ephemeral::UserTyping { room_id: room, user_id: user, user_name, is_typing };
-        let data = Encoded::new(&event);
-        for subscriber in self.sockets.subscribers(room).iter().filter(|subscriber| subscriber.user.id != user) {
-            subscriber.tell_encoded(event.name(), &data);
-        }
+        self.sockets.emit(&Topic::Room(room), &event);
     }
 }
 

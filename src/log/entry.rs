@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer};
 use crate::{
     contract::{
         EventKind, HistoryAccess, Role, RoomId, Seq, UserId,
-        event::{Durable, Encoded, EntryData, NEW_MESSAGE},
+        event::{Durable, Encoded, EntryData, NEW_MESSAGE, ServerEvent},
     },
     media::link::Links,
 };

@@ -17,6 +17,7 @@ use std::sync::{
 
 use crate::{
     cluster::bus::{Bus, Notice},
+    contract::RoomId,
     db::{Db, Transaction},
     error::Result,
     tasks::{self, Tasks},
@@ -51,16 +52,16 @@ impl Log {
         writer::start(write, db, self.clone(), tasks)
     }
 
-    /// Commits a change of a room, and tells of its entries, of which there is at least one. They are read before the commit: after
+    /// Commits a change of a room, and tells of its entries. They are read before the commit: after
     /// it nothing can fail any more. It goes on when the caller is dropped, and so does the telling.
-    pub(crate) async fn commit(&self, tx: Transaction, entries: Vec<Entry>) -> Result<()> {
+    pub(crate) async fn commit(&self, tx: Transaction, room_id: RoomId, entries: Vec<Entry>) -> Result<()> {
         let this = self.clone();
         tasks::to_the_end(async move {
             let committed = tx.commit().await;
             // Where the commit failed, it may have happened all the same.
-            entries.first().into_iter().for_each(|entry| this.wakers.wake(entry.room_id));
+            this.wakers.wake(room_id);
             committed?;
-            this.bus.publish(Notice::Committed(entries.into())).await;
+            this.bus.publish(Notice::Entries { room_id, entries: entries.into() }).await;
             Ok(())
         })
         .await
@@ -69,10 +70,7 @@ impl Log {
     /// Tells of what a writer has committed.
     async fn tell(&self, notices: Vec<Notice>) {
         for notice in notices {
-            let grown: Vec<_> = match &notice {
-                Notice::Committed(entries) => entries.iter().map(|entry| entry.room_id).collect(),
-                _ => Vec::new(),
-            };
+            let grown = if let Notice::Entries { room_id, .. } = notice { Some(room_id) } else { None };
             self.bus.publish(notice).await;
             grown.into_iter().for_each(|room| self.wakers.wake(room));
         }

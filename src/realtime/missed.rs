@@ -8,7 +8,10 @@ use std::{
 use super::{handshake::Guest, socket_task::SocketTask};
 use crate::{
     chat::{self, room::Hearing},
-    contract::{ErrorCode, RoomId, Seq, Timestamp, event::Ephemeral},
+    contract::{
+        ErrorCode, RoomId, Seq, Timestamp,
+        event::{Ephemeral, ServerEvent, SocketEvent},
+    },
     error::Result,
     fanout::sockets::Emission,
     limits::Budget,
@@ -27,7 +30,7 @@ impl SocketTask {
     pub(super) async fn catch_up(&self, room: RoomId, hearing: Hearing, after: Seq, budget: usize) -> Result<usize> {
         match self.attach(room, Some(after), hearing, budget).await {
             Err(error) if error.code() == ErrorCode::ResyncRequired => {
-                self.socket.tell_surely(&Ephemeral::ResyncRequired {
+                self.socket.tell_surely(&SocketEvent::ResyncRequired {
                     room_id: room,
                     after_seq: after,
                     last_seq: hearing.end,
@@ -68,7 +71,7 @@ impl SocketTask {
 
     /// Tells what was missed as fast as the client fetches it. Answers false when the socket is gone, or was cut because it took
     /// nothing until then: it comes back with the same cursors, and misses nothing.
-    async fn catches_up_with(&self, missed: &Ephemeral, until: Option<Instant>) -> bool {
+    async fn catches_up_with(&self, missed: &impl ServerEvent, until: Option<Instant>) -> bool {
         self.socket.keeps_up(until).await;
         self.socket.tell_surely(missed) == Emission::Queued
     }
@@ -87,7 +90,7 @@ impl SocketTask {
         let is_new = |room: &RoomId| joined.contains(room) && guest.rooms.contains_key(room);
         let new: Vec<RoomId> = rooms.iter().map(|(room, _)| *room).filter(is_new).collect();
         for room in chat::room::overviews(chat, user, &new).await? {
-            if !self.catches_up_with(&Ephemeral::RoomCreated { room: Box::new(room) }, None).await {
+            if !self.catches_up_with(&SocketEvent::RoomCreated { room: Box::new(room) }, None).await {
                 break;
             }
         }

@@ -41,7 +41,7 @@ use self::{
     engine_session::EngineSessions,
     packet::AuthObject,
 };
-use crate::{app::App, contract::event::Ephemeral, listener::engine_io};
+use crate::{app::App, contract::event::SocketEvent, listener::engine_io};
 
 /// Binary attachments of one packet. No event takes any; a client library may still send some.
 const ATTACHMENTS: usize = 10;
@@ -102,8 +102,8 @@ pub fn router(app: &Arc<App>) -> (Router<Arc<App>>, SocketServer) {
 }
 
 /// Word of the end, with a moment to come back after that differs from socket to socket.
-fn farewell() -> Ephemeral {
-    Ephemeral::ServerDraining { retry_after_ms: rand::random_range(1..=RETURN_JITTER_MS) }
+fn farewell() -> SocketEvent {
+    SocketEvent::ServerDraining { retry_after_ms: rand::random_range(1..=RETURN_JITTER_MS) }
 }
 
 impl SocketServer {

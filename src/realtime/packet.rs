@@ -19,7 +19,7 @@ use crate::{
         AckError,
         command::Handshake,
         decode,
-        event::{Encoded, Ephemeral},
+        event::{Encoded, SocketEvent},
     },
     error::{Error, Result},
 };
@@ -169,7 +169,7 @@ impl Reply {
             self.ack(&refused);
         } else {
             let event = event.chars().take(64).collect();
-            self.socket.tell_surely(&Ephemeral::Error { event, error: AckError::from(&error) });
+            self.socket.tell_surely(&SocketEvent::Error { event, error: AckError::from(&error) });
         }
     }
 

@@ -30,7 +30,7 @@ use crate::{
     contract::{
         ClientEvent, ErrorCode, RoomId, Seq, Timestamp,
         command::RoomScope,
-        event::{Ephemeral, Limits},
+        event::{Limits, SocketEvent},
         text,
     },
     error::{Error, Result},
@@ -150,7 +150,7 @@ impl SocketTask {
     /// The first event.
     fn greet(&self) {
         let config = &self.app.config;
-        self.socket.tell(&Ephemeral::Connected {
+        self.socket.tell(&SocketEvent::Connected {
             user_id: self.actor.user_id,
             message: "connected",
             session_id: self.actor.session_id.to_string(),
@@ -191,7 +191,7 @@ impl SocketTask {
                 Ok(replayed) => budget = budget.saturating_sub(replayed),
                 Err(error) if error.code() == ErrorCode::TooManyRooms => {}
                 Err(error) if error.code() == ErrorCode::RoomNotFound => {
-                    self.socket.tell_surely(&Ephemeral::RoomLeft { room_id: *room, user_id: user });
+                    self.socket.tell_surely(&SocketEvent::RoomLeft { room_id: *room, user_id: user });
                 }
                 Err(error) => return Err(error),
             }
@@ -351,7 +351,7 @@ impl SocketTask {
             // The socket's end is on its way; there is nothing more to announce.
             self.actor.expires_at = Timestamp(i64::MAX);
         } else if !self.notified && left <= self.notice_before() {
-            self.socket.tell(&Ephemeral::SessionExpiring { expires_at: self.actor.expires_at });
+            self.socket.tell(&SocketEvent::SessionExpiring { expires_at: self.actor.expires_at });
             self.notified = true;
         }
     }

@@ -10,8 +10,8 @@ use sea_orm::{
 
 use crate::{
     auth::recheck,
-    cluster::bus::{Hears, Notice},
-    contract::{MemberId, MessageId, RoomId, Seq, SessionId, Timestamp, UserId},
+    cluster::bus::{Notice, Topic},
+    contract::{MemberId, MessageId, RoomId, Seq, SessionId, Timestamp, UserId, event::Ephemeral},
     db::{Transaction, query},
     error::{Error, Result},
 };
@@ -30,14 +30,17 @@ pub(crate) struct NewMark {
     pub(crate) at: Timestamp,
     /// What is told to have been read.
     pub(crate) message_ids: Vec<MessageId>,
-    pub(crate) hears: Hears,
+    /// Whether others are told of it, and not only the member.
+    pub(crate) is_shared: bool,
 }
 
 impl NewMark {
-    /// What others are told of it.
-    pub(crate) fn into_notice(self) -> Notice {
-        let Self { room_id, user_id, seq, at, message_ids, hears, .. } = self;
-        Notice::Read { room_id, user_id, message_ids, last_read_seq: seq, read_at: at, hears }
+    /// What is told of it.
+    pub(crate) fn into_notices(self) -> impl Iterator<Item = Notice> {
+        let Self { room_id, user_id, seq, at, message_ids, is_shared, .. } = self;
+        let event = Ephemeral::MessagesRead { room_id, user_id, message_ids, last_read_seq: seq, read_at: at };
+        let topics = [Some(Topic::User(user_id)), is_shared.then_some(Topic::Room(room_id))];
+        topics.into_iter().flatten().map(move |topic| Notice::Emit { topic, event: event.clone() })
     }
 }
 

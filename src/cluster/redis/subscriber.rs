@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{BEAT, Redis, TIMEOUT};
 use crate::cluster::{
     bus::{Heard, Notice},
-    interest::{Interest, Topic},
+    interest::{Channel, Interest},
     wire,
 };
 
@@ -46,37 +46,37 @@ struct Subscriber {
     node: Uuid,
     sink: PubSubSink,
     messages: PubSubStream,
-    /// The topics whose channels it is subscribed to.
-    topics: HashSet<Topic>,
+    /// The channels whose channels it is subscribed to.
+    channels: HashSet<Channel>,
 }
 
 impl Subscriber {
     /// Connects, and subscribes to everything that is wanted.
     async fn open(redis: &Redis, interest: &Interest) -> Result<Self, String> {
         let (sink, messages) = in_time(redis.client.get_async_pubsub()).await?.split();
-        let mut subscriber = Self { node: redis.node, sink, messages, topics: HashSet::new() };
+        let mut subscriber = Self { node: redis.node, sink, messages, channels: HashSet::new() };
         let own = format!("{}{}", wire::NODE, redis.node);
         in_time(subscriber.sink.subscribe(&[wire::NODES, wire::PRESENCE, &own])).await?;
         subscriber.begin(interest.all().into_iter().collect()).await?;
         Ok(subscriber)
     }
 
-    async fn begin(&mut self, topics: Vec<Topic>) -> Result<(), String> {
-        for some in topics.chunks(CHANNELS) {
-            let channels: Vec<String> = some.iter().copied().map(wire::channel).collect();
+    async fn begin(&mut self, channels: Vec<Channel>) -> Result<(), String> {
+        for some in channels.chunks(CHANNELS) {
+            let channels: Vec<String> = some.iter().copied().map(wire::name).collect();
             in_time(self.sink.subscribe(&channels)).await?;
         }
-        self.topics.extend(topics);
+        self.channels.extend(channels);
         Ok(())
     }
 
-    async fn end(&mut self, topics: Vec<Topic>) -> Result<(), String> {
-        for some in topics.chunks(CHANNELS) {
-            let channels: Vec<String> = some.iter().copied().map(wire::channel).collect();
+    async fn end(&mut self, channels: Vec<Channel>) -> Result<(), String> {
+        for some in channels.chunks(CHANNELS) {
+            let channels: Vec<String> = some.iter().copied().map(wire::name).collect();
             in_time(self.sink.unsubscribe(&channels)).await?;
         }
-        for topic in &topics {
-            self.topics.remove(topic);
+        for channel in &channels {
+            self.channels.remove(channel);
         }
         Ok(())
     }
@@ -107,29 +107,22 @@ impl Subscriber {
     }
 
     async fn resubscribe(&mut self, interest: &Interest, heard: &mpsc::Sender<Heard>) -> Result<(), String> {
-        let changes = interest.changes(&self.topics);
+        let changes = interest.changes(&self.channels);
         self.end(changes.ended).await?;
         if !changes.begun.is_empty() {
             self.begin(changes.begun.clone()).await?;
-            let _ = heard.send(Heard::Following(changes.begun)).await;
+            let _ = heard.send(Heard::MissedOn(changes.begun)).await;
         }
         Ok(())
     }
 
     async fn hear(&self, message: &Msg, heard: &mpsc::Sender<Heard>) {
-        let Some(news) = wire::decode(self.node, message.get_payload_bytes()) else { return };
+        let Some(news) = wire::decode(self.node, message.get_channel_name(), message.get_payload_bytes()) else {
+            return;
+        };
         metrics::counter!("parlour_bus_heard_total").increment(1);
-        let must_arrive = matches!(
-            news,
-            Heard::Missed
-                | Heard::Notice(
-                    Notice::SessionRevoked { .. }
-                        | Notice::UserRevoked { .. }
-                        | Notice::Added { .. }
-                        | Notice::SocketTooMany { .. }
-                )
-        );
-        if must_arrive {
+        let may_be_missed = matches!(news, Heard::Notice(Notice::Entries { .. } | Notice::Emit { .. }));
+        if !may_be_missed {
             let _ = heard.send(news).await;
         } else if heard.try_send(news).is_err() {
             // Delivery is behind. It reads what it misses from the database, as soon as it comes to this.

@@ -9,7 +9,7 @@ use crate::{
     chat::{self, room::Badge},
     contract::{
         ErrorCode, RoomId, UserId,
-        event::{Encoded, Ephemeral},
+        event::{Encoded, ServerEvent, SocketEvent},
     },
     error::Result,
 };
@@ -100,7 +100,7 @@ impl Delivery {
                 continue;
             }
             let Badge { unread, last_message, .. } = badge;
-            let event = Ephemeral::RoomActivity {
+            let event = SocketEvent::RoomActivity {
                 room_id,
                 last_seq: activity.last_seq,
                 unread_count: unread.messages,

@@ -14,7 +14,7 @@ use crate::{
     account,
     contract::{
         ErrorCode, RoomId, Timestamp, User, UserId,
-        event::{Encoded, Ephemeral},
+        event::{Encoded, Ephemeral, ServerEvent},
     },
     error::Result,
 };
@@ -48,7 +48,7 @@ impl Changes {
 
 impl Delivery {
     /// Somebody's profile changed, who is in these rooms.
-    pub(super) fn take_profile(&self, user: UserId, rooms: &[RoomId]) {
+    pub(in crate::fanout) fn take_profile(&self, user: UserId, rooms: &[RoomId]) {
         self.feed.outdate(rooms.iter().copied());
         let rooms = rooms.iter().copied().collect();
         if let Some(rooms) = self.news.profiles.offer(user, rooms, merge) {

@@ -3,11 +3,8 @@
 use super::{Delivery, coalesce::Coalesced, recent_marks::RecentMarks};
 use crate::{
     chat::receipt::Moved,
-    cluster::bus::Hears,
-    contract::{
-        MessageId, RoomId, Seq, Timestamp, UserId,
-        event::{Encoded, Ephemeral},
-    },
+    cluster::bus::Topic,
+    contract::{MessageId, RoomId, Seq, Timestamp, UserId, event::Ephemeral},
 };
 
 /// Messages that one `messages_read` names at the most.
@@ -59,24 +56,26 @@ pub(super) struct AllRecentMarks {
 }
 
 impl Delivery {
-    /// A mark moved.
-    pub(super) fn take_mark(&self, marks: &mut Marks, room: RoomId, user: UserId, read: Read, hears: Hears) {
-        // A notice, and a look at the database, may tell of the same advance.
-        let (knows_others, knows_own) = {
+    /// A mark moved, as the member or the others are told.
+    pub(super) fn take_mark(&self, marks: &mut Marks, topic: &Topic, of: (RoomId, UserId), read: Read) {
+        let (room, user) = of;
+        let is_own = matches!(topic, Topic::User(_));
+        let is_known = {
             let told = self.news.marks.lock();
-            (told.others.stands_at(room, user, read.last_read_seq), told.own.stands_at(room, user, read.last_read_seq))
+            let told = if is_own { &told.own } else { &told.others };
+            // A notice, and a look at the database, may tell of the same advance.
+            told.stands_at(room, user, read.last_read_seq)
         };
-        if hears != Hears::Themselves
-            && !knows_others
-            && let Some(read) = marks.others.offer((room, user), read.clone(), Read::merge)
-        {
-            self.tell_others_read(room, user, read);
+        if is_known {
+            return;
         }
-        if hears != Hears::Others && !knows_own {
+        if is_own {
             self.note_activity_of(room, user);
-            if let Some(read) = marks.own.offer((room, user), read, Read::merge) {
+            if let Some(read) = marks.own.offer(of, read, Read::merge) {
                 self.tell_own_read(room, user, read);
             }
+        } else if let Some(read) = marks.others.offer(of, read, Read::merge) {
+            self.tell_others_read(room, user, read);
         }
     }
 
@@ -90,39 +89,24 @@ impl Delivery {
         }
     }
 
-    /// Who is here, would see that a mark moved, and was not told so; nothing when that is nobody.
-    pub(crate) fn who_misses_mark(&self, moved: &Moved) -> Option<Hears> {
-        let Moved { room_id: room, user_id: user, seq, hears, .. } = *moved;
+    /// The topics on which somebody here would hear that a mark moved, and was not told so.
+    pub(crate) fn topics_that_miss(&self, moved: &Moved) -> Vec<Topic> {
+        let Moved { room_id: room, user_id: user, seq, is_shared, .. } = *moved;
         let told = self.news.marks.lock();
-        let others = hears != Hears::Themselves
-            && !told.others.is_at(room, user, seq)
-            && !self.sockets.subscribers(room).is_empty();
+        let others = is_shared && !told.others.is_at(room, user, seq) && !self.sockets.subscribers(room).is_empty();
         let own = !told.own.is_at(room, user, seq) && !self.sockets.of_user(user).is_empty();
-        match (others, own) {
-            (true, true) => Some(Hears::Everybody),
-            (true, false) => Some(Hears::Others),
-            (false, true) => Some(Hears::Themselves),
-            (false, false) => None,
-        }
+        [others.then_some(Topic::Room(room)), own.then_some(Topic::User(user))].into_iter().flatten().collect()
     }
 
     fn tell_others_read(&self, room: RoomId, user: UserId, read: Read) {
         let read = self.news.marks.lock().others.settle(room, user, read);
-        let event = messages_read(room, user, read);
-        let data = Encoded::new(&event);
-        for subscriber in self.sockets.subscribers(room).iter().filter(|subscriber| subscriber.user.id != user) {
-            subscriber.tell_encoded(event.name(), &data);
-        }
+        self.sockets.emit(&Topic::Room(room), &messages_read(room, user, read));
     }
 
     /// Tells all sockets of who has read, whether they have joined the room or not.
     fn tell_own_read(&self, room: RoomId, user: UserId, read: Read) {
         let read = self.news.marks.lock().own.settle(room, user, read);
-        let event = messages_read(room, user, read);
-        let data = Encoded::new(&event);
-        for socket in self.sockets.of_user(user) {
-            socket.tell_encoded(event.name(), &data);
-        }
+        self.sockets.emit(&Topic::User(user), &messages_read(room, user, read));
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     chat::{self, Chat, room::Hearing},
-    contract::{RoomId, Seq, UserId, event::Ephemeral},
+    contract::{RoomId, Seq, UserId, event::SocketEvent},
     error::{Error, Result},
     fanout::{
         sockets::{Emission, Socket, SocketId, Sockets},
@@ -177,7 +177,7 @@ impl Feed {
             let missed = usize::try_from(checked_at.0 - from.0).unwrap_or(0);
             if missed > limit {
                 let (room_id, after_seq) = (room, from);
-                socket.tell_surely(&Ephemeral::ResyncRequired { room_id, after_seq, last_seq: checked_at });
+                socket.tell_surely(&SocketEvent::ResyncRequired { room_id, after_seq, last_seq: checked_at });
                 after = None;
             } else if missed > socket.entries_at_once() && !socket.has_joined(room) {
                 // What is long past needs no order with what is live, which this socket does not hear yet: it is read here,
@@ -190,7 +190,7 @@ impl Feed {
                     ReplayEnd::Cut => return Ok(Attached { last_seq: replay.reached, replayed }),
                     ReplayEnd::Late => {
                         let (room_id, after_seq) = (room, replay.reached);
-                        socket.tell_surely(&Ephemeral::ResyncRequired { room_id, after_seq, last_seq: checked_at });
+                        socket.tell_surely(&SocketEvent::ResyncRequired { room_id, after_seq, last_seq: checked_at });
                         None
                     }
                 };
@@ -255,9 +255,12 @@ impl Feed {
         }
     }
 
-    /// Somebody who hears these rooms appears offline from now on, or no longer does.
-    pub fn appears(&self, user: UserId, rooms: impl IntoIterator<Item = RoomId>) {
-        for task in rooms.into_iter().filter_map(|room| self.task(room)) {
+    /// A connected user appears offline from now on, or no longer does: others in the rooms that they have joined are told.
+    pub fn show_or_hide(&self, user: UserId, is_invisible: bool) {
+        if !self.shared.sockets.appears(user, is_invisible) {
+            return;
+        }
+        for task in self.shared.sockets.joined_by(user).into_iter().filter_map(|room| self.task(room)) {
             // A task that is so far behind tells nobody of the moment.
             let _ = task.commands.try_send(Command::Appears(user));
         }

@@ -18,7 +18,7 @@ use crate::{
     contract::{
         RoomId, Seq, User, UserId,
         command::RoomScope,
-        event::{Encoded, Ephemeral},
+        event::{Encoded, Ephemeral, ServerEvent, SocketEvent},
     },
     error::{Error, Result},
     fanout::{
@@ -249,7 +249,7 @@ impl Room {
             return Ok(Attached { last_seq: self.delivered, replayed: missed.len() });
         }
         self.add(shared, socket, hearing);
-        socket.tell_surely(&Ephemeral::RoomJoined {
+        socket.tell_surely(&SocketEvent::RoomJoined {
             room_id: self.id,
             user_id: socket.user.id,
             last_seq: self.delivered,
@@ -296,7 +296,7 @@ impl Room {
     fn remove(&mut self, shared: &FeedState, subscriber: &Socket) {
         let Some(removed) = self.subscribers.remove(&subscriber.id) else { return };
         let user_id = subscriber.user.id;
-        subscriber.tell_surely(&Ephemeral::RoomLeft { room_id: self.id, user_id });
+        subscriber.tell_surely(&SocketEvent::RoomLeft { room_id: self.id, user_id });
         shared.sockets.part(self.id, subscriber);
         if removed.is_shown && !self.shows(user_id) && !shared.sockets.is_invisible(user_id) {
             self.viewing.offer(user_id, false, subscriber.user.now(), Instant::now());

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     chat,
-    cluster::bus::Notice,
-    contract::{RoomId, UserId},
+    cluster::bus::{Notice, Topic},
+    contract::{RoomId, UserId, event::Ephemeral},
     error::Result,
 };
 
@@ -72,7 +72,12 @@ impl Presences {
             let rooms: Vec<RoomId> = known.map(|room| room.room_id).collect();
             let is_online = change::shows(after);
             let last_seen_at = if is_online { None } else { Some(left_at.unwrap_or_else(|| self.clock.now())) };
-            self.bus.publish(Notice::Presence { user_id: user, is_online, last_seen_at, rooms: rooms.into() }).await;
+            let event = if is_online {
+                Ephemeral::UserOnline { user_id: user, last_seen_at }
+            } else {
+                Ephemeral::UserOffline { user_id: user, last_seen_at }
+            };
+            self.bus.publish(Notice::Emit { topic: Topic::Rooms(rooms.into()), event }).await;
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use super::Reconciler;
 use crate::{
     account,
     chat::{self, receipt::Moved},
-    cluster::bus::Notice,
-    contract::Timestamp,
+    cluster::bus::{Notice, Topic},
+    contract::{Timestamp, event::Ephemeral},
     error::Result,
 };
 
@@ -32,15 +32,21 @@ impl Reconciler {
     pub(super) async fn look_for_marks(&self) -> Result<()> {
         let now = self.delivery.chat.db.time().await?;
         let last = self.delivery.reconciliation.missed.marks.lock().unwrap_or(now);
-        let delivery = &self.delivery;
         let moved = chat::receipt::moved_since(&self.delivery.chat, last.minus(MARGIN)).await?;
-        let missed = |moved: Moved| Some(Moved { hears: delivery.who_misses_mark(&moved)?, ..moved });
-        let missed: Vec<Moved> = moved.into_iter().filter_map(missed).collect();
-        for some in missed.chunks(MARKS) {
+        let missed = |moved: Moved| {
+            let topics = self.delivery.topics_that_miss(&moved);
+            (!topics.is_empty()).then_some((moved, topics))
+        };
+        let (moved, topics): (Vec<Moved>, Vec<Vec<Topic>>) = moved.into_iter().filter_map(missed).unzip();
+        for (some, topics) in moved.chunks(MARKS).zip(topics.chunks(MARKS)) {
             let passed = chat::receipt::passed_by_all(&self.delivery.chat, some).await?;
-            for (Moved { room_id, user_id, seq, read_at, hears, .. }, message_ids) in some.iter().copied().zip(passed) {
-                let notice = Notice::Read { room_id, user_id, message_ids, last_read_seq: seq, read_at, hears };
-                self.delivery.chat.bus.publish_here(notice).await;
+            for ((moved, topics), message_ids) in some.iter().zip(topics).zip(passed) {
+                let Moved { room_id, user_id, seq, read_at, .. } = *moved;
+                let event = Ephemeral::MessagesRead { room_id, user_id, message_ids, last_read_seq: seq, read_at };
+                for topic in topics {
+                    let notice = Notice::Emit { topic: topic.clone(), event: event.clone() };
+                    self.delivery.chat.bus.publish_here(notice).await;
+                }
             }
         }
         *self.delivery.reconciliation.missed.marks.lock() = Some(now);
@@ -54,7 +60,7 @@ impl Reconciler {
         for (user_id, at) in account::profile::changed_since(&self.delivery.chat, last.minus(MARGIN)).await? {
             if !self.delivery.news.knows_change(user_id, at) {
                 let rooms = account::profile::rooms(&self.delivery.chat, user_id).await?;
-                self.delivery.chat.bus.publish_here(Notice::Profile { user_id, rooms: rooms.into() }).await;
+                self.delivery.take_profile(user_id, &rooms);
             }
         }
         *self.delivery.reconciliation.missed.profiles.lock() = Some(now);

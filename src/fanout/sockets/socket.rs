@@ -16,7 +16,7 @@ use crate::{
     contract::{
         ErrorCode, RoomId, Seq, SessionId, User, UserId,
         command::RoomScope,
-        event::{Encoded, Ephemeral},
+        event::{Encoded, ServerEvent, SocketEvent},
     },
     log::entry::Entry,
     media::{link::Links, origin::Origin},
@@ -169,12 +169,12 @@ impl Socket {
     }
 
     /// Queues news of the moment, which a socket that is behind does without.
-    pub fn tell(&self, event: &Ephemeral) -> Emission {
+    pub fn tell(&self, event: &impl ServerEvent) -> Emission {
         self.emit(event.name(), &Encoded::new(event))
     }
 
     /// Queues news that the client has to hear: a socket that can't take it is cut.
-    pub fn tell_surely(&self, event: &Ephemeral) -> Emission {
+    pub fn tell_surely(&self, event: &impl ServerEvent) -> Emission {
         self.deliver(event.name(), &Encoded::new(event))
     }
 
@@ -238,7 +238,7 @@ impl Socket {
     /// Ends it because its login may no longer: nothing it sent and that still waits is done.
     pub fn revoke(&self, code: ErrorCode) {
         self.revoked.store(true, Ordering::SeqCst);
-        if self.tell(&Ephemeral::SessionRevoked { code }) == Emission::Queued {
+        if self.tell(&SocketEvent::SessionRevoked { code }) == Emission::Queued {
             self.transport.disconnect();
         } else {
             self.transport.kill();

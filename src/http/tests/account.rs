@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use super::*;
-use crate::contract::ErrorCode;
+use crate::{cluster::bus::Revoked, contract::ErrorCode};
 
 #[tokio::test]
 async fn an_account_is_opened_once_however_it_is_written() {
@@ -70,7 +70,10 @@ async fn after_the_leeway_the_second_use_of_a_refresh_token_ends_the_login() {
     assert_eq!(server.me(&second).await, StatusCode::UNAUTHORIZED);
 
     assert_eq!(server.refresh(&first).await.1["error_code"], "TOKEN_REUSED");
-    assert!(matches!(server.notices.try_recv(), Ok(Notice::SessionRevoked { code: ErrorCode::TokenReused, .. })));
+    assert!(matches!(
+        server.notices.try_recv(),
+        Ok(Notice::Revoked { sockets: Revoked::Session { code: ErrorCode::TokenReused, .. }, .. })
+    ));
     assert_eq!(server.me(&new_access).await, StatusCode::UNAUTHORIZED);
     assert_eq!(server.refresh(&second).await.1["error_code"], "UNAUTHORIZED");
     assert_eq!(server.me(&other).await, StatusCode::OK);
@@ -125,7 +128,7 @@ async fn signing_out_ends_this_login_alone() {
     server.register("ada").await;
     let ((access, refresh), (other, _)) = (server.tokens("ada").await, server.tokens("ada").await);
     assert_eq!(server.send("POST", "/api/auth/jwt/logout", &access, None).await.0, StatusCode::NO_CONTENT);
-    assert!(matches!(server.notices.try_recv(), Ok(Notice::SessionRevoked { .. })));
+    assert!(matches!(server.notices.try_recv(), Ok(Notice::Revoked { sockets: Revoked::Session { .. }, .. })));
     assert_eq!(server.me(&access).await, StatusCode::UNAUTHORIZED);
     assert_eq!(server.refresh(&refresh).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(server.me(&other).await, StatusCode::OK);
@@ -145,7 +148,10 @@ async fn a_new_password_needs_the_old_one_and_ends_the_other_logins() {
 
     let (status, _) = change(json!({"password": "battery staple", "current_password": "correct horse"})).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(matches!(server.notices.try_recv(), Ok(Notice::UserRevoked { except: Some(_), .. })));
+    assert!(matches!(
+        server.notices.try_recv(),
+        Ok(Notice::Revoked { sockets: Revoked::AllBut { session_id: Some(_), .. }, .. })
+    ));
     assert_eq!(server.me(&access).await, StatusCode::OK);
     assert_eq!(server.me(&other).await, StatusCode::UNAUTHORIZED);
     assert_eq!(server.login("ada", "correct horse").await.0, StatusCode::UNAUTHORIZED);
@@ -179,7 +185,7 @@ async fn an_account_that_was_given_up_lets_nobody_in() {
     assert_eq!(server.send("DELETE", "/api/users/me", &access, None).await.0, StatusCode::NO_CONTENT);
     assert!(matches!(
         server.notices.try_recv(),
-        Ok(Notice::UserRevoked { except: None, code: ErrorCode::AccountDisabled, .. })
+        Ok(Notice::Revoked { sockets: Revoked::AllBut { session_id: None, code: ErrorCode::AccountDisabled }, .. })
     ));
     let (status, problem) = server.send("GET", "/api/users/me", &access, None).await;
     assert_eq!((status.as_u16(), &problem["error_code"]), (401, &json!("ACCOUNT_DISABLED")));
