@@ -18,24 +18,28 @@
 //! # The way data flows
 //!
 //! ```text
-//! main -> server -> { http, realtime } -> account -> { auth, chat } -> log -> db
-//!                         ^                              |
-//!                         +--- feed <- bus <-------------+    committed entries travel back out as values, never as calls
+//! main -> server -> { http, realtime } -> app -> { account, search } -> chat -> log -> db
+//!                                          |                              |
+//!                                       fanout <------- cluster::bus <----+    committed entries travel back out as values
 //! ```
+//!
+//! No module knows one beside or above it: `tests/tidy.rs` holds the order.
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`contract`] | the wire: requests, resources, events, errors; the same for both transports |
-//! | [`auth`] | accounts, logins, and how a token becomes an [`auth::Actor`]; knows nothing of profiles |
+//! | [`contract`] | the wire: requests, resources, errors; the same for both transports |
+//! | [`contract::catalogue`] | every event: what clients emit with payload and ack, what the server emits |
+//! | [`auth`] | accounts, sessions, and how a token becomes an [`auth::Actor`]; knows no profile |
 //! | [`account`] | profiles, contacts, and how an account is given up and erased |
+//! | [`log`] | the spine: entries, appending, the group-commit writer, reading back, followers; knows no message from another |
 //! | [`chat`] | the use cases and their rules; knows neither axum nor socketioxide |
-//! | [`chat::permission`] | who may do what: one table |
-//! | [`log`] | the spine: the group-commit writer, appending, reading back, and whatever follows |
-//! | [`cluster::bus`] | what was committed, on its way to whoever listens: here, and by Redis on other nodes |
+//! | [`chat::permission`] | who may do what: one table, and the only maker of a permit |
+//! | [`search`] | finding messages, and the follower that keeps the index |
+//! | [`cluster::bus`] | what was committed, on its way to whoever listens: here, and by [Redis](cluster::redis) on other nodes |
 //! | [`fanout::delivery`] | takes every notice of the bus, in order, and sees to it |
 //! | [`fanout::feed`] | one task a room: delivers its entries in `seq` order, refills gaps, attaches subscribers |
 //! | [`fanout::sockets`] | the index of this node's sockets |
-//! | [`fanout::reconcile`] | looks again at what open sockets hear and may, for what another node could not tell |
+//! | [`fanout::reconcile`] | compares open sockets with the database, for what another node could not tell |
 //! | [`fanout::presence`], [`fanout::typing`] | the ephemeral facts |
 //! | [`fanout::throttle`] | how often others are told who is there |
 //! | [`limits`] | how much anyone may ask for: what each event and request costs |
@@ -46,7 +50,18 @@
 //! | [`listener`] | TCP: no delay, an end for peers that stall, a kill switch a connection, an end that waits for peers that still send |
 //! | [`check`] | whether a server would start, and what it needs answers |
 //! | [`tasks`] | what runs for as long as the server: when one of these ends, the server does |
-//! | [`server`] | puts the parts together, and takes them apart gracefully |
+//! | [`app`], [`server`] | put the parts together; run them, and take them apart gracefully |
+//!
+//! # Where something new goes
+//!
+//! - *An event that clients emit*: a line of [`contract::catalogue`], its payload in `contract/command.rs`, an arm in
+//!   `realtime/dispatch.rs`, a price in `limits/price.rs`. The compiler asks for the last two; the README's table is made from the first.
+//! - *News of the moment*: a variant of [`contract::catalogue::Ephemeral`], and one
+//!   `bus.publish(Notice::Emit { topic, event })`. It reaches the topic's sockets on every node.
+//! - *A durable change of a room*: a variant of [`contract::catalogue::Durable`] and of `entity::EventKind`, how it is read back
+//!   (`chat/entries.rs`), and a use case: `permit.append(…)`, `chat.log.commit(…)`.
+//! - *Something that reacts to what was committed*: a [follower](#followers), started in `app.rs`.
+//! - *A rule of who may do what*: the table of [`chat::permission`].
 //!
 //! # Words
 //!
@@ -66,8 +81,7 @@
 //! | audit record | what an admin's list tells of a change |
 //! | lease, reap | that a node lives, and taking off what a dead one left |
 //! | reconcile | to compare what open sockets hear and may with the database, after an outage and now and then |
-//!
-//! No module knows one above it; `tests/tidy.rs` holds the order, and which few know each other.
+//! | notice | what the bus carries: entries of a room, news for a topic, or sockets that end |
 //!
 //! One noun has one file name in every layer: who looks for "how a message is edited" opens `contract/message.rs`,
 //! `chat/message.rs`, `http/message.rs`, `entity/message.rs`.
@@ -76,18 +90,24 @@
 //!
 //! The socket's handler decodes nothing: it pushes the raw packet into the socket's bounded inbox, in wire order
 //! (`realtime/inbox.rs`). The socket's task takes it out, finds the use case by the event's name
-//! (`realtime/dispatch.rs`) and submits the message to the log without waiting, so that the next event is handled while
-//! this one commits. The writer (`log/writer.rs`) takes everything that is queued, opens one transaction, checks
-//! every sender, drops repeats of a `client_msg_id`, numbers the rest and inserts it (`log/batch.rs`). After the
+//! (`realtime/dispatch.rs`) and submits the message without waiting, so that the next event is handled while
+//! this one commits. The writer (`log/writer.rs`) takes everything that is queued and opens one transaction, in which
+//! `chat/message/batch.rs` checks every sender, drops repeats of a `client_msg_id`, numbers the rest and inserts it. After the
 //! commit a second task acks each sender, encodes each event once and hands it to the bus. Delivery gives it to the
 //! room's task, which emits it to every socket that has joined, batch by batch.
 //!
 //! Other changes are rare and take their own transaction: check, change, [`append`](log), commit, tell.
 //!
+//! # Notices
+//!
+//! Sockets and other nodes hear of three kinds of things, and of no more ([`cluster::bus::Notice`]): entries of a room's log; news of
+//! the moment for a room, some rooms or a user; and sockets that end. A kick is an entry: on every node the room's task, or the index of
+//! sockets, takes whom it is about out of the room. A login that ends is a revocation.
+//!
 //! # What not everybody may read
 //!
 //! Where newcomers read only what was said since they joined (`rooms.history`), an entry that shows an older message exists
-//! in more than one form ([`bus::Entry::data_for`]): each reader is given the one for the seq at which they joined.
+//! in more than one form ([`log::entry::Entry::data_for`]): each reader is given the one for the seq at which they joined.
 //!
 //! # Who knows of whom
 //!
@@ -104,7 +124,8 @@
 //!
 //! # Search
 //!
-//! The index is such a follower (`search/indexer.rs`): sending does not wait for it. It only proposes; each hit is compared again with the message as it is now, and what the index has not read yet is
+//! The index is such a follower (`search/indexer.rs`): sending does not wait for it. It only proposes; each hit is compared again with the
+//! message as it is now, and what the index has not read yet is
 //! read from the log. So what was just sent is found, and what was deleted is not.
 //!
 //! Texts are compared as [`entity::fold`] makes them: without case, width and accents. Names of people and rooms keep that form
