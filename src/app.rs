@@ -31,7 +31,7 @@ use crate::{
     limits::Limits,
     log::{self, Log, Wakers},
     mail::Mail,
-    media::{Files, link::Links, origin::Origin, store::Store},
+    media::{Files, base_url::BaseUrl, signed_url::UrlSigner, store::Store},
     search::Indexing,
     tasks::Tasks,
 };
@@ -60,7 +60,7 @@ pub struct App {
     pub draining: CancellationToken,
     pub started_at: Timestamp,
     /// Where the server listens, once it does.
-    pub listening: OnceLock<Origin>,
+    pub listening: OnceLock<BaseUrl>,
 }
 
 impl App {
@@ -75,12 +75,12 @@ impl App {
         let clock = Clock;
         let node = Uuid::now_v7();
         let (bus, inlet, redis, interest) = connect(&config, node, &mut tasks)?;
-        let links = Links::new(&config);
-        let auth = Auth::new(&config, clock, db.clone(), bus.clone(), links.clone())
+        let signer = UrlSigner::new(&config);
+        let auth = Auth::new(&config, clock, db.clone(), bus.clone(), signer.clone())
             .map_err(|error| StartError::Accounts(error.into_cause()))?;
         let mail = Mail::new(&config.mail).map_err(StartError::Mail)?;
         let store = Store::new(&config).map_err(|error| StartError::MediaStore(error.into_cause()))?;
-        let files = Files::new(&config, store, links)
+        let files = Files::new(&config, store, signer)
             .map_err(|error| StartError::Spool(Files::spool_of(&config), unusable(&error)))?;
         let log = logs(&db, &bus, &mut tasks);
         let chat = Chat::new(&config, (db.clone(), clock, bus.clone(), log), mail, files, &mut tasks);
@@ -123,8 +123,8 @@ impl App {
 
     /// The name of this server for clients that do not say by which one they came.
     #[must_use]
-    pub fn origin(&self) -> Origin {
-        self.listening.get().cloned().unwrap_or_else(|| Origin::new("http", "localhost"))
+    pub fn base_url(&self) -> BaseUrl {
+        self.listening.get().cloned().unwrap_or_else(|| BaseUrl::new("http", "localhost"))
     }
 
     /// What takes the notices of this node to its sockets.

@@ -19,7 +19,7 @@ use parlour::{
     config::Config,
     db::{Db, DownError, file::ProcessLock},
     error::with_causes,
-    media::link::Links,
+    media::signed_url::UrlSigner,
     server,
     server::Server,
     telemetry,
@@ -255,7 +255,7 @@ async fn token(mut config: Config, user: &str) -> Outcome {
         return Err(format!("there is no database {} yet", config.database_url()).into());
     };
     let (bus, _inlet) = Bus::alone();
-    let auth = Auth::new(&config, Clock, db, bus, Links::new(&config))?;
+    let auth = Auth::new(&config, Clock, db, bus, UrlSigner::new(&config))?;
     println!("{}", auth.token_for(user).await?);
     Ok(())
 }

@@ -23,7 +23,7 @@ use crate::{
         layer::{address, host, limit, origin, path::without_last_slash, reading, trace},
     },
     listener::{self, Listener, Open},
-    media::origin::Origin,
+    media::base_url::BaseUrl,
     realtime::{self, SocketServer},
     tasks::{TaskEnded, Tasks},
     telemetry,
@@ -104,8 +104,8 @@ impl Server {
         let listening = |error| StartError::Listen(wanted, error);
         let listener = Listener::bind(wanted, app.config.realtime.stall_timeout()).map_err(listening)?;
         let address = listener.address().map_err(listening)?;
-        let _ = app.listening.set(Origin::listening(address));
-        if address.ip().is_unspecified() && app.chat.files().links.beginning().depends_on_client() {
+        let _ = app.listening.set(BaseUrl::listening(address));
+        if address.ip().is_unspecified() && app.chat.files().signer.base_urls().depends_on_client() {
             tracing::warn!(
                 "PUBLIC_URL is not set: addresses of media begin with the name by which each client came, as Host or a \
                  trusted proxy says it"

@@ -107,7 +107,7 @@ async fn seen_by(chat: &Chat, actor: &Actor, models: Vec<user::Model>) -> Result
     let ids = models.iter().map(|model| model.id);
     let addresses = Addresses::of(chat.db.read(), chat.reader(actor.user_id), ids).await?;
     let seen = |model: user::Model| {
-        let mut user = accounts::profile(model, &chat.files.links);
+        let mut user = accounts::profile(model, &chat.files.signer);
         if !addresses.are_whole(user.id, false) {
             user = user.masked();
         }

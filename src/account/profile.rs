@@ -67,7 +67,7 @@ pub async fn update(auth: &Auth, chat: &Chat, actor: &Actor, mut request: Update
     let account = match avatar_url {
         Some(url) => {
             let present = before.avatar_media_id;
-            let avatar = Avatar::named(&tx, &chat.files.links, actor.user_id, url, present).await?;
+            let avatar = Avatar::named(&tx, &chat.files.signer, actor.user_id, url, present).await?;
             change.avatar_url = Set(avatar.url.clone());
             change.avatar_media_id = Set(avatar.media_id);
             let account = change.update(&tx).await.map_err(accounts::taken)?;
@@ -88,7 +88,7 @@ pub async fn update(auth: &Auth, chat: &Chat, actor: &Actor, mut request: Update
         notices.push(note(&tx, &chat.files.links, actor.user_id, chat.clock.now()).await?);
     }
     chat.bus.commit_all(tx, notices).await?;
-    Ok(accounts::profile(account, &chat.files.links))
+    Ok(accounts::profile(account, &chat.files.signer))
 }
 
 /// Gives the account up: nobody signs in to it again, and all its logins end. What it said stays.
@@ -212,5 +212,5 @@ pub async fn changed(chat: &Chat, id: UserId) -> Result<Changed> {
         .filter(|member_row| member_row.is_contact)
         .map(|member_row| member_row.room_id)
         .collect();
-    Ok(Changed { user: view::person(model, &chat.files.links), at, known_in })
+    Ok(Changed { user: view::person(model, &chat.files.signer), at, known_in })
 }

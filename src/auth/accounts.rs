@@ -11,7 +11,7 @@ use super::{Actor, Auth, password::Verdict, session::INVALID_CREDENTIALS};
 use crate::{
     contract::{ErrorCode, User, UserId, account::Register, text},
     error::{Error, Result},
-    media::link::Links,
+    media::signed_url::UrlSigner,
 };
 use entity::user;
 
@@ -59,7 +59,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
     let tx = auth.db.begin().await?;
     let account = account.insert(&tx).await.map_err(taken)?;
     tx.commit().await?;
-    Ok(profile(account, &auth.links))
+    Ok(profile(account, &auth.url_signer))
 }
 
 /// The account of who is asking.
@@ -67,17 +67,17 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
 /// # Errors
 /// `UNAUTHORIZED` when it is gone.
 pub async fn me(auth: &Auth, actor: &Actor) -> Result<User> {
-    Ok(profile(own(auth.db.read(), actor).await?, &auth.links))
+    Ok(profile(own(auth.db.read(), actor).await?, &auth.url_signer))
 }
 
 /// An account as its owner sees it.
-pub(crate) fn profile(model: user::Model, links: &Links) -> User {
+pub(crate) fn profile(model: user::Model, signer: &UrlSigner) -> User {
     User {
         id: model.id,
         email: model.email,
         username: model.username,
         full_name: model.full_name,
-        avatar_url: model.avatar_media_id.map(|id| links.avatar(id)).or(model.avatar_url),
+        avatar_url: model.avatar_media_id.map(|id| signer.avatar(id)).or(model.avatar_url),
         is_active: model.is_active,
         is_verified: model.is_verified,
         is_superuser: model.is_superuser,

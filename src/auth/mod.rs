@@ -30,7 +30,7 @@ use crate::{
     contract::{ErrorCode, SessionId, Timestamp, UserId},
     db::Db,
     error::{Error, Result},
-    media::link::Links,
+    media::signed_url::UrlSigner,
 };
 use entity::{session as login_table, user as account_table};
 
@@ -51,7 +51,7 @@ pub struct Auth {
     signer: Arc<Signer>,
     /// How long a refresh token may be used again.
     refresh_leeway: Duration,
-    links: Links,
+    url_signer: UrlSigner,
 }
 
 impl Auth {
@@ -59,13 +59,13 @@ impl Auth {
     ///
     /// # Errors
     /// When the secret key is empty.
-    pub fn new(config: &Config, clock: Clock, db: Db, bus: Bus, links: Links) -> Result<Self> {
+    pub fn new(config: &Config, clock: Clock, db: Db, bus: Bus, url_signer: UrlSigner) -> Result<Self> {
         if config.auth.secret_key.is_empty() {
             return Err(Error::internal("auth.secret_key is empty"));
         }
         let passwords = Passwords::new(config.auth.password_workers)?;
         let (signer, refresh_leeway) = (Arc::new(Signer::new(&config.auth)), config.auth.refresh_leeway());
-        Ok(Self { clock, db, bus, passwords, signer, refresh_leeway, links })
+        Ok(Self { clock, db, bus, passwords, signer, refresh_leeway, url_signer })
     }
 
     /// Checks an access token, its login and its account.

@@ -229,7 +229,7 @@ fn issue(auth: &Auth, account: user::Model, session: SessionId, jti: Uuid, now: 
         refresh_token: sign(Kind::Refresh, jti)?,
         token_type: "bearer",
         expires_in: auth.signer.life(Kind::Access).as_secs(),
-        user: accounts::profile(account, &auth.links),
+        user: accounts::profile(account, &auth.url_signer),
     })
 }
 

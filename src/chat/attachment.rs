@@ -17,7 +17,7 @@ use crate::{
     },
     db::{Transaction, query},
     error::{Error, Result},
-    media::link::{Links, Variant},
+    media::signed_url::{UrlSigner, Variant},
 };
 use entity::{attachment, media, message, room, user};
 
@@ -39,8 +39,8 @@ pub(crate) fn is_carried_by(message_type: MessageType) -> bool {
 /// Names the files of a request by their ids alone, so that the same request is the same whichever name was used.
 ///
 /// # Errors
-/// `VALIDATION_ERROR` for more names than one, too many files or one twice; `INVALID_MEDIA` for an address that is not ours.
-pub(crate) fn by_id(request: SendMessage, links: &Links) -> Result<SendMessage> {
+/// `VALIDATION_ERROR` for more names than one, too many files or one twice; `INVALID_MEDIA` for a URL that is not ours.
+pub(crate) fn by_id(request: SendMessage, signer: &UrlSigner) -> Result<SendMessage> {
     let single = SendAttachment { media_id: request.media_id, media_url: request.media_url.clone() };
     let is_single = single.media_id.is_some() || single.media_url.is_some();
     let named = match request.attachments.as_ref().filter(|several| !several.is_empty()) {
@@ -54,7 +54,7 @@ pub(crate) fn by_id(request: SendMessage, links: &Links) -> Result<SendMessage> 
     if named.len() > MOST {
         return Err(Error::field("attachments", "length", format!("must be at most {MOST} files")));
     }
-    let ids = named.iter().map(|named| file_of(named, links)).collect::<Result<Vec<MediaId>>>()?;
+    let ids = named.iter().map(|named| file_of(named, signer)).collect::<Result<Vec<MediaId>>>()?;
     if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
         return Err(Error::field("attachments", "repeated", "must name each file once"));
     }
@@ -62,11 +62,11 @@ pub(crate) fn by_id(request: SendMessage, links: &Links) -> Result<SendMessage> 
     Ok(SendMessage { media_id: None, media_url: None, attachments: Some(attachments), ..request })
 }
 
-fn file_of(named: &SendAttachment, links: &Links) -> Result<MediaId> {
+fn file_of(named: &SendAttachment, signer: &UrlSigner) -> Result<MediaId> {
     match (named.media_id, named.media_url.as_deref()) {
         (Some(id), None) => Ok(id),
-        (None, Some(url)) => links.named_by(url).ok_or(INVALID_MEDIA),
-        (Some(id), Some(url)) if links.named_by(url) == Some(id) => Ok(id),
+        (None, Some(url)) => signer.media_id_of(url).ok_or(INVALID_MEDIA),
+        (Some(id), Some(url)) if signer.media_id_of(url) == Some(id) => Ok(id),
         (Some(_), Some(_)) => Err(INVALID_MEDIA),
         (None, None) => Err(Error::Validation(vec![FieldError::new(
             "attachments",
@@ -83,31 +83,31 @@ pub(crate) fn named_in(request: &SendMessage) -> impl Iterator<Item = MediaId> +
 
 /// A file as `reader` sees it.
 pub(crate) fn show(model: &media::Model, reader: Reader<'_>) -> Media {
-    let address = |variant| match reader.user {
-        Some(user) => reader.links.file(model.id, variant, user).url,
-        None => reader.links.placeholder(model.id, variant),
+    let url = |variant| match reader.user {
+        Some(user) => reader.signer.file(model.id, variant, user).url,
+        None => reader.signer.placeholder(model.id, variant),
     };
     Media {
         id: model.id,
-        url: address(Variant::Original),
+        url: url(Variant::Original),
         filename: model.filename.clone(),
         size: model.size,
         mime_type: model.mime_type.clone(),
         width: model.width,
         height: model.height,
-        thumbnail_url: model.thumbnail_mime_type.as_ref().map(|_| address(Variant::Thumbnail)),
+        thumbnail_url: model.thumbnail_mime_type.as_ref().map(|_| url(Variant::Thumbnail)),
         thumbhash: model.thumbhash.clone(),
         duration_ms: model.duration_ms,
         created_at: model.created_at,
     }
 }
 
-/// A message that was shown to everybody, for `reader` alone.
-pub(crate) fn addressed(mut message: Message, reader: UserId, links: &Links) -> Message {
+/// A message that was built for all subscribers, with URLs for `user`.
+pub(crate) fn with_urls(mut message: Message, user: UserId, signer: &UrlSigner) -> Message {
     let urls = message.attachments.iter_mut().flat_map(|file| [Some(&mut file.url), file.thumbnail_url.as_mut()]);
     let mirrored = [message.media_url.as_mut(), message.thumbnail_url.as_mut()];
     for url in urls.chain(mirrored).flatten() {
-        *url = links.addressed(url, reader).into_owned();
+        *url = signer.fill(url, user).into_owned();
     }
     message
 }

@@ -1,4 +1,4 @@
-//! Pictures of people and rooms: an address elsewhere, or a picture that was uploaded here.
+//! Pictures of people and rooms: a URL elsewhere, or a picture that was uploaded here.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     media::{
         kind,
-        link::{AVATAR_LIFE, Links},
+        signed_url::{AVATAR_LIFE, UrlSigner},
     },
 };
 use entity::media;
@@ -25,23 +25,23 @@ pub(crate) struct Avatar {
 }
 
 impl Avatar {
-    /// What a new `avatar_url` means. An address of ours names a picture that `owner` uploaded, or the present one.
+    /// What a new `avatar_url` means. A URL of ours names a picture that `owner` uploaded, or the present one.
     ///
     /// # Errors
-    /// `VALIDATION_ERROR` for what is no address, `INVALID_MEDIA` for one of ours that names no such picture.
+    /// `VALIDATION_ERROR` for what is no URL, `INVALID_MEDIA` for one of ours that names no such picture.
     pub(crate) async fn named(
         tx: &Transaction,
-        links: &Links,
+        signer: &UrlSigner,
         owner: UserId,
         url: Option<String>,
         present: Option<MediaId>,
     ) -> Result<Self> {
         let Some(url) = url else { return Ok(Self::default()) };
-        if !links.looks_ours(&url) {
+        if !signer.looks_ours(&url) {
             Error::check([text::address("avatar_url", &url)])?;
             return Ok(Self { url: Some(url), media_id: None });
         }
-        let id = links.named_by(&url).ok_or(INVALID_MEDIA)?;
+        let id = signer.media_id_of(&url).ok_or(INVALID_MEDIA)?;
         let file = attachment::held(tx, [id].into()).await?.remove(&id).ok_or(INVALID_MEDIA)?;
         let is_theirs = file.owner_id == owner && file.withdrawn_at.is_none();
         let is_picture =

@@ -158,7 +158,7 @@ impl<'a> Subjects<'a> {
             EventKind::RoomUpdated => Durable::RoomUpdated {
                 room: Box::new(view::room(
                     self.room.clone().ok_or_else(|| Error::internal("a log entry names a room that is not there"))?,
-                    self.reader.links,
+                    self.reader.signer,
                 )),
             },
             EventKind::RoomDeleted => Durable::RoomDeleted {},

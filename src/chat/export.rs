@@ -79,7 +79,7 @@ impl Copy {
         membership.permit(Capability::Export)?;
         self.part = match self.part {
             Part::Room => {
-                line(&mut lines, &json!({"type": "room", "room": view::room(room, &self.chat.files.links)}))?;
+                line(&mut lines, &json!({"type": "room", "room": view::room(room, &self.chat.files.signer)}))?;
                 Part::Members { after: None }
             }
             Part::Members { after } => self.members(&mut lines, after, &membership).await?,
@@ -240,7 +240,7 @@ impl Own {
     async fn account(&self, lines: &mut Lines, member_rows: Vec<member::Model>) -> Result<()> {
         let db = self.chat.db.read();
         let me = user::Entity::find_by_id(self.actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)?;
-        line(lines, &json!({"type": "user", "user": accounts::profile(me, &self.chat.files.links)}))?;
+        line(lines, &json!({"type": "user", "user": accounts::profile(me, &self.chat.files.signer)}))?;
         let sessions = session::Entity::find().filter(session::Column::UserId.eq(self.actor.user_id)).all(db).await?;
         for session in sessions {
             let (created_at, expires_at) = (session.created_at, session.expires_at);

@@ -106,7 +106,7 @@ pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePre
         key.check(&room, actor.user_id, chat.clock.now())?;
         ban::refuse_banned(db, room.id, actor.user_id, chat.clock.now()).await?;
     }
-    let room = view::room(room, &chat.files.links);
+    let room = view::room(room, &chat.files.signer);
     Ok(InvitePreview { name: room.name, avatar_url: room.avatar_url, member_count: room.member_count })
 }
 

@@ -28,7 +28,7 @@ use crate::{
 use entity::{media, user};
 
 pub use direct::{Expected, complete, expected, receive, reserve};
-pub use load::{Asker, Opened, link, of_room, open};
+pub use load::{Asker, Opened, of_room, open, signed_url};
 pub use sweep::Sweeper;
 pub use withdraw::delete;
 

@@ -52,7 +52,7 @@ pub async fn send(chat: &Chat, actor: &Actor, request: SendMessage) -> Result<Se
 /// # Errors
 /// `VALIDATION_ERROR`, `INVALID_MEDIA`, and `RATE_LIMITED` when the log is too far behind.
 pub fn submit(chat: &Chat, actor: &Actor, request: SendMessage) -> Result<Answer> {
-    let request = attachment::by_id(request, &chat.files.links)?;
+    let request = attachment::by_id(request, &chat.files.signer)?;
     check(&request)?;
     chat.log.submit(actor, request)
 }

@@ -83,7 +83,7 @@ impl Chat {
         files: Files,
         tasks: &mut Tasks,
     ) -> Self {
-        let signed = (files.links.clone(), config.privacy.emails);
+        let signed = (files.signer.clone(), config.privacy.emails);
         let log = RoomLog::new(log, db.clone(), clock, signed, tasks);
         let sweeper = Sweeper::new(db.clone(), clock, files.clone(), log.clone(), tasks);
         Self {
@@ -117,7 +117,7 @@ impl Chat {
 
     /// For all who hear a room.
     fn everyone(&self) -> Reader<'_> {
-        Reader::everyone(&self.files.links, self.privacy.emails)
+        Reader::everyone(&self.files.signer, self.privacy.emails)
     }
 
     /// Who sees e-mail addresses.

@@ -91,7 +91,7 @@ pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: Create
     people::all_exist(&tx, &others).await?;
     let invited: Vec<UserId> = addition::asks_first(chat, &tx, actor.user_id, &others).await?.into_iter().collect();
     others.retain(|user| !invited.contains(user));
-    let avatar = Avatar::named(&tx, &chat.files.links, actor.user_id, request.avatar_url.clone(), None).await?;
+    let avatar = Avatar::named(&tx, &chat.files.signer, actor.user_id, request.avatar_url.clone(), None).await?;
     let room = new_row(actor, request, avatar, direct_key.clone(), others.len() + 1, now)?;
     let row = room.clone().into_active_model().reset_all();
     let inserted = room::Entity::insert(row)
@@ -232,7 +232,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
         row.description = Set(description);
     }
     if let Some(avatar_url) = request.avatar_url {
-        let named = Avatar::named(&tx, &chat.files.links, actor.user_id, avatar_url, picture).await?;
+        let named = Avatar::named(&tx, &chat.files.signer, actor.user_id, avatar_url, picture).await?;
         row.avatar_url = Set(named.url.clone());
         row.avatar_media_id = Set(named.media_id);
         avatar = Some(named);

@@ -23,7 +23,7 @@ use crate::{
     db::{Db, Transaction},
     error::{Error, Result},
     log::{self, Change, Log, Queue, Write, entry::Entry},
-    media::link::Links,
+    media::signed_url::UrlSigner,
     tasks::Tasks,
 };
 use entity::room;
@@ -33,7 +33,7 @@ use entity::room;
 pub(crate) struct RoomLog {
     log: Log,
     queue: Queue<Job>,
-    links: Links,
+    signer: UrlSigner,
     emails: Emails,
 }
 
@@ -75,9 +75,15 @@ pub(crate) type Answer = oneshot::Receiver<Result<SentMessage>>;
 
 impl RoomLog {
     /// The way to a writer, which is a task.
-    pub(crate) fn new(log: Log, db: Db, clock: Clock, (links, emails): (Links, Emails), tasks: &mut Tasks) -> Self {
-        let queue = log.writer(Writing { clock, links: links.clone(), emails }, db, tasks);
-        Self { log, queue, links, emails }
+    pub(crate) fn new(
+        log: Log,
+        db: Db,
+        clock: Clock,
+        (signer, emails): (UrlSigner, Emails),
+        tasks: &mut Tasks,
+    ) -> Self {
+        let queue = log.writer(Writing { clock, signer: signer.clone(), emails }, db, tasks);
+        Self { log, queue, signer, emails }
     }
 
     /// Queues a message. What one caller queues is written in the order in which it was queued.
@@ -107,7 +113,7 @@ impl RoomLog {
     /// When the database does not answer; when that was the commit itself, it may have happened all the same.
     pub(crate) async fn commit(&self, tx: Transaction, room: &room::Model, count: usize) -> Result<()> {
         let after = Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
-        let everyone = Reader::everyone(&self.links, self.emails);
+        let everyone = Reader::everyone(&self.signer, self.emails);
         let entries = entries::read(&tx, everyone, room.id, after, room.last_seq, count).await?;
         self.log.commit(tx, room.id, entries).await
     }
@@ -127,7 +133,7 @@ impl Permit {
 /// How the writer writes what people send.
 struct Writing {
     clock: Clock,
-    links: Links,
+    signer: UrlSigner,
     emails: Emails,
 }
 
@@ -144,7 +150,7 @@ impl Write for Writing {
             }
         }
         let marked: Vec<MemberId> = marks.iter().map(|mark| mark.member_id).collect();
-        let everyone = Reader::everyone(&self.links, self.emails);
+        let everyone = Reader::everyone(&self.signer, self.emails);
         let mut messages = batch::write(tx, everyone, &messages, &marked, self.clock.now()).await?.into_iter();
         let mut marks = marks::advance(tx, &marks, self.clock.now()).await?.into_iter();
         let outcome = |job: &Job| match job {
@@ -198,6 +204,6 @@ impl Writing {
             }
             batch::Outcome::Repeated(message) => (*message, true),
         };
-        SentMessage { message: attachment::addressed(message.for_sender(), job.sender, &self.links), duplicate }
+        SentMessage { message: attachment::with_urls(message.for_sender(), job.sender, &self.signer), duplicate }
     }
 }

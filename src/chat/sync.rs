@@ -84,7 +84,7 @@ pub async fn sync(
                 if budget == 0 {
                     break;
                 }
-                let data = entry.data_for(actor.user_id, hearing.joined, &chat.files.links);
+                let data = entry.data_for(actor.user_id, hearing.joined, &chat.files.signer);
                 budget = budget.saturating_sub(data.as_str().len());
                 reached = entry.seq;
                 events.push(SyncedEvent { event: entry.name, data: data.into_owned() });

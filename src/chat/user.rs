@@ -113,5 +113,5 @@ pub async fn invisible(chat: &Chat, users: impl IntoIterator<Item = UserId>) -> 
 pub async fn seen_by_contacts(chat: &Chat, id: UserId) -> Result<(User, bool)> {
     let model = user::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(Error::USER_NOT_FOUND)?;
     let is_invisible = model.is_invisible;
-    Ok((view::person(model, &chat.files.links), is_invisible))
+    Ok((view::person(model, &chat.files.signer), is_invisible))
 }

@@ -21,7 +21,7 @@ use crate::{
     },
     db::query,
     error::Result,
-    media::link::Links,
+    media::signed_url::UrlSigner,
 };
 use entity::{member, message, room, user};
 
@@ -29,17 +29,17 @@ use entity::{member, message, room, user};
 pub(crate) type People = HashMap<UserId, Arc<User>>;
 
 /// A user as those see them of whom they are a contact.
-pub(crate) fn person(model: user::Model, links: &Links) -> User {
-    User { last_login: None, shares_receipts: None, ..accounts::profile(model, links) }
+pub(crate) fn person(model: user::Model, signer: &UrlSigner) -> User {
+    User { last_login: None, shares_receipts: None, ..accounts::profile(model, signer) }
 }
 
 /// The users of these ids, each once.
-pub(crate) async fn people(db: &impl ConnectionTrait, links: &Links, ids: HashSet<UserId>) -> Result<People> {
+pub(crate) async fn people(db: &impl ConnectionTrait, signer: &UrlSigner, ids: HashSet<UserId>) -> Result<People> {
     if ids.is_empty() {
         return Ok(People::new());
     }
     let models = user::Entity::find().filter(user::Column::Id.is_in(query::padded(ids))).all(db).await?;
-    Ok(models.into_iter().map(|model| (model.id, Arc::new(person(model, links)))).collect())
+    Ok(models.into_iter().map(|model| (model.id, Arc::new(person(model, signer)))).collect())
 }
 
 /// The users of these ids as one person sees them.
@@ -49,19 +49,19 @@ pub(crate) async fn people_for(
     ids: HashSet<UserId>,
 ) -> Result<Vec<User>> {
     let addresses = Addresses::of(db, reader, ids.iter().copied()).await?;
-    let people = people(db, reader.links, ids).await?.into_values().map(Arc::unwrap_or_clone);
+    let people = people(db, reader.signer, ids).await?.into_values().map(Arc::unwrap_or_clone);
     Ok(people.map(|user| if addresses.are_whole(user.id, false) { user } else { user.masked() }).collect())
 }
 
 /// A room, without what only its members' lists carry.
-pub(crate) fn room(model: room::Model, links: &Links) -> Room {
+pub(crate) fn room(model: room::Model, signer: &UrlSigner) -> Room {
     Room {
         id: model.id,
         room_type: model.room_type,
         visibility: model.visibility,
         name: model.name,
         description: model.description,
-        avatar_url: model.avatar_media_id.map(|id| links.avatar(id)).or(model.avatar_url),
+        avatar_url: model.avatar_media_id.map(|id| signer.avatar(id)).or(model.avatar_url),
         created_by: model.created_by,
         max_members: model.max_members,
         history: model.history,
@@ -88,14 +88,14 @@ pub(crate) fn room(model: room::Model, links: &Links) -> Room {
 pub(crate) struct Reader<'a> {
     /// One person; or all who hear a room: what they see is an entry of its log.
     pub(crate) user: Option<UserId>,
-    pub(crate) links: &'a Links,
+    pub(crate) signer: &'a UrlSigner,
     pub(crate) emails: Emails,
 }
 
 impl<'a> Reader<'a> {
     /// All who hear a room.
-    pub(crate) fn everyone(links: &'a Links, emails: Emails) -> Self {
-        Self { user: None, links, emails }
+    pub(crate) fn everyone(signer: &'a UrlSigner, emails: Emails) -> Self {
+        Self { user: None, signer, emails }
     }
 
     /// One person.
@@ -143,7 +143,7 @@ async fn public(db: &impl ConnectionTrait, rooms: HashSet<RoomId>) -> Result<Has
 
 fn member(model: &member::Model, reader: Reader<'_>, user: user::Model, is_whole: bool) -> Member {
     let tells = user.shares_receipts || reader.user == Some(user.id);
-    let whole = person(user, reader.links);
+    let whole = person(user, reader.signer);
     let (user, own_user) =
         if is_whole { (whole, None) } else { (whole.clone().masked(), reader.user.is_none().then(|| Box::new(whole))) };
     Member {
@@ -264,7 +264,7 @@ pub(crate) async fn messages(
     let mut attachments = attachment::of(db, reader, &models).await?;
     let originals = by_id(db, models.iter().filter_map(|model| model.reply_to_id).collect()).await?;
     let people =
-        people(db, reader.links, models.iter().chain(originals.values()).map(|model| model.sender_id).collect())
+        people(db, reader.signer, models.iter().chain(originals.values()).map(|model| model.sender_id).collect())
             .await?;
     let here = present(db, reader, &models).await?;
     let unreadable = unreadable(db, reader, &here, &originals).await?;

@@ -50,7 +50,7 @@ pub struct SharedMedia {
     pub sent_at: Timestamp,
 }
 
-/// An address that loads a file without a token.
+/// A URL that loads a file without a token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MediaLink {
     pub url: String,
@@ -87,13 +87,13 @@ pub struct DirectUpload {
     pub method: &'static str,
     /// What that request must carry.
     pub headers: BTreeMap<&'static str, String>,
-    /// When the address ends.
+    /// When the URL ends.
     pub expires_at: Timestamp,
     /// The same as `upload_url`, for older clients.
     pub signed_url: String,
     /// Where the file will be in the store, for older clients.
     pub path: String,
-    /// Seconds until the address ends, for older clients.
+    /// Seconds until the URL ends, for older clients.
     pub expires_in: u64,
 }
 

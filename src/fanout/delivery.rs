@@ -249,8 +249,8 @@ impl Delivery {
         for user in users {
             for socket in self.sockets.of_user(*user) {
                 if !socket.has_joined(entry.room_id) {
-                    let links = &self.chat.files().links;
-                    socket.deliver(entry.name, &entry.data_for(*user, entry.seq, links));
+                    let signer = &self.chat.files().signer;
+                    socket.deliver(entry.name, &entry.data_for(*user, entry.seq, signer));
                 }
             }
         }

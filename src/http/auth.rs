@@ -129,7 +129,7 @@ pub(super) async fn refresh(
     post,
     path = "/api/auth/logout",
     tag = "auth",
-    responses((status = 204, description = "Signed out"))
+    responses((status = 204, description = "SignedQuery out"))
 )]
 pub(super) async fn logout(State(app): State<Arc<App>>, actor: Actor) -> Result<StatusCode> {
     session::logout(&app.auth, &actor).await?;

@@ -33,24 +33,23 @@ use crate::{
     error::{Error, Result},
     limits::Action,
     media::{
-        link::{self, Signed},
+        signed_url::{self, SignedQuery},
         spool::TOO_LARGE,
     },
 };
 
-/// Bytes of a form around its file.
+/// Bytes that a form may have besides its file.
 const FORM_BYTES: u64 = 64 * 1024;
 
-const OTHER_BYTES: Error =
-    Error::Refused(ErrorCode::PermissionDenied, "this signed address is for a file of another size");
+const OTHER_BYTES: Error = Error::Refused(ErrorCode::PermissionDenied, "this signed URL is for a file of another size");
 
 const NO_FORM: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "the body must be multipart/form-data");
 
 /// Upload a file
 ///
-/// A form with a part `file`, and `room_id` for a room that you may send to. The answer comes when the bytes last. They decide
-/// what the file is; its name and its type are hints. A page or a script that calls itself a picture, a sound or a film is not
-/// taken.
+/// A form with a part `file`, and `room_id` for a room that you may send to. The answer comes when the file is stored durably. Its
+/// MIME type is found from its bytes; its name and declared type are hints. A page or a script that is declared an image, audio or
+/// video is refused.
 #[utoipa::path(
     post,
     path = "/api/chat/upload",
@@ -91,7 +90,7 @@ pub(super) async fn upload(
             _ => {}
         }
     }
-    // All of it is here; from now on it is not the client who takes time.
+    // The whole form has arrived: the slow-client limit ends here.
     drop(form);
     let (spool, filename, declared) = file.ok_or_else(|| Error::field("file", "required", "is required"))?;
     let media = chat::media::upload(&app.chat, &actor, Upload { spool, filename, declared, room_id }).await?;
@@ -128,9 +127,9 @@ fn refused(error: &MultipartError) -> Error {
     Error::field("body", "invalid", "is not a valid multipart form, or ended early")
 }
 
-/// Begin an upload that goes to the store directly
+/// Begin a direct upload
 ///
-/// Send the bytes as it says, then complete it.
+/// Send the bytes as the answer says, then complete the upload.
 #[utoipa::path(
     get,
     path = "/api/chat/upload/signed-url",
@@ -156,7 +155,7 @@ pub(super) async fn begin(
 
 /// Send the bytes of an upload
 ///
-/// At the address that its beginning answered, without a token. It takes the type and the size that it was made for.
+/// At the URL from `begin_upload`, without a token. The type and the size must be those that were announced.
 #[utoipa::path(
     put,
     path = "/api/chat/upload/{id}",
@@ -201,8 +200,8 @@ pub(super) async fn put(
 
 /// Complete an upload
 ///
-/// The bytes are looked at; what is not as it was said to be is removed. May be repeated; while another request completes it, it
-/// is a conflict.
+/// The bytes are checked; a file that is not as announced is removed. May be repeated; while another request completes the upload,
+/// the answer is a conflict.
 #[utoipa::path(
     post,
     path = "/api/chat/media/{id}/complete",
@@ -222,12 +221,12 @@ pub(super) async fn complete(State(app): State<Arc<App>>, actor: Actor, media: M
     chat::media::complete(&app.chat, &actor, media.id).await.map(Json)
 }
 
-/// What a signed address carries. What cannot be read was altered.
-fn signed(query: Option<&str>) -> Result<Signed> {
-    serde_urlencoded::from_str(query.unwrap_or_default()).map_err(|_| link::REFUSED)
+/// The query of a signed URL. One that cannot be read was altered.
+fn signed(query: Option<&str>) -> Result<SignedQuery> {
+    serde_urlencoded::from_str(query.unwrap_or_default()).map_err(|_| signed_url::REFUSED)
 }
 
-/// Who asks for a file: somebody with a token, or whoever has a signed address.
+/// Who loads a file: a user with a token, or the holder of a signed URL.
 pub(super) struct FileAsker(Asker);
 
 impl FromRequestParts<Arc<App>> for FileAsker {
@@ -254,8 +253,8 @@ async fn guessed(app: &App, address: IpAddr, refusal: Error) -> Error {
 
 /// Load a file
 ///
-/// With a token, or without one at a signed address as messages carry it, until its time is over: the query of such an address is
-/// the server's own business. Answers a part where a `Range` asks for one.
+/// With a token, or without one at a signed URL from a message, until it expires; clients need not understand its query. With a
+/// `Range`, the answer is that part of the file.
 #[utoipa::path(
     get,
     path = "/api/chat/media/{id}",
@@ -266,7 +265,7 @@ async fn guessed(app: &App, address: IpAddr, refusal: Error) -> Error {
         (status = 200, description = "The bytes", body = inline(FileBytes), content_type = "*/*"),
         (status = 206, description = "A part of them", body = inline(FileBytes), content_type = "*/*"),
         (status = 304, description = "You have them"),
-        (status = 307, description = "They are at another address"),
+        (status = 307, description = "The bytes are at the URL in `location`"),
         (status = 401, description = "UNAUTHORIZED, TOKEN_EXPIRED, WRONG_TOKEN_TYPE, ACCOUNT_DISABLED"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MEDIA_NOT_FOUND"),
@@ -298,7 +297,7 @@ pub(super) async fn load(
     bytes::answer(&app.chat.files().store, &opened, &headers).await
 }
 
-/// A fresh address of a file
+/// A fresh signed URL of a file
 #[utoipa::path(
     get,
     path = "/api/chat/media/{id}/download",
@@ -306,17 +305,17 @@ pub(super) async fn load(
     tag = "media",
     params(MediaPath),
     responses(
-        (status = 200, description = "The address, and when it ends", body = MediaLink),
+        (status = 200, description = "The URL, and when it expires", body = MediaLink),
         (status = 404, description = "MEDIA_NOT_FOUND"),
     )
 )]
-pub(super) async fn link(State(app): State<Arc<App>>, actor: Actor, media: MediaPath) -> Result<Json<MediaLink>> {
-    chat::media::link(&app.chat, &actor, media.id).await.map(Json)
+pub(super) async fn signed_url(State(app): State<Arc<App>>, actor: Actor, media: MediaPath) -> Result<Json<MediaLink>> {
+    chat::media::signed_url(&app.chat, &actor, media.id).await.map(Json)
 }
 
-/// Take a file back
+/// Delete a file
 ///
-/// It goes from your messages that carry it, and from the store unless somebody forwarded it.
+/// It is removed from your messages, and from the store unless another user forwarded it.
 #[utoipa::path(
     delete,
     path = "/api/chat/media/{id}",
@@ -336,7 +335,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, media: Med
 
 /// Files of a room
 ///
-/// Those that its messages carry, the latest first.
+/// The attachments of its messages, the latest first.
 #[utoipa::path(
     get,
     path = "/api/chat/rooms/{id}/media",

@@ -93,7 +93,7 @@ fn usual_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(search::search))
         .routes(routes!(media::begin))
         .routes(routes!(media::load, media::delete))
-        .routes(routes!(media::link))
+        .routes(routes!(media::signed_url))
         .routes(routes!(media::list))
         .routes(routes!(reaction::react))
         .routes(routes!(reaction::add, reaction::remove))

@@ -9,7 +9,7 @@ use crate::{
         EventKind, HistoryAccess, Role, RoomId, Seq, UserId,
         event::{Durable, Encoded, EntryData, NEW_MESSAGE, ServerEvent},
     },
-    media::link::Links,
+    media::signed_url::UrlSigner,
 };
 
 /// The name of an event. An alias, because serde takes a reference in a field for borrowed from what it reads.
@@ -35,8 +35,8 @@ pub struct Entry {
     /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left;
     /// or whether it shows other people something else.
     pub rewrites: bool,
-    /// Whether addresses are to be put in their places for each reader; see [`Links::addressed`].
-    pub has_links: bool,
+    /// Whether it has placeholders for signed URLs; see [`UrlSigner::fill`].
+    pub has_urls: bool,
 }
 
 /// What a committed entry means for who may hear the room, besides being told to those who do.
@@ -78,7 +78,7 @@ impl Entry {
                 | Durable::MemberRemoved { .. }
                 | Durable::RoomUpdated { .. }
         );
-        let has_links = match &change {
+        let has_urls = match &change {
             Durable::NewMessage { message } | Durable::MessageEdited { message, .. } => !message.attachments.is_empty(),
             _ => false,
         };
@@ -91,16 +91,16 @@ impl Entry {
         };
         let name = change.name();
         let own = change.own().map(|(user, change)| (user, encode(change)));
-        Self { room_id, seq, name, data: encode(change), narrowed, own, audience, rewrites, has_links }
+        Self { room_id, seq, name, data: encode(change), narrowed, own, audience, rewrites, has_urls }
     }
 
     /// The event's data for `reader`, who joined the room at that seq.
     #[must_use]
-    pub fn data_for(&self, reader: UserId, joined: Seq, links: &Links) -> Cow<'_, Encoded> {
+    pub fn data_for(&self, reader: UserId, joined: Seq, signer: &UrlSigner) -> Cow<'_, Encoded> {
         let narrowed = self.narrowed.iter().find(|(left_out, _)| *left_out < joined);
         let own = self.own.iter().find(|(user, _)| *user == reader).map_or(&self.data, |(_, data)| data);
         let data = narrowed.map_or(own, |(_, data)| data);
-        if self.has_links { links.address(data, reader) } else { Cow::Borrowed(data) }
+        if self.has_urls { signer.fill_event(data, reader) } else { Cow::Borrowed(data) }
     }
 }
 

@@ -1,15 +1,15 @@
-//! Files: what they are, where their bytes lie, and addresses that load them.
+//! Files: their MIME types, where their bytes are stored, and signed URLs that load them.
 //!
 //! Knows nothing of rooms or messages; who may do what with a file is decided in [`chat::media`](crate::chat::media).
 //!
-//! Bytes that arrive go to a file without a name first ([`spool`]): so they are counted, hashed and looked at in constant memory
-//! before the store hears of them, and a process that dies leaves nothing behind. A file has one object in the store under its id,
-//! a second one for its small picture, and while its owner sends it to the store directly a third one; see [`store::Key`].
+//! An upload is first written to a temporary file without a name ([`spool`]): there it is counted, hashed and examined in constant
+//! memory before it is sent to the store, and a process that dies leaves nothing behind. A file has one object in the store under
+//! its id, a second one for its thumbnail, and during a direct upload a third one; see [`store::Key`].
 
+pub mod base_url;
 pub mod kind;
-pub mod link;
-pub mod origin;
 pub mod served;
+pub mod signed_url;
 pub mod spool;
 pub mod store;
 
@@ -42,46 +42,46 @@ use crate::{
 
 pub use self::examination::{Examined, Thumbnail};
 use self::{
-    link::Links,
+    signed_url::UrlSigner,
     spool::Spool,
     store::{Key, Store},
 };
 
-/// How long what was learned about the store counts as news: probes come often, and each question may cost money.
+/// How long the result of a probe is reused: probes come often, and each call to the store may cost money.
 const PROBE_LIFE: Duration = Duration::from_secs(5);
 
-/// How long the store may take to show that it is there.
+/// How long the store may take to answer a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Everything that deals with the bytes of files.
 #[derive(Clone, Debug)]
 pub struct Files {
     pub store: Store,
-    pub links: Links,
-    /// Where bytes are kept until they are known.
+    pub signer: UrlSigner,
+    /// Where uploads are kept until they are stored.
     spool: Arc<PathBuf>,
     workers: Arc<Semaphore>,
     rules: Arc<config::Media>,
-    /// Whether the store was there, and when.
+    /// Whether the store answered the last probe, and when.
     probed: Arc<Mutex<Option<(Instant, bool)>>>,
 }
 
 impl Files {
-    /// Where bytes are kept until they are known.
+    /// Where uploads are kept until they are stored.
     pub(crate) fn spool_of(config: &Config) -> PathBuf {
         config.server.data_dir.join("spool")
     }
 
-    /// Files as configured, in this store. `links` signs their addresses.
+    /// Files as configured, in this store. `signer` signs their URLs.
     ///
     /// # Errors
-    /// When the folder cannot be made in which bytes are kept until they are known.
-    pub fn new(config: &Config, store: Store, links: Links) -> io::Result<Self> {
+    /// When the folder for uploads cannot be made.
+    pub fn new(config: &Config, store: Store, signer: UrlSigner) -> io::Result<Self> {
         let spool = Self::spool_of(config);
         create_folder(&spool)?;
         Ok(Self {
             store,
-            links,
+            signer,
             spool: Arc::new(spool),
             workers: Arc::new(Semaphore::new(config.media.workers)),
             rules: Arc::new(config.media.clone()),
@@ -89,22 +89,22 @@ impl Files {
         })
     }
 
-    /// The rules that files are held to.
+    /// The rules for files.
     #[must_use]
     pub fn rules(&self) -> &config::Media {
         &self.rules
     }
 
-    /// Whether the store answers, as it was found to some seconds ago at the most.
+    /// Whether the store answers, as of some seconds ago at the most.
     pub async fn are_reachable(&self) -> bool {
-        // Who comes meanwhile waits for the same answer.
+        // Others who ask meanwhile wait for the same answer.
         let mut probed = self.probed.lock().await;
         if let Some((at, found)) = *probed
             && at.elapsed() < PROBE_LIFE
         {
             return found;
         }
-        // Nothing has that name: that the store says so is enough.
+        // There is no such object: any answer of the store is enough.
         let nothing = Key::Trial(MediaId(Uuid::nil()));
         let found = match timeout(PROBE_TIMEOUT, self.store.size(nothing)).await {
             Ok(Ok(_)) => true,
@@ -118,18 +118,18 @@ impl Files {
         found
     }
 
-    /// A place for the bytes of a file of at most `limit` bytes.
+    /// A temporary file for an upload of at most `limit` bytes.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// When the disk is full or broken.
     pub fn spool(&self, limit: u64) -> Result<Spool> {
         Spool::new(&self.spool, limit)
     }
 
-    /// Looks at a file: finds out what it is, takes from a picture what cameras note, and makes the small one.
+    /// Examines a file: finds its MIME type, and for an image removes its metadata and makes its thumbnail.
     ///
     /// # Errors
-    /// `UNSUPPORTED_MEDIA_TYPE` for a page or a script that is called a picture, a sound or a film, and for what is not taken;
+    /// `UNSUPPORTED_MEDIA_TYPE` for a page or a script that is declared an image, audio or video, and for types that are refused;
     /// `IMAGE_TOO_LARGE`.
     pub async fn examine(&self, spool: Spool, declared: Option<&str>, filename: &str) -> Result<(Spool, Examined)> {
         let mime_type = kind::identify(spool.head(), declared, filename)?;

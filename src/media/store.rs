@@ -91,7 +91,7 @@ impl FromStr for Key {
 /// Bytes on their way out.
 pub type Outgoing = BoxStream<'static, Result<Bytes>>;
 
-/// An address of the store itself, and what a request to it must carry.
+/// A URL of the store itself, and what a request to it must carry.
 #[derive(Debug)]
 pub struct Direct {
     pub url: String,
@@ -116,7 +116,7 @@ impl Store {
     /// The store as configured. Nothing is asked of it yet.
     ///
     /// # Errors
-    /// When the local folder cannot be made, or an address is none.
+    /// When the local folder cannot be made, or a URL is none.
     pub fn new(config: &Config) -> Result<Self> {
         let time_limit = Duration::from_secs(config.media.timeout_seconds);
         let backend = match config.media_store() {
@@ -243,13 +243,19 @@ impl Store {
         each(self.time_limit, listed)
     }
 
-    /// An address of the store that loads an object, unless this server hands it out itself.
+    /// A URL of the store that loads an object, unless this server hands it out itself.
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
-    pub async fn link(&self, key: Key, filename: &str, served: &Served, life: Duration) -> Result<Option<String>> {
+    pub async fn signed_url(
+        &self,
+        key: Key,
+        filename: &str,
+        served: &Served,
+        life: Duration,
+    ) -> Result<Option<String>> {
         let path = key.path();
-        let link = async {
+        let signed = async {
             match &self.backend {
                 Backend::Local(_) => Ok(None),
                 Backend::S3(s3) => {
@@ -258,11 +264,11 @@ impl Store {
                 }
                 Backend::Supabase(supabase) => {
                     let saved_as = served.disposition.starts_with("attachment").then_some(filename);
-                    supabase.link(key, saved_as, life).await.map(Some)
+                    supabase.signed_url(key, saved_as, life).await.map(Some)
                 }
             }
         };
-        self.in_time(link).await
+        self.in_time(signed).await
     }
 
     /// Removes what processes that died were writing until `old`, and counts it. A bucket has rules of its own for that.
@@ -275,13 +281,13 @@ impl Store {
         removed.map_err(Error::internal)?.map_err(|error| Error::Storage(Box::new(error)))
     }
 
-    /// An address of the store that takes an object of this type, unless this server takes it itself.
+    /// A URL of the store that takes an object of this type, unless this server takes it itself.
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
-    pub async fn upload_link(&self, key: Key, mime_type: &str, life: Duration) -> Result<Option<Direct>> {
+    pub async fn signed_upload_url(&self, key: Key, mime_type: &str, life: Duration) -> Result<Option<Direct>> {
         let path = key.path();
-        let link = async {
+        let signed = async {
             match &self.backend {
                 Backend::Local(_) => Ok(None),
                 Backend::S3(s3) => {
@@ -292,10 +298,10 @@ impl Store {
                     let url = s3.bucket.signed_url_opts(Method::PUT, &path, life, &options).await.map_err(failed)?;
                     Ok(Some(Direct { url: url.into(), headers: Vec::new() }))
                 }
-                Backend::Supabase(supabase) => supabase.upload_link(key).await.map(Some),
+                Backend::Supabase(supabase) => supabase.signed_upload_url(key).await.map(Some),
             }
         };
-        self.in_time(link).await
+        self.in_time(signed).await
     }
 
     /// Stores something, reads it, and removes it.

@@ -136,7 +136,7 @@ impl Supabase {
         send(self.request(Method::DELETE, &format!("/object/{}", self.0.bucket)).json(&names)).await.map(drop)
     }
 
-    pub(super) async fn link(&self, key: Key, saved_as: Option<&str>, life: Duration) -> Result<String> {
+    pub(super) async fn signed_url(&self, key: Key, saved_as: Option<&str>, life: Duration) -> Result<String> {
         let request =
             self.request(Method::POST, &self.object("/sign", key)).json(&json!({"expiresIn": life.as_secs()}));
         let signed: SignedUrl = json_of(send(request).await?).await?;
@@ -148,7 +148,7 @@ impl Supabase {
         Ok(url)
     }
 
-    pub(super) async fn upload_link(&self, key: Key) -> Result<Direct> {
+    pub(super) async fn signed_upload_url(&self, key: Key) -> Result<Direct> {
         let request = self.request(Method::POST, &self.object("/upload/sign", key)).header("x-upsert", "true");
         let signed: UploadUrl = json_of(send(request.json(&json!({}))).await?).await?;
         Ok(Direct { url: format!("{}{}", self.0.base, signed.url), headers: vec![("x-upsert", "true".to_owned())] })

@@ -34,7 +34,7 @@ use crate::{
     error::{Error, Result},
     fanout::sockets::Carrier,
     limits::{Action, Crowd, HandshakeTicket},
-    media::origin::Origin,
+    media::base_url::BaseUrl,
     telemetry::{self, RequestSpan},
 };
 
@@ -217,9 +217,9 @@ pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
     let Some(session) = engine_session(socket) else { return };
     let wire = Wire::new(socket.clone(), Arc::clone(session), realtime.app.config.realtime.buffer_bytes);
     let app = &realtime.app;
-    let origin = socket.req_parts().extensions.get::<Origin>().cloned().unwrap_or_else(|| app.origin());
-    let beginning = (app.chat.files().links.clone(), origin);
-    let registered = socket_task::register(&guest, beginning, Box::new(wire));
+    let base_url = socket.req_parts().extensions.get::<BaseUrl>().cloned().unwrap_or_else(|| app.base_url());
+    let urls = (app.chat.files().signer.clone(), base_url);
+    let registered = socket_task::register(&guest, urls, Box::new(wire));
     session.serves(&registered);
     socket.extensions.insert(socket_task::Served(Arc::downgrade(&registered)));
     tokio::spawn(socket_task::serve(Arc::clone(&realtime.app), guest, registered));

@@ -186,7 +186,7 @@ impl Reply {
     fn ack<T: Serialize>(self, answer: &Answer<'_, T>) {
         if self.wants_ack {
             let answer = Encoded::new(answer);
-            let answer = self.socket.completed(&answer).into_owned();
+            let answer = self.socket.with_urls(&answer).into_owned();
             self.give(answer.as_str().len(), &answer);
         }
     }

@@ -36,7 +36,7 @@ use crate::{
     error::{Error, Result},
     fanout::sockets::{Socket, SocketId, Transport},
     limits::{Action, Budget},
-    media::{link::Links, origin::Origin},
+    media::{base_url::BaseUrl, signed_url::UrlSigner},
 };
 
 /// Messages of one socket that may be on their way into the log at once.
@@ -61,11 +61,11 @@ type Underway = FuturesUnordered<BoxFuture<'static, ()>>;
 pub(super) struct Served(pub(super) Weak<Socket>);
 
 /// Gives a socket its name on this node.
-pub(super) fn register(guest: &Guest, beginning: (Links, Origin), transport: Box<dyn Transport>) -> Arc<Socket> {
+pub(super) fn register(guest: &Guest, urls: (UrlSigner, BaseUrl), transport: Box<dyn Transport>) -> Arc<Socket> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let id = SocketId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
     let scope = guest.handshake.rooms;
-    Arc::new(Socket::new(id, guest.user.clone(), guest.actor.session_id, scope, beginning, transport))
+    Arc::new(Socket::new(id, guest.user.clone(), guest.actor.session_id, scope, urls, transport))
 }
 
 /// Serves a socket until it is gone. Whatever fails, it leaves nothing behind: its client would wait at a socket that nobody serves,

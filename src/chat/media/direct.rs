@@ -1,6 +1,6 @@
-//! Files that their owners send to the store directly: a row, an address that takes these bytes, and a look at what came.
+//! Files that their owners send to the store directly: a row, a URL that takes these bytes, and a look at what came.
 //!
-//! What comes is not trusted: it lies under a name of its own until it was looked at, so that an address that still counts cannot
+//! What comes is not trusted: it lies under a name of its own until it was looked at, so that a URL that still counts cannot
 //! change a file that somebody has seen.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -19,8 +19,8 @@ use crate::{
     error::{Error, Result},
     media::{
         kind::{self, essence},
-        link::Signed,
         served::served,
+        signed_url::SignedQuery,
         spool::{Spool, TOO_LARGE},
         store::Key,
     },
@@ -28,7 +28,7 @@ use crate::{
 };
 use entity::{media, user};
 
-/// How long bytes may be sent to an address.
+/// How long bytes may be sent to a URL.
 const LIFE: Duration = Duration::from_secs(900);
 
 /// Characters of a type (RFC 6838, section 4.2: 127 on each side of the slash; real ones are shorter).
@@ -40,7 +40,7 @@ const OTHER_SIZE: Error =
     Error::Refused(ErrorCode::InvalidMedia, "the uploaded file has another size than was announced");
 const EMPTY: Error = Error::Refused(ErrorCode::InvalidMedia, "what was uploaded is empty");
 const NOT_AS_SAID: Error =
-    Error::Refused(ErrorCode::PermissionDenied, "this signed address is for a file of another type or size");
+    Error::Refused(ErrorCode::PermissionDenied, "this signed URL is for a file of another type or size");
 
 /// Begins an upload, and tells where its bytes go.
 ///
@@ -76,7 +76,7 @@ pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Re
 
     let expires_at = chat.clock.now().plus(LIFE);
     let (id, mime_type, size) = (model.id, model.mime_type, model.size);
-    let direct = match chat.files.store.upload_link(Key::Incoming(id), &mime_type, LIFE).await {
+    let direct = match chat.files.store.signed_upload_url(Key::Incoming(id), &mime_type, LIFE).await {
         Ok(direct) => direct,
         Err(error) => {
             abandon(chat, id).await;
@@ -89,7 +89,7 @@ pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Re
             headers.extend(direct.headers);
             direct.url
         }
-        None => chat.files.links.upload(id, &mime_type, size, expires_at),
+        None => chat.files.signer.upload(id, &mime_type, size, expires_at),
     };
     Ok(DirectUpload {
         media_id: id,
@@ -103,7 +103,7 @@ pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Re
     })
 }
 
-/// What an address of ours takes.
+/// What a URL of ours takes.
 #[derive(Debug)]
 pub struct Expected {
     id: MediaId,
@@ -113,14 +113,14 @@ pub struct Expected {
     is_exact: bool,
 }
 
-/// What is expected at an address of ours, for a request that fits it.
+/// What is expected at a URL of ours, for a request that fits it.
 ///
 /// # Errors
-/// `PERMISSION_DENIED` for an address that was altered or is too old, or a type or size that it was not made for;
+/// `PERMISSION_DENIED` for a URL that was altered or is too old, or a type or size that it was not made for;
 /// `MEDIA_NOT_FOUND` when the upload is over.
-pub async fn expected(chat: &Chat, id: MediaId, signed: &Signed, declared: Option<&str>) -> Result<Expected> {
+pub async fn expected(chat: &Chat, id: MediaId, signed: &SignedQuery, declared: Option<&str>) -> Result<Expected> {
     let model = media::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(NOT_AS_SAID)?;
-    chat.files.links.check_upload(id, &model.mime_type, model.size, signed)?;
+    chat.files.signer.check_upload(id, &model.mime_type, model.size, signed)?;
     if model.has_exact_type && declared.map(essence).as_deref() != Some(&model.mime_type) {
         return Err(NOT_AS_SAID);
     }
@@ -139,7 +139,7 @@ async fn awaits_bytes(chat: &Chat, model: &media::Model) -> Result<()> {
     }
 }
 
-/// Stores the bytes that came for an address of ours. They may have taken long: whether they are still awaited is asked again.
+/// Stores the bytes that came for a URL of ours. They may have taken long: whether they are still awaited is asked again.
 ///
 /// # Errors
 /// `PERMISSION_DENIED` when there are more or fewer than were announced, `MEDIA_NOT_FOUND`, `STORAGE_UNAVAILABLE`.

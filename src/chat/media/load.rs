@@ -14,14 +14,14 @@ use crate::{
     },
     error::{Error, Result},
     media::{
-        link::{Signed, Variant},
         served::{Served, served},
+        signed_url::{SignedQuery, Variant},
         store::Key,
     },
 };
 use entity::{attachment as carried, media, message, room, user};
 
-/// How long the store itself hands a file out to whoever has the address of a moment ago. It does not look up whether they still may.
+/// How long the store itself hands a file out to whoever has the URL of a moment ago. It does not look up whether they still may.
 const STORE_LIFE: Duration = Duration::from_secs(60);
 
 /// Who asks for the bytes of a file.
@@ -29,8 +29,8 @@ const STORE_LIFE: Duration = Duration::from_secs(60);
 pub enum Asker {
     /// Somebody with a token.
     Actor(Actor),
-    /// Whoever has the address.
-    Bearer(Signed),
+    /// Whoever has the URL.
+    Bearer(SignedQuery),
 }
 
 /// A file that may be loaded.
@@ -49,12 +49,12 @@ pub struct Opened {
 /// Finds the bytes of a file for somebody who may load them.
 ///
 /// # Errors
-/// `MEDIA_NOT_FOUND`; `PERMISSION_DENIED` for an address that was altered or is too old; `STORAGE_UNAVAILABLE`.
+/// `MEDIA_NOT_FOUND`; `PERMISSION_DENIED` for a URL that was altered or is too old; `STORAGE_UNAVAILABLE`.
 pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
     let (reader, variant) = match asker {
         Asker::Actor(actor) => (Some(actor.user_id), Variant::Original),
         Asker::Bearer(signed) => {
-            chat.files.links.check(id, &signed)?;
+            chat.files.signer.check(id, &signed)?;
             (signed.user, signed.variant)
         }
     };
@@ -72,7 +72,7 @@ pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
         (Variant::Thumbnail, None) => return Err(Error::MEDIA_NOT_FOUND),
     };
     let store = &chat.files.store;
-    let elsewhere = store.link(key, &model.filename, &served, STORE_LIFE).await?;
+    let elsewhere = store.signed_url(key, &model.filename, &served, STORE_LIFE).await?;
     let size = match key {
         Key::File(_) => u64::try_from(model.size).map_err(Error::internal)?,
         _ if elsewhere.is_some() => 0,
@@ -81,7 +81,7 @@ pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
     Ok(Opened { key, served, size, etag: format!("\"{etag}\""), elsewhere })
 }
 
-/// Whether a reader whom an address names may still load anything.
+/// Whether a reader whom a URL names may still load anything.
 async fn is_active(chat: &Chat, reader: UserId) -> Result<bool> {
     let reader = user::Entity::find_by_id(reader).one(chat.db.read()).await?;
     Ok(reader.is_some_and(|reader| reader.is_active))
@@ -131,14 +131,14 @@ pub(super) async fn readable(chat: &Chat, reader: UserId, id: MediaId) -> Result
     Err(Error::MEDIA_NOT_FOUND)
 }
 
-/// A fresh address of a file for somebody who may load it.
+/// A fresh URL of a file for somebody who may load it.
 ///
 /// # Errors
 /// `MEDIA_NOT_FOUND`.
-pub async fn link(chat: &Chat, actor: &Actor, id: MediaId) -> Result<MediaLink> {
+pub async fn signed_url(chat: &Chat, actor: &Actor, id: MediaId) -> Result<MediaLink> {
     readable(chat, actor.user_id, id).await?;
-    let link = chat.files.links.file(id, Variant::Original, actor.user_id);
-    Ok(MediaLink { url: link.url, expires_at: link.expires_at })
+    let signed = chat.files.signer.file(id, Variant::Original, actor.user_id);
+    Ok(MediaLink { url: signed.url, expires_at: signed.expires_at })
 }
 
 /// Files that the messages of a room carry, the latest first.

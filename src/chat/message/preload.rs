@@ -61,7 +61,7 @@ impl<'a> Preload<'a> {
         let named = view::by_id(tx, named).await?;
         let senders = jobs.iter().map(|job| job.sender).chain(named.values().map(|original| original.sender_id));
         let others = jobs.iter().filter_map(|job| find::other_of(rooms.get(&job.request.room_id)?, job.sender));
-        let people = view::people(tx, everyone.links, senders.chain(others).collect()).await?;
+        let people = view::people(tx, everyone.signer, senders.chain(others).collect()).await?;
         let logins: BTreeSet<SessionId> = jobs.iter().map(|job| job.session).collect();
         let logins = recheck::valid_logins(tx, query::padded(logins), now).await?;
         let mentionable = mentionable(tx, jobs).await?;

@@ -46,7 +46,7 @@ async fn matches(chat: &Chat, db: &Pool, page: Page, search: &str) -> Result<Roo
         .limit(page.size())
         .all(db)
         .await?;
-    let shown = rooms.into_iter().map(|room| view::room(room, &chat.files.links));
+    let shown = rooms.into_iter().map(|room| view::room(room, &chat.files.signer));
     Ok(RoomList { rooms: shown.collect(), info: page.info(total) })
 }
 

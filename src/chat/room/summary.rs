@@ -49,7 +49,7 @@ pub(in crate::chat) async fn summaries(
             unread_count: Some(unread.messages),
             mention_count: Some(unread.mentions),
             my_role: member_row.map(|member_row| member_row.role),
-            ..view::room(model, reader.links)
+            ..view::room(model, reader.signer)
         }
     };
     Ok(models.into_iter().map(summary).collect())

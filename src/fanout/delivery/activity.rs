@@ -108,7 +108,7 @@ impl Delivery {
                 last_message: last_message.clone(),
             };
             let data = Encoded::new(&event);
-            let data = self.chat.files().links.address(&data, user);
+            let data = self.chat.files().signer.fill_event(&data, user);
             for socket in sockets {
                 socket.deliver(event.name(), &data);
             }

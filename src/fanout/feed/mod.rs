@@ -27,7 +27,7 @@ use crate::{
         throttle::Pace,
     },
     log::entry::Entry,
-    media::link::Links,
+    media::signed_url::UrlSigner,
 };
 
 /// Commands that may wait for one room.
@@ -227,7 +227,7 @@ impl Feed {
                 if !socket.keeps_up(until).await {
                     return Ok(Replay { reached, end: ReplayEnd::Late });
                 }
-                let data = entry.data_for(socket.user.id, hearing.joined, self.shared.links());
+                let data = entry.data_for(socket.user.id, hearing.joined, self.shared.signer());
                 if socket.deliver(entry.name, &data) != Emission::Queued {
                     return Ok(Replay { reached, end: ReplayEnd::Cut });
                 }
@@ -304,8 +304,8 @@ impl Feed {
 }
 
 impl FeedState {
-    fn links(&self) -> &Links {
-        &self.chat.files().links
+    fn signer(&self) -> &UrlSigner {
+        &self.chat.files().signer
     }
 
     /// Gives a command to a room's task, which is started if there is none.

@@ -213,7 +213,7 @@ impl Room {
     fn emit(&mut self, shared: &FeedState, run: Vec<Entry>) {
         let mut lost = Vec::new();
         for subscriber in self.subscribers.values() {
-            if !subscriber.socket.deliver_all(&run, subscriber.joined, shared.links()) {
+            if !subscriber.socket.deliver_all(&run, subscriber.joined, shared.signer()) {
                 lost.push(Arc::clone(&subscriber.socket));
             }
         }
@@ -245,7 +245,7 @@ impl Room {
             return Err(chat::sync::AHEAD);
         }
         let missed = self.missed(shared, after).await?;
-        if !socket.deliver_all(&missed, hearing.joined, shared.links()) {
+        if !socket.deliver_all(&missed, hearing.joined, shared.signer()) {
             return Ok(Attached { last_seq: self.delivered, replayed: missed.len() });
         }
         self.add(shared, socket, hearing);

@@ -19,7 +19,7 @@ use crate::{
         event::{Encoded, ServerEvent, SocketEvent},
     },
     log::entry::Entry,
-    media::{link::Links, origin::Origin},
+    media::{base_url::BaseUrl, signed_url::UrlSigner},
 };
 
 /// Names a socket on this node; never used twice.
@@ -88,8 +88,8 @@ pub struct Socket {
     /// The login whose token was shown last.
     session_id: Mutex<SessionId>,
     pub scope: RoomScope,
-    /// What addresses in what it is told begin with.
-    beginning: (Links, Origin),
+    /// What completes the URLs in what is sent to it.
+    urls: (UrlSigner, BaseUrl),
     transport: Box<dyn Transport>,
     pub(super) joined: Mutex<HashSet<RoomId>>,
     /// What it was told last of rooms that it has not joined.
@@ -114,7 +114,7 @@ impl Socket {
         user: User,
         session_id: SessionId,
         scope: RoomScope,
-        beginning: (Links, Origin),
+        urls: (UrlSigner, BaseUrl),
         transport: Box<dyn Transport>,
     ) -> Self {
         Self {
@@ -122,7 +122,7 @@ impl Socket {
             user: Owner { id: user.id, profile: Mutex::new(Arc::new(user)) },
             session_id: Mutex::new(session_id),
             scope,
-            beginning,
+            urls,
             transport,
             joined: Mutex::default(),
             badges: Mutex::default(),
@@ -163,8 +163,8 @@ impl Socket {
 
     /// Queues entries of the log of a room that its user joined at the seq `joined`, back to back; answers whether it took
     /// them all.
-    pub fn deliver_all(&self, entries: &[Entry], joined: Seq, links: &Links) -> bool {
-        let mut each = entries.iter().map(|entry| (entry.name, entry.data_for(self.user.id, joined, links)));
+    pub fn deliver_all(&self, entries: &[Entry], joined: Seq, signer: &UrlSigner) -> bool {
+        let mut each = entries.iter().map(|entry| (entry.name, entry.data_for(self.user.id, joined, signer)));
         each.all(|(name, data)| self.deliver(name, &data) == Emission::Queued)
     }
 
@@ -208,14 +208,14 @@ impl Socket {
     }
 
     fn emit(&self, event: &'static str, data: &Encoded) -> Emission {
-        self.transport.emit(event, &self.completed(data))
+        self.transport.emit(event, &self.with_urls(data))
     }
 
-    /// What it is told, with the addresses in it completed.
+    /// What is sent to it, with the base URL that its client uses.
     #[must_use]
-    pub fn completed<'a>(&self, data: &'a Encoded) -> Cow<'a, Encoded> {
-        let (links, origin) = &self.beginning;
-        links.beginning().completed_event(data, origin)
+    pub fn with_urls<'a>(&self, data: &'a Encoded) -> Cow<'a, Encoded> {
+        let (signer, base_url) = &self.urls;
+        signer.base_urls().fill_event(data, base_url)
     }
 
     /// Whether it has joined a room.

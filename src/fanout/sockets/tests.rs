@@ -3,14 +3,14 @@ use crate::{
     config::Config,
     contract::{User, command::RoomScope},
     fanout::sockets::fake::{FakeTransport, somebody},
-    media::{link::Links, origin::Origin},
+    media::{base_url::BaseUrl, signed_url::UrlSigner},
 };
 
 fn socket(id: u64, user: &User) -> Arc<Socket> {
-    let beginning = (Links::new(&Config::load(None).unwrap()), Origin::new("http", "localhost"));
+    let urls = (UrlSigner::new(&Config::load(None).unwrap()), BaseUrl::new("http", "localhost"));
     let (transport, _) = FakeTransport::of_events(0);
     let session = SessionId::new();
-    Arc::new(Socket::new(SocketId(id), user.clone(), session, RoomScope::Joined, beginning, transport))
+    Arc::new(Socket::new(SocketId(id), user.clone(), session, RoomScope::Joined, urls, transport))
 }
 
 /// What an earlier socket leaves behind is forgotten whenever it likes.

@@ -18,7 +18,7 @@ use crate::{
     config::host_and_port,
     error::Error,
     listener::ConnInfo,
-    media::{link::Links, origin::Origin},
+    media::{base_url::BaseUrl, signed_url::UrlSigner},
 };
 
 /// Characters of a host and its port (RFC 1035, section 2.3.4).
@@ -32,48 +32,48 @@ pub async fn find(
     next: Next,
 ) -> Response {
     let is_believed = is_trusted(connection.peer.ip(), &app.config.server.trusted_proxies);
-    if let Some(origin) = origin(request.headers(), is_believed) {
-        request.extensions_mut().insert(origin);
+    if let Some(base_url) = base_url(request.headers(), is_believed) {
+        request.extensions_mut().insert(base_url);
     }
     next.run(request).await
 }
 
 /// Completes the addresses in an answer.
 pub async fn complete(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let links = &app.chat.files().links;
-    if !links.beginning().depends_on_client() {
+    let signer = &app.chat.files().signer;
+    if !signer.base_urls().depends_on_client() {
         return next.run(request).await;
     }
-    let origin = request.extensions().get().cloned().unwrap_or_else(|| app.origin());
+    let base_url = request.extensions().get().cloned().unwrap_or_else(|| app.base_url());
     let response = next.run(request).await;
     let content_type = response.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     if content_type.starts_with(b"application/json") {
-        whole(response, links, &origin).await
+        whole(response, signer, &base_url).await
     } else if content_type == b"application/x-ndjson" {
         // Each piece has whole lines.
-        let links = links.clone();
+        let signer = signer.clone();
         response.map(|body| {
-            Body::from_stream(body.into_data_stream().map_ok(move |piece| completed(piece, &links, &origin)))
+            Body::from_stream(body.into_data_stream().map_ok(move |chunk| filled(chunk, &signer, &base_url)))
         })
     } else {
         response
     }
 }
 
-async fn whole(response: Response, links: &Links, origin: &Origin) -> Response {
+async fn whole(response: Response, signer: &UrlSigner, base_url: &BaseUrl) -> Response {
     let (mut head, body) = response.into_parts();
     match body.collect().await {
         Ok(body) => {
             head.headers.remove(header::CONTENT_LENGTH);
-            Response::from_parts(head, Body::from(completed(body.to_bytes(), links, origin)))
+            Response::from_parts(head, Body::from(filled(body.to_bytes(), signer, base_url)))
         }
         // It is in memory, so that this does not happen.
         Err(error) => axum::response::IntoResponse::into_response(Error::internal(error)),
     }
 }
 
-fn completed(bytes: Bytes, links: &Links, origin: &Origin) -> Bytes {
-    match std::str::from_utf8(&bytes).map(|text| links.beginning().completed(text, origin)) {
+fn filled(bytes: Bytes, signer: &UrlSigner, base_url: &BaseUrl) -> Bytes {
+    match std::str::from_utf8(&bytes).map(|text| signer.base_urls().fill(text, base_url)) {
         Ok(std::borrow::Cow::Owned(text)) => text.into(),
         _ => bytes,
     }
@@ -81,7 +81,7 @@ fn completed(bytes: Bytes, links: &Links, origin: &Origin) -> Bytes {
 
 /// The scheme and the host. What a proxy says counts where it is believed; else the page that asks tells whether its own address is
 /// secure, as it is when a proxy stands between that nobody told us of.
-fn origin(headers: &HeaderMap, is_believed: bool) -> Option<Origin> {
+fn base_url(headers: &HeaderMap, is_believed: bool) -> Option<BaseUrl> {
     let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let first = |name: &str| told(name).and_then(|list| list.split(',').next()).map(str::trim);
     let forwarded = |name: &str| first(name).filter(|_| is_believed);
@@ -95,7 +95,7 @@ fn origin(headers: &HeaderMap, is_believed: bool) -> Option<Origin> {
         None if told("origin").and_then(|page| page.strip_prefix("https://")) == Some(host) => "https",
         None => "http",
     };
-    Some(Origin::new(scheme, host))
+    Some(BaseUrl::new(scheme, host))
 }
 
 /// A name or an address, and perhaps a port: nothing that would end it in an address, or in a text.
@@ -144,8 +144,8 @@ mod tests {
             let headers =
                 headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
             let (scheme, host) = found.and_then(|found| found.split_once("://")).unzip();
-            let found = scheme.zip(host).map(|(scheme, host)| Origin::new(scheme, host));
-            assert_eq!(origin(&headers.clone().collect(), is_believed), found, "{:?}", headers.collect::<Vec<_>>());
+            let found = scheme.zip(host).map(|(scheme, host)| BaseUrl::new(scheme, host));
+            assert_eq!(base_url(&headers.clone().collect(), is_believed), found, "{:?}", headers.collect::<Vec<_>>());
         }
     }
 }

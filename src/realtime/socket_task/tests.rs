@@ -30,7 +30,7 @@ async fn a_socket_whose_task_panics_is_ended_and_leaves_nothing_behind() {
     // `connected` is taken; the farewell of a node that stops is not.
     app.draining.cancel();
     let (transport, killed) = FakeTransport::of_events(1);
-    let socket = register(&guest, (app.chat.files().links.clone(), app.origin()), transport);
+    let socket = register(&guest, (app.chat.files().signer.clone(), app.base_url()), transport);
     timeout(TIMEOUT, serve(Arc::clone(&app), guest, socket)).await.unwrap();
     assert!(killed.is_cancelled());
     assert!(app.sockets.all().is_empty());

@@ -295,9 +295,9 @@ async fn a_deleted_file_is_gone(kind: StoreKind) {
     let ada = gallery.app.user("ada").await;
     let uploaded = ada.uploads(&File::picture(1)).await;
     let download = ada.get(&format!("{}/download", media_path(&uploaded))).await.with_status(200);
-    let links = [text(&uploaded, "url"), text(&uploaded, "thumbnail_url"), text(&download, "url")];
+    let signer = [text(&uploaded, "url"), text(&uploaded, "thumbnail_url"), text(&download, "url")];
     ada.delete(&media_path(&uploaded)).await.with_status(204);
-    for link in &links {
+    for link in &signer {
         // M11
         ada.site.load(link, &[]).await.refused("MEDIA_NOT_FOUND");
     }
