@@ -113,7 +113,7 @@
 //!
 //! Somebody is a **contact** of the people they share a room with that is not public and that they created, joined by themselves
 //! or have written in (`members.participates`, [`chat::addition`]). E-mail addresses and presence are for contacts: being put
-//! into a room makes nobody known. A message or a member is shown through a reader (`chat/view.rs`, `chat/privacy.rs`), who is one
+//! into a room makes nobody known. A message or a member is shown to a recipient (`chat/view.rs`, `chat/privacy.rs`), who is one
 //! person, or all who hear a room; what is written once for all of these has a form of its own for whom it is about.
 //!
 //! # Followers

@@ -105,7 +105,7 @@ fn matching(viewer: UserId, emails: Emails, search: &str) -> Condition {
 /// Users as the asker sees them.
 async fn seen_by(chat: &Chat, actor: &Actor, models: Vec<user::Model>) -> Result<Vec<User>> {
     let ids = models.iter().map(|model| model.id);
-    let addresses = Addresses::of(chat.db.read(), chat.reader(actor.user_id), ids).await?;
+    let addresses = Addresses::of(chat.db.read(), chat.recipient(actor.user_id), ids).await?;
     let seen = |model: user::Model| {
         let mut user = accounts::profile(model, &chat.files.signer);
         if !addresses.are_whole(user.id, false) {

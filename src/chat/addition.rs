@@ -86,7 +86,7 @@ pub async fn add(
         .order_by_asc(member::Column::JoinedSeq)
         .all(&tx)
         .await?;
-    let added = view::members(&tx, chat.reader(actor.user_id), added).await?;
+    let added = view::members(&tx, chat.recipient(actor.user_id), added).await?;
     chat.log.commit(tx, &room, changes.len()).await?;
     Ok(Additions { members: added, invited })
 }

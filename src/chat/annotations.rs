@@ -23,7 +23,7 @@ pub(crate) struct Annotations {
 /// What hangs on some messages now, as one of the room's members sees it.
 pub(crate) async fn now(
     db: &impl ConnectionTrait,
-    reader: UserId,
+    user: UserId,
     ids: &[MessageId],
 ) -> Result<HashMap<MessageId, Annotations>> {
     let mut annotations = mentions(db, ids).await?;
@@ -37,7 +37,7 @@ pub(crate) async fn now(
         .all(db)
         .await?;
     for row in reactions {
-        add(&mut annotations.entry(row.message_id).or_default().reactions, row.emoji, row.user_id == reader);
+        add(&mut annotations.entry(row.message_id).or_default().reactions, row.emoji, row.user_id == user);
     }
     let pinned =
         pin::Entity::find().filter(pin::Column::MessageId.is_in(query::padded(ids.iter().copied()))).all(db).await?;
@@ -81,11 +81,11 @@ pub(crate) async fn gathered(db: &impl ConnectionTrait, id: MessageId) -> Result
 }
 
 impl Gathered {
-    /// The message with it, as `reader` sees it.
-    pub(crate) fn on(&self, message: Message, reader: UserId) -> Message {
+    /// The message with it, as `user` sees it.
+    pub(crate) fn on(&self, message: Message, user: UserId) -> Message {
         let mut reactions = Vec::new();
         for row in &self.reactions {
-            add(&mut reactions, row.emoji.clone(), row.user_id == reader);
+            add(&mut reactions, row.emoji.clone(), row.user_id == user);
         }
         Message { reactions, is_pinned: self.is_pinned, reply_count: self.reply_count, ..message }
     }

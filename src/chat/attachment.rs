@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{Expr, SelectStatement},
 };
 
-use super::view::Reader;
+use super::view::Recipient;
 use crate::{
     clock::Clock,
     contract::{
@@ -81,11 +81,11 @@ pub(crate) fn named_in(request: &SendMessage) -> impl Iterator<Item = MediaId> +
     request.attachments.iter().flatten().filter_map(|attachment| attachment.media_id)
 }
 
-/// A file as `reader` sees it.
-pub(crate) fn show(model: &media::Model, reader: Reader<'_>) -> Media {
-    let url = |variant| match reader.user {
-        Some(user) => reader.signer.file(model.id, variant, user).url,
-        None => reader.signer.placeholder(model.id, variant),
+/// A file as `recipient` sees it.
+pub(crate) fn show(model: &media::Model, recipient: Recipient<'_>) -> Media {
+    let url = |variant| match recipient.user {
+        Some(user) => recipient.signer.file(model.id, variant, user).url,
+        None => recipient.signer.placeholder(model.id, variant),
     };
     Media {
         id: model.id,
@@ -112,16 +112,17 @@ pub(crate) fn with_urls(mut message: Message, user: UserId, signer: &UrlSigner) 
     message
 }
 
-/// The files that some messages carry, as `reader` sees them.
+/// The files that some messages carry, as `recipient` sees them.
 pub(crate) async fn of(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     messages: &[message::Model],
 ) -> Result<HashMap<MessageId, Vec<Media>>> {
     let carriers = messages.iter().filter(|model| model.deleted_at.is_none() && is_carried_by(model.message_type));
     let carried = carried(db, carriers.map(|model| model.id).collect()).await?;
     let files = files(db, carried.values().flatten().copied().collect()).await?;
-    let shown = |ids: Vec<MediaId>| ids.iter().filter_map(|id| files.get(id)).map(|file| show(file, reader)).collect();
+    let shown =
+        |ids: Vec<MediaId>| ids.iter().filter_map(|id| files.get(id)).map(|file| show(file, recipient)).collect();
     Ok(carried.into_iter().map(|(message, ids)| (message, shown(ids))).collect())
 }
 

@@ -25,7 +25,7 @@ use crate::{
 };
 use entity::{member, message, read_mark, room, room_event, user};
 
-/// Members of rooms whose marks one answer tells, over all its rooms; of the rooms after those it tells the reader's own.
+/// Members of rooms whose marks one answer tells, over all its rooms; of the rooms after those it tells the user's own.
 const MARKS: i64 = 5_000;
 
 /// Profiles that are told at once: those that changed last.
@@ -75,12 +75,12 @@ fn any_of<C: ColumnTrait>(cursors: &[(RoomId, Seq)], room: C, seq: C) -> Conditi
     query::padded(cursors.iter().copied()).into_iter().map(at).fold(Condition::any(), Condition::add)
 }
 
-/// Members of some rooms whose profiles changed since a time of each, as `reader` sees them, the latest change first; each once,
+/// Members of some rooms whose profiles changed since a time of each, as `user` sees them, the latest change first; each once,
 /// with one of the rooms where it was missed.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn profiles(chat: &Chat, reader: UserId, since: &HashMap<RoomId, Timestamp>) -> Result<Vec<(RoomId, User)>> {
+pub async fn profiles(chat: &Chat, user: UserId, since: &HashMap<RoomId, Timestamp>) -> Result<Vec<(RoomId, User)>> {
     let db = chat.db.read();
     let rooms: Vec<RoomId> = since.keys().copied().collect();
     let mut changed: HashMap<UserId, (Timestamp, RoomId)> = HashMap::new();
@@ -106,7 +106,7 @@ pub async fn profiles(chat: &Chat, reader: UserId, since: &HashMap<RoomId, Times
     changed.sort_unstable_by_key(|(user, (at, _))| (Reverse(*at), *user));
     changed.truncate(PROFILES);
     let ids = changed.iter().map(|(user, _)| *user).collect();
-    let users = view::people_for(db, chat.reader(reader), ids).await?;
+    let users = view::people_for(db, chat.recipient(user), ids).await?;
     let mut users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
     Ok(changed.into_iter().filter_map(|(user, (_, room))| Some((room, users.remove(&user)?))).collect())
 }
@@ -152,15 +152,15 @@ pub async fn joined_since(chat: &Chat, user: UserId, time: Option<Timestamp>) ->
     Ok(rooms.into_iter().collect())
 }
 
-/// How far the members of some rooms have read, as far as `reader` may see it.
+/// How far the members of some rooms have read, as far as `user` may see it.
 pub(super) async fn marks(
     db: &impl ConnectionTrait,
-    reader: UserId,
+    user: UserId,
     rooms: Vec<RoomId>,
 ) -> Result<HashMap<RoomId, Vec<Mark>>> {
     let shared = shared(db, &rooms).await?;
     let mut marks: HashMap<RoomId, Vec<Mark>> = HashMap::new();
-    for row in current_marks(db, reader, (&shared, &rooms), None).await? {
+    for row in current_marks(db, user, (&shared, &rooms), None).await? {
         let Standing { room_id, user_id, last_read_seq, read_at } = row;
         marks.entry(room_id).or_default().push(Mark { user_id, last_read_seq, read_at });
     }
@@ -196,17 +196,17 @@ struct Standing {
     read_at: Timestamp,
 }
 
-/// The marks of those members of the `shared` rooms who share them, and in `all` rooms the reader's own; where there is a time of
+/// The marks of those members of the `shared` rooms who share them, and in `all` rooms the user's own; where there is a time of
 /// each room, those that moved since.
 async fn current_marks(
     db: &impl ConnectionTrait,
-    reader: UserId,
+    user: UserId,
     (shared, all): (&[RoomId], &[RoomId]),
     since: Option<&HashMap<RoomId, Timestamp>>,
 ) -> Result<Vec<Standing>> {
     let mut found = Vec::new();
-    let others = Condition::all().add(user::Column::SharesReceipts.eq(true)).add(member::Column::UserId.ne(reader));
-    let own = Condition::all().add(member::Column::UserId.eq(reader));
+    let others = Condition::all().add(user::Column::SharesReceipts.eq(true)).add(member::Column::UserId.ne(user));
+    let own = Condition::all().add(member::Column::UserId.eq(user));
     for (rooms, whose) in [(shared, others), (all, own)] {
         for some in rooms.chunks(AT_A_TIME) {
             let when = match since {
@@ -243,7 +243,7 @@ async fn current_marks(
 /// When the database does not answer.
 pub async fn moved_marks(
     chat: &Chat,
-    reader: UserId,
+    user: UserId,
     cursors: &HashMap<RoomId, Seq>,
     since: &HashMap<RoomId, Timestamp>,
 ) -> Result<Vec<MovedMark>> {
@@ -253,7 +253,7 @@ pub async fn moved_marks(
     all.sort_unstable_by_key(|room| (since.get(room).copied().map(Reverse), *room));
     let shared = shared(db, &all).await?;
     let mut by_room: HashMap<RoomId, Vec<Standing>> = HashMap::new();
-    for mark in current_marks(db, reader, (&shared, &all), Some(since)).await? {
+    for mark in current_marks(db, user, (&shared, &all), Some(since)).await? {
         by_room.entry(mark.room_id).or_default().push(mark);
     }
     let mut moved = Vec::new();

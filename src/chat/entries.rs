@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelec
 
 use super::{
     annotations::{Annotations, Timeline},
-    view::{self, Reader},
+    view::{self, Recipient},
 };
 use crate::{
     contract::{EventKind, HistoryAccess, Member, Message, MessageId, RoomId, Seq, UserId, event::Durable},
@@ -26,7 +26,7 @@ use entity::{member, room, room_event};
 /// When the database does not answer.
 pub(crate) async fn read(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     room: RoomId,
     after: Seq,
     up_to: Seq,
@@ -38,9 +38,9 @@ pub(crate) async fn read(
     }
     let (messages, events) = rows::both(db, room, after, up_to).await?;
     let history = history(db, room).await?;
-    let subjects = Subjects::read(db, reader, room, &events).await?;
+    let subjects = Subjects::read(db, recipient, room, &events).await?;
     let mut entries = Vec::with_capacity(messages.len() + events.len());
-    for message in view::messages(db, reader, messages).await? {
+    for message in view::messages(db, recipient, messages).await? {
         entries.push(Entry::new(room, message.seq, Durable::NewMessage { message }, history));
     }
     for event in events {
@@ -60,7 +60,7 @@ async fn history(db: &impl ConnectionTrait, room: RoomId) -> Result<HistoryAcces
 
 /// What some events are about.
 struct Subjects<'a> {
-    reader: Reader<'a>,
+    recipient: Recipient<'a>,
     messages: HashMap<MessageId, Message>,
     timeline: Timeline,
     members: HashMap<UserId, Member>,
@@ -70,12 +70,12 @@ struct Subjects<'a> {
 impl<'a> Subjects<'a> {
     async fn read(
         db: &impl ConnectionTrait,
-        reader: Reader<'a>,
+        recipient: Recipient<'a>,
         room: RoomId,
         events: &[room_event::Model],
     ) -> Result<Self> {
         let messages = view::by_id(db, events.iter().filter_map(|event| event.message_id).collect()).await?;
-        let messages = view::messages(db, reader, messages.into_values().collect()).await?;
+        let messages = view::messages(db, recipient, messages.into_values().collect()).await?;
         let edits = events.iter().filter(|event| event.kind == EventKind::MessageEdited);
         let up_to = events.last().map_or(Seq::ZERO, |event| event.seq);
         let timeline = Timeline::read(db, room, edits.filter_map(|event| event.message_id).collect(), up_to).await?;
@@ -88,7 +88,7 @@ impl<'a> Subjects<'a> {
                 .filter(member::Column::UserId.is_in(users))
                 .all(db)
                 .await?;
-            view::members(db, reader, models).await?
+            view::members(db, recipient, models).await?
         };
         let room = if events.iter().any(|event| event.kind == EventKind::RoomUpdated) {
             room::Entity::find_by_id(room).one(db).await?
@@ -96,7 +96,7 @@ impl<'a> Subjects<'a> {
             None
         };
         Ok(Self {
-            reader,
+            recipient,
             timeline,
             messages: messages.into_iter().map(|message| (message.id, message)).collect(),
             members: members.into_iter().map(|member| (member.user_id, member)).collect(),
@@ -158,7 +158,7 @@ impl<'a> Subjects<'a> {
             EventKind::RoomUpdated => Durable::RoomUpdated {
                 room: Box::new(view::room(
                     self.room.clone().ok_or_else(|| Error::internal("a log entry names a room that is not there"))?,
-                    self.reader.signer,
+                    self.recipient.signer,
                 )),
             },
             EventKind::RoomDeleted => Durable::RoomDeleted {},

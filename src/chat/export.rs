@@ -101,7 +101,7 @@ impl Copy {
         let db = self.chat.db.read();
         let page = page.all(db).await?;
         let last = page.last().map(|member| member.id);
-        for member in view::members(db, self.chat.reader(self.actor.user_id), page).await? {
+        for member in view::members(db, self.chat.recipient(self.actor.user_id), page).await? {
             line(lines, &json!({"type": "member", "member": member}))?;
         }
         Ok(match last {
@@ -124,7 +124,7 @@ impl Copy {
             line(lines, &json!({"type": "end", "messages": self.messages}))?;
             return Ok(Part::Done);
         };
-        for message in view::messages(db, self.chat.reader(self.actor.user_id), page).await? {
+        for message in view::messages(db, self.chat.recipient(self.actor.user_id), page).await? {
             line(lines, &json!({"type": "message", "message": message}))?;
             self.messages += 1;
         }
@@ -246,7 +246,7 @@ impl Own {
             let (created_at, expires_at) = (session.created_at, session.expires_at);
             line(lines, &json!({"type": "session", "created_at": created_at, "expires_at": expires_at}))?;
         }
-        for member in view::members(db, self.chat.reader(self.actor.user_id), member_rows).await? {
+        for member in view::members(db, self.chat.recipient(self.actor.user_id), member_rows).await? {
             let name = room::Entity::find_by_id(member.room_id).one(db).await?.and_then(|room| room.name);
             line(lines, &json!({"type": "membership", "room_name": name, "member": member}))?;
         }
@@ -286,7 +286,7 @@ impl Own {
             .all(db)
             .await?;
         let last = mine.last().map(|message| message.seq);
-        for message in view::messages(db, self.chat.reader(me), mine).await? {
+        for message in view::messages(db, self.chat.recipient(me), mine).await? {
             // Their own words only: what they answered to is not theirs.
             line(lines, &json!({"type": "message", "message": message.unquoted()}))?;
             self.messages += 1;

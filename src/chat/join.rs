@@ -60,7 +60,7 @@ pub(crate) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &ro
     let record = Record::new(AuditAction::MemberJoined).to(actor.user_id).after(role);
     audit::enter(&tx, &permit, [record], now).await?;
     let room = permit.append(&tx, &changes, now).await?;
-    let answer = rooms::details(&tx, chat.reader(actor.user_id), room.clone()).await?;
+    let answer = rooms::details(&tx, chat.recipient(actor.user_id), room.clone()).await?;
     chat.log.commit(tx, &room, changes.len()).await?;
     Ok(answer)
 }

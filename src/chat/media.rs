@@ -74,7 +74,7 @@ pub async fn upload(chat: &Chat, actor: &Actor, upload: Upload) -> Result<Media>
         if kept.is_err() {
             abandon(&chat, id).await;
         }
-        kept.map(|model| attachment::show(&model, chat.reader(actor.user_id)))
+        kept.map(|model| attachment::show(&model, chat.recipient(actor.user_id)))
     })
     .await
 }

@@ -76,7 +76,7 @@ pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) 
         .limit(page.size())
         .all(db)
         .await?;
-    Ok(MemberList { members: view::members(db, chat.reader(actor.user_id), members).await?, info: page.info(total) })
+    Ok(MemberList { members: view::members(db, chat.recipient(actor.user_id), members).await?, info: page.info(total) })
 }
 
 /// Changes a member's role, or mutes them for a while.
@@ -128,7 +128,7 @@ pub async fn update(
     }
     let model = find::member(&tx, room_id, user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
     let member =
-        view::members(&tx, chat.reader(actor.user_id), vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)?;
+        view::members(&tx, chat.recipient(actor.user_id), vec![model]).await?.pop().ok_or(Error::USER_NOT_FOUND)?;
     if is_changed {
         let changes = [Change::of_member(EventKind::MemberUpdated, user_id)];
         let room = permit.append(&tx, &changes, now).await?;
@@ -171,7 +171,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
         .order_by_asc(member::Column::JoinedSeq)
         .all(&tx)
         .await?;
-    let members = view::members(&tx, chat.reader(actor.user_id), member_rows).await?;
+    let members = view::members(&tx, chat.recipient(actor.user_id), member_rows).await?;
     chat.log.commit(tx, &room, changes.len()).await?;
     Ok(members)
 }

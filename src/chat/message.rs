@@ -17,7 +17,7 @@ use super::{
     permission::Capability,
     pin, reaction,
     room_log::Answer,
-    view::{self, Reader},
+    view::{self, Recipient},
 };
 use crate::{
     auth::Actor,
@@ -79,7 +79,7 @@ pub async fn own(chat: &Chat, actor: &Actor, room_id: RoomId, id: MessageId) -> 
     if model.sender_id != actor.user_id {
         return Err(NOT_YOURS);
     }
-    view::one_message(db, chat.reader(actor.user_id), model).await
+    view::one_message(db, chat.recipient(actor.user_id), model).await
 }
 
 /// One message.
@@ -89,7 +89,7 @@ pub async fn own(chat: &Chat, actor: &Actor, room_id: RoomId, id: MessageId) -> 
 pub async fn get(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     let (model, membership) = find::message(chat.db.read(), actor.user_id, id).await?;
     membership.permit(Capability::Read)?;
-    view::one_message(chat.db.read(), chat.reader(actor.user_id), model).await
+    view::one_message(chat.db.read(), chat.recipient(actor.user_id), model).await
 }
 
 /// Changes the text of the asker's own message, or takes it away where the message has files to show. Where the text stays as
@@ -114,7 +114,7 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Opt
         return Err(Error::field("content", "blank", "must not be blank"));
     }
     if is_same(model.content.as_deref(), content.as_deref()) {
-        return view::one_message(&tx, chat.reader(actor.user_id), model).await;
+        return view::one_message(&tx, chat.recipient(actor.user_id), model).await;
     }
     let mut row = model.into_active_model();
     row.content = Set(content);
@@ -122,7 +122,7 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Opt
     let model = row.update(&tx).await?;
     mention::replace(&tx, &model).await?;
     let room = permit.append(&tx, &[Change::of_message(EventKind::MessageEdited, id)], now).await?;
-    let message = view::one_message(&tx, chat.reader(actor.user_id), model).await?;
+    let message = view::one_message(&tx, chat.recipient(actor.user_id), model).await?;
     chat.log.commit(tx, &room, 1).await?;
     Ok(message)
 }
@@ -195,10 +195,10 @@ pub async fn history(chat: &Chat, actor: &Actor, room_id: RoomId, query: History
         } else {
             readable.clone().count(db).await?
         };
-        return newest_page(db, chat.reader(actor.user_id), readable, page, total).await.map(HistoryPart::Page);
+        return newest_page(db, chat.recipient(actor.user_id), readable, page, total).await.map(HistoryPart::Page);
     };
     let (models, has_more) = window(db, &readable, cursor).await?;
-    let messages = view::messages(db, chat.reader(actor.user_id), models).await?;
+    let messages = view::messages(db, chat.recipient(actor.user_id), models).await?;
     Ok(HistoryPart::Window(History {
         has_more,
         first_seq: messages.first().map(|message| message.seq),
@@ -218,13 +218,13 @@ pub async fn replies(chat: &Chat, actor: &Actor, id: MessageId, page: PageQuery)
     membership.permit(Capability::Read)?;
     let replies = message::Entity::find().filter(message::Column::ReplyToId.eq(id));
     let total = replies.clone().count(db).await?;
-    newest_page(db, chat.reader(actor.user_id), replies, page, total).await
+    newest_page(db, chat.recipient(actor.user_id), replies, page, total).await
 }
 
 /// A page of some messages, of which there are `total`: page 1 is the newest, and each page ascends.
 async fn newest_page(
     db: &Pool,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     messages: Select<message::Entity>,
     page: Page,
     total: u64,
@@ -232,7 +232,7 @@ async fn newest_page(
     let newest = messages.order_by_desc(message::Column::Seq).offset(page.offset()).limit(page.size());
     let mut newest = newest.all(db).await?;
     newest.reverse();
-    let messages = view::messages(db, reader, newest).await?;
+    let messages = view::messages(db, recipient, newest).await?;
     Ok(MessageList { messages, info: page.info(total) })
 }
 

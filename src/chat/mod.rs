@@ -51,7 +51,7 @@ use crate::{
     tasks::Tasks,
 };
 
-use self::{media::Sweeper, room_log::RoomLog, view::Reader};
+use self::{media::Sweeper, room_log::RoomLog, view::Recipient};
 
 /// Pages of copies that are read at the same time.
 const EXPORTS: usize = 4;
@@ -110,14 +110,14 @@ impl Chat {
         recheck::begin(&self.db, self.clock, actor).await
     }
 
-    /// For one person.
-    pub(crate) fn reader(&self, user: UserId) -> Reader<'_> {
+    /// One user, as a recipient.
+    pub(crate) fn recipient(&self, user: UserId) -> Recipient<'_> {
         self.everyone().one(user)
     }
 
-    /// For all who hear a room.
-    fn everyone(&self) -> Reader<'_> {
-        Reader::everyone(&self.files.signer, self.privacy.emails)
+    /// All subscribers of a room, as a recipient.
+    fn everyone(&self) -> Recipient<'_> {
+        Recipient::everyone(&self.files.signer, self.privacy.emails)
     }
 
     /// Who sees e-mail addresses.

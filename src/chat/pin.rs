@@ -40,7 +40,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
         return Err(Error::MESSAGE_NOT_FOUND);
     }
     if pin::Entity::find_by_id(id).one(&tx).await?.is_some() {
-        return view::one_message(&tx, chat.reader(actor.user_id), message).await;
+        return view::one_message(&tx, chat.recipient(actor.user_id), message).await;
     }
     let row = pin::ActiveModel {
         message_id: Set(id),
@@ -51,7 +51,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     pin::Entity::insert(row).exec_without_returning(&tx).await?;
     audit::enter(&tx, &permit, [Record::new(AuditAction::MessagePinned).message(id)], now).await?;
     let room = permit.append(&tx, &[Change::of_message(EventKind::MessagePinned, id)], now).await?;
-    let message = view::one_message(&tx, chat.reader(actor.user_id), message).await?;
+    let message = view::one_message(&tx, chat.recipient(actor.user_id), message).await?;
     chat.log.commit(tx, &room, 1).await?;
     Ok(message)
 }
@@ -105,7 +105,7 @@ pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) 
         .all(db)
         .await?;
     let models = view::by_id(db, pins.iter().map(|pin| pin.message_id).collect()).await?.into_values().collect();
-    let messages = view::messages(db, chat.reader(actor.user_id), models).await?;
+    let messages = view::messages(db, chat.recipient(actor.user_id), models).await?;
     let mut messages: HashMap<MessageId, Message> = messages.into_iter().map(|message| (message.id, message)).collect();
     let pins = pins
         .into_iter()

@@ -7,7 +7,7 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement},
 };
 
-use super::view::Reader;
+use super::view::Recipient;
 use crate::{
     config::Emails,
     contract::{UserId, Visibility},
@@ -16,32 +16,33 @@ use crate::{
 };
 use entity::{member, room, user};
 
-/// Whose addresses a reader sees whole.
+/// Whose addresses a recipient sees whole.
 pub(crate) struct Addresses<'a> {
-    reader: Reader<'a>,
+    recipient: Recipient<'a>,
     contacts: HashSet<UserId>,
 }
 
 impl<'a> Addresses<'a> {
-    /// Looks up which of `others`, who are no contacts by the room that is shown, are the reader's contacts by another one.
+    /// Looks up which of `others`, who are no contacts by the room that is shown, are the recipient's contacts by another one.
     /// For all who hear a room nothing is looked up: what they are told is written once for all of them.
     pub(crate) async fn of(
         db: &impl ConnectionTrait,
-        reader: Reader<'a>,
+        recipient: Recipient<'a>,
         others: impl Iterator<Item = UserId>,
     ) -> Result<Self> {
-        let contacts = match reader {
-            Reader { user: Some(user), emails: Emails::Contacts, .. } => {
+        let contacts = match recipient {
+            Recipient { user: Some(user), emails: Emails::Contacts, .. } => {
                 contacts(db, user, others.filter(|other| *other != user).collect()).await?
             }
             _ => HashSet::new(),
         };
-        Ok(Self { reader, contacts })
+        Ok(Self { recipient, contacts })
     }
 
     /// Whether the address of `user`, who may be a contact by the room that is shown, is shown whole.
     pub(crate) fn are_whole(&self, user: UserId, is_contact_here: bool) -> bool {
-        self.reader.user == Some(user) || self.reader.emails.are_whole(is_contact_here || self.contacts.contains(&user))
+        self.recipient.user == Some(user)
+            || self.recipient.emails.are_whole(is_contact_here || self.contacts.contains(&user))
     }
 }
 

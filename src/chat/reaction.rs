@@ -99,8 +99,8 @@ async fn told(chat: &Chat, tx: Transaction, permit: &Permit, change: Change, now
     Ok(reactions)
 }
 
-async fn under(db: &impl ConnectionTrait, reader: UserId, id: MessageId) -> Result<Reactions> {
-    let annotations = annotations::now(db, reader, &[id]).await?.remove(&id).unwrap_or_default();
+async fn under(db: &impl ConnectionTrait, user: UserId, id: MessageId) -> Result<Reactions> {
+    let annotations = annotations::now(db, user, &[id]).await?.remove(&id).unwrap_or_default();
     Ok(Reactions { reactions: annotations.reactions })
 }
 

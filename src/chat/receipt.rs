@@ -293,7 +293,7 @@ async fn newest_of(chat: &Chat, membership: &Membership, ids: &[MessageId]) -> R
 pub struct Unread {
     /// Messages of others.
     pub messages: i64,
-    /// Those of them that name the reader.
+    /// Those of them that name the recipient.
     pub mentions: i64,
 }
 

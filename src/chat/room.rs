@@ -3,8 +3,8 @@
 mod activity;
 mod direct;
 mod discovery;
-mod hearing;
 mod rules;
+mod subscription;
 mod summary;
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ use super::{
     member::{self as people, NewMember},
     permission::{Capability, Permit},
     privacy,
-    view::{self, Reader},
+    view::{self, Recipient},
 };
 use crate::{
     auth::Actor,
@@ -41,9 +41,9 @@ use entity::{member, room};
 pub use activity::{Activity, Badge, activity};
 pub(super) use direct::direct_key;
 pub use discovery::public;
-pub(super) use hearing::hearings;
-pub use hearing::{Hearing, UserRoom, every, may_hear, may_type, rooms_of_users};
 pub(super) use rules::check_capacity;
+pub(super) use subscription::find_subscriptions;
+pub use subscription::{Subscription, UserRoom, may_subscribe, may_type, rooms_of_users, subscriptions};
 use summary::summary;
 pub(super) use summary::{last_messages, summaries};
 
@@ -116,7 +116,7 @@ pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: Create
         audit::enter(&tx, &permit, [Record::new(AuditAction::RoomCreated).after(rules::settings(&room))], now).await?;
     }
     invitations::invite_all(&tx, &permit, &invited, now).await?;
-    let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
+    let answer = details(&tx, chat.recipient(actor.user_id), room.clone()).await?;
     chat.log.commit(tx, &room, changes.len()).await?;
     let invited = Some(invited).filter(|invited| !invited.is_empty());
     Ok(Created { room: Room { invited, ..answer }, is_new: true })
@@ -151,7 +151,7 @@ pub async fn list(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<RoomLis
         .limit(page.size())
         .all(db)
         .await?;
-    Ok(RoomList { rooms: summaries(db, chat.reader(actor.user_id), rooms).await?, info: page.info(total) })
+    Ok(RoomList { rooms: summaries(db, chat.recipient(actor.user_id), rooms).await?, info: page.info(total) })
 }
 
 /// A room with its members, as one of them sees it.
@@ -161,11 +161,11 @@ pub async fn list(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<RoomLis
 pub async fn get(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
     let db = chat.db.read();
     let (model, _, _) = find::room(db, actor.user_id, id).await?;
-    details(db, chat.reader(actor.user_id), model).await
+    details(db, chat.recipient(actor.user_id), model).await
 }
 
 /// A room with its members, for one of them.
-pub(super) async fn details(db: &impl ConnectionTrait, reader: Reader<'_>, model: room::Model) -> Result<Room> {
+pub(super) async fn details(db: &impl ConnectionTrait, recipient: Recipient<'_>, model: room::Model) -> Result<Room> {
     let members = member::Entity::find()
         .filter(member::Column::RoomId.eq(model.id))
         .filter(member::Column::LeftAt.is_null())
@@ -173,8 +173,8 @@ pub(super) async fn details(db: &impl ConnectionTrait, reader: Reader<'_>, model
         .limit(DETAILED_MEMBERS)
         .all(db)
         .await?;
-    let members = view::members(db, reader, members).await?;
-    Ok(Room { members: Some(members), ..summary(db, reader, model).await? })
+    let members = view::members(db, recipient, members).await?;
+    Ok(Room { members: Some(members), ..summary(db, recipient, model).await? })
 }
 
 /// A room as its lists show it to a member, at least as new as its `last_seq` and this read mark of theirs.
@@ -191,7 +191,7 @@ pub struct Overview {
 pub async fn overview(chat: &Chat, user: UserId, id: RoomId) -> Result<Overview> {
     let db = chat.db.read();
     let (model, member_row, _) = find::room(db, user, id).await?;
-    Ok(Overview { room: summary(db, chat.reader(user), model).await?, last_read_seq: member_row.last_read_seq })
+    Ok(Overview { room: summary(db, chat.recipient(user), model).await?, last_read_seq: member_row.last_read_seq })
 }
 
 /// Those of some rooms that a user is in, as their lists show them.
@@ -203,7 +203,7 @@ pub async fn overviews(chat: &Chat, user: UserId, ids: &[RoomId]) -> Result<Vec<
     let mut shown = Vec::with_capacity(ids.len());
     for some in ids.chunks(100) {
         let mine = of_user(user).add(room::Column::Id.is_in(some.iter().copied()));
-        shown.extend(summaries(db, chat.reader(user), room::Entity::find().filter(mine).all(db).await?).await?);
+        shown.extend(summaries(db, chat.recipient(user), room::Entity::find().filter(mine).all(db).await?).await?);
     }
     Ok(shown)
 }
@@ -259,7 +259,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     let changed = row.update(&tx).await?;
     let after = rules::settings(&changed);
     if after == before {
-        return details(&tx, chat.reader(actor.user_id), model).await;
+        return details(&tx, chat.recipient(actor.user_id), model).await;
     }
     if let Some(avatar) = avatar {
         avatar.replaces(&tx, picture).await?;
@@ -272,7 +272,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     }
     audit::enter(&tx, &permit, records, now).await?;
     let room = permit.append(&tx, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
-    let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
+    let answer = details(&tx, chat.recipient(actor.user_id), room.clone()).await?;
     chat.log.commit(tx, &room, 1).await?;
     Ok(answer)
 }

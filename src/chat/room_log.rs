@@ -12,7 +12,7 @@ use super::{
     message::batch::{self, NewMessage, Stored},
     permission::Permit,
     receipt::marks::{self, NewMark},
-    view::Reader,
+    view::Recipient,
 };
 use crate::{
     auth::Actor,
@@ -113,7 +113,7 @@ impl RoomLog {
     /// When the database does not answer; when that was the commit itself, it may have happened all the same.
     pub(crate) async fn commit(&self, tx: Transaction, room: &room::Model, count: usize) -> Result<()> {
         let after = Seq(room.last_seq.0 - i64::try_from(count).map_err(Error::internal)?);
-        let everyone = Reader::everyone(&self.signer, self.emails);
+        let everyone = Recipient::everyone(&self.signer, self.emails);
         let entries = entries::read(&tx, everyone, room.id, after, room.last_seq, count).await?;
         self.log.commit(tx, room.id, entries).await
     }
@@ -150,7 +150,7 @@ impl Write for Writing {
             }
         }
         let marked: Vec<MemberId> = marks.iter().map(|mark| mark.member_id).collect();
-        let everyone = Reader::everyone(&self.signer, self.emails);
+        let everyone = Recipient::everyone(&self.signer, self.emails);
         let mut messages = batch::write(tx, everyone, &messages, &marked, self.clock.now()).await?.into_iter();
         let mut marks = marks::advance(tx, &marks, self.clock.now()).await?.into_iter();
         let outcome = |job: &Job| match job {

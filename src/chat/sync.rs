@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
     Chat, catch_up, entries,
-    room::{self as rooms, Hearing},
+    room::{self as rooms, Subscription},
 };
 use crate::{
     auth::Actor,
@@ -55,13 +55,13 @@ pub async fn sync(
     ])?;
     let limit = usize::try_from(limit).map_err(Error::internal)?;
     let db = chat.db.read();
-    let mine = rooms::hearings(db, actor.user_id).await?;
+    let mine = rooms::find_subscriptions(db, actor.user_id).await?;
     let ids: HashSet<RoomId> = mine.iter().map(|(id, _)| *id).collect();
     let left = request.cursors.keys().filter(|id| !ids.contains(id)).copied().collect();
     let (known, new): (Vec<_>, Vec<_>) = mine.into_iter().partition(|(id, _)| request.cursors.contains_key(id));
-    let missed = |(id, hearing): &(RoomId, Hearing)| {
+    let missed = |(id, subscription): &(RoomId, Subscription)| {
         let after = Seq(request.cursors.get(id).copied().unwrap_or_default());
-        usize::try_from(hearing.end.0 - hearing.after(after).0).unwrap_or(0).min(limit)
+        usize::try_from(subscription.head.0 - subscription.after(after).0).unwrap_or(0).min(limit)
     };
     admit(known.iter().map(missed).sum::<usize>().min(bytes / ENTRY_BYTES)).await?;
     let theirs = request.cursors.iter().filter(|(room, _)| ids.contains(room));
@@ -70,21 +70,21 @@ pub async fn sync(
     let mut profiles = changed_profiles(chat, actor, &times, &mut budget).await?;
     let mut marks = catch_up::marks(db, actor.user_id, known.iter().map(|(room, _)| *room).collect()).await?;
     let mut synced = Vec::with_capacity(known.len());
-    for (room_id, hearing) in known {
-        let (after, last_seq) = (Seq(request.cursors.get(&room_id).copied().unwrap_or_default()), hearing.end);
+    for (room_id, subscription) in known {
+        let (after, last_seq) = (Seq(request.cursors.get(&room_id).copied().unwrap_or_default()), subscription.head);
         if after > last_seq {
             return Err(AHEAD);
         }
         let mut events = Vec::new();
         let mut news = profiles.remove(&room_id).unwrap_or_default();
-        let mut reached = hearing.after(after);
+        let mut reached = subscription.after(after);
         while reached < last_seq && events.len() < limit && budget > 0 {
             let page = PAGE.min(limit - events.len());
             for entry in entries::read(db, chat.everyone(), room_id, reached, last_seq, page).await? {
                 if budget == 0 {
                     break;
                 }
-                let data = entry.data_for(actor.user_id, hearing.joined, &chat.files.signer);
+                let data = entry.data_for(actor.user_id, subscription.joined, &chat.files.signer);
                 budget = budget.saturating_sub(data.as_str().len());
                 reached = entry.seq;
                 events.push(SyncedEvent { event: entry.name, data: data.into_owned() });
@@ -107,7 +107,7 @@ async fn overviews(chat: &Chat, actor: &Actor, ids: &[RoomId], mut budget: usize
     let mut shown = Vec::new();
     for some in ids[..ids.len().min(ROOMS)].chunks(100) {
         let models = room::Entity::find().filter(room::Column::Id.is_in(some.iter().copied())).all(db).await?;
-        let rooms = rooms::summaries(db, chat.reader(actor.user_id), models).await?;
+        let rooms = rooms::summaries(db, chat.recipient(actor.user_id), models).await?;
         let mut rooms: HashMap<RoomId, Room> = rooms.into_iter().map(|room| (room.id, room)).collect();
         for room in some.iter().filter_map(|id| rooms.remove(id)) {
             let bytes = serde_json::to_string(&room).map_err(Error::internal)?.len();

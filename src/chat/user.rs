@@ -34,7 +34,7 @@ pub async fn direct_rooms(chat: &Chat, actor: &Actor, others: &[UserId]) -> Resu
     let models = room::Entity::find().filter(room::Column::DirectKey.is_in(keys.keys().cloned())).all(db).await?;
     let ids: Vec<RoomId> = models.iter().map(|model| model.id).collect();
     let unread = receipt::unread(db, actor.user_id, &ids).await?;
-    let mut last = rooms::last_messages(db, chat.reader(actor.user_id), &models).await?;
+    let mut last = rooms::last_messages(db, chat.recipient(actor.user_id), &models).await?;
     Ok(models
         .into_iter()
         .filter_map(|model| {

@@ -45,11 +45,11 @@ pub(crate) async fn people(db: &impl ConnectionTrait, signer: &UrlSigner, ids: H
 /// The users of these ids as one person sees them.
 pub(crate) async fn people_for(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     ids: HashSet<UserId>,
 ) -> Result<Vec<User>> {
-    let addresses = Addresses::of(db, reader, ids.iter().copied()).await?;
-    let people = people(db, reader.signer, ids).await?.into_values().map(Arc::unwrap_or_clone);
+    let addresses = Addresses::of(db, recipient, ids.iter().copied()).await?;
+    let people = people(db, recipient.signer, ids).await?.into_values().map(Arc::unwrap_or_clone);
     Ok(people.map(|user| if addresses.are_whole(user.id, false) { user } else { user.masked() }).collect())
 }
 
@@ -83,22 +83,22 @@ pub(crate) fn room(model: room::Model, signer: &UrlSigner) -> Room {
     }
 }
 
-/// For whom rows are shown, and who signs the addresses of files that they contain.
+/// To whom rows are shown, and what that takes: a signer for URLs of files, and the setting for e-mail addresses.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'a> {
-    /// One person; or all who hear a room: what they see is an entry of its log.
+pub(crate) struct Recipient<'a> {
+    /// One user; or none for all subscribers of a room, who receive the same entry of its log.
     pub(crate) user: Option<UserId>,
     pub(crate) signer: &'a UrlSigner,
     pub(crate) emails: Emails,
 }
 
-impl<'a> Reader<'a> {
-    /// All who hear a room.
+impl<'a> Recipient<'a> {
+    /// All subscribers of a room.
     pub(crate) fn everyone(signer: &'a UrlSigner, emails: Emails) -> Self {
         Self { user: None, signer, emails }
     }
 
-    /// One person.
+    /// One user.
     pub(crate) fn one(self, user: UserId) -> Self {
         Self { user: Some(user), ..self }
     }
@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
 /// Members with their users. How far somebody has read who does not share that, they alone see.
 pub(crate) async fn members(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     models: Vec<member::Model>,
 ) -> Result<Vec<Member>> {
     let ids: HashSet<UserId> = models.iter().map(|model| model.user_id).collect();
@@ -120,10 +120,10 @@ pub(crate) async fn members(
     let is_contact =
         |model: &member::Model| model.left_at.is_none() && model.participates && !public.contains(&model.room_id);
     let others = models.iter().filter(|model| !is_contact(model)).map(|model| model.user_id);
-    let addresses = Addresses::of(db, reader, others).await?;
+    let addresses = Addresses::of(db, recipient, others).await?;
     let shown = |model: member::Model| {
         let is_whole = addresses.are_whole(model.user_id, is_contact(&model));
-        Some(member(&model, reader, users.get(&model.user_id)?.clone(), is_whole))
+        Some(member(&model, recipient, users.get(&model.user_id)?.clone(), is_whole))
     };
     Ok(models.into_iter().filter_map(shown).collect())
 }
@@ -141,11 +141,14 @@ async fn public(db: &impl ConnectionTrait, rooms: HashSet<RoomId>) -> Result<Has
     Ok(public.into_iter().collect())
 }
 
-fn member(model: &member::Model, reader: Reader<'_>, user: user::Model, is_whole: bool) -> Member {
-    let tells = user.shares_receipts || reader.user == Some(user.id);
-    let whole = person(user, reader.signer);
-    let (user, own_user) =
-        if is_whole { (whole, None) } else { (whole.clone().masked(), reader.user.is_none().then(|| Box::new(whole))) };
+fn member(model: &member::Model, recipient: Recipient<'_>, user: user::Model, is_whole: bool) -> Member {
+    let tells = user.shares_receipts || recipient.user == Some(user.id);
+    let whole = person(user, recipient.signer);
+    let (user, own_user) = if is_whole {
+        (whole, None)
+    } else {
+        (whole.clone().masked(), recipient.user.is_none().then(|| Box::new(whole)))
+    };
     Member {
         id: model.id,
         room_id: model.room_id,
@@ -162,7 +165,7 @@ fn member(model: &member::Model, reader: Reader<'_>, user: user::Model, is_whole
     }
 }
 
-/// Who sent something, as a reader sees them.
+/// Who sent something, as a recipient sees them.
 pub(crate) struct Sender {
     shown: Arc<User>,
     /// As they see themselves, where that is more.
@@ -253,34 +256,34 @@ pub(crate) fn preview(model: &message::Model, sender: &User) -> ReplyPreview {
 /// To everyone, they are shown as when they were sent: what hung itself on them since has its own entries in the log.
 pub(crate) async fn messages(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     models: Vec<message::Model>,
 ) -> Result<Vec<Message>> {
     let ids: Vec<MessageId> = models.iter().map(|model| model.id).collect();
-    let mut annotations = match reader.user {
+    let mut annotations = match recipient.user {
         Some(user) => annotations::now(db, user, &ids).await?,
         None => annotations::mentions(db, &ids).await?,
     };
-    let mut attachments = attachment::of(db, reader, &models).await?;
+    let mut attachments = attachment::of(db, recipient, &models).await?;
     let originals = by_id(db, models.iter().filter_map(|model| model.reply_to_id).collect()).await?;
     let people =
-        people(db, reader.signer, models.iter().chain(originals.values()).map(|model| model.sender_id).collect())
+        people(db, recipient.signer, models.iter().chain(originals.values()).map(|model| model.sender_id).collect())
             .await?;
-    let here = present(db, reader, &models).await?;
-    let unreadable = unreadable(db, reader, &here, &originals).await?;
+    let here = present(db, recipient, &models).await?;
+    let unreadable = unreadable(db, recipient, &here, &originals).await?;
     // Who wrote a message has written in its room.
     let is_contact = |model: &message::Model| {
         here.get(&(model.room_id, model.sender_id))
             .is_some_and(|member_row| member_row.visibility != Visibility::Public)
     };
     let others = models.iter().filter(|model| !is_contact(model)).map(|model| model.sender_id);
-    let addresses = Addresses::of(db, reader, others).await?;
+    let addresses = Addresses::of(db, recipient, others).await?;
     Ok(models
         .into_iter()
         .filter_map(|model| {
             let is_whole = addresses.are_whole(model.sender_id, is_contact(&model));
             let mut sender = Sender::new(people.get(&model.sender_id)?, is_whole);
-            sender.own = sender.own.filter(|_| reader.user.is_none());
+            sender.own = sender.own.filter(|_| recipient.user.is_none());
             let original = model.reply_to_id.filter(|id| !unreadable.contains(id)).and_then(|id| originals.get(&id));
             let reply_to =
                 original.and_then(|original| Some(preview(original, people.get(&original.sender_id)?.as_ref())));
@@ -297,10 +300,10 @@ struct Present {
     visibility: Visibility,
 }
 
-/// Where the senders of some messages, and their reader, joined the rooms of these messages. Who has left is left out.
+/// Where the senders of some messages, and their recipient, joined the rooms of these messages. Who has left is left out.
 async fn present(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     models: &[message::Model],
 ) -> Result<HashMap<(RoomId, UserId), Present>> {
     let rooms: HashSet<RoomId> = models.iter().map(|model| model.room_id).collect();
@@ -308,7 +311,7 @@ async fn present(
     if models.is_empty() {
         return Ok(HashMap::new());
     }
-    if let Some(user) = reader.user {
+    if let Some(user) = recipient.user {
         people.insert(user);
     }
     let home = member::Entity::belongs_to(room::Entity).from(member::Column::RoomId).to(room::Column::Id).into();
@@ -327,15 +330,15 @@ async fn present(
     Ok(here.into_iter().map(present).collect())
 }
 
-/// Which of some messages that are quoted their reader may not read: those from before their time, where newcomers do not
+/// Which of some messages that are quoted their recipient may not read: those from before their time, where newcomers do not
 /// read back.
 async fn unreadable(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     here: &HashMap<(RoomId, UserId), Present>,
     originals: &HashMap<MessageId, message::Model>,
 ) -> Result<HashSet<MessageId>> {
-    let Some(user) = reader.user else { return Ok(HashSet::new()) };
+    let Some(user) = recipient.user else { return Ok(HashSet::new()) };
     let older: Vec<&message::Model> = originals
         .values()
         .filter(|original| {
@@ -362,10 +365,10 @@ async fn unreadable(
 /// One message as one person sees it.
 pub(crate) async fn one_message(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     model: message::Model,
 ) -> Result<Message> {
-    let messages = messages(db, reader, vec![model]).await?;
+    let messages = messages(db, recipient, vec![model]).await?;
     messages.into_iter().next().ok_or(crate::error::Error::MESSAGE_NOT_FOUND)
 }
 

@@ -292,8 +292,8 @@ impl Delivery {
 
     /// Lets a socket hear a room of which its user is a member from the seq `since` on.
     async fn let_hear(&self, socket: &Arc<Socket>, room: RoomId, since: Seq) -> Result<()> {
-        let hearing = chat::room::may_hear(&self.chat, socket.user.id, room).await?;
-        self.feed.attach(socket, room, Some(since), hearing, usize::MAX).await.map(drop)
+        let subscription = chat::room::may_subscribe(&self.chat, socket.user.id, room).await?;
+        self.feed.attach(socket, room, Some(since), subscription, usize::MAX).await.map(drop)
     }
 }
 

@@ -284,7 +284,7 @@ impl Sockets {
 
     /// The sockets that news on a topic is for, where it is about a user.
     #[must_use]
-    pub fn hearing(&self, topic: &Topic, about: Option<UserId>) -> Vec<Arc<Socket>> {
+    pub fn subscription(&self, topic: &Topic, about: Option<UserId>) -> Vec<Arc<Socket>> {
         match topic {
             Topic::User(user) => self.of_user(*user),
             Topic::Room(room) => self.index.read().in_one_of(&[*room], about),
@@ -294,12 +294,12 @@ impl Sockets {
 
     /// Emits news to whoever hears a topic; answers how many those are. Who is behind does without.
     pub fn emit(&self, topic: &Topic, event: &Ephemeral) -> usize {
-        let hearing = self.hearing(topic, event.about());
+        let subscription = self.subscription(topic, event.about());
         let data = Encoded::new(event);
-        for socket in &hearing {
+        for socket in &subscription {
             socket.tell_encoded(event.name(), &data);
         }
-        hearing.len()
+        subscription.len()
     }
 
     /// Brings what the other nodes are asked about a room in line with who is here.

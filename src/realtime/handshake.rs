@@ -132,8 +132,8 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
     let handshake = handshake?;
     Error::check([chat::sync::check_cursors(&handshake.cursors)])?;
     let (user, is_invisible) = chat::user::seen_by_contacts(&app.chat, actor.user_id).await?;
-    let rooms = chat::room::every(&app.chat, actor.user_id).await?;
-    let rooms = rooms.into_iter().map(|(room, hearing)| (room, hearing.end)).collect();
+    let rooms = chat::room::subscriptions(&app.chat, actor.user_id).await?;
+    let rooms = rooms.into_iter().map(|(room, subscription)| (room, subscription.head)).collect();
 
     // From here on nothing refuses: whoever makes room for this socket does so for one that comes in.
     let (slots, user_id) = (&app.sockets.slots, actor.user_id);

@@ -29,15 +29,15 @@ pub(super) async fn join_room(session: &SocketTask, request: JoinRoom, by: Insta
     }
     let app = &session.app;
     let limit = app.config.realtime.replay_events;
-    let hearing = chat::room::may_hear(&app.chat, session.actor.user_id, room_id).await?;
+    let subscription = chat::room::may_subscribe(&app.chat, session.actor.user_id, room_id).await?;
     session.may_join_another(room_id)?;
-    let after = after_seq.map(|after| hearing.after(Seq(after)));
-    let missed = after.map_or(0, |after| hearing.missed(after, limit));
+    let after = after_seq.map(|after| subscription.after(Seq(after)));
+    let missed = after.map_or(0, |after| subscription.missed(after, limit));
     let user = session.actor.user_id;
     let advance = Advance::take(app, user, missed).await?;
     // A client that fetches slowly is told to page through the rest before its event has taken too long.
     let until = (Instant::now() + REPLAY).min(by - AFTER_REPLAY).into_std();
-    let attached = app.feed.attach_by(&session.socket, room_id, after, hearing, (limit, Some(until))).await;
+    let attached = app.feed.attach_by(&session.socket, room_id, after, subscription, (limit, Some(until))).await;
     let replayed = attached.as_ref().map_or(0, |attached| attached.replayed);
     advance.settle(replayed).await;
     let attached = attached?;

@@ -7,7 +7,7 @@ use std::{
 
 use super::{handshake::Guest, socket_task::SocketTask};
 use crate::{
-    chat::{self, room::Hearing},
+    chat::{self, room::Subscription},
     contract::{
         ErrorCode, RoomId, Seq, Timestamp,
         event::{Ephemeral, ServerEvent, SocketEvent},
@@ -20,22 +20,30 @@ use crate::{
 impl SocketTask {
     /// How many missed events this connection is given back of those that follow these seqs: as many as its user has not used
     /// up. Rooms for which it is not enough are announced instead.
-    pub(super) async fn granted(&self, cursors: impl Iterator<Item = (Hearing, Seq)>) -> usize {
+    pub(super) async fn granted(&self, cursors: impl Iterator<Item = (Subscription, Seq)>) -> usize {
         let config = &self.app.config.realtime;
-        let asked = cursors.map(|(hearing, after)| hearing.missed(hearing.after(after), config.replay_events)).sum();
+        let asked = cursors
+            .map(|(subscription, after)| subscription.missed(subscription.after(after), config.replay_events))
+            .sum();
         self.app.limits.take_up_to(Budget::Missed, self.actor.user_id, config.replay_total.min(asked)).await
     }
 
     /// Joins a room where the client's cursor stands; answers how many events were replayed.
-    pub(super) async fn catch_up(&self, room: RoomId, hearing: Hearing, after: Seq, budget: usize) -> Result<usize> {
-        match self.attach(room, Some(after), hearing, budget).await {
+    pub(super) async fn catch_up(
+        &self,
+        room: RoomId,
+        subscription: Subscription,
+        after: Seq,
+        budget: usize,
+    ) -> Result<usize> {
+        match self.attach(room, Some(after), subscription, budget).await {
             Err(error) if error.code() == ErrorCode::ResyncRequired => {
                 self.socket.tell_surely(&SocketEvent::ResyncRequired {
                     room_id: room,
                     after_seq: after,
-                    last_seq: hearing.end,
+                    last_seq: subscription.head,
                 });
-                self.attach(room, None, hearing, 0).await
+                self.attach(room, None, subscription, 0).await
             }
             other => other,
         }
@@ -81,7 +89,7 @@ impl SocketTask {
     pub(super) async fn show_new_rooms(
         &self,
         guest: &Guest,
-        rooms: &[(RoomId, Hearing)],
+        rooms: &[(RoomId, Subscription)],
         times: &HashMap<RoomId, Timestamp>,
     ) -> Result<HashSet<RoomId>> {
         let (chat, user) = (&self.app.chat, self.actor.user_id);

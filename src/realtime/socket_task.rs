@@ -26,7 +26,7 @@ use super::{
 use crate::{
     app::App,
     auth::Actor,
-    chat::{self, room::Hearing},
+    chat::{self, room::Subscription},
     contract::{
         ClientEvent, ErrorCode, RoomId, Seq, Timestamp,
         command::RoomScope,
@@ -171,20 +171,20 @@ impl SocketTask {
         // Whatever was revoked between the door and the index found nobody to end: look once more.
         self.app.auth.authenticate(&guest.token).await?;
         let user = self.actor.user_id;
-        let rooms = chat::room::every(&self.app.chat, user).await?;
+        let rooms = chat::room::subscriptions(&self.app.chat, user).await?;
         self.note_new_rooms(&rooms);
         self.app.presences.arrive(user).await;
 
-        let heard: HashMap<RoomId, Hearing> = rooms.iter().copied().collect();
+        let heard: HashMap<RoomId, Subscription> = rooms.iter().copied().collect();
         let asked = guest.handshake.cursors.iter().filter_map(|(room, after)| Some((*heard.get(room)?, Seq(*after))));
         let mut budget = self.granted(asked).await;
         for (room, after) in &guest.handshake.cursors {
-            let hearing = match heard.get(room) {
-                Some(hearing) => Ok(*hearing),
+            let subscription = match heard.get(room) {
+                Some(subscription) => Ok(*subscription),
                 None => self.newly_heard(*room).await,
             };
-            let caught_up = match hearing {
-                Ok(hearing) => self.catch_up(*room, hearing, Seq(*after), budget).await,
+            let caught_up = match subscription {
+                Ok(subscription) => self.catch_up(*room, subscription, Seq(*after), budget).await,
                 Err(error) => Err(error),
             };
             match caught_up {
@@ -202,17 +202,17 @@ impl SocketTask {
         let mut times = chat::catch_up::times(&self.app.chat, &cursors).await?;
         if guest.handshake.rooms == RoomScope::All {
             let others = rooms.into_iter().filter(|(room, _)| !cursors.contains_key(room)).take(ALL_ROOMS);
-            let others: Vec<(RoomId, Hearing)> = others.collect();
+            let others: Vec<(RoomId, Subscription)> = others.collect();
             let new =
                 if cursors.is_empty() { HashSet::new() } else { self.show_new_rooms(guest, &others, &times).await? };
             let asked = others.iter().filter(|(room, _)| new.contains(room));
-            let mut budget = self.granted(asked.map(|(_, hearing)| (*hearing, Seq::ZERO))).await;
-            for (room, hearing) in others {
+            let mut budget = self.granted(asked.map(|(_, subscription)| (*subscription, Seq::ZERO))).await;
+            for (room, subscription) in others {
                 let is_new = new.contains(&room);
                 // What was said since the client came to the door was not missed.
                 let after = if is_new { Some(Seq::ZERO) } else { guest.rooms.get(&room).copied() };
                 let limit = if is_new { budget } else { self.app.config.realtime.replay_total };
-                match self.attach(room, after, hearing, limit).await {
+                match self.attach(room, after, subscription, limit).await {
                     Ok(replayed) if is_new => budget = budget.saturating_sub(replayed),
                     Ok(_) => {}
                     Err(error) if matches!(error.code(), ErrorCode::RoomNotFound | ErrorCode::TooManyRooms) => {}
@@ -226,23 +226,23 @@ impl SocketTask {
     }
 
     /// Shows the user rooms that they came into after they were let in and before their socket was known here.
-    fn note_new_rooms(&self, rooms: &[(RoomId, Hearing)]) {
+    fn note_new_rooms(&self, rooms: &[(RoomId, Subscription)]) {
         let user = self.socket.user.id;
         let known = self.app.sockets.rooms_of(user).unwrap_or_default();
         let delivery = self.app.delivery();
-        for (room, hearing) in rooms.iter().filter(|(room, _)| !known.contains(room)) {
-            delivery.gain(user, *room, hearing.joined);
+        for (room, subscription) in rooms.iter().filter(|(room, _)| !known.contains(room)) {
+            delivery.gain(user, *room, subscription.joined);
         }
     }
 
     /// How the user may hear a room that was not theirs when their rooms were read. The database is asked only about one that they
     /// have come into since: a client may name a thousand that are nobody's.
-    async fn newly_heard(&self, room: RoomId) -> Result<Hearing> {
+    async fn newly_heard(&self, room: RoomId) -> Result<Subscription> {
         let user = self.actor.user_id;
         if !self.app.sockets.is_member(user, room) {
             return Err(Error::ROOM_NOT_FOUND);
         }
-        chat::room::may_hear(&self.app.chat, user, room).await
+        chat::room::may_subscribe(&self.app.chat, user, room).await
     }
 
     /// Joins a room, and replays what follows `after`, within so many events; answers how many were replayed.
@@ -250,12 +250,12 @@ impl SocketTask {
         &self,
         room: RoomId,
         after: Option<Seq>,
-        hearing: Hearing,
+        subscription: Subscription,
         budget: usize,
     ) -> Result<usize> {
         self.may_join_another(room)?;
         let limit = self.app.config.realtime.replay_events.min(budget);
-        let attached = self.app.feed.attach(&self.socket, room, after, hearing, limit).await?;
+        let attached = self.app.feed.attach(&self.socket, room, after, subscription, limit).await?;
         self.app.typing.show_to(room, &self.socket);
         Ok(attached.replayed)
     }

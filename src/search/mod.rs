@@ -76,7 +76,7 @@ pub async fn search(chat: &Chat, actor: &Actor, query: Search) -> Result<FoundLi
         let skip = usize::try_from(page.offset()).unwrap_or(usize::MAX);
         let take = usize::try_from(page.size()).unwrap_or(usize::MAX);
         let shown = found.into_iter().skip(skip).take(take).map(|hit| hit.message).collect();
-        let messages = view::messages(chat.db.search(), chat.reader(actor.user_id), shown).await?;
+        let messages = view::messages(chat.db.search(), chat.recipient(actor.user_id), shown).await?;
         let found = |message: crate::contract::Message| {
             let excerpt = excerpt::excerpt(message.content.as_deref().unwrap_or_default(), scope.fit.terms());
             SearchHit { message, excerpt }

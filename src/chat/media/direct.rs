@@ -164,7 +164,7 @@ pub async fn complete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Media> 
         let model = media::Entity::find_by_id(id).one(chat.db.read()).await?;
         let model = model.filter(|model| model.owner_id == actor.user_id).ok_or(Error::MEDIA_NOT_FOUND)?;
         return match model.status {
-            MediaStatus::Ready => Ok(attachment::show(&model, chat.reader(actor.user_id))),
+            MediaStatus::Ready => Ok(attachment::show(&model, chat.recipient(actor.user_id))),
             MediaStatus::Pending => Err(IN_PROGRESS),
             MediaStatus::Leaving => Err(Error::MEDIA_NOT_FOUND),
         };
@@ -180,7 +180,7 @@ pub async fn complete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Media> 
             Err(_) => abandon(&chat, id).await,
             Ok(_) => {}
         }
-        taken.map(|model| attachment::show(&model, chat.reader(actor.user_id)))
+        taken.map(|model| attachment::show(&model, chat.recipient(actor.user_id)))
     })
     .await
 }

@@ -51,15 +51,15 @@ pub struct Opened {
 /// # Errors
 /// `MEDIA_NOT_FOUND`; `PERMISSION_DENIED` for a URL that was altered or is too old; `STORAGE_UNAVAILABLE`.
 pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
-    let (reader, variant) = match asker {
+    let (user, variant) = match asker {
         Asker::Actor(actor) => (Some(actor.user_id), Variant::Original),
         Asker::Bearer(signed) => {
             chat.files.signer.check(id, &signed)?;
             (signed.user, signed.variant)
         }
     };
-    let model = match reader {
-        Some(reader) if is_active(chat, reader).await? => readable(chat, reader, id).await?,
+    let model = match user {
+        Some(user) if is_active(chat, user).await? => readable(chat, user, id).await?,
         Some(_) => return Err(Error::MEDIA_NOT_FOUND),
         None => picture(chat, id).await?,
     };
@@ -81,10 +81,10 @@ pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
     Ok(Opened { key, served, size, etag: format!("\"{etag}\""), elsewhere })
 }
 
-/// Whether a reader whom a URL names may still load anything.
-async fn is_active(chat: &Chat, reader: UserId) -> Result<bool> {
-    let reader = user::Entity::find_by_id(reader).one(chat.db.read()).await?;
-    Ok(reader.is_some_and(|reader| reader.is_active))
+/// Whether a user whom a URL names may still load anything.
+async fn is_active(chat: &Chat, user: UserId) -> Result<bool> {
+    let user = user::Entity::find_by_id(user).one(chat.db.read()).await?;
+    Ok(user.is_some_and(|user| user.is_active))
 }
 
 async fn ready(chat: &Chat, id: MediaId) -> Result<media::Model> {
@@ -105,13 +105,13 @@ async fn picture(chat: &Chat, id: MediaId) -> Result<media::Model> {
 }
 
 /// The file, if somebody may load it: it is theirs, or a message carries it that they may read.
-pub(super) async fn readable(chat: &Chat, reader: UserId, id: MediaId) -> Result<media::Model> {
+pub(super) async fn readable(chat: &Chat, user: UserId, id: MediaId) -> Result<media::Model> {
     let model = ready(chat, id).await?;
-    if model.owner_id == reader && model.withdrawn_at.is_none() {
+    if model.owner_id == user && model.withdrawn_at.is_none() {
         return Ok(model);
     }
     let db = chat.db.read();
-    let mine = room::Entity::find().select_only().column(room::Column::Id).filter(rooms::of_user(reader));
+    let mine = room::Entity::find().select_only().column(room::Column::Id).filter(rooms::of_user(user));
     let newest: Vec<(RoomId, Seq)> = carried::Entity::find()
         .select_only()
         .column(carried::Column::RoomId)
@@ -123,7 +123,7 @@ pub(super) async fn readable(chat: &Chat, reader: UserId, id: MediaId) -> Result
         .all(db)
         .await?;
     for (room, seq) in newest {
-        let (_, _, membership) = find::room(db, reader, room).await?;
+        let (_, _, membership) = find::room(db, user, room).await?;
         if membership.may_see(seq) && membership.permit(Capability::Read).is_ok() {
             return Ok(model);
         }
@@ -165,12 +165,12 @@ pub async fn of_room(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuer
         media::Entity::find().filter(media::Column::Id.is_in(rows.iter().map(|row| row.media_id))).all(db).await?;
     let ids: Vec<MessageId> = rows.iter().map(|row| row.message_id).collect();
     let messages = message::Entity::find().filter(message::Column::Id.is_in(ids)).all(db).await?;
-    let reader = chat.reader(actor.user_id);
+    let recipient = chat.recipient(actor.user_id);
     let shown = rows.into_iter().filter_map(|row| {
         let file = files.iter().find(|file| file.id == row.media_id)?;
         let message = messages.iter().find(|message| message.id == row.message_id)?;
         Some(SharedMedia {
-            media: attachment::show(file, reader),
+            media: attachment::show(file, recipient),
             message_id: row.message_id,
             seq: row.seq,
             sender_id: message.sender_id,

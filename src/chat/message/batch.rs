@@ -22,7 +22,7 @@ use crate::{
     chat::{
         attachment, mention,
         permission::Membership,
-        view::{self, Reader},
+        view::{self, Recipient},
     },
     contract::{
         ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, SessionId, Timestamp,
@@ -83,7 +83,7 @@ fn fingerprint(request: &SendMessage) -> Vec<u8> {
 /// Writes a batch, in whose transaction the read marks of `marked` are moved as well. The answers stand in the order of the jobs; the outer error is the database's and the whole batch's.
 pub(crate) async fn write(
     tx: &Transaction,
-    everyone: Reader<'_>,
+    everyone: Recipient<'_>,
     jobs: &[&NewMessage],
     marked: &[MemberId],
     now: Timestamp,
@@ -316,7 +316,7 @@ async fn note_senders(
 /// Messages of earlier transactions that were sent again, as they are now, to who sent them.
 async fn repeated(
     tx: &Transaction,
-    everyone: Reader<'_>,
+    everyone: Recipient<'_>,
     jobs: &[&NewMessage],
     decisions: &[Result<Decision>],
 ) -> Result<HashMap<MessageId, Message>> {

@@ -11,7 +11,7 @@ use crate::{
         annotations::Annotations,
         attachment, find, mention,
         permission::{Capability, Membership},
-        view::{self, Reader, Sender},
+        view::{self, Recipient, Sender},
     },
     contract::{
         ErrorCode, HistoryAccess, MediaId, Message, MessageId, MessageType, RoomId, SessionId, Timestamp, UserId,
@@ -37,14 +37,14 @@ pub(super) struct Preload<'a> {
     files: HashMap<MediaId, media::Model>,
     /// Which of them those that are forwarded carry.
     carried: HashMap<MessageId, Vec<MediaId>>,
-    everyone: Reader<'a>,
+    everyone: Recipient<'a>,
 }
 
 impl<'a> Preload<'a> {
     /// Reads them, and locks the rooms (in the order of their ids) until the transaction ends.
     pub(super) async fn gather(
         tx: &Transaction,
-        everyone: Reader<'a>,
+        everyone: Recipient<'a>,
         jobs: &[&NewMessage],
         now: Timestamp,
     ) -> Result<Self> {

@@ -32,7 +32,7 @@ pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId
     let both = [actor.user_id, other];
     if people::present(db, id, both.into_iter()).await?.len() == both.len() {
         let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-        return details(db, chat.reader(actor.user_id), room).await;
+        return details(db, chat.recipient(actor.user_id), room).await;
     }
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
@@ -55,14 +55,14 @@ pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId
         }
     }
     if new.is_empty() {
-        let answer = details(&tx, chat.reader(actor.user_id), room).await?;
+        let answer = details(&tx, chat.recipient(actor.user_id), room).await?;
         tx.commit().await?;
         return Ok(Room { invited, ..answer });
     }
     let changes = people::insert(&tx, &room, room.last_seq, &new, now).await?;
     people::count(&tx, id, i32::try_from(new.len()).map_err(Error::internal)?).await?;
     let room = permit.append(&tx, &changes, now).await?;
-    let answer = details(&tx, chat.reader(actor.user_id), room.clone()).await?;
+    let answer = details(&tx, chat.recipient(actor.user_id), room.clone()).await?;
     chat.log.commit(tx, &room, changes.len()).await?;
     Ok(Room { invited, ..answer })
 }

@@ -7,30 +7,30 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
 use crate::{
     chat::{
         find, receipt,
-        view::{self, Reader},
+        view::{self, Recipient},
     },
     contract::{Member, Message, Room, RoomId, RoomType, Seq},
     error::{Error, Result},
 };
 use entity::{member, message, room};
 
-pub(super) async fn summary(db: &impl ConnectionTrait, reader: Reader<'_>, model: room::Model) -> Result<Room> {
-    summaries(db, reader, vec![model]).await?.pop().ok_or(Error::ROOM_NOT_FOUND)
+pub(super) async fn summary(db: &impl ConnectionTrait, recipient: Recipient<'_>, model: room::Model) -> Result<Room> {
+    summaries(db, recipient, vec![model]).await?.pop().ok_or(Error::ROOM_NOT_FOUND)
 }
 
 /// Rooms as their lists show them to a member: with the last message, what is unread, the member's role, and of a direct room the
 /// two who are in it, because it has no other name to show.
 pub(in crate::chat) async fn summaries(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     models: Vec<room::Model>,
 ) -> Result<Vec<Room>> {
-    let Some(user) = reader.user else { return Ok(Vec::new()) };
+    let Some(user) = recipient.user else { return Ok(Vec::new()) };
     let ids: Vec<RoomId> = models.iter().map(|model| model.id).collect();
     let unread = receipt::unread(db, user, &ids).await?;
-    let mut last = last_messages(db, reader, &models).await?;
+    let mut last = last_messages(db, recipient, &models).await?;
     let direct = models.iter().filter(|model| model.room_type == RoomType::Direct).map(|model| model.id);
-    let mut pairs = pairs(db, reader, direct.collect()).await?;
+    let mut pairs = pairs(db, recipient, direct.collect()).await?;
     let member_rows: HashMap<RoomId, member::Model> = member::Entity::find()
         .filter(member::Column::UserId.eq(user))
         .filter(member::Column::RoomId.is_in(ids))
@@ -49,7 +49,7 @@ pub(in crate::chat) async fn summaries(
             unread_count: Some(unread.messages),
             mention_count: Some(unread.mentions),
             my_role: member_row.map(|member_row| member_row.role),
-            ..view::room(model, reader.signer)
+            ..view::room(model, recipient.signer)
         }
     };
     Ok(models.into_iter().map(summary).collect())
@@ -58,7 +58,7 @@ pub(in crate::chat) async fn summaries(
 /// The members of some direct rooms.
 async fn pairs(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     rooms: Vec<RoomId>,
 ) -> Result<HashMap<RoomId, Vec<Member>>> {
     let mut pairs: HashMap<RoomId, Vec<Member>> = HashMap::new();
@@ -69,7 +69,7 @@ async fn pairs(
             .order_by_asc(member::Column::JoinedSeq)
             .all(db)
             .await?;
-        for member in view::members(db, reader, member_rows).await? {
+        for member in view::members(db, recipient, member_rows).await? {
             pairs.entry(member.room_id).or_default().push(member);
         }
     }
@@ -79,7 +79,7 @@ async fn pairs(
 /// The newest message of each room that has one.
 pub(in crate::chat) async fn last_messages(
     db: &impl ConnectionTrait,
-    reader: Reader<'_>,
+    recipient: Recipient<'_>,
     rooms: &[room::Model],
 ) -> Result<HashMap<RoomId, Message>> {
     let mut last = HashMap::new();
@@ -94,7 +94,7 @@ pub(in crate::chat) async fn last_messages(
             continue;
         }
         let models = message::Entity::find().filter(any).all(db).await?;
-        last.extend(view::messages(db, reader, models).await?.into_iter().map(|message| (message.room_id, message)));
+        last.extend(view::messages(db, recipient, models).await?.into_iter().map(|message| (message.room_id, message)));
     }
     Ok(last)
 }

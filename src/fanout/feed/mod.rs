@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    chat::{self, Chat, room::Hearing},
+    chat::{self, Chat, room::Subscription},
     contract::{RoomId, Seq, UserId, event::SocketEvent},
     error::{Error, Result},
     fanout::{
@@ -81,7 +81,7 @@ struct Attach {
     /// What the socket has already, if it wants the rest.
     after: Option<Seq>,
     /// How it may hear the room, as it was looked up.
-    hearing: Hearing,
+    subscription: Subscription,
     done: oneshot::Sender<Result<Attached>>,
 }
 
@@ -152,10 +152,10 @@ impl Feed {
         socket: &Arc<Socket>,
         room: RoomId,
         after: Option<Seq>,
-        hearing: Hearing,
+        subscription: Subscription,
         limit: usize,
     ) -> Result<Attached> {
-        self.attach_by(socket, room, after, hearing, (limit, None)).await
+        self.attach_by(socket, room, after, subscription, (limit, None)).await
     }
 
     /// The same, within `limit` events and, where there is one, until a time: a client that has not fetched by then what it
@@ -168,11 +168,11 @@ impl Feed {
         socket: &Arc<Socket>,
         room: RoomId,
         after: Option<Seq>,
-        hearing: Hearing,
+        subscription: Subscription,
         (limit, until): (usize, Option<Instant>),
     ) -> Result<Attached> {
-        let (mut after, mut replayed) = (after.map(|after| hearing.after(after)), 0);
-        let checked_at = hearing.end;
+        let (mut after, mut replayed) = (after.map(|after| subscription.after(after)), 0);
+        let checked_at = subscription.head;
         if let Some(from) = after {
             let missed = usize::try_from(checked_at.0 - from.0).unwrap_or(0);
             if missed > limit {
@@ -182,7 +182,7 @@ impl Feed {
             } else if missed > socket.entries_at_once() && !socket.has_joined(room) {
                 // What is long past needs no order with what is live, which this socket does not hear yet: it is read here,
                 // as fast as its client fetches it, and keeps the room's task free.
-                let replay = self.replay(socket, room, from, hearing, until).await?;
+                let replay = self.replay(socket, room, from, subscription, until).await?;
                 replayed = usize::try_from(replay.reached.0 - from.0).unwrap_or(0);
                 after = match replay.end {
                     ReplayEnd::Done => Some(checked_at),
@@ -200,7 +200,7 @@ impl Feed {
         }
         let (done, attached) = oneshot::channel();
         let socket = Arc::clone(socket);
-        self.shared.post(room, Command::Attach(Attach { socket, after, hearing, done })).await;
+        self.shared.post(room, Command::Attach(Attach { socket, after, subscription, done })).await;
         let attached = attached.await.unwrap_or(Err(Error::DRAINING))?;
         Ok(Attached { replayed: attached.replayed + replayed, ..attached })
     }
@@ -211,12 +211,12 @@ impl Feed {
         socket: &Socket,
         room: RoomId,
         after: Seq,
-        hearing: Hearing,
+        subscription: Subscription,
         until: Option<Instant>,
     ) -> Result<Replay> {
         // What was read waits here while the client fetches what came before.
         let page_size = i64::try_from(socket.entries_at_once() * 4).unwrap_or(room::PAGE).min(room::PAGE);
-        let (mut reached, up_to) = (after, hearing.end);
+        let (mut reached, up_to) = (after, subscription.head);
         while reached < up_to {
             let to = up_to.min(Seq(reached.0 + page_size));
             let page = chat::sync::entries(&self.shared.chat, room, reached, to).await?;
@@ -227,7 +227,7 @@ impl Feed {
                 if !socket.keeps_up(until).await {
                     return Ok(Replay { reached, end: ReplayEnd::Late });
                 }
-                let data = entry.data_for(socket.user.id, hearing.joined, self.shared.signer());
+                let data = entry.data_for(socket.user.id, subscription.joined, self.shared.signer());
                 if socket.deliver(entry.name, &data) != Emission::Queued {
                     return Ok(Replay { reached, end: ReplayEnd::Cut });
                 }

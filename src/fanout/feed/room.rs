@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{Attach, Attached, Command, FeedState, Noted, Owner};
 use crate::{
-    chat::{self, room::Hearing},
+    chat::{self, room::Subscription},
     contract::{
         RoomId, Seq, User, UserId,
         command::RoomScope,
@@ -136,7 +136,7 @@ impl Room {
                 let _ = done.send(());
             }
             Command::Attach(attach) => {
-                self.noted.committed.fetch_max(attach.hearing.end.0, Ordering::SeqCst);
+                self.noted.committed.fetch_max(attach.subscription.head.0, Ordering::SeqCst);
                 if let Err(error) = self.refill(shared).await {
                     let _ = attach.done.send(Err(error));
                     return;
@@ -234,21 +234,21 @@ impl Room {
     /// Replays what a socket missed, and lets it hear what follows.
     async fn attach(&mut self, shared: &FeedState, attach: &Attach) -> Result<Attached> {
         let socket = &attach.socket;
-        let hearing = if attach.hearing.end == self.delivered {
-            attach.hearing
+        let subscription = if attach.subscription.head == self.delivered {
+            attach.subscription
         } else {
             // The log moved since the right was checked: a removal in between is delivered already, so look again.
-            chat::room::may_hear(&shared.chat, socket.user.id, self.id).await?
+            chat::room::may_subscribe(&shared.chat, socket.user.id, self.id).await?
         };
-        let after = attach.after.map_or(self.delivered, |after| hearing.after(after));
+        let after = attach.after.map_or(self.delivered, |after| subscription.after(after));
         if after > self.delivered {
             return Err(chat::sync::AHEAD);
         }
         let missed = self.missed(shared, after).await?;
-        if !socket.deliver_all(&missed, hearing.joined, shared.signer()) {
+        if !socket.deliver_all(&missed, subscription.joined, shared.signer()) {
             return Ok(Attached { last_seq: self.delivered, replayed: missed.len() });
         }
-        self.add(shared, socket, hearing);
+        self.add(shared, socket, subscription);
         socket.tell_surely(&SocketEvent::RoomJoined {
             room_id: self.id,
             user_id: socket.user.id,
@@ -270,15 +270,15 @@ impl Room {
         chat::sync::entries(&shared.chat, self.id, after, self.delivered).await
     }
 
-    fn add(&mut self, shared: &FeedState, socket: &Arc<Socket>, hearing: Hearing) {
+    fn add(&mut self, shared: &FeedState, socket: &Arc<Socket>, subscription: Subscription) {
         if !shared.sockets.join(self.id, socket) {
             return;
         }
         // Whoever was put into a room and joins whatever there is has not looked at it: or else adding somebody would tell that they
         // are online.
-        let is_shown = hearing.participates || socket.scope != RoomScope::All;
+        let is_shown = subscription.participates || socket.scope != RoomScope::All;
         let is_first = is_shown && !self.shows(socket.user.id);
-        let (joined, is_contact) = (hearing.joined, hearing.is_contact);
+        let (joined, is_contact) = (subscription.joined, subscription.is_contact);
         let subscriber = Subscriber { socket: Arc::clone(socket), joined, is_contact, is_shown };
         self.subscribers.insert(socket.id, subscriber.clone());
         if is_first && !shared.sockets.is_invisible(socket.user.id) {

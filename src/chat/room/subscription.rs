@@ -1,4 +1,4 @@
-//! Who may hear a room, and from where.
+//! Who may receive the events of a room, and from which seq.
 
 use std::collections::HashMap;
 
@@ -11,17 +11,20 @@ use crate::{
 };
 use entity::{member, room};
 
-/// Every room of a user: first those that they take part in, then those that they were put into, and of each kind the most
-/// recently active first. However many rooms others put them into, theirs are at the front.
+/// The subscriptions of a user to all their rooms: first the rooms in which they take part, then those to which others added them, each
+/// with the latest activity first. So rooms that others add somebody to never displace their own.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn every(chat: &Chat, user: UserId) -> Result<Vec<(RoomId, Hearing)>> {
-    hearings(chat.db.read(), user).await
+pub async fn subscriptions(chat: &Chat, user: UserId) -> Result<Vec<(RoomId, Subscription)>> {
+    find_subscriptions(chat.db.read(), user).await
 }
 
 /// The same, on any connection.
-pub(in crate::chat) async fn hearings(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<(RoomId, Hearing)>> {
+pub(in crate::chat) async fn find_subscriptions(
+    db: &impl ConnectionTrait,
+    user: UserId,
+) -> Result<Vec<(RoomId, Subscription)>> {
     let home = member::Entity::belongs_to(room::Entity).from(member::Column::RoomId).to(room::Column::Id).into();
     let rows: Vec<(RoomId, Seq, HistoryAccess, Visibility, Seq, bool)> = member::Entity::find()
         .select_only()
@@ -36,11 +39,11 @@ pub(in crate::chat) async fn hearings(db: &impl ConnectionTrait, user: UserId) -
         .into_tuple()
         .all(db)
         .await?;
-    let hearing = |(id, end, history, visibility, joined, participates)| {
+    let subscription = |(id, head, history, visibility, joined, participates)| {
         let is_contact = participates && visibility != Visibility::Public;
-        (id, Hearing { end, joined, reads_from: find::reads_from(history, joined), participates, is_contact })
+        (id, Subscription { head, joined, reads_from: find::reads_from(history, joined), participates, is_contact })
     };
-    Ok(rows.into_iter().map(hearing).collect())
+    Ok(rows.into_iter().map(subscription).collect())
 }
 
 /// Somebody's membership of a room.
@@ -79,55 +82,55 @@ pub async fn rooms_of_users(chat: &Chat, users: Vec<UserId>) -> Result<HashMap<U
     Ok(member_rows)
 }
 
-/// How a member may hear a room.
+/// What a member may receive of a room.
 #[derive(Clone, Copy, Debug)]
-pub struct Hearing {
-    /// Where the log ended when that was looked up.
-    pub end: Seq,
-    /// Their membership of it: the seq at which they joined, the last time.
+pub struct Subscription {
+    /// The head of the log when this was read.
+    pub head: Seq,
+    /// The seq at which they last joined.
     pub joined: Seq,
     /// The first seq they may read.
     pub reads_from: Seq,
-    /// Whether they take part in the room, or were only put there.
+    /// Whether they take part in the room; others may only have added them.
     pub participates: bool,
     /// Whether they are a contact of the other members.
     pub is_contact: bool,
 }
 
-impl Hearing {
+impl Subscription {
     fn of(room: &room::Model, member_row: &member::Model) -> Self {
         let reads_from = find::membership(room, member_row).reads_from;
         let participates = member_row.participates;
         let is_contact = participates && room.visibility != Visibility::Public;
-        Self { end: room.last_seq, joined: member_row.joined_seq, reads_from, participates, is_contact }
+        Self { head: room.last_seq, joined: member_row.joined_seq, reads_from, participates, is_contact }
     }
 
-    /// How many entries are read to replay what follows `after`, which [`Self::after`] gave. None of more than `limit`: those are
-    /// announced, and not replayed.
+    /// How many entries a replay of what follows `after` reads, which comes from [`Self::after`]. More than `limit` are not replayed but
+    /// announced: then it is 0.
     #[must_use]
     pub fn missed(&self, after: Seq, limit: usize) -> usize {
-        let missed = usize::try_from(self.end.0 - after.0).unwrap_or(0);
+        let missed = usize::try_from(self.head.0 - after.0).unwrap_or(0);
         if missed > limit { 0 } else { missed }
     }
 
-    /// What follows `after` and may be read follows this.
+    /// The seq after which to read: `after`, or what comes just before the first seq that they may read.
     #[must_use]
     pub fn after(&self, after: Seq) -> Seq {
         after.max(Seq(self.reads_from.0 - 1))
     }
 }
 
-/// How this user may hear a room.
+/// What this user may receive of a room.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`.
-pub async fn may_hear(chat: &Chat, user: UserId, id: RoomId) -> Result<Hearing> {
+pub async fn may_subscribe(chat: &Chat, user: UserId, id: RoomId) -> Result<Subscription> {
     let (room, member_row, membership) = find::room(chat.db.read(), user, id).await?;
     membership.permit(Capability::Read)?;
-    Ok(Hearing::of(&room, &member_row))
+    Ok(Subscription::of(&room, &member_row))
 }
 
-/// Whether this user may be seen writing in a room.
+/// Whether this user may show a typing notice in a room.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
