@@ -21,7 +21,7 @@ use crate::{
 /// Everything that keeps a server from starting or from doing its work, each as a sentence. `is_running` says that a server with
 /// this configuration may run already, because one answers at its address: then that has what another would need.
 pub async fn problems(config: &Config, is_running: bool) -> Vec<String> {
-    let lock = ProcessLock::look(config);
+    let lock = ProcessLock::check(config);
     // Whoever has the address without the file serves something else, and whoever has the file without the address as well.
     let is_running = is_running && (file::path_of(config).is_none() || matches!(lock, Err(LockError::Held { .. })));
     let checks = [

@@ -78,13 +78,13 @@ impl Mail {
     /// whoever invited.
     pub fn send(&self, letter: Letter) {
         let Some(post) = self.post.clone() else { return };
-        let Ok(place) = Arc::clone(&post.waiting).try_acquire_owned() else {
+        let Ok(waiting) = Arc::clone(&post.waiting).try_acquire_owned() else {
             tracing::warn!("too many letters wait for the mail server; one was dropped");
             return;
         };
         tokio::spawn(async move {
-            let _place = place;
-            let Ok(_turn) = post.underway.acquire().await else { return };
+            let _waiting = waiting;
+            let Ok(_permit) = post.underway.acquire().await else { return };
             // Neither the address nor the code belongs into the log.
             let outcome = match post.compose(letter) {
                 Some(message) => post.transport.send(message).await.map(drop).map_err(|error| error.is_permanent()),

@@ -144,7 +144,7 @@ impl Server {
         open.late.close();
         let drained = async {
             // Connections stay until the sockets are gone: a polling one needs the next request to hear of it.
-            sockets.see_off(&app).await;
+            sockets.drain(&app).await;
             closing.cancel();
             open.early.wait().await;
             serving.abort();
@@ -210,7 +210,7 @@ fn router(app: &Arc<App>) -> (Router, SocketServer) {
     let socket_io = socket_io.layer(from_fn_with_state(Arc::clone(app), limit::handshakes));
     let router = rest
         .merge(socket_io)
-        .layer(from_fn_with_state(Arc::clone(app), reading::watch))
+        .layer(from_fn_with_state(Arc::clone(app), reading::supervise))
         .layer(origin::cors(Arc::clone(app)))
         .layer(from_fn_with_state(Arc::clone(app), origin::check))
         .layer(from_fn_with_state(Arc::clone(app), host::find))

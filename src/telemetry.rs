@@ -67,7 +67,7 @@ fn log_panics() {
 /// All metrics, as Prometheus reads them (text format 0.0.4).
 #[must_use]
 pub fn metrics(db: &Db) -> String {
-    measures::look(db);
+    measures::collect(db);
     METRICS.get().map(PrometheusHandle::render).unwrap_or_default()
 }
 

@@ -9,7 +9,7 @@ use crate::{
     auth::{Actor, accounts},
     chat::{
         Chat,
-        privacy::{self, Addresses},
+        privacy::{self, EmailVisibility},
         user::{self as people, DirectRoom},
     },
     config::Emails,
@@ -105,10 +105,10 @@ fn matching(viewer: UserId, emails: Emails, search: &str) -> Condition {
 /// Users as the asker sees them.
 async fn seen_by(chat: &Chat, actor: &Actor, models: Vec<user::Model>) -> Result<Vec<User>> {
     let ids = models.iter().map(|model| model.id);
-    let addresses = Addresses::of(chat.db.read(), chat.recipient(actor.user_id), ids).await?;
+    let emails = EmailVisibility::of(chat.db.read(), chat.recipient(actor.user_id), ids).await?;
     let seen = |model: user::Model| {
         let mut user = accounts::profile(model, &chat.files.signer);
-        if !addresses.are_whole(user.id, false) {
+        if !emails.shows(user.id, false) {
             user = user.masked();
         }
         if user.id != actor.user_id {

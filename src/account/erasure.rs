@@ -31,7 +31,7 @@ use crate::{
 use entity::{invitation, media, member, message, room, session, user};
 
 /// Messages that are deleted in one transaction.
-const PIECE: u64 = 50;
+const BATCH: u64 = 50;
 
 /// Erases the asker. What is left to be done when this answers is done in any case; [`finish`] does it.
 ///
@@ -72,7 +72,7 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
         sockets: Revoked::AllBut { session_id: None, code: ErrorCode::AccountDisabled },
     };
     // Read before they leave their rooms.
-    let changed = profile::note(&tx, &chat.files.links, actor.user_id, chat.clock.now()).await?;
+    let changed = profile::note(&tx, &chat.files.signer, actor.user_id, chat.clock.now()).await?;
     chat.bus.commit_all(tx, vec![revoked, changed]).await
 }
 
@@ -132,7 +132,7 @@ async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<boo
         .filter(message::Column::SenderId.eq(user_id))
         .filter(message::Column::DeletedAt.is_null())
         .order_by_asc(message::Column::Seq)
-        .limit(PIECE)
+        .limit(BATCH)
         .all(&tx)
         .await?;
     if some.is_empty() {
@@ -170,7 +170,7 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
         match succession::heir(&tx, room_id, user_id).await? {
             Heir::NotNeeded => {}
             Heir::Is(heir) => {
-                people::hold(&tx, room_id, [user_id, heir.user_id]).await?;
+                people::lock_members(&tx, room_id, [user_id, heir.user_id]).await?;
                 changes.push(succession::succeed(&tx, &permit, heir, now).await?);
             }
             Heir::Nobody => {

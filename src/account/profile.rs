@@ -24,7 +24,7 @@ use crate::{
     },
     db::Transaction,
     error::{Error, Result},
-    media::link::Links,
+    media::signed_url::UrlSigner,
 };
 use entity::{room, user};
 
@@ -84,8 +84,8 @@ pub async fn update(auth: &Auth, chat: &Chat, actor: &Actor, mut request: Update
             sockets: Revoked::AllBut { session_id: except, code: ErrorCode::Unauthorized },
         });
     }
-    if looks(&account) != looks(&before) {
-        notices.push(note(&tx, &chat.files.links, actor.user_id, chat.clock.now()).await?);
+    if visible_to_others(&account) != visible_to_others(&before) {
+        notices.push(note(&tx, &chat.files.signer, actor.user_id, chat.clock.now()).await?);
     }
     chat.bus.commit_all(tx, notices).await?;
     Ok(accounts::profile(account, &chat.files.signer))
@@ -104,12 +104,12 @@ pub async fn deactivate(chat: &Chat, actor: &Actor) -> Result<()> {
         user_id: actor.user_id,
         sockets: Revoked::AllBut { session_id: None, code: ErrorCode::AccountDisabled },
     };
-    let changed = note(&tx, &chat.files.links, actor.user_id, chat.clock.now()).await?;
+    let changed = note(&tx, &chat.files.signer, actor.user_id, chat.clock.now()).await?;
     chat.bus.commit_all(tx, vec![revoked, changed]).await
 }
 
 /// What others see of an account that may change.
-fn looks(account: &user::Model) -> impl PartialEq + '_ {
+fn visible_to_others(account: &user::Model) -> impl PartialEq + '_ {
     (&account.username, &account.full_name, &account.avatar_url, account.avatar_media_id)
 }
 
@@ -156,7 +156,7 @@ fn check_update(request: &UpdateProfile) -> Result<()> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub(crate) async fn note(tx: &Transaction, links: &Links, user_id: UserId, now: Timestamp) -> Result<Notice> {
+pub(crate) async fn note(tx: &Transaction, links: &UrlSigner, user_id: UserId, now: Timestamp) -> Result<Notice> {
     let last = || Expr::col(user::Column::ProfileChangedAt);
     // Two changes never have the same time: the second would look as if it were told already.
     let next = Expr::case(last().gte(now), last().add(1)).finally(Expr::value(now));

@@ -1,4 +1,4 @@
-//! The files that messages carry, and what becomes of a file that nothing carries any longer.
+//! Attachments: the files of messages, and what happens to a file that is attached to no message any more.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -21,7 +21,7 @@ use crate::{
 };
 use entity::{attachment, media, message, room, user};
 
-/// Files that one message may carry.
+/// The most attachments of a message.
 const MOST: usize = 10;
 
 /// Files of one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
@@ -31,12 +31,12 @@ const AT_A_TIME: usize = 1_000;
 pub(crate) const INVALID_MEDIA: Error =
     Error::Refused(ErrorCode::InvalidMedia, "unknown media_id: it names no file that you uploaded");
 
-/// Whether messages of a type carry files.
-pub(crate) fn is_carried_by(message_type: MessageType) -> bool {
+/// Whether messages of a type have attachments.
+pub(crate) fn may_have_attachments(message_type: MessageType) -> bool {
     matches!(message_type, MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::File)
 }
 
-/// Names the files of a request by their ids alone, so that the same request is the same whichever name was used.
+/// Replaces every name of a file in a request by its id, so that equal requests are equal whichever names they use.
 ///
 /// # Errors
 /// `VALIDATION_ERROR` for more names than one, too many files or one twice; `INVALID_MEDIA` for a URL that is not ours.
@@ -81,7 +81,7 @@ pub(crate) fn named_in(request: &SendMessage) -> impl Iterator<Item = MediaId> +
     request.attachments.iter().flatten().filter_map(|attachment| attachment.media_id)
 }
 
-/// A file as `recipient` sees it.
+/// A file, for `recipient`.
 pub(crate) fn show(model: &media::Model, recipient: Recipient<'_>) -> Media {
     let url = |variant| match recipient.user {
         Some(user) => recipient.signer.file(model.id, variant, user).url,
@@ -112,28 +112,29 @@ pub(crate) fn with_urls(mut message: Message, user: UserId, signer: &UrlSigner) 
     message
 }
 
-/// The files that some messages carry, as `recipient` sees them.
+/// The attachments of some messages, for `recipient`.
 pub(crate) async fn of(
     db: &impl ConnectionTrait,
     recipient: Recipient<'_>,
     messages: &[message::Model],
 ) -> Result<HashMap<MessageId, Vec<Media>>> {
-    let carriers = messages.iter().filter(|model| model.deleted_at.is_none() && is_carried_by(model.message_type));
-    let carried = carried(db, carriers.map(|model| model.id).collect()).await?;
-    let files = files(db, carried.values().flatten().copied().collect()).await?;
+    let with_attachments =
+        messages.iter().filter(|model| model.deleted_at.is_none() && may_have_attachments(model.message_type));
+    let attached = media_ids(db, with_attachments.map(|model| model.id).collect()).await?;
+    let files = files(db, attached.values().flatten().copied().collect()).await?;
     let shown =
         |ids: Vec<MediaId>| ids.iter().filter_map(|id| files.get(id)).map(|file| show(file, recipient)).collect();
-    Ok(carried.into_iter().map(|(message, ids)| (message, shown(ids))).collect())
+    Ok(attached.into_iter().map(|(message, ids)| (message, shown(ids))).collect())
 }
 
-/// Which files some messages carry, in their order.
-pub(crate) async fn carried(
+/// The attachments of some messages, in their order.
+pub(crate) async fn media_ids(
     db: &impl ConnectionTrait,
     messages: HashSet<MessageId>,
 ) -> Result<HashMap<MessageId, Vec<MediaId>>> {
-    let mut carried: HashMap<MessageId, Vec<MediaId>> = HashMap::new();
+    let mut attached: HashMap<MessageId, Vec<MediaId>> = HashMap::new();
     if messages.is_empty() {
-        return Ok(carried);
+        return Ok(attached);
     }
     let rows = attachment::Entity::find()
         .filter(attachment::Column::MessageId.is_in(query::padded(messages)))
@@ -141,12 +142,12 @@ pub(crate) async fn carried(
         .all(db)
         .await?;
     for row in rows {
-        carried.entry(row.message_id).or_default().push(row.media_id);
+        attached.entry(row.message_id).or_default().push(row.media_id);
     }
-    Ok(carried)
+    Ok(attached)
 }
 
-/// The first file that a message still carries.
+/// The first attachment of a message.
 pub(crate) async fn first_of(tx: &Transaction, message: MessageId) -> Result<Option<media::Model>> {
     let first = attachment::Entity::find()
         .filter(attachment::Column::MessageId.eq(message))
@@ -167,8 +168,8 @@ async fn files(db: &impl ConnectionTrait, ids: BTreeSet<MediaId>) -> Result<Hash
     Ok(models.into_iter().map(|model| (model.id, model)).collect())
 }
 
-/// Files that messages are about to carry: they stay until the transaction ends.
-pub(crate) async fn held(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<HashMap<MediaId, media::Model>> {
+/// Locks files that are about to be attached: they are not removed before the transaction ends.
+pub(crate) async fn lock_files(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<HashMap<MediaId, media::Model>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -189,8 +190,8 @@ pub(crate) fn rows(message: &message::Model, files: &[MediaId]) -> Vec<attachmen
     positions.map(|(&media_id, position)| attachment::Model { message_id, position, media_id, room_id, seq }).collect()
 }
 
-/// Takes their files from messages; those that nothing else shows leave. To be called once a transaction: whoever holds files
-/// holds them in the order of their ids.
+/// Takes their files from messages; those that nothing else shows leave. To be called once in a transaction: files are locked in the
+/// order of their ids.
 pub(crate) async fn clear(tx: &Transaction, messages: Vec<MessageId>) -> Result<()> {
     take(tx, Condition::all().add(attachment::Column::MessageId.is_in(messages))).await.map(drop)
 }
@@ -215,8 +216,8 @@ pub(crate) async fn release(tx: &Transaction, ids: BTreeSet<MediaId>) -> Result<
 pub(crate) async fn release_if(tx: &Transaction, ids: BTreeSet<MediaId>, still: Condition) -> Result<()> {
     let ids: Vec<MediaId> = ids.into_iter().collect();
     for some in ids.chunks(AT_A_TIME) {
-        // Whoever is about to show one of them holds it, and is waited for.
-        let held: Vec<MediaId> = media::Entity::find()
+        // A transaction that is about to show one of them has locked it: this one waits for it.
+        let locked: Vec<MediaId> = media::Entity::find()
             .select_only()
             .column(media::Column::Id)
             .filter(media::Column::Id.is_in(some.iter().copied()))
@@ -227,7 +228,7 @@ pub(crate) async fn release_if(tx: &Transaction, ids: BTreeSet<MediaId>, still: 
             .await?;
         media::Entity::update_many()
             .col_expr(media::Column::Status, Expr::value(MediaStatus::Leaving))
-            .filter(media::Column::Id.is_in(held))
+            .filter(media::Column::Id.is_in(locked))
             .filter(unshown())
             .filter(still.clone())
             .exec(tx)

@@ -42,7 +42,7 @@ impl Avatar {
             return Ok(Self { url: Some(url), media_id: None });
         }
         let id = signer.media_id_of(&url).ok_or(INVALID_MEDIA)?;
-        let file = attachment::held(tx, [id].into()).await?.remove(&id).ok_or(INVALID_MEDIA)?;
+        let file = attachment::lock_files(tx, [id].into()).await?.remove(&id).ok_or(INVALID_MEDIA)?;
         let is_theirs = file.owner_id == owner && file.withdrawn_at.is_none();
         let is_picture =
             kind::message_type(&file.mime_type) == MessageType::Image && file.thumbnail_mime_type.is_some();

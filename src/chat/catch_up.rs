@@ -32,7 +32,7 @@ const MARKS: i64 = 5_000;
 const PROFILES: usize = 500;
 
 /// Messages that a moved mark is told to have passed over, at the most.
-const TOLD_MESSAGES: u64 = 500;
+const PASSED_MESSAGES: u64 = 500;
 
 /// Seqs before a cursor at which a mark may have stood that moved since.
 const BEFORE: i64 = 1_000;
@@ -178,7 +178,7 @@ async fn shared(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<Vec<RoomI
             .into_tuple()
             .all(db)
             .await?;
-        shared.extend(sizes.into_iter().filter(|(_, members)| receipt::tells_others(*members)));
+        shared.extend(sizes.into_iter().filter(|(_, members)| receipt::shares_marks(*members)));
     }
     let mut left = MARKS;
     let fits = |room: &RoomId| {
@@ -296,7 +296,7 @@ async fn with_messages(
         .filter(message::Column::Seq.lte(last))
         .filter(message::Column::DeletedAt.is_null())
         .order_by_desc(message::Column::Seq)
-        .limit(TOLD_MESSAGES)
+        .limit(PASSED_MESSAGES)
         .into_tuple()
         .all(db)
         .await?;

@@ -73,7 +73,7 @@ impl Copy {
             return Ok(None);
         }
         let chat = self.chat.clone();
-        let _turn = turn(&chat).await?;
+        let _permit = permit(&chat).await?;
         // Asked again for every page: who is removed meanwhile gets no more of it.
         let (room, _, membership) = find::room(self.chat.db.read(), self.actor.user_id, self.room).await?;
         membership.permit(Capability::Export)?;
@@ -136,7 +136,7 @@ impl Copy {
 ///
 /// # Errors
 /// When the database does not answer; the same in the stream.
-pub async fn own(chat: &Chat, actor: &Actor) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
+pub async fn own_data(chat: &Chat, actor: &Actor) -> Result<impl Stream<Item = Result<Lines>> + use<>> {
     let member_rows = member::Entity::find()
         .filter(member::Column::UserId.eq(actor.user_id))
         .order_by_asc(member::Column::Id)
@@ -150,17 +150,17 @@ pub async fn own(chat: &Chat, actor: &Actor) -> Result<impl Stream<Item = Result
         .all(chat.db.read())
         .await?;
     let own =
-        Own { chat: chat.clone(), actor: actor.clone(), part: OwnPart::Account { member_rows, ends }, messages: 0 };
-    Ok(stream::try_unfold(own, Own::next))
+        OwnData { chat: chat.clone(), actor: actor.clone(), part: OwnPart::Account { member_rows, ends }, messages: 0 };
+    Ok(stream::try_unfold(own, OwnData::next))
 }
 
-/// A turn to read a page.
-async fn turn(chat: &Chat) -> Result<SemaphorePermit<'_>> {
+/// Waits for a permit to read a page.
+async fn permit(chat: &Chat) -> Result<SemaphorePermit<'_>> {
     chat.exports.acquire().await.map_err(Error::internal)
 }
 
 /// How far a copy of what a user left here has come.
-struct Own {
+struct OwnData {
     chat: Chat,
     actor: Actor,
     part: OwnPart,
@@ -190,14 +190,14 @@ enum OwnPart {
     Done,
 }
 
-impl Own {
+impl OwnData {
     async fn next(mut self) -> Result<Option<(Lines, Self)>> {
         if let OwnPart::Done = self.part {
             return Ok(None);
         }
         let mut lines = Lines::new();
         let chat = self.chat.clone();
-        let _turn = turn(&chat).await?;
+        let _permit = permit(&chat).await?;
         self.part = match std::mem::replace(&mut self.part, OwnPart::Done) {
             OwnPart::Account { member_rows, ends } => {
                 let ends: HashMap<RoomId, Seq> = ends.into_iter().collect();

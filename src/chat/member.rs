@@ -107,7 +107,7 @@ pub async fn update(
             keeps_an_owner(&tx, room_id, user_id).await?;
         }
         // Nobody could do anything with it.
-        if role == Role::Owner && !hold_account(&tx, user_id).await? {
+        if role == Role::Owner && !lock_account(&tx, user_id).await? {
             return Err(Error::USER_NOT_FOUND);
         }
         row.role = Set(role);
@@ -149,9 +149,9 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
     let tx = chat.begin(actor).await?;
     let (_, own, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = membership.permit(Capability::TransferOwnership)?;
-    hold(&tx, room_id, [actor.user_id, heir]).await?;
+    lock_members(&tx, room_id, [actor.user_id, heir]).await?;
     let target = find::member(&tx, room_id, heir).await?.ok_or(Error::USER_NOT_FOUND)?;
-    if !hold_account(&tx, heir).await? {
+    if !lock_account(&tx, heir).await? {
         return Err(Error::USER_NOT_FOUND);
     }
     let record = Record::new(AuditAction::OwnershipTransferred).to(heir);
@@ -316,9 +316,9 @@ pub(super) async fn present(
     Ok(here.into_iter().map(|member_row| member_row.user_id).collect())
 }
 
-/// Keeps two memberships of a room from being changed by anybody else until the transaction ends. In the order in which read marks
-/// take them: who takes two memberships in another order, and who marks both as read, would wait for each other.
-pub(crate) async fn hold(tx: &Transaction, room: RoomId, users: [UserId; 2]) -> Result<()> {
+/// Locks two memberships of a room until the transaction ends, in the order in which read marks lock them: in another order, the two
+/// would wait for each other.
+pub(crate) async fn lock_members(tx: &Transaction, room: RoomId, users: [UserId; 2]) -> Result<()> {
     member::Entity::find()
         .select_only()
         .column(member::Column::Id)
@@ -332,8 +332,8 @@ pub(crate) async fn hold(tx: &Transaction, room: RoomId, users: [UserId; 2]) -> 
     Ok(())
 }
 
-/// Whether an account stands; if so, it is not given up before the transaction ends.
-pub(super) async fn hold_account(tx: &Transaction, user: UserId) -> Result<bool> {
+/// Locks an account, so that it is not given up before the transaction ends; answers whether it is active.
+pub(super) async fn lock_account(tx: &Transaction, user: UserId) -> Result<bool> {
     let account = user::Entity::find_by_id(user).lock_shared().one(tx).await?;
     Ok(account.is_some_and(|account| account.is_active))
 }
@@ -347,8 +347,8 @@ pub(super) async fn count(tx: &Transaction, room: RoomId, by: i32) -> Result<()>
     Ok(())
 }
 
-/// That a member's account still stands.
-pub(super) fn still_there() -> Condition {
+/// That a member's account is active.
+pub(super) fn has_active_account() -> Condition {
     let gone = user::Entity::find().select_only().column(user::Column::Id).filter(user::Column::IsActive.eq(false));
     Condition::all().add(member::Column::UserId.not_in_subquery(gone.into_query()))
 }
@@ -360,7 +360,7 @@ async fn keeps_an_owner(tx: &Transaction, room: RoomId, but: UserId) -> Result<(
         .filter(member::Column::Role.eq(Role::Owner))
         .filter(member::Column::UserId.ne(but))
         .filter(member::Column::LeftAt.is_null())
-        .filter(still_there())
+        .filter(has_active_account())
         .count(tx)
         .await?;
     if others > 0 { Ok(()) } else { Err(Error::Refused(ErrorCode::LastOwner, "a room keeps at least one owner")) }

@@ -69,7 +69,7 @@ pub async fn committed(answer: Answer) -> Result<SentMessage> {
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`, `MESSAGE_NOT_FOUND`, and `PERMISSION_DENIED` for somebody else's.
-pub async fn own(chat: &Chat, actor: &Actor, room_id: RoomId, id: MessageId) -> Result<Message> {
+pub async fn own_message(chat: &Chat, actor: &Actor, room_id: RoomId, id: MessageId) -> Result<Message> {
     let db = chat.db.read();
     find::room(db, actor.user_id, room_id).await?;
     let (model, _) = find::message(db, actor.user_id, id).await?;
@@ -110,7 +110,7 @@ pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Opt
     if model.sender_id != actor.user_id {
         return Err(NOT_YOURS);
     }
-    if content.is_none() && !attachment::is_carried_by(model.message_type) {
+    if content.is_none() && !attachment::may_have_attachments(model.message_type) {
         return Err(Error::field("content", "blank", "must not be blank"));
     }
     if is_same(model.content.as_deref(), content.as_deref()) {

@@ -16,13 +16,13 @@ use crate::{
 };
 use entity::{member, room, user};
 
-/// Whose addresses a recipient sees whole.
-pub(crate) struct Addresses<'a> {
+/// Whose e-mail addresses a recipient sees in full.
+pub(crate) struct EmailVisibility<'a> {
     recipient: Recipient<'a>,
     contacts: HashSet<UserId>,
 }
 
-impl<'a> Addresses<'a> {
+impl<'a> EmailVisibility<'a> {
     /// Looks up which of `others`, who are no contacts by the room that is shown, are the recipient's contacts by another one.
     /// For all who hear a room nothing is looked up: what they are told is written once for all of them.
     pub(crate) async fn of(
@@ -86,12 +86,12 @@ pub(crate) fn contacts_of(user: UserId) -> Select<member::Entity> {
     member::Entity::find()
         .filter(member::Column::Participates.eq(true))
         .filter(member::Column::LeftAt.is_null())
-        .filter(Expr::exists(own_place(user)))
+        .filter(Expr::exists(own_membership(user)))
         .filter(Expr::exists(closed_room()))
 }
 
 /// The membership of `user` in the room of the row that is looked at.
-fn own_place(user: UserId) -> SelectStatement {
+fn own_membership(user: UserId) -> SelectStatement {
     let own = |column: member::Column| Expr::col((Alias::new("own"), column));
     Query::select()
         .expr(Expr::value(1))

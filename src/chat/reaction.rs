@@ -56,7 +56,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> Resu
         created_at: Set(now),
     };
     reaction::Entity::insert(row).exec_without_returning(&tx).await?;
-    told(chat, tx, &permit, Change::of_message(EventKind::ReactionAdded, id).with_emoji(emoji), now).await
+    commit_change(chat, tx, &permit, Change::of_message(EventKind::ReactionAdded, id).with_emoji(emoji), now).await
 }
 
 /// Takes one's own emoji from under a message. Without one there, nothing changes.
@@ -77,7 +77,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> R
     if removed.rows_affected == 0 {
         return under(&tx, actor.user_id, id).await;
     }
-    told(chat, tx, &permit, Change::of_message(EventKind::ReactionRemoved, id).with_emoji(emoji), now).await
+    commit_change(chat, tx, &permit, Change::of_message(EventKind::ReactionRemoved, id).with_emoji(emoji), now).await
 }
 
 /// The form of an emoji in which it is stored: it may be written in several.
@@ -91,7 +91,13 @@ pub(super) async fn clear(tx: &Transaction, id: MessageId) -> Result<()> {
     Ok(())
 }
 
-async fn told(chat: &Chat, tx: Transaction, permit: &Permit, change: Change, now: Timestamp) -> Result<Reactions> {
+async fn commit_change(
+    chat: &Chat,
+    tx: Transaction,
+    permit: &Permit,
+    change: Change,
+    now: Timestamp,
+) -> Result<Reactions> {
     let id = change.message_id.ok_or_else(|| Error::internal("a reaction has a message"))?;
     let room = permit.append(&tx, &[change], now).await?;
     let reactions = under(&tx, permit.user_id(), id).await?;

@@ -31,7 +31,7 @@ use entity::{member, mention, message, read_mark, room, user};
 const RECEIPT_MEMBERS: i32 = 200;
 
 /// Messages that an advance of a mark is told to have passed over, at the most.
-const TOLD_MESSAGES: u64 = 500;
+const PASSED_MESSAGES: u64 = 500;
 
 /// Advances that are looked through at a time.
 const ADVANCES: u64 = 5_000;
@@ -79,7 +79,7 @@ pub async fn mark<A: Future<Output = Result<()>>>(
             seq: target,
             at: chat.clock.now(),
             message_ids,
-            is_shared: shares && tells_others(room.member_count),
+            is_shared: shares && shares_marks(room.member_count),
         };
         chat.log.mark(further).await?;
         // Another of the user's sockets may have been further, or they may have been removed meanwhile.
@@ -92,7 +92,7 @@ pub async fn mark<A: Future<Output = Result<()>>>(
 
 /// Whether the members of a room of so many are told who has read what: in larger rooms the news would grow with the square of
 /// them.
-pub(super) fn tells_others(members: i32) -> bool {
+pub(super) fn shares_marks(members: i32) -> bool {
     members <= RECEIPT_MEMBERS
 }
 
@@ -107,7 +107,7 @@ async fn passed(chat: &Chat, user: UserId, room: RoomId, from: Seq, to: Seq) -> 
         .filter(message::Column::SenderId.ne(user))
         .filter(message::Column::DeletedAt.is_null())
         .order_by_desc(message::Column::Seq)
-        .limit(TOLD_MESSAGES)
+        .limit(PASSED_MESSAGES)
         .into_tuple()
         .all(chat.db.read())
         .await?;
@@ -148,7 +148,7 @@ pub async fn moved_since(chat: &Chat, time: Timestamp) -> Result<Vec<Moved>> {
         .all(chat.db.read())
         .await?;
     let moved = |(room_id, user_id, from_seq, seq, read_at, members, shares)| {
-        let is_shared = shares && tells_others(members);
+        let is_shared = shares && shares_marks(members);
         Moved { room_id, user_id, from_seq, seq, read_at, is_shared }
     };
     Ok(rows.into_iter().rev().map(moved).collect())
@@ -164,7 +164,7 @@ pub async fn passed_by_all(chat: &Chat, moved: &[Moved]) -> Result<Vec<Vec<Messa
         "SELECT t.n, m.id FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[]) WITH ORDINALITY \
          AS t(room_id, user_id, from_seq, to_seq, n) CROSS JOIN LATERAL (SELECT id, seq FROM messages \
          WHERE room_id = t.room_id AND seq > t.from_seq AND seq <= t.to_seq AND sender_id <> t.user_id \
-         AND deleted_at IS NULL ORDER BY seq DESC LIMIT {TOLD_MESSAGES}) AS m ORDER BY t.n, m.seq"
+         AND deleted_at IS NULL ORDER BY seq DESC LIMIT {PASSED_MESSAGES}) AS m ORDER BY t.n, m.seq"
     );
     let rooms: Vec<Uuid> = moved.iter().map(|moved| moved.room_id.0).collect();
     let users: Vec<Uuid> = moved.iter().map(|moved| moved.user_id.0).collect();

@@ -136,7 +136,7 @@ pub(crate) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<
             .filter(member::Column::RoomId.eq(room))
             .filter(member::Column::UserId.ne(but))
             .filter(member::Column::LeftAt.is_null())
-            .filter(people::still_there())
+            .filter(people::has_active_account())
             .filter(member::Column::Role.eq(role))
             .order_by_asc(member::Column::JoinedSeq);
         while let Some(heir) = longest.clone().one(tx).await? {
@@ -144,7 +144,7 @@ pub(crate) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<
                 return Ok(Heir::NotNeeded);
             }
             // Or else an account might be closed just when it inherits, and its rooms never be handed on.
-            if people::hold_account(tx, heir.user_id).await? {
+            if people::lock_account(tx, heir.user_id).await? {
                 return Ok(Heir::Is(heir));
             }
         }

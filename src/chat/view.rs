@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, 
 use super::{
     annotations::{self, Annotations},
     attachment,
-    privacy::Addresses,
+    privacy::EmailVisibility,
 };
 use crate::{
     auth::accounts,
@@ -48,9 +48,9 @@ pub(crate) async fn people_for(
     recipient: Recipient<'_>,
     ids: HashSet<UserId>,
 ) -> Result<Vec<User>> {
-    let addresses = Addresses::of(db, recipient, ids.iter().copied()).await?;
+    let emails = EmailVisibility::of(db, recipient, ids.iter().copied()).await?;
     let people = people(db, recipient.signer, ids).await?.into_values().map(Arc::unwrap_or_clone);
-    Ok(people.map(|user| if addresses.are_whole(user.id, false) { user } else { user.masked() }).collect())
+    Ok(people.map(|user| if emails.shows(user.id, false) { user } else { user.masked() }).collect())
 }
 
 /// A room, without what only its members' lists carry.
@@ -120,9 +120,9 @@ pub(crate) async fn members(
     let is_contact =
         |model: &member::Model| model.left_at.is_none() && model.participates && !public.contains(&model.room_id);
     let others = models.iter().filter(|model| !is_contact(model)).map(|model| model.user_id);
-    let addresses = Addresses::of(db, recipient, others).await?;
+    let emails = EmailVisibility::of(db, recipient, others).await?;
     let shown = |model: member::Model| {
-        let is_whole = addresses.are_whole(model.user_id, is_contact(&model));
+        let is_whole = emails.shows(model.user_id, is_contact(&model));
         Some(member(&model, recipient, users.get(&model.user_id)?.clone(), is_whole))
     };
     Ok(models.into_iter().filter_map(shown).collect())
@@ -277,11 +277,11 @@ pub(crate) async fn messages(
             .is_some_and(|member_row| member_row.visibility != Visibility::Public)
     };
     let others = models.iter().filter(|model| !is_contact(model)).map(|model| model.sender_id);
-    let addresses = Addresses::of(db, recipient, others).await?;
+    let emails = EmailVisibility::of(db, recipient, others).await?;
     Ok(models
         .into_iter()
         .filter_map(|model| {
-            let is_whole = addresses.are_whole(model.sender_id, is_contact(&model));
+            let is_whole = emails.shows(model.sender_id, is_contact(&model));
             let mut sender = Sender::new(people.get(&model.sender_id)?, is_whole);
             sender.own = sender.own.filter(|_| recipient.user.is_none());
             let original = model.reply_to_id.filter(|id| !unreadable.contains(id)).and_then(|id| originals.get(&id));

@@ -35,12 +35,12 @@ pub(super) fn create(path: &Path) -> io::Result<()> {
 /// Why a process cannot have a database for itself.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("another process{holder} uses the database {path}; stop it, or {way_out}", path = path.display())]
-    Held { holder: String, path: PathBuf, way_out: &'static str },
-    #[error("cannot use the database {path}; let the user that runs the server write there, or {way_out}", path = path.display())]
+    #[error("another process{owner} uses the database {path}; stop it, or {advice}", path = path.display())]
+    Held { owner: String, path: PathBuf, advice: &'static str },
+    #[error("cannot use the database {path}; let the user that runs the server write there, or {advice}", path = path.display())]
     Io {
         path: PathBuf,
-        way_out: &'static str,
+        advice: &'static str,
         #[source]
         error: io::Error,
     },
@@ -68,8 +68,8 @@ impl ProcessLock {
     /// When another process has it, the file has a second name, or cannot be made.
     pub fn take(config: &Config) -> Result<Option<Self>, LockError> {
         let Some(path) = path_of(config) else { return Ok(None) };
-        let way_out = way_out(config);
-        let failed = |error| LockError::Io { path: path.clone(), way_out, error };
+        let advice = advice(config);
+        let failed = |error| LockError::Io { path: path.clone(), advice, error };
         create(&path).map_err(failed)?;
         has_one_name(&path)?;
         let beside = beside(&path).map_err(failed)?;
@@ -82,7 +82,7 @@ impl ProcessLock {
                 file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
                 Ok(Some(Self { _file: file }))
             }
-            Err(TryLockError::WouldBlock) => Err(LockError::Held { holder: holder(&file), path, way_out }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held { owner: owner(&file), path, advice }),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
@@ -91,18 +91,18 @@ impl ProcessLock {
     ///
     /// # Errors
     /// When another process has it, the file has a second name, or cannot be read.
-    pub fn look(config: &Config) -> Result<(), LockError> {
+    pub fn check(config: &Config) -> Result<(), LockError> {
         let Some(path) = path_of(config) else { return Ok(()) };
-        let way_out = way_out(config);
+        let advice = advice(config);
         has_one_name(&path)?;
         let file = match beside(&path).and_then(File::open) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            opened => opened.map_err(|error| LockError::Io { path: path.clone(), way_out, error })?,
+            opened => opened.map_err(|error| LockError::Io { path: path.clone(), advice, error })?,
         };
         match file.try_lock_shared() {
             Ok(()) => Ok(()),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held { holder: holder(&file), path, way_out }),
-            Err(TryLockError::Error(error)) => Err(LockError::Io { path, way_out, error }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held { owner: owner(&file), path, advice }),
+            Err(TryLockError::Error(error)) => Err(LockError::Io { path, advice, error }),
         }
     }
 }
@@ -123,8 +123,8 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
     Ok(beside.into())
 }
 
-/// What whoever cannot have a file can do: the file lies in the data folder unless it was named.
-fn way_out(config: &Config) -> &'static str {
+/// What to do when another process has the file. It is in the data folder unless DATABASE_URL names it.
+fn advice(config: &Config) -> &'static str {
     match config.database.url.is_empty() {
         true => "give this one its own folder with DATA_DIR",
         false => "give this one its own file with DATABASE_URL",
@@ -132,7 +132,7 @@ fn way_out(config: &Config) -> &'static str {
 }
 
 /// ` (number 123)`, if it is known.
-fn holder(file: &File) -> String {
+fn owner(file: &File) -> String {
     match io::read_to_string(file) {
         Ok(process) if process.trim().parse::<u32>().is_ok() => format!(" (number {})", process.trim()),
         _ => String::new(),

@@ -1,5 +1,5 @@
-//! Whose turn it is to search. Searches are the dearest that is asked of the database: they have connections of their own, a few
-//! at a time, and whoever asks for many waits for their own ones, not others for theirs.
+//! Permits to search. Searches cost the database more than any other read: they have a few connections of their own, and each user
+//! runs one search at a time, so that a user with many searches waits for these and delays nobody else.
 
 use std::{
     collections::HashMap,
@@ -16,19 +16,19 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How long a search may take, waiting for its turn included: as long as PostgreSQL gives a statement.
+/// How long a search may take, waiting for its permits included: as long as PostgreSQL gives a statement.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Searches that wait, of all users.
+/// Searches of all users that may wait.
 const WAITING: usize = 1_000;
 
-/// What searches take turns by.
+/// Limits how many searches run at once, in all and of each user.
 #[derive(Clone, Debug)]
 pub(crate) struct SearchPermits {
     all: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    /// Of each user who searches: one search at a time.
-    own: Arc<Mutex<HashMap<UserId, Weak<Semaphore>>>>,
+    /// One permit for each user who searches.
+    by_user: Arc<Mutex<HashMap<UserId, Weak<Semaphore>>>>,
 }
 
 impl Default for SearchPermits {
@@ -36,50 +36,50 @@ impl Default for SearchPermits {
         Self {
             all: Arc::new(Semaphore::new(SEARCHERS)),
             waiting: Arc::new(Semaphore::new(WAITING)),
-            own: Arc::default(),
+            by_user: Arc::default(),
         }
     }
 }
 
 impl SearchPermits {
-    /// Does the work of a search when it is its turn.
+    /// Runs a search once it has its permits.
     ///
     /// # Errors
     /// Those of the work, and `SERVICE_UNAVAILABLE` when it takes too long.
     pub(crate) async fn take<T>(&self, user: UserId, work: impl Future<Output = Result<T>>) -> Result<T> {
         let busy = |why: &'static str| Error::Unavailable(why.into());
-        let _place = self.waiting.try_acquire().map_err(|_| busy("too many searches wait"))?;
-        let own = Own { user, turn: self.own(user), all: &self.own };
+        let _waiting = self.waiting.try_acquire().map_err(|_| busy("too many searches wait"))?;
+        let of_user = UserPermit { user, permit: self.of_user(user), all: &self.by_user };
         let search = timeout(TIMEOUT, async {
-            let _own = own.turn.acquire().await.map_err(Error::internal)?;
-            let _turn = self.all.acquire().await.map_err(Error::internal)?;
+            let _of_user = of_user.permit.acquire().await.map_err(Error::internal)?;
+            let _permit = self.all.acquire().await.map_err(Error::internal)?;
             work.await
         });
         search.await.unwrap_or_else(|_| Err(busy("a search took too long")))
     }
 
-    fn own(&self, user: UserId) -> Arc<Semaphore> {
-        let mut own = self.own.lock();
-        if let Some(turn) = own.get(&user).and_then(Weak::upgrade) {
-            return turn;
+    fn of_user(&self, user: UserId) -> Arc<Semaphore> {
+        let mut by_user = self.by_user.lock();
+        if let Some(permit) = by_user.get(&user).and_then(Weak::upgrade) {
+            return permit;
         }
-        let turn = Arc::new(Semaphore::new(1));
-        own.insert(user, Arc::downgrade(&turn));
-        turn
+        let permit = Arc::new(Semaphore::new(1));
+        by_user.insert(user, Arc::downgrade(&permit));
+        permit
     }
 }
 
-/// A search of a user. The last one that ends leaves nothing of them behind.
-struct Own<'a> {
+/// The permit of a user. The last search of the user that ends removes it from the map.
+struct UserPermit<'a> {
     user: UserId,
-    turn: Arc<Semaphore>,
+    permit: Arc<Semaphore>,
     all: &'a Mutex<HashMap<UserId, Weak<Semaphore>>>,
 }
 
-impl Drop for Own<'_> {
+impl Drop for UserPermit<'_> {
     fn drop(&mut self) {
         let mut all = self.all.lock();
-        if Arc::strong_count(&self.turn) == 1 {
+        if Arc::strong_count(&self.permit) == 1 {
             all.remove(&self.user);
         }
     }

@@ -103,7 +103,7 @@ pub(super) async fn deactivate(
 )]
 pub(super) async fn export(State(app): State<Arc<App>>, actor: Actor) -> Result<Response> {
     let ticket = app.limits.export(actor.user_id)?;
-    Ok(super::export::download("my-data.jsonl", chat::export::own(&app.chat, &actor).await?, ticket))
+    Ok(super::export::download("my-data.jsonl", chat::export::own_data(&app.chat, &actor).await?, ticket))
 }
 
 /// Find people

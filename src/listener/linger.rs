@@ -21,7 +21,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 const BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes read at a time.
-const PIECE: usize = 16 * 1024;
+const CHUNK: usize = 16 * 1024;
 
 /// Takes over the end of a connection that is about to be dropped.
 pub(super) fn begin(stream: &TcpStream) {
@@ -44,7 +44,7 @@ async fn discard(stream: TcpStream) {
         let by = end.min(Instant::now() + SILENCE);
         let Ok(Ok(())) = timeout_at(by, stream.readable()).await else { return };
         // Not kept while nothing comes: many connections may end at once.
-        match stream.try_read(&mut [0; PIECE]) {
+        match stream.try_read(&mut [0; CHUNK]) {
             Ok(read) if read > 0 => left = left.saturating_sub(read),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             _ => return,

@@ -11,7 +11,7 @@ use std::{
 use symphonia::core::io::MediaSource;
 
 /// How long a file is looked at.
-pub(super) const LOOK: Duration = Duration::from_secs(2);
+pub(super) const EXAMINATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Until when a file is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Deadline(Instant);
 
 impl Deadline {
     pub(super) fn start() -> Self {
-        Self(Instant::now() + LOOK)
+        Self(Instant::now() + EXAMINATION_TIMEOUT)
     }
 
     #[cfg(test)]

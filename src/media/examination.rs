@@ -27,7 +27,7 @@ const TOO_LARGE: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture h
 const TOO_LONG: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has too many frames");
 
 /// Pictures that are decoded or cleaned.
-const LOOKED_AT: &[&str] =
+const EXAMINED: &[&str] =
     &["image/avif", "image/gif", "image/heic", "image/heif", "image/jpeg", "image/png", "image/webp"];
 
 /// What was found in the bytes of a file.
@@ -60,7 +60,7 @@ pub(super) async fn examine(
     workers: Arc<Semaphore>,
     pixels: u64,
 ) -> Result<(Spool, Examined)> {
-    let is_picture = LOOKED_AT.contains(&mime_type.as_str());
+    let is_picture = EXAMINED.contains(&mime_type.as_str());
     let is_recording = mime_type.starts_with("audio/") || mime_type.starts_with("video/");
     if !is_picture && !is_recording {
         return Ok((spool, found(mime_type, Seen::default())));
@@ -71,7 +71,7 @@ pub(super) async fn examine(
     let look = tokio::task::spawn_blocking(move || {
         let _until_done = turn;
         if is_picture {
-            look_at_picture(file, &mime, pixels)
+            examine_picture(file, &mime, pixels)
         } else {
             Ok(Seen { duration: duration::of(file, &mime), ..Seen::default() })
         }
@@ -92,11 +92,11 @@ pub(super) async fn examine(
     }
 }
 
-fn look_at_picture(mut file: Bounded, mime: &str, pixels: u64) -> Result<Seen, Refusal> {
+fn examine_picture(mut file: Bounded, mime: &str, pixels: u64) -> Result<Seen, Refusal> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|_| Refusal::Unreadable)?;
     let bytes = Bytes::from(bytes);
-    let picture = picture::look_at(&bytes, file.rewound(), mime, pixels)?;
+    let picture = picture::examine(&bytes, file.rewound(), mime, pixels)?;
     let orientation = picture.as_ref().map_or(Orientation::NoTransforms, |picture| picture.orientation);
     let cleaned = metadata::without(bytes.clone(), mime, orientation).ok_or(Refusal::Unreadable)?;
     Ok(Seen { picture, cleaned: (cleaned != bytes).then_some(cleaned), duration: None })
@@ -118,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::{bounded::LOOK, heif, jpeg, parts};
+    use crate::media::{bounded::EXAMINATION_TIMEOUT, heif, jpeg, parts};
 
     /// Whole files, each of another format.
     fn whole() -> Vec<(&'static str, Vec<u8>)> {
@@ -193,7 +193,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&whole()[0].1).unwrap();
         let past = Bounded::new(file, 100, Deadline::over());
-        assert_eq!(look_at_picture(past, "image/png", 1_000).err(), Some(Refusal::Unreadable));
+        assert_eq!(examine_picture(past, "image/png", 1_000).err(), Some(Refusal::Unreadable));
     }
 
     proptest! {
@@ -225,10 +225,10 @@ mod tests {
                 prop_assert!(notes.iter().all(|note| note.end <= bytes.len()));
                 prop_assert!(notes.windows(2).all(|pair| pair[0].end < pair[1].start));
             }
-            for mime in LOOKED_AT {
+            for mime in EXAMINED {
                 let _ = metadata::without(Bytes::from(bytes.clone()), mime, Orientation::Rotate90);
             }
-            prop_assert!(begin.elapsed() < LOOK * 2);
+            prop_assert!(begin.elapsed() < EXAMINATION_TIMEOUT * 2);
         }
     }
 }

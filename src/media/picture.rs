@@ -61,7 +61,7 @@ pub struct Thumbnail {
 ///
 /// # Errors
 /// Before anything too large is decoded.
-pub(super) fn look_at(
+pub(super) fn examine(
     file: &[u8],
     mut reader: Bounded,
     mime: &str,

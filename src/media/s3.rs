@@ -69,7 +69,7 @@ impl S3 {
         if file.size() > PART as u64 {
             return self.put_parts(path, file, served).await;
         }
-        let whole = pin!(file.pieces(PART)?).next().await.transpose().map_err(Error::internal)?;
+        let whole = pin!(file.chunks(PART)?).next().await.transpose().map_err(Error::internal)?;
         self.permits.note(self.put_bytes(path, whole.unwrap_or_default().into(), served).await)
     }
 
@@ -80,7 +80,7 @@ impl S3 {
     }
 
     async fn put_parts(&self, path: &Path, file: &Spool, served: &Served) -> Result<()> {
-        let mut parts = pin!(file.pieces(PART)?);
+        let mut parts = pin!(file.chunks(PART)?);
         let options = PutMultipartOptions { attributes: attributes(served), ..PutMultipartOptions::default() };
         let begun = async { self.bucket.put_multipart_opts(path, options).await.map_err(failed) };
         let mut upload = self.permits.note(in_time(self.time_limit, begun).await)?;

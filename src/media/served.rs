@@ -1,10 +1,10 @@
-//! How a file is handed out: what browsers may do with it.
+//! How a file is served: what browsers may do with it.
 
 use super::kind::{BINARY, message_type, runs};
 use crate::contract::MessageType;
 
-/// Types besides pictures, sounds and films that are told to whoever saves a file.
-const TOLD: &[&str] = &[
+/// MIME types besides images, audio and video that a download declares.
+const DECLARED: &[&str] = &[
     "application/gzip",
     "application/json",
     "application/msword",
@@ -19,7 +19,7 @@ const TOLD: &[&str] = &[
     "text/vcard",
 ];
 
-/// What the answer that carries a file says of it.
+/// The headers of an answer with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
     pub content_type: String,
@@ -27,13 +27,13 @@ pub struct Served {
     pub disposition: String,
 }
 
-/// Pictures, sounds and films are shown where they are asked for; everything else is saved, and what could run as mere bytes.
+/// Images, audio and video are shown inline. Everything else is a download, and what a browser could run is declared as plain bytes.
 #[must_use]
 pub fn served(mime: &str, filename: &str) -> Served {
     let is_shown = message_type(mime) != MessageType::File;
-    let is_told = is_shown || TOLD.contains(&mime) || is_harmless(mime);
-    let content_type = if is_told && !runs(mime) { mime } else { BINARY };
-    let way = if is_shown { "inline" } else { "attachment" };
+    let is_declared = is_shown || DECLARED.contains(&mime) || is_harmless(mime);
+    let content_type = if is_declared && !runs(mime) { mime } else { BINARY };
+    let kind = if is_shown { "inline" } else { "attachment" };
     let ascii: String =
         filename.chars().map(|c| if (' '..='~').contains(&c) && !"\"\\%/".contains(c) { c } else { '_' }).collect();
     let encoded: String = filename
@@ -45,11 +45,11 @@ pub fn served(mime: &str, filename: &str) -> Served {
         .collect();
     Served {
         content_type: content_type.to_owned(),
-        disposition: format!("{way}; filename=\"{ascii}\"; filename*=UTF-8''{encoded}"),
+        disposition: format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{encoded}"),
     }
 }
 
-/// Types that browsers do nothing with but draw a picture or a letter, or save a file.
+/// MIME types that browsers only draw or save.
 fn is_harmless(mime: &str) -> bool {
     mime.starts_with("image/")
         || mime.starts_with("font/")

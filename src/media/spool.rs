@@ -127,20 +127,20 @@ impl Spool {
         replaced.await.map_err(Error::internal)?.map_err(failed)
     }
 
-    /// The bytes in pieces of that size, the last one being smaller.
-    pub(super) fn pieces(&self, size: usize) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
+    /// The bytes in chunks of that size, the last one being smaller.
+    pub(super) fn chunks(&self, size: usize) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
         let file = tokio::fs::File::from_std(self.reader()?);
-        let pieces = futures_util::stream::try_unfold(file, move |mut file| async move {
-            let mut piece = bytes::BytesMut::with_capacity(size);
-            while piece.len() < size {
-                let missing = (size - piece.len()) as u64;
+        let chunks = futures_util::stream::try_unfold(file, move |mut file| async move {
+            let mut chunk = bytes::BytesMut::with_capacity(size);
+            while chunk.len() < size {
+                let missing = (size - chunk.len()) as u64;
                 let mut rest = tokio::io::AsyncReadExt::take(&mut file, missing);
-                if tokio::io::AsyncReadExt::read_buf(&mut rest, &mut piece).await? == 0 {
+                if tokio::io::AsyncReadExt::read_buf(&mut rest, &mut chunk).await? == 0 {
                     break;
                 }
             }
-            Ok((!piece.is_empty()).then(|| (piece.freeze(), file)))
+            Ok((!chunk.is_empty()).then(|| (chunk.freeze(), file)))
         });
-        Ok(pieces.into_stream())
+        Ok(chunks.into_stream())
     }
 }

@@ -161,7 +161,7 @@ impl Store {
 
     /// Writes a file to the local disk, under a name of its own until it is whole.
     async fn write(&self, disk: &LocalFileSystem, key: Key, file: &Spool) -> Result<()> {
-        let mut parts = std::pin::pin!(file.pieces(LOCAL_PART)?);
+        let mut parts = std::pin::pin!(file.chunks(LOCAL_PART)?);
         let path = key.path();
         let mut upload = self.in_time(async { disk.put_multipart(&path).await.map_err(failed) }).await?;
         let written = async {

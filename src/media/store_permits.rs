@@ -1,4 +1,4 @@
-//! A few who send to the store at a time: what each of them holds in memory is bounded by how many they are.
+//! Permits to send to the store. Each upload holds a part in memory, so only a few run at a time.
 
 use std::{
     pin::pin,
@@ -16,14 +16,14 @@ use tokio::{
 
 use crate::error::{Error, Result};
 
-/// How often those who wait look whether the store still answers.
+/// How often a waiting upload checks whether the store still answers.
 const TICK: Duration = Duration::from_millis(100);
 
-/// StorePermits at sending.
+/// Permits to send to a store.
 #[derive(Debug)]
 pub(super) struct StorePermits {
     free: Arc<Semaphore>,
-    /// Whether the last step of anybody failed.
+    /// Whether the last step of any upload failed.
     is_stuck: AtomicBool,
 }
 
@@ -32,31 +32,31 @@ impl StorePermits {
         Self { free: Arc::new(Semaphore::new(count)), is_stuck: AtomicBool::new(false) }
     }
 
-    /// Waits for a turn as long as others get on. Who had to wait while the store failed does not try it once more: all of them
-    /// one after the other would take long.
+    /// Waits for a permit while other uploads make progress. An upload that waited while the store failed is refused at once: if each of
+    /// them tried, all together would take long.
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
     pub(super) async fn take(&self) -> Result<OwnedSemaphorePermit> {
-        if let Ok(turn) = Arc::clone(&self.free).try_acquire_owned() {
-            return Ok(turn);
+        if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
+            return Ok(permit);
         }
-        let mut turn = pin!(Arc::clone(&self.free).acquire_owned());
+        let mut permit = pin!(Arc::clone(&self.free).acquire_owned());
         loop {
             let taken = tokio::select! {
-                turn = &mut turn => Some(turn.map_err(Error::internal)?),
+                permit = &mut permit => Some(permit.map_err(Error::internal)?),
                 () = sleep(TICK) => None,
             };
             if self.is_stuck.load(Ordering::Relaxed) {
                 return Err(Error::Storage("it does not take what others send either".into()));
             }
-            if let Some(turn) = taken {
-                return Ok(turn);
+            if let Some(permit) = taken {
+                return Ok(permit);
             }
         }
     }
 
-    /// Hears how a step went.
+    /// Notes how a step ended.
     pub(super) fn note<T>(&self, step: Result<T>) -> Result<T> {
         self.is_stuck.store(step.is_err(), Ordering::Relaxed);
         step

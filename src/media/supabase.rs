@@ -25,7 +25,7 @@ const PAGE: usize = 1000;
 const FOLDERS: [&str; 4] = ["files", "thumbnails", "incoming", "trials"];
 
 /// Bytes that are read from the disk at a time.
-const PIECE: usize = 256 * 1024;
+const CHUNK: usize = 256 * 1024;
 
 /// A bucket of a project.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ impl Supabase {
     pub(super) async fn put(&self, key: Key, file: &Spool, content_type: &str, time_limit: Duration) -> Result<()> {
         // The whole goes in one request: its end comes when no byte moves for so long.
         let (moved, mut moves) = tokio::sync::watch::channel(());
-        let pieces = file.pieces(PIECE)?.inspect(move |_| {
+        let chunks = file.chunks(CHUNK)?.inspect(move |_| {
             let _ = moved.send(());
         });
         let request = self
@@ -96,7 +96,7 @@ impl Supabase {
             .header(header::CONTENT_TYPE, content_type)
             .header(header::CONTENT_LENGTH, file.size())
             .header("x-upsert", "true")
-            .body(Body::wrap_stream(pieces));
+            .body(Body::wrap_stream(chunks));
         let mut sent = std::pin::pin!(send(request));
         loop {
             tokio::select! {

@@ -43,7 +43,7 @@ pub(super) async fn attend(State(sessions): State<Arc<EngineSessions>>, mut requ
             }
         }
         Method::POST => {
-            let _turn = session.turn_to_post().await;
+            let _lock = session.lock_posts().await;
             request.extensions_mut().insert(session);
             next.run(request).await
         }

@@ -127,7 +127,7 @@ async fn send_message(session: &SocketTask, payload: &RawValue) -> Result<Handle
     let (app, actor) = (&session.app, &session.actor);
     if let Named { message_id: Some(_) } = read(payload)? {
         let StoredMessage { room_id, message_id } = read(payload)?;
-        let message = chat::message::own(&app.chat, actor, room_id, message_id).await?;
+        let message = chat::message::own_message(&app.chat, actor, room_id, message_id).await?;
         return now(SentMessage { message, duplicate: true });
     }
     let request: SendMessage = read(payload)?;

@@ -161,15 +161,15 @@ impl EngineSession {
         Poll(Arc::clone(self))
     }
 
-    /// Waits for the turn of a request with events, until not too many wait that came before.
-    pub(super) async fn turn_to_post(&self) -> OwnedMutexGuard<()> {
-        let turn = Arc::clone(&self.posts).lock_owned().await;
+    /// Locks out other requests with events, and waits until not too many earlier events wait.
+    pub(super) async fn lock_posts(&self) -> OwnedMutexGuard<()> {
+        let lock = Arc::clone(&self.posts).lock_owned().await;
         let load = self.state.lock().load.clone();
         if let Some(load) = load {
             // Who waited so long is given to the inbox, which refuses what is too much.
             let _ = timeout(POST_WAIT, load.falls_to(POSTED)).await;
         }
-        turn
+        lock
     }
 
     /// Counts bytes for a client that polls; false when too many wait.

@@ -46,8 +46,8 @@ use crate::{app::App, contract::event::SocketEvent, listener::engine_io};
 /// Binary attachments of one packet. No event takes any; a client library may still send some.
 const ATTACHMENTS: usize = 10;
 
-/// How long sockets get to hear of the end, and their last answers, before they are closed.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// How long sockets get to receive that event and their last answers before they are closed.
+const CLOSE_DELAY: Duration = Duration::from_millis(500);
 
 /// How long a client is asked to wait before it comes back, at the most: not all at once.
 const RETURN_JITTER_MS: u64 = 2_000;
@@ -101,19 +101,19 @@ pub fn router(app: &Arc<App>) -> (Router<Arc<App>>, SocketServer) {
     (router, SocketServer(io))
 }
 
-/// Word of the end, with a moment to come back after that differs from socket to socket.
-fn farewell() -> SocketEvent {
+/// The event that announces the end of this node. Each socket gets another delay after which to connect again.
+fn draining_event() -> SocketEvent {
     SocketEvent::ServerDraining { retry_after_ms: rand::random_range(1..=RETURN_JITTER_MS) }
 }
 
 impl SocketServer {
-    /// Tells every socket that the server stops, lets it take its last answers, and closes it. Polling sockets must still
+    /// Tells every socket that the server stops, gives it time for its last answers, and closes it. Polling sockets must still
     /// be able to connect meanwhile.
-    pub async fn see_off(self, app: &App) {
+    pub async fn drain(self, app: &App) {
         for socket in app.sockets.all() {
-            socket.tell(&farewell());
+            socket.tell(&draining_event());
         }
-        tokio::time::sleep(FAREWELL).await;
+        tokio::time::sleep(CLOSE_DELAY).await;
         self.0.close().await;
     }
 }

@@ -106,7 +106,7 @@ impl SocketTask {
         self.app.reconciliation.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
         if self.app.draining.is_cancelled() {
             // The farewell may have gone round just before this socket was in the index.
-            self.socket.tell(&super::farewell());
+            self.socket.tell(&super::draining_event());
         }
         // A long replay takes as long as its client, but it ends with the socket and with the token.
         let settled = tokio::select! {

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a socket that was told to go may take before its connection is ended.
-const FAREWELL: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes that may wait for a WebSocket whose client takes nothing; the most is configured.
 const LEAST: u64 = 4 * 1024 * 1024;
@@ -117,7 +117,7 @@ impl Transport for Wire {
         // A client that ignores the packet keeps its connection; it is of no use to it any longer.
         if let Some(switch) = self.connection().cloned() {
             tokio::spawn(async move {
-                tokio::time::sleep(FAREWELL).await;
+                tokio::time::sleep(CLOSE_TIMEOUT).await;
                 switch.kill();
             });
         }

@@ -48,8 +48,8 @@ pub(super) fn describe() {
     metrics_process::Collector::default().describe();
 }
 
-/// Measures what is only known by looking: the process, and the pools of the database.
-pub(super) fn look(db: &Db) {
+/// Sets the gauges that are read on demand: the process, and the pools of the database.
+pub(super) fn collect(db: &Db) {
     metrics_process::Collector::default().collect();
     for (pool, used, idle) in db.connections() {
         gauge!("parlour_database_connections", "pool" => pool, "state" => "used").set(f64::from(used));

@@ -19,7 +19,7 @@ use crate::{
         store::Key,
     },
 };
-use entity::{attachment as carried, media, message, room, user};
+use entity::{attachment as attachments, media, message, room, user};
 
 /// How long the store itself hands a file out to whoever has the URL of a moment ago. It does not look up whether they still may.
 const STORE_LIFE: Duration = Duration::from_secs(60);
@@ -112,13 +112,13 @@ pub(super) async fn readable(chat: &Chat, user: UserId, id: MediaId) -> Result<m
     }
     let db = chat.db.read();
     let mine = room::Entity::find().select_only().column(room::Column::Id).filter(rooms::of_user(user));
-    let newest: Vec<(RoomId, Seq)> = carried::Entity::find()
+    let newest: Vec<(RoomId, Seq)> = attachments::Entity::find()
         .select_only()
-        .column(carried::Column::RoomId)
-        .column_as(carried::Column::Seq.max(), "seq")
-        .filter(carried::Column::MediaId.eq(id))
-        .filter(carried::Column::RoomId.in_subquery(mine.into_query()))
-        .group_by(carried::Column::RoomId)
+        .column(attachments::Column::RoomId)
+        .column_as(attachments::Column::Seq.max(), "seq")
+        .filter(attachments::Column::MediaId.eq(id))
+        .filter(attachments::Column::RoomId.in_subquery(mine.into_query()))
+        .group_by(attachments::Column::RoomId)
         .into_tuple()
         .all(db)
         .await?;
@@ -150,13 +150,13 @@ pub async fn of_room(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuer
     let db = chat.db.read();
     let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
     membership.permit(Capability::Read)?;
-    let shared = carried::Entity::find()
-        .filter(carried::Column::RoomId.eq(room_id))
-        .filter(carried::Column::Seq.gte(membership.reads_from));
+    let shared = attachments::Entity::find()
+        .filter(attachments::Column::RoomId.eq(room_id))
+        .filter(attachments::Column::Seq.gte(membership.reads_from));
     let total = shared.clone().count(db).await?;
     let rows = shared
-        .order_by_desc(carried::Column::Seq)
-        .order_by_asc(carried::Column::Position)
+        .order_by_desc(attachments::Column::Seq)
+        .order_by_asc(attachments::Column::Position)
         .offset(page.offset())
         .limit(page.size())
         .all(db)

@@ -26,10 +26,10 @@ use crate::{
     media::{Files, store::Key},
     tasks::Tasks,
 };
-use entity::{attachment as carried, media, room, user};
+use entity::{attachment as attachments, media, room, user};
 
 /// Rows that one step takes.
-const PIECE: u64 = 100;
+const BATCH: u64 = 100;
 
 /// Failures in a row after which the store counts as down, until the next look.
 const FAILURES: usize = 3;
@@ -114,34 +114,35 @@ impl Sweep {
             room::Entity::find().select_only().column(room::Column::Id).filter(room::Column::DeletedAt.is_not_null())
         };
         loop {
-            let rooms: Vec<RoomId> = carried::Entity::find()
+            let rooms: Vec<RoomId> = attachments::Entity::find()
                 .select_only()
-                .column(carried::Column::RoomId)
-                .filter(carried::Column::RoomId.in_subquery(gone().into_query()))
-                .limit(PIECE)
+                .column(attachments::Column::RoomId)
+                .filter(attachments::Column::RoomId.in_subquery(gone().into_query()))
+                .limit(BATCH)
                 .into_tuple()
                 .all(self.db.read())
                 .await?;
             let Some(room) = rooms.first() else { break };
             let tx = self.db.begin().await?;
-            let some: Vec<i64> = carried::Entity::find()
+            let some: Vec<i64> = attachments::Entity::find()
                 .select_only()
-                .column(carried::Column::Seq)
-                .filter(carried::Column::RoomId.eq(*room))
-                .order_by_asc(carried::Column::Seq)
-                .limit(PIECE)
+                .column(attachments::Column::Seq)
+                .filter(attachments::Column::RoomId.eq(*room))
+                .order_by_asc(attachments::Column::Seq)
+                .limit(BATCH)
                 .into_tuple()
                 .all(&tx)
                 .await?;
             let last = some.last().copied().unwrap_or_default();
-            let which = Condition::all().add(carried::Column::RoomId.eq(*room)).add(carried::Column::Seq.lte(last));
+            let which =
+                Condition::all().add(attachments::Column::RoomId.eq(*room)).add(attachments::Column::Seq.lte(last));
             attachment::take(&tx, which).await?;
             tx.commit().await?;
         }
         let pictures: Vec<(RoomId, MediaId)> = gone()
             .column(room::Column::AvatarMediaId)
             .filter(room::Column::AvatarMediaId.is_not_null())
-            .limit(PIECE)
+            .limit(BATCH)
             .into_tuple()
             .all(self.db.read())
             .await?;
@@ -198,7 +199,7 @@ impl Sweep {
                 .filter(media::Column::Status.eq(MediaStatus::Leaving))
                 .filter(Condition::all().add_option(last.map(|last: MediaId| media::Column::Id.gt(last))))
                 .order_by_asc(media::Column::Id)
-                .limit(PIECE)
+                .limit(BATCH)
                 .into_tuple()
                 .all(self.db.read())
                 .await?;
@@ -218,7 +219,7 @@ impl Sweep {
                     }
                 }
             }
-            if (leaving.len() as u64) < PIECE {
+            if (leaving.len() as u64) < BATCH {
                 return Ok(());
             }
         }
@@ -246,7 +247,7 @@ impl Sweep {
                 }
                 some.push((key, at));
             }
-            if is_last || some.len() as u64 == PIECE {
+            if is_last || some.len() as u64 == BATCH {
                 unknown.extend(self.unknown(&std::mem::take(&mut some), old).await?);
             }
             if is_last {
@@ -277,7 +278,7 @@ impl Sweep {
         }
         for id in lost {
             let tx = self.db.begin().await?;
-            attachment::take(&tx, Condition::all().add(carried::Column::MediaId.eq(id))).await?;
+            attachment::take(&tx, Condition::all().add(attachments::Column::MediaId.eq(id))).await?;
             user::Entity::update_many()
                 .col_expr(user::Column::AvatarMediaId, Expr::value(None::<MediaId>))
                 .filter(user::Column::AvatarMediaId.eq(id))

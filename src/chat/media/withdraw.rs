@@ -20,10 +20,10 @@ use crate::{
     media::kind,
     tasks::to_the_end,
 };
-use entity::{attachment as carried, media, message, room};
+use entity::{attachment as attachments, media, message, room};
 
 /// Messages that are looked up together.
-const PIECE: u64 = 100;
+const BATCH: u64 = 100;
 
 /// Takes back a file of the asker: it goes from each message of theirs that carries it, and leaves unless somebody forwarded it.
 ///
@@ -68,8 +68,9 @@ async fn begin(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
 /// # Errors
 /// When the database does not answer; it may be asked again.
 pub(super) async fn finish(db: &Db, clock: Clock, log: &RoomLog, which: Condition) -> Result<()> {
-    let file = carried::Entity::belongs_to(media::Entity).from(carried::Column::MediaId).to(media::Column::Id);
-    let carrier = carried::Entity::belongs_to(message::Entity).from(carried::Column::MessageId).to(message::Column::Id);
+    let file = attachments::Entity::belongs_to(media::Entity).from(attachments::Column::MediaId).to(media::Column::Id);
+    let attachment =
+        attachments::Entity::belongs_to(message::Entity).from(attachments::Column::MessageId).to(message::Column::Id);
     // By their own, so that SQLite begins with them and not with all that messages carry.
     let withdrawn = media::Entity::find()
         .select_only()
@@ -77,34 +78,34 @@ pub(super) async fn finish(db: &Db, clock: Clock, log: &RoomLog, which: Conditio
         .filter(media::Column::WithdrawnAt.is_not_null())
         .filter(which)
         .into_query();
-    let left = carried::Entity::find()
+    let left = attachments::Entity::find()
         .join(JoinType::InnerJoin, file.into())
-        .join(JoinType::InnerJoin, carrier.into())
-        .filter(carried::Column::MediaId.in_subquery(withdrawn))
+        .join(JoinType::InnerJoin, attachment.into())
+        .filter(attachments::Column::MediaId.in_subquery(withdrawn))
         // What others forwarded stays with them.
         .filter(message::Column::SenderId.into_expr().eq(media::Column::OwnerId.into_expr()))
-        .limit(PIECE);
+        .limit(BATCH);
     loop {
         let some = left.clone().all(db.read()).await?;
-        for carrier in &some {
-            detach(db, clock, log, carrier).await?;
+        for attachment in &some {
+            detach(db, clock, log, attachment).await?;
         }
-        if (some.len() as u64) < PIECE {
+        if (some.len() as u64) < BATCH {
             return Ok(());
         }
     }
 }
 
 /// Takes a file from a message; its room hears of an edit, or that the message is gone with its only file.
-async fn detach(db: &Db, clock: Clock, log: &RoomLog, carrier: &carried::Model) -> Result<()> {
+async fn detach(db: &Db, clock: Clock, log: &RoomLog, attachment: &attachments::Model) -> Result<()> {
     let now = clock.now();
     let tx = db.begin().await?;
-    let room = room::Entity::find_by_id(carrier.room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
-    let message = message::Entity::find_by_id(carrier.message_id).one(&tx).await?;
+    let room = room::Entity::find_by_id(attachment.room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
+    let message = message::Entity::find_by_id(attachment.message_id).one(&tx).await?;
     let (Some(room), Some(message)) = (room, message) else { return Ok(()) };
     let which = Condition::all()
-        .add(carried::Column::MessageId.eq(carrier.message_id))
-        .add(carried::Column::MediaId.eq(carrier.media_id));
+        .add(attachments::Column::MessageId.eq(attachment.message_id))
+        .add(attachments::Column::MediaId.eq(attachment.media_id));
     if attachment::take(&tx, which).await? == 0 {
         return Ok(());
     }

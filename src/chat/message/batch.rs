@@ -265,7 +265,7 @@ impl<'a> Draft<'a> {
         if let Some(original) = request.forwarded_from_id {
             let original = self.preload.may_forward(job.sender, original)?;
             if request.content.is_none() && own.is_empty() {
-                let files = self.preload.carried(original.id);
+                let files = self.preload.attached(original.id);
                 return Ok((original.message_type, original.content.clone(), files));
             }
         }

@@ -36,7 +36,7 @@ pub(super) struct Preload<'a> {
     /// Files that the messages may carry, held until the transaction ends.
     files: HashMap<MediaId, media::Model>,
     /// Which of them those that are forwarded carry.
-    carried: HashMap<MessageId, Vec<MediaId>>,
+    attached: HashMap<MessageId, Vec<MediaId>>,
     everyone: Recipient<'a>,
 }
 
@@ -66,10 +66,10 @@ impl<'a> Preload<'a> {
         let logins = recheck::valid_logins(tx, query::padded(logins), now).await?;
         let mentionable = mentionable(tx, jobs).await?;
         let forwarded = jobs.iter().filter_map(|job| job.request.forwarded_from_id).collect();
-        let carried = attachment::carried(tx, forwarded).await?;
+        let attached = attachment::media_ids(tx, forwarded).await?;
         let own = jobs.iter().flat_map(|job| attachment::named_in(&job.request));
-        let files = attachment::held(tx, own.chain(carried.values().flatten().copied()).collect()).await?;
-        Ok(Self { rooms, member_rows, people, logins, stored, named, mentionable, files, carried, everyone })
+        let files = attachment::lock_files(tx, own.chain(attached.values().flatten().copied()).collect()).await?;
+        Ok(Self { rooms, member_rows, people, logins, stored, named, mentionable, files, attached, everyone })
     }
 
     /// Whether the sender's account and login stand still: a message may have waited for long.
@@ -148,9 +148,9 @@ impl<'a> Preload<'a> {
     }
 
     /// The files that a message carries which is forwarded.
-    pub(super) fn carried(&self, message: MessageId) -> Vec<MediaId> {
-        let carried = self.carried.get(&message).into_iter().flatten();
-        carried.filter(|id| self.files.contains_key(id)).copied().collect()
+    pub(super) fn attached(&self, message: MessageId) -> Vec<MediaId> {
+        let attached = self.attached.get(&message).into_iter().flatten();
+        attached.filter(|id| self.files.contains_key(id)).copied().collect()
     }
 
     /// What a message with these files is: what its first file is by its bytes, whatever was asked for.

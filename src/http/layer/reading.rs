@@ -1,4 +1,4 @@
-//! How fast an answer has to be read. Who reads slower has the connection ended: what is not read yet waits in our memory, or
+//! How fast a client must read an answer. A slower client loses its connection, because what it has not read yet takes memory here or
 //! keeps a file open.
 
 use std::{
@@ -22,11 +22,11 @@ use tokio::time::sleep;
 
 use crate::{app::App, config::SlowClient, listener::ConnInfo, listener::KillSwitch};
 
-/// Bytes of an answer that nobody has to look after: the kernel takes as many at once.
+/// The largest answer that is not supervised: the kernel buffers that many bytes at once.
 const SMALL: u64 = 64 * 1024;
 
-/// Watches whether the answer is read.
-pub async fn watch(
+/// Ends the connection of a client that reads its answer too slowly.
+pub async fn supervise(
     State(app): State<Arc<App>>,
     ConnectInfo(connection): ConnectInfo<ConnInfo>,
     request: Request,
@@ -37,8 +37,8 @@ pub async fn watch(
         return response;
     }
     let progress = Arc::new(Progress::default());
-    tokio::spawn(look(Arc::clone(&progress), connection.kill, app.config.server.slow_client()));
-    response.map(|body| Body::new(Watched { body, progress }))
+    tokio::spawn(cut_when_slow(Arc::clone(&progress), connection.kill, app.config.server.slow_client()));
+    response.map(|body| Body::new(Supervised { body, progress }))
 }
 
 /// How far an answer has come.
@@ -46,14 +46,14 @@ pub async fn watch(
 struct Progress {
     /// Bytes that were handed to the connection.
     given: AtomicU64,
-    /// It is for us to go on, not for the reader.
+    /// The server has not produced the next bytes yet: the client is not slow.
     is_ours: AtomicBool,
     /// There is no more to give.
     ended: AtomicBool,
 }
 
-/// Ends the connection when too little of the answer goes out in a while in which we had some to give.
-async fn look(progress: Arc<Progress>, connection: KillSwitch, slow: SlowClient) {
+/// Ends the connection when too few bytes were sent in a span of time in which there were bytes to send.
+async fn cut_when_slow(progress: Arc<Progress>, connection: KillSwitch, slow: SlowClient) {
     let start = connection.written();
     let mut before = start;
     loop {
@@ -75,12 +75,12 @@ async fn look(progress: Arc<Progress>, connection: KillSwitch, slow: SlowClient)
 }
 
 /// A body that tells how far it has come.
-struct Watched {
+struct Supervised {
     body: Body,
     progress: Arc<Progress>,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for Supervised {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -108,7 +108,7 @@ impl HttpBody for Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for Supervised {
     fn drop(&mut self) {
         self.progress.ended.store(true, Ordering::Release);
     }

@@ -27,7 +27,7 @@ async fn a_socket_whose_task_panics_is_ended_and_leaves_nothing_behind() {
         items,
         gone: CancellationToken::new(),
     };
-    // `connected` is taken; the farewell of a node that stops is not.
+    // `connected` is taken; the last event of a node that stops is not.
     app.draining.cancel();
     let (transport, killed) = FakeTransport::of_events(1);
     let socket = register(&guest, (app.chat.files().signer.clone(), app.base_url()), transport);
