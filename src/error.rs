@@ -40,7 +40,7 @@ pub enum Error {
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// A bug, or a broken machine.
-    #[error("something went wrong on our side")]
+    #[error("internal server error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -54,7 +54,7 @@ fn sentence(errors: &[FieldError]) -> String {
 
 impl Error {
     pub(crate) const UNAUTHORIZED: Self =
-        Self::Refused(ErrorCode::Unauthorized, "the token is not valid, or its login has ended; log in again");
+        Self::Refused(ErrorCode::Unauthorized, "the token is not valid, or its session has ended; log in again");
     pub(crate) const ROOM_NOT_FOUND: Self = Self::Refused(ErrorCode::RoomNotFound, "there is no such room");
     pub(crate) const MESSAGE_NOT_FOUND: Self = Self::Refused(ErrorCode::MessageNotFound, "there is no such message");
     pub(crate) const USER_NOT_FOUND: Self = Self::Refused(ErrorCode::UserNotFound, "there is no such user");
@@ -63,7 +63,7 @@ impl Error {
     pub(crate) const IN_DOUBT: Self =
         Self::Refused(ErrorCode::ServiceUnavailable, "this took too long; it may or may not have taken effect");
     pub(crate) const DRAINING: Self =
-        Self::Refused(ErrorCode::ServerDraining, "this node is stopping; connect again for another");
+        Self::Refused(ErrorCode::ServerDraining, "this node is stopping; connect again to reach another one");
 
     /// A field that breaks a rule.
     pub(crate) fn field(field: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {

@@ -48,10 +48,10 @@ struct Cli {
 enum Command {
     /// Serve until SIGTERM or SIGINT; a second signal stops at once (the default)
     Serve,
-    /// Change the database's schema
+    /// Change the schema of the database
     #[command(subcommand)]
     Migrate(Migrate),
-    /// Look at the configuration
+    /// Check or print the configuration
     #[command(subcommand)]
     Config(Show),
     /// Print an access token for an account, for operations and tests
@@ -70,17 +70,17 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Migrate {
-    /// Apply what is pending
+    /// Apply all pending migrations
     Up,
-    /// Take back the latest migrations, and destroy the data they hold; without --yes, only say what would be destroyed
+    /// Revert the latest migrations and destroy their data; without --yes, only list what would be destroyed
     Down {
-        /// How many
+        /// How many migrations
         #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
         /// Destroy the data
         #[arg(long)]
         yes: bool,
-        /// The name of the database, which production also asks for
+        /// The name of the database; required in production
         #[arg(long, value_name = "NAME")]
         database: Option<String>,
     },

@@ -17,7 +17,7 @@ macro_rules! kind {
         }
 
         impl $name {
-            /// The word that names it everywhere.
+            /// Its name, in the database and on the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
@@ -31,8 +31,8 @@ kind!(
     RoomType { Direct = "direct", Group = "group" }
 );
 kind!(
-    /// Who may find and enter a group. `private`: only its owner and admins add people, and it has no link. `invite_only`: whoever
-    /// has its link or an invitation. `public`: it is listed, and anyone joins.
+    /// Who may find and enter a group. `private`: only its owner and admins add people, and it has no link. `invite_only`: anyone
+    /// with its link or an invitation. `public`: it is listed, and anyone may join.
     Visibility {
         /// Only an owner or admin adds people; no link.
         Private = "private",
@@ -58,7 +58,7 @@ kind!(
     Role { Owner = "owner", Admin = "admin", Member = "member", Viewer = "viewer" }
 );
 kind!(
-    /// What a message carries.
+    /// The kind of a message.
     MessageType {
         Text = "text",
         Image = "image",
@@ -70,7 +70,7 @@ kind!(
     }
 );
 kind!(
-    /// A durable change other than a new message. The word is the name of the event that tells of it.
+    /// A durable change other than a new message. Its name is that of the event.
     EventKind {
         MessageEdited = "message_edited",
         MessageDeleted = "message_deleted",
@@ -86,7 +86,7 @@ kind!(
     }
 );
 kind!(
-    /// How far back newcomers read. `all`: to the room's first message. `since_joined`: to the moment when they joined the last time.
+    /// How far back new members can read. `all`: to the room's first message. `since_joined`: to when they last joined.
     HistoryAccess {
         /// To the room's first message.
         All = "all",
@@ -95,7 +95,7 @@ kind!(
     }
 );
 kind!(
-    /// What an entry of a room's audit list tells of.
+    /// The action of an audit record.
     AuditAction {
         RoomCreated = "room_created",
         RoomUpdated = "room_updated",
@@ -125,18 +125,18 @@ kind!(
     Erasing {
         /// Its memberships of rooms.
         Account = "account",
-        /// These, and what it said.
+        /// Its memberships and its messages.
         Messages = "messages",
     }
 );
 kind!(
     /// How far an uploaded file has come.
     MediaStatus {
-        /// Its bytes are on their way; nobody reads it.
+        /// It is being uploaded; nobody can read it yet.
         Pending = "pending",
         /// Its bytes are in the store.
         Ready = "ready",
-        /// Nothing shows it any longer; its bytes are on their way out.
+        /// Nothing shows it any more; its bytes are being removed.
         Leaving = "leaving",
     }
 );

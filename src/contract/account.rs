@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{User, unless_empty};
 
-/// Open an account.
+/// Create an account.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery", "username": "ada"}))]
 pub struct Register {
@@ -42,7 +42,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// The address or name that is given: where a form has a field for each, one of them may be empty.
+    /// The e-mail address or user name. A form that has a field for each may leave one empty.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         let email = self.email.as_deref();
@@ -58,16 +58,16 @@ pub struct Refresh {
     pub refresh_token: String,
 }
 
-/// A pair of tokens, and whose they are.
+/// A pair of tokens, and their user.
 #[derive(Serialize, ToSchema)]
 pub struct Tokens {
     /// For `Authorization: Bearer` and the socket's `auth.token`.
     pub access_token: String,
-    /// For `POST /api/auth/refresh`, which gives the next one.
+    /// For `POST /api/auth/refresh`, which returns the next pair.
     pub refresh_token: String,
     /// `bearer`.
     pub token_type: &'static str,
-    /// Seconds until the access token ends.
+    /// Seconds until the access token expires.
     pub expires_in: u64,
     pub user: User,
 }

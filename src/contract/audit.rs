@@ -6,24 +6,24 @@ use utoipa::ToSchema;
 
 use super::{AuditAction, AuditId, MessageId, Timestamp, UserId};
 
-/// Somebody did something.
+/// An audit record: an action of a member.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditEntry {
     pub id: AuditId,
-    /// Who.
+    /// The member who acted.
     pub actor_id: UserId,
-    /// What.
+    /// The action.
     pub action: AuditAction,
-    /// To whom.
+    /// The user who was affected.
     #[schema(required)]
     pub user_id: Option<UserId>,
-    /// To which message.
+    /// The message that was affected.
     #[schema(required)]
     pub message_id: Option<MessageId>,
-    /// What was, of what changed.
+    /// The changed values before the action.
     #[schema(value_type = Option<Object>, required)]
     pub before: Option<Value>,
-    /// What is since.
+    /// The changed values after the action.
     #[schema(value_type = Option<Object>, required)]
     pub after: Option<Value>,
     pub created_at: Timestamp,

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{RoomId, Timestamp, UserId, unless_empty, value_unless_empty};
 
-/// Somebody who may not be in a room.
+/// A ban: a user who may not be in a room.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Ban {
     pub room_id: RoomId,
@@ -14,12 +14,12 @@ pub struct Ban {
     #[schema(required)]
     pub reason: Option<String>,
     pub created_at: Timestamp,
-    /// `null` for ever.
+    /// `null` for a ban without end.
     #[schema(required)]
     pub expires_at: Option<Timestamp>,
 }
 
-/// Keep somebody out of a room, and remove them if they are in it.
+/// Ban a user from a room; a member is removed.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"reason": "spam", "expires_at": "2027-01-20T10:00:00.000Z"}))]
 pub struct CreateBan {
@@ -27,7 +27,7 @@ pub struct CreateBan {
     #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 500)]
     pub reason: Option<String>,
-    /// In the future; for ever unless said otherwise.
+    /// In the future; without end by default.
     #[serde(default, deserialize_with = "value_unless_empty")]
     pub expires_at: Option<Timestamp>,
 }

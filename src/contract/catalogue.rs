@@ -21,17 +21,17 @@ use super::{
     receipt::ReadMark,
 };
 
-/// What an event that clients emit takes and answers.
+/// The payload and the ack of an event that clients emit.
 pub trait Emitted {
-    /// What a client sends.
+    /// The payload.
     type Payload: DeserializeOwned;
-    /// The data of the ack when it was done.
+    /// The data of the ack of a success.
     type Ack: Serialize;
 }
 
 macro_rules! client_events {
     ($($(#[doc = $doc:literal])+ $event:ident = $name:literal $(or $alias:literal)*: $payload:ty => $ack:ty),+ $(,)?) => {
-        /// An event that a client may emit. Some have a second name, which older clients use.
+        /// An event that a client may emit. Some have an alias, which older clients use.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ClientEvent {
             $($(#[doc = $doc])+ $event,)+
@@ -41,10 +41,10 @@ macro_rules! client_events {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$event,)+];
 
-            /// Every name, and every second name.
+            /// Every name and every alias.
             pub const NAMES: &'static [&'static str] = &[$($name, $($alias,)*)+];
 
-            /// The event that is emitted under a name.
+            /// The event with this name or alias.
             #[must_use]
             pub fn named(name: &str) -> Option<Self> {
                 match name {
@@ -53,13 +53,13 @@ macro_rules! client_events {
                 }
             }
 
-            /// Its name; the first one where it has two.
+            /// Its name.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$event => $name,)+ }
             }
 
-            /// Its second names.
+            /// Its aliases.
             #[must_use]
             pub const fn aliases(self) -> &'static [&'static str] {
                 match self { $(Self::$event => &[$($alias,)*],)+ }
@@ -90,39 +90,39 @@ macro_rules! client_events {
     };
 }
 
-/// Whatever a client likes to send.
+/// Any JSON value.
 pub type Anything = Box<RawValue>;
 
 client_events! {
-    /// Hear a room.
+    /// Join a room: the socket receives its events.
     JoinRoom = "join_room": JoinRoom => JoinedRoom,
-    /// Stop hearing a room.
+    /// Leave a room: the socket no longer receives its events.
     LeaveRoom = "leave_room": LeaveRoom => LeftRoom,
-    /// Say something; or, as older clients do with a `message_id`, tell of a message that was stored over REST.
+    /// Send a message; or, as older clients do with a `message_id`, announce one that was stored over REST.
     SendMessage = "send_message": SendMessage => SentMessage,
     /// Change the text of your own message.
     EditMessage = "edit_message" or "message_edited": EditMessage => EditedMessage,
     /// Delete a message.
     DeleteMessage = "delete_message" or "message_deleted": DeleteMessage => DeletedMessage,
-    /// Put an emoji under a message.
+    /// Add a reaction to a message.
     AddReaction = "add_reaction": ChangeReaction => Reactions,
-    /// Take your emoji away.
+    /// Remove your reaction from a message.
     RemoveReaction = "remove_reaction": ChangeReaction => Reactions,
-    /// Tell a room that you are writing.
+    /// Show that you are typing in a room.
     Typing = "typing": Typing => Done,
-    /// Tell a room that you no longer are.
+    /// Show that you stopped typing in a room.
     StopTyping = "stop_typing": Typing => Done,
     /// Mark a room as read.
     MarkAsRead = "mark_as_read": MarkAsRead => ReadMark,
-    /// Ask for what was missed in many rooms.
+    /// Fetch what was missed in several rooms.
     Sync = "sync": Sync => Synced,
-    /// Ask who is there.
+    /// Fetch the presence of users.
     GetPresence = "get_presence": GetPresence => PresenceList,
-    /// Choose how to appear.
+    /// Set your presence status.
     SetStatus = "set_status": SetStatus => Done,
     /// Renew the token of the socket.
     Authenticate = "authenticate": Authenticate => Authenticated,
-    /// Hear whether the server answers: the ack is what was sent.
+    /// Check that the server answers: the ack returns what was sent.
     Ping = "ping": Anything => Anything,
 }
 
@@ -130,7 +130,7 @@ client_events! {
 const ALIKE: f64 = 0.85;
 
 impl ClientEvent {
-    /// The name that was probably meant by one that no event has.
+    /// The event whose name is most like an unknown one.
     #[must_use]
     pub fn nearest(name: &str) -> Option<&'static str> {
         // Nobody writes so much by mistake, and it takes time.

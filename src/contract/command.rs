@@ -23,18 +23,18 @@ pub struct Handshake {
     pub cursors: HashMap<RoomId, i64>,
 }
 
-/// Which rooms a socket hears without asking.
+/// Which rooms a socket joins by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoomScope {
-    /// Those it joins.
+    /// Only those that it joins with `join_room` or names in `cursors`.
     #[default]
     Joined,
     /// All rooms of the user, the 1,000 most recently active.
     All,
 }
 
-/// Hear a room.
+/// Join a room.
 #[derive(Debug, Deserialize)]
 pub struct JoinRoom {
     pub room_id: RoomId,
@@ -48,11 +48,11 @@ pub struct JoinRoom {
 pub struct JoinedRoom {
     pub room_id: RoomId,
     pub last_seq: Seq,
-    /// How many events were replayed.
+    /// The number of replayed events.
     pub replayed: usize,
 }
 
-/// Stop hearing a room.
+/// Leave a room.
 #[derive(Debug, Deserialize)]
 pub struct LeaveRoom {
     pub room_id: RoomId,
@@ -64,7 +64,7 @@ pub struct LeftRoom {
     pub room_id: RoomId,
 }
 
-/// `send_message` as older clients say it: a notice of a message that they stored over REST.
+/// `send_message` as older clients use it: it announces a message that they stored over REST.
 #[derive(Debug, Deserialize)]
 pub struct StoredMessage {
     pub room_id: RoomId,
@@ -106,14 +106,14 @@ pub struct DeletedMessage {
     pub deleted_at: Timestamp,
 }
 
-/// Put an emoji under a message, or take yours away.
+/// Add a reaction to a message, or remove yours.
 #[derive(Debug, Deserialize)]
 pub struct ChangeReaction {
     pub message_id: MessageId,
     pub emoji: String,
 }
 
-/// Tell a room that you are writing, or no longer.
+/// Show that you are typing in a room, or stopped.
 #[derive(Debug, Deserialize)]
 pub struct Typing {
     pub room_id: RoomId,
@@ -129,12 +129,12 @@ pub struct MarkAsRead {
     pub mark: MarkRead,
 }
 
-/// Ask for what was missed in many rooms at once.
+/// Fetch what was missed in several rooms at once.
 #[derive(Debug, Deserialize)]
 pub struct Sync {
     /// The last `seq` the client has of each room.
     pub cursors: HashMap<RoomId, i64>,
-    /// Events a room, 1 to 1,000; 200 unless said otherwise.
+    /// Events per room, 1 to 1,000; 200 by default.
     #[serde(default, deserialize_with = "unless_unfilled")]
     pub limit: Option<i64>,
 }
@@ -143,12 +143,12 @@ pub struct Sync {
 #[derive(Debug, Serialize)]
 pub struct Synced {
     pub rooms: Vec<SyncedRoom>,
-    /// Rooms of yours without a cursor, those that you take part in first.
+    /// Your rooms for which no cursor was given, those that you take part in first.
     pub joined: Vec<Room>,
-    /// Whether `joined` leaves rooms out: sync again with cursors for these, or page through your rooms. Absent where it does not.
+    /// Whether `joined` is incomplete: sync again with cursors for these rooms, or page through your rooms. Absent if it is complete.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_more: bool,
-    /// Rooms with a cursor that are no longer yours.
+    /// Rooms with a cursor of which you are no longer a member.
     pub left: Vec<RoomId>,
 }
 
@@ -162,20 +162,20 @@ pub struct SyncedRoom {
     /// How far its members have read, if they share that, in rooms of up to 200 members; in larger ones, and in an answer of more
     /// than 5,000 members, only your own.
     pub read_marks: Vec<Mark>,
-    /// The end of the room's log.
+    /// The head of the room's log.
     pub last_seq: Seq,
     /// Whether `events` stops before `last_seq`.
     pub has_more: bool,
 }
 
-/// An event as it would have been emitted.
+/// An event as it would be emitted.
 #[derive(Debug, Serialize)]
 pub struct SyncedEvent {
     pub event: &'static str,
     pub data: Encoded,
 }
 
-/// Ask who is there.
+/// Fetch the presence of users.
 #[derive(Debug, Deserialize)]
 pub struct GetPresence {
     /// 1 to 500 users.
@@ -188,7 +188,7 @@ pub struct PresenceList {
     pub users: Vec<Presence>,
 }
 
-/// Choose how to appear.
+/// Set your presence status.
 #[derive(Debug, Deserialize)]
 pub struct SetStatus {
     pub status: ChosenStatus,
@@ -206,6 +206,6 @@ pub struct Authenticated {
     pub expires_at: Timestamp,
 }
 
-/// An ack with nothing to say but yes.
+/// An ack without data.
 #[derive(Debug, Serialize)]
 pub struct Done {}

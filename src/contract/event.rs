@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 pub use super::catalogue::{Durable, Ephemeral, ServerEvent, SocketEvent};
 use super::{Message, RoomId, Seq, UserId};
 
-/// The name of the event that tells of a changed profile.
+/// The name of the event for a changed profile.
 pub const USER_UPDATED: &str = "user_updated";
 
-/// The name of the event that tells of a new message.
+/// The name of the event for a new message.
 pub const NEW_MESSAGE: &str = "new_message";
 
 impl Ephemeral {
@@ -85,7 +85,7 @@ impl Durable {
     }
 }
 
-/// An entry of a room's log, with its seq: the data of the event that tells of it.
+/// An entry of a room's log, with its seq: the data of its event.
 #[derive(Clone, Debug, Serialize)]
 pub struct EntryData {
     pub room_id: RoomId,
@@ -94,22 +94,22 @@ pub struct EntryData {
     pub change: Durable,
 }
 
-/// What this server takes, told at connection.
+/// The limits of this server, sent when a socket connects.
 #[derive(Clone, Debug, Serialize)]
 pub struct Limits {
     /// Characters of a message.
     pub content_chars: usize,
     /// Bytes of one Socket.IO message.
     pub packet_bytes: usize,
-    /// Missed events replayed a room.
+    /// Missed events that are replayed per room.
     pub replay_events: usize,
     /// Rooms a socket may have joined.
     pub rooms_per_socket: usize,
-    /// Messages a minute; `null` while limits are off.
+    /// Messages per minute; `null` if limits are off.
     pub messages_per_minute: Option<u32>,
 }
 
-/// JSON that was written once, for however many readers.
+/// JSON that was encoded once, for any number of recipients.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Encoded(Arc<RawValue>);

@@ -1,4 +1,4 @@
-//! Ways into a room: its link, and invitations of one person each.
+//! How users enter a room: by its invite link, or by an invitation for one person.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{
@@ -8,13 +8,13 @@ use utoipa::{
 
 use super::{InvitationId, Role, RoomId, Timestamp, UserId, unless_empty, unless_unfilled, value_unless_empty};
 
-/// The link of a room: whoever has the code may join.
+/// The invite link of a room: anyone with the code may join.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Invite {
     pub room_id: RoomId,
     /// 144 random bits.
     pub code: String,
-    /// What it makes of those who use it.
+    /// The role of those who join by it.
     pub role: Role,
     /// How often it was used.
     pub uses: i32,
@@ -26,25 +26,25 @@ pub struct Invite {
     pub created_at: Timestamp,
 }
 
-/// Make a new link; the old one works no longer.
+/// Make a new invite link; the old one stops working.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"expires_in": 604_800, "max_uses": 10}))]
 pub struct CreateInvite {
-    /// Seconds, 60 to 31,536,000; it never expires unless said otherwise.
+    /// Seconds, 60 to 31,536,000; by default it never expires.
     #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(minimum = 60, maximum = 31_536_000)]
     pub expires_in: Option<i64>,
-    /// 1 to 100,000; any number unless said otherwise.
+    /// 1 to 100,000; unlimited by default.
     #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(minimum = 1, maximum = 100_000)]
     pub max_uses: Option<i32>,
-    /// `member` (unless said otherwise) or `viewer`; `admin` if you own the room.
+    /// `member` (the default) or `viewer`; `admin` if you own the room.
     #[serde(default, deserialize_with = "value_unless_empty")]
     #[schema(schema_with = role)]
     pub role: Option<Role>,
 }
 
-/// A link makes nobody an owner.
+/// A role that a link may give: never owner.
 fn role() -> Schema {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
@@ -52,7 +52,7 @@ fn role() -> Schema {
         .into()
 }
 
-/// What somebody sees who has a code and is not in the room.
+/// What a user with a code sees of the room before they join.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InvitePreview {
     #[schema(required)]
@@ -62,7 +62,7 @@ pub struct InvitePreview {
     pub member_count: i32,
 }
 
-/// Invite one person: give one of the three.
+/// Invite one person: give exactly one of the three fields.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(example = json!({"username": "grace"}))]
 pub struct CreateInvitation {
@@ -79,7 +79,7 @@ pub struct CreateInvitation {
     pub email: Option<String>,
 }
 
-/// An invitation of one person. It is good for one use, for seven days.
+/// An invitation for one person. It is valid once, for seven days.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Invitation {
     pub id: InvitationId,

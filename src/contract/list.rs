@@ -12,7 +12,7 @@ pub struct PageQuery {
     /// From 1.
     #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
     pub page: Option<i64>,
-    /// 1 to 100; 20 unless said otherwise.
+    /// 1 to 100; 20 by default.
     #[serde(alias = "size")]
     #[param(minimum = 1, maximum = 100)]
     pub page_size: Option<i64>,
@@ -28,21 +28,21 @@ pub struct SearchQuery {
     /// From 1.
     #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
     pub page: Option<i64>,
-    /// 1 to 100; 20 unless said otherwise.
+    /// 1 to 100; 20 by default.
     #[serde(alias = "size")]
     #[param(minimum = 1, maximum = 100)]
     pub page_size: Option<i64>,
 }
 
 impl SearchQuery {
-    /// The page that is asked for.
+    /// The requested page.
     #[must_use]
     pub fn page(&self) -> PageQuery {
         PageQuery { page: self.page, page_size: self.page_size }
     }
 }
 
-/// Where a page stands in its list.
+/// The position of a page in its list.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct PageInfo {
     /// Entries in the whole list.
@@ -70,7 +70,7 @@ list!(
     RoomList { rooms: super::Room }
 );
 list!(
-    /// Files that a room's messages carry, the latest first.
+    /// The attachments of a room's messages, the latest first.
     MediaList { media: super::media::SharedMedia }
 );
 list!(
@@ -90,7 +90,7 @@ list!(
     PinList { pins: super::reaction::Pin }
 );
 list!(
-    /// Who may not be in a room, the latest ban first.
+    /// The bans of a room, the latest first.
     BanList { bans: super::ban::Ban }
 );
 list!(
@@ -98,7 +98,7 @@ list!(
     InvitationList { invitations: super::invite::Invitation }
 );
 list!(
-    /// What was done in a room, the latest first.
+    /// The audit records of a room, the latest first.
     AuditList { entries: super::audit::AuditEntry }
 );
 list!(

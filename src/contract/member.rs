@@ -11,7 +11,7 @@ use super::{
     value_unless_empty,
 };
 
-/// A person's membership of a room.
+/// A user's membership of a room.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Member {
     pub id: MemberId,
@@ -21,11 +21,11 @@ pub struct Member {
     /// Whether the role is `owner` or `admin`.
     pub is_admin: bool,
     pub joined_at: Timestamp,
-    /// They have read the room up to here.
+    /// The last seq that they have read.
     pub last_read_seq: Seq,
     #[schema(required)]
     pub last_read_at: Option<Timestamp>,
-    /// They may not send before this.
+    /// They may not send messages before this time.
     #[schema(required)]
     pub muted_until: Option<Timestamp>,
     /// False after they left.
@@ -51,7 +51,7 @@ impl Member {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"user_ids": ["0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11"]}))]
 pub struct AddMembers {
-    /// 1 to 500 users, by id or by name.
+    /// 1 to 500 users, by id or by user name.
     #[serde(default, deserialize_with = "unfilled_is_default")]
     #[schema(max_items = 500)]
     pub user_ids: Vec<UserId>,
@@ -67,7 +67,7 @@ fn usernames() -> Schema {
     ArrayBuilder::new().items(name).max_items(Some(500)).into()
 }
 
-/// Make somebody else the owner of a room, and yourself an admin of it.
+/// Make another member the owner of a room; you become an admin.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"user_id": "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11"}))]
 pub struct TransferOwnership {
@@ -80,12 +80,12 @@ pub struct Members {
     pub members: Vec<Member>,
 }
 
-/// What became of people whom a request adds.
+/// The result of adding people.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Additions {
-    /// Who is in the room now.
+    /// The new members.
     pub members: Vec<Member>,
-    /// Who was invited instead, and is no member before they accept.
+    /// Users who were invited instead: they become members when they accept.
     pub invited: Vec<UserId>,
 }
 
@@ -95,7 +95,7 @@ pub struct Additions {
 pub struct UpdateMember {
     #[serde(default, deserialize_with = "value_unless_empty")]
     pub role: Option<Role>,
-    /// `null` lets them speak again.
+    /// `null` unmutes them.
     #[serde(default, deserialize_with = "absent_or_empty_value")]
     #[schema(value_type = Option<Timestamp>)]
     pub muted_until: Option<Option<Timestamp>>,

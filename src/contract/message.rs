@@ -10,7 +10,7 @@ use super::{
     reaction::Reaction, unless_empty, unless_unfilled, value_unless_empty,
 };
 
-/// A message. A deleted one keeps its place; content and media are gone.
+/// A message. A deleted one keeps its seq; its content and attachments are gone.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Message {
     pub id: MessageId,
@@ -44,7 +44,7 @@ pub struct Message {
     pub media_height: Option<i32>,
     #[schema(required)]
     pub thumbnail_url: Option<String>,
-    /// The files it carries; the `media_*` fields tell of the first.
+    /// Its attachments; the `media_*` fields describe the first one.
     pub attachments: Vec<Media>,
     #[schema(required)]
     pub reply_to_id: Option<MessageId>,
@@ -52,9 +52,9 @@ pub struct Message {
     pub reply_to: Option<ReplyPreview>,
     #[schema(required)]
     pub forwarded_from_id: Option<MessageId>,
-    /// Replies it ever got, deleted ones included.
+    /// The number of replies, deleted ones included.
     pub reply_count: i64,
-    /// Members it names as `@username`.
+    /// Members whom it mentions as `@username`.
     pub mentions: Vec<UserId>,
     pub reactions: Vec<Reaction>,
     pub is_pinned: bool,
@@ -117,11 +117,11 @@ pub struct ReplyPreview {
     pub id: MessageId,
     pub seq: Seq,
     pub sender_id: UserId,
-    /// With the e-mail address masked, whoever looks.
+    /// With a masked e-mail address, for everybody.
     pub sender: Arc<User>,
     pub sender_name: String,
     pub message_type: MessageType,
-    /// Gone with the message.
+    /// `null` once that message is deleted.
     #[schema(required)]
     pub content: Option<String>,
     pub is_deleted: bool,
@@ -132,17 +132,17 @@ pub struct ReplyPreview {
 #[schema(example = json!({"room_id": "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11", "content": "Hello", "client_msg_id": "a1"}))]
 pub struct SendMessage {
     pub room_id: RoomId,
-    /// Unless said otherwise, and instead of `text`, what the first file is; `text` without one.
+    /// By default, and instead of `text`, the type of the first attachment; `text` without attachments.
     #[serde(default, deserialize_with = "value_unless_empty", skip_serializing_if = "Option::is_none")]
     pub message_type: Option<MessageType>,
-    /// 1 to 4,000 characters; a message with files may leave it out, and so may a forward, which takes the original's.
+    /// 1 to 4,000 characters. Optional with attachments, and in a forward, which takes the content of the original.
     #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 4000)]
     pub content: Option<String>,
     /// A file that you uploaded.
     #[serde(default, deserialize_with = "value_unless_empty", skip_serializing_if = "Option::is_none")]
     pub media_id: Option<MediaId>,
-    /// The `url` that an upload answered.
+    /// The `url` from the answer to the upload.
     #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 4096)]
     pub media_url: Option<String>,
@@ -156,18 +156,18 @@ pub struct SendMessage {
     /// A message of a room that you can read.
     #[serde(default, deserialize_with = "value_unless_empty", skip_serializing_if = "Option::is_none")]
     pub forwarded_from_id: Option<MessageId>,
-    /// At most 64 characters: makes the send repeatable for ever. The same id with the same body answers what is stored.
+    /// At most 64 characters. It makes the send repeatable for ever: the same id with the same body returns the stored message.
     #[serde(default, deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64)]
     pub client_msg_id: Option<String>,
 }
 
-/// A file that a message is to carry, by one of its names.
+/// A file to attach, by its id or its URL.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct SendAttachment {
     #[serde(default, alias = "id", deserialize_with = "value_unless_empty", skip_serializing_if = "Option::is_none")]
     pub media_id: Option<MediaId>,
-    /// The `url` that an upload answered.
+    /// The `url` from the answer to the upload.
     #[serde(default, alias = "url", deserialize_with = "unless_empty", skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 4096)]
     pub media_url: Option<String>,
@@ -177,7 +177,7 @@ pub struct SendAttachment {
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"content": "Hello again"}))]
 pub struct EditMessage {
-    /// 1 to 4,000 characters; of a message with files, `null` or a text without characters takes it away.
+    /// 1 to 4,000 characters. In a message with attachments, `null` or an empty text removes it.
     #[serde(default, deserialize_with = "absent_or_empty")]
     #[schema(value_type = Option<String>, max_length = 4000)]
     pub content: Option<Option<String>>,
@@ -196,13 +196,13 @@ pub struct HistoryQuery {
     /// Messages on both sides of this seq.
     #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     pub around_seq: Option<i64>,
-    /// How many, 1 to 100; with a `seq`, 50 unless said otherwise. Alone, the newest.
+    /// The number of messages, 1 to 100; 50 by default with a `seq`. Alone: the newest messages.
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i64>,
     /// Page 1 is the newest.
     #[param(minimum = 1, maximum = 9_223_372_036_854_775_807_i64)]
     pub page: Option<i64>,
-    /// 1 to 100; 20 unless said otherwise.
+    /// 1 to 100; 20 by default.
     #[serde(alias = "size")]
     #[param(minimum = 1, maximum = 100)]
     pub page_size: Option<i64>,
@@ -212,7 +212,7 @@ pub struct HistoryQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct History {
     pub messages: Vec<Message>,
-    /// Whether there is more in the direction that was asked for.
+    /// Whether there are more messages in the requested direction.
     pub has_more: bool,
     /// The seq of the first message here.
     #[schema(required)]
@@ -222,7 +222,7 @@ pub struct History {
     pub last_seq: Option<Seq>,
 }
 
-/// A part of a room's history, in the form it was asked for.
+/// A part of a room's history, in the requested form.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum HistoryPart {

@@ -21,12 +21,12 @@ pub enum ChosenStatus {
     #[default]
     Online,
     Away,
-    /// Offline to everybody else.
+    /// Others see you as offline.
     Invisible,
 }
 
 impl ChosenStatus {
-    /// The word that names it everywhere.
+    /// Its name, in the database and on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,16 +5,16 @@ use utoipa::ToSchema;
 
 use super::{Message, MessageId, Timestamp, UserId};
 
-/// How often an emoji stands under a message.
+/// The reactions to a message with one emoji.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Reaction {
     pub emoji: String,
     pub count: i64,
-    /// Whether one of them is yours. Events are the same for all who hear them: there it is false.
+    /// Whether one of them is yours. Always false in events, because all subscribers receive the same event.
     pub mine: bool,
 }
 
-/// Put an emoji under a message.
+/// Add a reaction to a message.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"emoji": "👍"}))]
 pub struct React {
@@ -23,13 +23,13 @@ pub struct React {
     pub emoji: String,
 }
 
-/// What stands under a message, in the order in which each emoji came first.
+/// The reactions to a message, in the order in which each emoji was first used.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Reactions {
     pub reactions: Vec<Reaction>,
 }
 
-/// A message that a room keeps in sight.
+/// A pinned message.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Pin {
     pub message_id: MessageId,

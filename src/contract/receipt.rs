@@ -18,23 +18,23 @@ pub struct MarkRead {
     pub up_to_seq: Option<i64>,
 }
 
-/// Where the mark is now. It only moves forward.
+/// The current read mark. It only moves forward.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct ReadMark {
     pub last_read_seq: Seq,
     pub unread_count: i64,
-    /// Those of the unread messages that name you.
+    /// The unread messages that mention you.
     pub mention_count: i64,
 }
 
-/// When somebody read a message.
+/// A receipt: when a member read a message.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Receipt {
     pub user_id: UserId,
     pub read_at: Timestamp,
 }
 
-/// How far somebody has read a room.
+/// How far a member has read a room.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Mark {
     pub user_id: UserId,

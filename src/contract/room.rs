@@ -23,12 +23,12 @@ pub struct Room {
     pub created_by: UserId,
     #[schema(required)]
     pub max_members: Option<i32>,
-    /// How far back newcomers read.
+    /// How far back new members can read.
     pub history: HistoryAccess,
-    /// Seconds between two messages of one member, owners and admins aside; 0 for no limit.
+    /// Seconds between two messages of one member; 0 for no limit. Owners and admins have none.
     pub slow_mode_seconds: i32,
     pub member_count: i32,
-    /// Messages ever sent, deleted ones included.
+    /// The number of messages ever sent, deleted ones included.
     pub message_count: i64,
     /// The newest seq of the room's log.
     pub last_seq: Seq,
@@ -39,7 +39,7 @@ pub struct Room {
     pub is_active: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// In details, at most 500; and of a direct room wherever it is shown to somebody, because it has no other name.
+    /// In details, at most 500. Always in a direct room, because it has no other name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
     /// In lists and details; `null` while there is none.
@@ -48,18 +48,18 @@ pub struct Room {
     /// Messages of others that you have not read. In lists and details.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread_count: Option<i64>,
-    /// Those of the unread messages that name you. In lists and details.
+    /// The unread messages that mention you. In lists and details.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mention_count: Option<i64>,
     /// In lists and details.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub my_role: Option<Role>,
-    /// Who was invited instead of added, and is no member before they accept. In the answer to who opens a room.
+    /// Users who were invited instead of added: they become members when they accept. In the answer to `create_room`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invited: Option<Vec<UserId>>,
 }
 
-/// Open a room. A direct room takes exactly one other person, and is the same room for both, always.
+/// Create a room. A direct room has exactly one other person, and there is one for each two people.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"room_type": "group", "name": "Engine room", "member_ids": []}))]
 pub struct CreateRoom {
@@ -73,11 +73,11 @@ pub struct CreateRoom {
     #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 1000)]
     pub description: Option<String>,
-    /// `https` address of a picture.
+    /// `https` URL of an image.
     #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 2048, pattern = r"^(https://[^\s/?#][^\s]*|http://[^\s/?#]+/api/chat/media/[^\s]+)?$")]
     pub avatar_url: Option<String>,
-    /// Who may find and enter a group; `private` unless said otherwise.
+    /// Who may find and enter a group; `private` by default.
     #[serde(default, deserialize_with = "value_unless_empty")]
     pub visibility: Option<Visibility>,
     /// At most 500 users, besides yourself.
@@ -88,10 +88,10 @@ pub struct CreateRoom {
     #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(minimum = 2, maximum = 100_000)]
     pub max_members: Option<i32>,
-    /// How far back newcomers read; `all` unless said otherwise.
+    /// How far back new members can read; `all` by default.
     #[serde(default, deserialize_with = "value_unless_empty")]
     pub history: Option<HistoryAccess>,
-    /// 0 to 21,600; 0 unless said otherwise.
+    /// 0 to 21,600; 0 by default.
     #[serde(default, deserialize_with = "unless_unfilled")]
     #[schema(minimum = 0, maximum = 21_600)]
     pub slow_mode_seconds: Option<i32>,

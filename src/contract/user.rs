@@ -9,8 +9,8 @@ use super::{Message, RoomId, Timestamp, UserId, absent_or_empty, unless_empty, u
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct User {
     pub id: UserId,
-    /// Whole in your own and in those of your contacts, otherwise masked: `a***@example.com`. Somebody is your contact while
-    /// you share a room that is not public and that they created, joined by themselves or have written in.
+    /// In full for yourself and for your contacts, otherwise masked: `a***@example.com`. A user is your contact while you share a
+    /// room that is not public and that they created, joined by themselves or have written in.
     pub email: String,
     #[schema(required)]
     pub username: Option<String>,
@@ -23,10 +23,10 @@ pub struct User {
     pub is_superuser: bool,
     pub is_bot: bool,
     pub created_at: Timestamp,
-    /// Only in your own.
+    /// Only in your own account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_login: Option<Timestamp>,
-    /// Whether others see how far you have read. Only in your own.
+    /// Whether others see how far you have read. Only in your own account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shares_receipts: Option<bool>,
 }
@@ -52,7 +52,7 @@ fn initial(email: &str) -> String {
     email.chars().next().map(String::from).unwrap_or_default()
 }
 
-/// Someone to talk to: a user, and the direct room you have with them, if any.
+/// A user, and your direct room with them, if any.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Contact {
     #[serde(flatten)]
@@ -64,14 +64,14 @@ pub struct Contact {
     pub unread_count: i64,
 }
 
-/// How an account is given up.
+/// How to deactivate an account.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct GiveUp {
     /// Erase the account: its names, address, logins and memberships.
     #[serde(default)]
     pub erase: bool,
-    /// Delete every message of it as well. Only with `erase`.
+    /// Also delete all its messages. Only with `erase`.
     #[serde(default)]
     pub erase_messages: bool,
 }
@@ -87,14 +87,14 @@ pub struct UpdateProfile {
     /// 3 to 32 letters, digits, `_`, `-` or `.`; unique without regard to case.
     #[schema(min_length = 3, max_length = 32, pattern = r"^[A-Za-z0-9_.-]{3,32}$")]
     pub username: Option<String>,
-    /// `https` address of a picture.
+    /// `https` URL of an image.
     #[serde(default, deserialize_with = "absent_or_empty")]
     #[schema(value_type = Option<String>, max_length = 2048, pattern = r"^(https://[^\s/?#][^\s]*|http://[^\s/?#]+/api/chat/media/[^\s]+)?$")]
     pub avatar_url: Option<Option<String>>,
     /// Whether others see how far you have read.
     #[serde(default, deserialize_with = "unless_unfilled")]
     pub shares_receipts: Option<bool>,
-    /// Needed to change the password.
+    /// The present password; required to change it.
     #[serde(default, deserialize_with = "unless_empty")]
     #[schema(max_length = 128)]
     pub current_password: Option<String>,
