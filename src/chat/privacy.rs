@@ -40,7 +40,7 @@ impl<'a> EmailVisibility<'a> {
     }
 
     /// Whether the address of `user`, who may be a contact by the room that is shown, is shown whole.
-    pub(crate) fn are_whole(&self, user: UserId, is_contact_here: bool) -> bool {
+    pub(crate) fn shows(&self, user: UserId, is_contact_here: bool) -> bool {
         self.recipient.user == Some(user)
             || self.recipient.emails.are_whole(is_contact_here || self.contacts.contains(&user))
     }

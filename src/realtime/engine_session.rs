@@ -156,9 +156,9 @@ impl EngineSession {
     }
 
     /// A poll begins; it ends when the guard goes.
-    pub(super) fn poll(self: &Arc<Self>) -> Poll {
+    pub(super) fn poll(self: &Arc<Self>) -> PollGuard {
         self.state.lock().polls += 1;
-        Poll(Arc::clone(self))
+        PollGuard(Arc::clone(self))
     }
 
     /// Locks out other requests with events, and waits until not too many earlier events wait.
@@ -296,16 +296,16 @@ impl Drop for EngineSession {
 }
 
 /// A poll that waits, or is being answered.
-pub(super) struct Poll(Arc<EngineSession>);
+pub(super) struct PollGuard(Arc<EngineSession>);
 
-impl Poll {
+impl PollGuard {
     /// It is answered by these packets, on this connection.
     pub(super) fn answered(self, packets: &Bytes, connection: Option<KillSwitch>) {
         self.0.state.lock().backlog.answered(packets, connection);
     }
 }
 
-impl Drop for Poll {
+impl Drop for PollGuard {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
         state.polls -= 1;

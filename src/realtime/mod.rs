@@ -12,9 +12,9 @@
 //! and of packets it does not do as the protocol says is done in front of it, by [`engine`].
 
 mod advance;
-mod attachment;
 mod attend;
 mod backlog;
+mod binary_attachments;
 mod dispatch;
 mod engine;
 mod engine_session;

@@ -13,7 +13,7 @@ use socketioxide::{
 };
 use socketioxide_core::{Str, Value};
 
-use super::{attachment::Attachments, engine::text};
+use super::{binary_attachments::BinaryAttachments, engine::text};
 use crate::{
     contract::{
         AckError,
@@ -56,7 +56,7 @@ pub(super) struct Packet {
     /// `["name", argument, …]`, not looked into yet.
     text: Option<Str>,
     /// What follows it in binary.
-    attachments: Attachments,
+    attachments: BinaryAttachments,
     /// Whether the client waits for an answer.
     wants_ack: bool,
 }
@@ -66,9 +66,9 @@ impl<A: Adapter> FromMessageParts<A> for Packet {
 
     fn from_message_parts(_: &Arc<Socket<A>>, value: &mut Value, ack_id: &Option<i64>) -> Result<Self, Self::Error> {
         let Value::Str(text, binaries) = value else {
-            return Ok(Self { text: None, attachments: Attachments::default(), wants_ack: ack_id.is_some() });
+            return Ok(Self { text: None, attachments: BinaryAttachments::default(), wants_ack: ack_id.is_some() });
         };
-        let attachments = Attachments::new(binaries.take());
+        let attachments = BinaryAttachments::new(binaries.take());
         Ok(match text::carried(text.as_str()) {
             Some((far, list)) => {
                 let wants_ack = ack_id.is_some() || !far.is_empty();
@@ -118,7 +118,7 @@ impl Packet {
     }
 
     /// What came with it in binary.
-    pub(super) fn attachments(&self) -> &Attachments {
+    pub(super) fn attachments(&self) -> &BinaryAttachments {
         &self.attachments
     }
 
@@ -174,7 +174,7 @@ impl Reply {
     }
 
     /// Answers with what came, its attachments included.
-    pub(super) fn echo(self, event: &str, data: &Encoded, attachments: &Attachments) {
+    pub(super) fn echo(self, event: &str, data: &Encoded, attachments: &BinaryAttachments) {
         match attachments.put_back(data) {
             Ok(None) => self.send(event, Ok(data)),
             Ok(Some(part)) if self.wants_ack => self.give(part.bytes(), &Answer::Done { ok: true, data: &part }),

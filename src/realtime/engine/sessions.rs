@@ -43,7 +43,7 @@ struct PollingSession {
 
 impl Sessions {
     /// Begins a poll.
-    pub(super) fn poll(&self, engine: &Engine, id: &str) -> Poll {
+    pub(super) fn poll(&self, engine: &Engine, id: &str) -> PendingPoll {
         let mut sessions = self.0.lock();
         let session = sessions.entry(id.to_owned()).or_default();
         session.polls += 1;
@@ -52,7 +52,7 @@ impl Sessions {
         }
         let released = session.released.clone();
         let is_short = session.is_leaving || released.is_cancelled();
-        Poll { engine: engine.clone(), id: id.to_owned(), released, is_short, is_answered: false }
+        PendingPoll { engine: engine.clone(), id: id.to_owned(), released, is_short, is_answered: false }
     }
 
     /// Ends the poll of a client that has left the namespace, and those that follow at once.
@@ -103,7 +103,7 @@ impl Sessions {
 }
 
 /// A poll underway.
-pub(super) struct Poll {
+pub(super) struct PendingPoll {
     engine: Engine,
     id: String,
     released: CancellationToken,
@@ -111,7 +111,7 @@ pub(super) struct Poll {
     is_answered: bool,
 }
 
-impl Poll {
+impl PendingPoll {
     /// Waits until it has to end without news.
     pub(super) async fn released(&self) {
         if self.is_short {
@@ -153,7 +153,7 @@ impl Poll {
     }
 }
 
-impl Drop for Poll {
+impl Drop for PendingPoll {
     fn drop(&mut self) {
         self.engine.0.sessions.change(&self.id, |session| {
             session.polls -= 1;

@@ -13,15 +13,15 @@ use crate::{
 
 /// The binary parts of one packet, in order.
 #[derive(Default)]
-pub(super) struct Attachments(VecDeque<Bytes>);
+pub(super) struct BinaryAttachments(VecDeque<Bytes>);
 
 /// A value whose placeholders are the bytes again.
 pub(super) struct Part<'a> {
     value: Cow<'a, Value>,
-    attachments: &'a Attachments,
+    attachments: &'a BinaryAttachments,
 }
 
-impl Attachments {
+impl BinaryAttachments {
     pub(super) fn new(binaries: Option<VecDeque<Bytes>>) -> Self {
         Self(binaries.unwrap_or_default())
     }
