@@ -28,11 +28,11 @@ use crate::{
 };
 use entity::{member, user};
 
-/// How often somebody may leave a room by themselves and be put back by others. Once may be a mistake.
+/// How often a user may leave a room and be added again by others. Once may be a mistake.
 const PUT_BACK: i32 = 1;
 
-/// Adds people to a group, as members. Those who are in it already stay as they are, and who has to be asked first is invited; a ban
-/// of somebody who is added or invited is lifted by that.
+/// Adds users to a group. Members stay as they are; users who must consent are invited instead; a ban of a user who is added or invited
+/// is lifted.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND`, `ROOM_FULL`, and `ALREADY_MEMBER` when
@@ -91,7 +91,7 @@ pub async fn add(
     Ok(Additions { members: added, invited })
 }
 
-/// Which of some people `user` cannot put into a room at once.
+/// Which of some users must consent before `user` can add them to a room.
 pub(super) async fn asks_first(
     chat: &Chat,
     db: &impl ConnectionTrait,
@@ -105,7 +105,7 @@ pub(super) async fn asks_first(
     Ok(people.iter().copied().filter(|other| !known.contains(other)).collect())
 }
 
-/// Which of some people have left a room by themselves again and again, and are no contacts of `user`.
+/// Which of some users left a room repeatedly and are no contacts of `user`.
 async fn stays_away(
     db: &impl ConnectionTrait,
     room: RoomId,
@@ -127,9 +127,9 @@ async fn stays_away(
     Ok(left.difference(&known).copied().collect())
 }
 
-/// Names all people of a request by their ids.
+/// Replaces the user names in a request by ids.
 async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<AddMembers> {
-    // Before they hear what they may see: their login may have ended while the request was on its way.
+    // Checked before anything is revealed: the login may have ended while the request was on its way.
     recheck::check(chat.db.read(), chat.clock, actor).await?;
     let AddMembers { mut user_ids, usernames } = request;
     Error::check([

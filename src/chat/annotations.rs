@@ -59,7 +59,7 @@ pub(crate) async fn now(
     Ok(annotations)
 }
 
-/// What has gathered on one message, for whoever looks at it.
+/// The annotations of one message, for a user.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     reactions: Vec<reaction::Model>,
@@ -110,7 +110,7 @@ pub(crate) async fn mentions(db: &impl ConnectionTrait, ids: &[MessageId]) -> Re
 
 /// How many replies, reactions and pins some messages of a room had gathered, entry by entry of its log.
 ///
-/// An entry that shows a message shows what hung on it at that seq: whoever replays the room counts what follows on top.
+/// An entry with a message has the annotations as of that seq: a client that replays the room applies later entries on top.
 pub(crate) struct Timeline {
     changes: HashMap<MessageId, Vec<room_event::Model>>,
     replies: HashMap<MessageId, Vec<Seq>>,
@@ -154,7 +154,7 @@ impl Timeline {
         Ok(timeline)
     }
 
-    /// What hung on a message when the log had come to `seq`; `mentions` aside, which the message tells itself.
+    /// The annotations of a message as of `seq`, without mentions, which are part of the message.
     pub(crate) fn at(&self, id: MessageId, seq: Seq) -> Annotations {
         let mut annotations = Annotations::default();
         for change in self.changes.get(&id).into_iter().flatten().take_while(|change| change.seq <= seq) {

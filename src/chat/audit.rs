@@ -1,4 +1,4 @@
-//! Who did what to whom: entered in the transaction that does it, so that nothing is done without its entry.
+//! Audit records: written in the transaction of the action, so that no action is without its record.
 
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::{
 };
 use entity::audit_entry;
 
-/// Something that an admin's list should tell of.
+/// An action for the audit list.
 #[derive(Debug)]
 pub(crate) struct Record {
     action: AuditAction,
@@ -35,7 +35,7 @@ impl Record {
         Self { action, user_id: None, message_id: None, before: None, after: None }
     }
 
-    /// To whom.
+    /// The affected user.
     pub(crate) fn to(self, user: UserId) -> Self {
         Self { user_id: Some(user), ..self }
     }
@@ -56,7 +56,7 @@ impl Record {
     }
 }
 
-/// Enters records of one person in a room.
+/// Writes audit records of one actor in a room.
 pub(crate) async fn enter(
     tx: &Transaction,
     permit: &Permit,
@@ -80,7 +80,7 @@ pub(crate) async fn enter(
     insert_all::<audit_entry::Entity>(tx, &rows).await
 }
 
-/// What was done in a room, the latest first.
+/// The audit records of a room, the latest first.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.

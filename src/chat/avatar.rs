@@ -1,4 +1,4 @@
-//! Pictures of people and rooms: a URL elsewhere, or a picture that was uploaded here.
+//! Avatars of users and rooms: an external URL, or an uploaded image.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
@@ -15,20 +15,20 @@ use crate::{
 };
 use entity::media;
 
-/// Where a picture is kept.
+/// Where an avatar is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Avatar {
-    /// Elsewhere.
+    /// At an external URL.
     pub(crate) url: Option<String>,
-    /// Or here.
+    /// In the media store.
     pub(crate) media_id: Option<MediaId>,
 }
 
 impl Avatar {
-    /// What a new `avatar_url` means. A URL of ours names a picture that `owner` uploaded, or the present one.
+    /// Reads a new `avatar_url`. A URL of ours must name an image that `owner` uploaded, or the present avatar.
     ///
     /// # Errors
-    /// `VALIDATION_ERROR` for what is no URL, `INVALID_MEDIA` for one of ours that names no such picture.
+    /// `VALIDATION_ERROR` for an invalid URL, `INVALID_MEDIA` for one of ours that names no such image.
     pub(crate) async fn named(
         tx: &Transaction,
         signer: &UrlSigner,
@@ -53,8 +53,8 @@ impl Avatar {
         }
     }
 
-    /// Lets go of the picture that this one took the place of: where there is another, after a while, because what others have on
-    /// their screens still shows the old one. To be called once the row says so.
+    /// Releases the avatar that this one replaces. If there is a new one, the old one stays for a while, because screens of others still
+    /// show it. To be called after the row is updated.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -78,7 +78,7 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -
     in_force(db, room_id, user_id, chat.clock.now()).await?.map(shown).ok_or(Error::USER_NOT_FOUND)
 }
 
-/// Lets somebody in again. They have to come back by themselves.
+/// Lifts a ban. The user is not added again.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND` for who is not banned.

@@ -1,7 +1,7 @@
-//! What somebody missed while they were away that is in no log: how far others have read, and how people look now.
+//! What a client missed while it was away that is in no log: read marks of others, and changed profiles.
 //!
-//! A client says which entry of each log it has. Whoever has an entry knows what was told before that entry was made, so what
-//! changed since its time is what they may have missed.
+//! A client says which entry of each log it has. It also has everything that was sent before that entry was made, so it can only have
+//! missed what changed after the time of that entry.
 
 use std::{
     cmp::Reverse,
@@ -25,22 +25,22 @@ use crate::{
 };
 use entity::{member, message, read_mark, room, room_event, user};
 
-/// Members of rooms whose marks one answer tells, over all its rooms; of the rooms after those it tells the user's own.
+/// The most members, over all rooms of an answer, whose marks it has; for further rooms it has only the user's own mark.
 const MARKS: i64 = 5_000;
 
-/// Profiles that are told at once: those that changed last.
+/// The most profiles of one answer: those that changed last.
 const PROFILES: usize = 500;
 
-/// Messages that a moved mark is told to have passed over, at the most.
+/// The most messages that are listed with a moved mark.
 const PASSED_MESSAGES: u64 = 500;
 
-/// Seqs before a cursor at which a mark may have stood that moved since.
+/// How far behind a cursor a mark may have been that moved since then, in seqs.
 const BEFORE: i64 = 1_000;
 
-/// Conditions, or rooms, of one statement.
+/// The most conditions, or rooms, of one statement.
 const AT_A_TIME: usize = 100;
 
-/// When the entries were made that stand at some cursors. A cursor that stands at none, as before the first, has no time.
+/// The times of the entries at some cursors. A cursor without an entry, such as 0, has no time.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -167,7 +167,7 @@ pub(super) async fn marks(
     Ok(marks)
 }
 
-/// Those of some rooms whose members are told who has read what: the first of them, until they have [`MARKS`] members.
+/// Those of some rooms whose members share their read marks: the first of them, up to [`MARKS`] members in all.
 async fn shared(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<Vec<RoomId>> {
     let mut shared: HashMap<RoomId, i32> = HashMap::new();
     for some in rooms.chunks(AT_A_TIME) {
@@ -188,7 +188,7 @@ async fn shared(db: &impl ConnectionTrait, rooms: &[RoomId]) -> Result<Vec<RoomI
     Ok(rooms.iter().copied().filter(fits).collect())
 }
 
-/// Where a mark stands, and since when.
+/// A read mark, and when it moved.
 struct Standing {
     room_id: RoomId,
     user_id: UserId,
@@ -249,7 +249,7 @@ pub async fn moved_marks(
 ) -> Result<Vec<MovedMark>> {
     let db = chat.db.read();
     let mut all: Vec<RoomId> = since.keys().copied().collect();
-    // The rooms that were of interest last, where not all can be told of.
+    // The most recently active rooms, if there are too many.
     all.sort_unstable_by_key(|room| (since.get(room).copied().map(Reverse), *room));
     let shared = shared(db, &all).await?;
     let mut by_room: HashMap<RoomId, Vec<Standing>> = HashMap::new();

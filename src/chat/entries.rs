@@ -1,7 +1,7 @@
-//! The entries of a log as their readers see them: messages and other changes merged by `seq`, as the events that tell of them.
+//! The entries of a log as events: messages and other changes, merged by `seq`.
 //!
-//! An entry shows what it is about as it is now. Whoever replays a room ends at the same state as whoever heard it live,
-//! and what was deleted since is in no old entry.
+//! An entry shows the present state of what it is about. A client that replays a room ends in the same state as one that received it
+//! live, and no old entry has content that was deleted since.
 
 use std::collections::HashMap;
 
@@ -58,7 +58,7 @@ async fn history(db: &impl ConnectionTrait, room: RoomId) -> Result<HistoryAcces
     history.ok_or(Error::ROOM_NOT_FOUND)
 }
 
-/// What some events are about.
+/// The messages and members of some events.
 struct Subjects<'a> {
     recipient: Recipient<'a>,
     messages: HashMap<MessageId, Message>,
@@ -104,7 +104,7 @@ impl<'a> Subjects<'a> {
         })
     }
 
-    /// A message with what hung on it when the log had come to `seq`.
+    /// A message with its annotations as of `seq`.
     fn as_of(&self, message: Message, seq: Seq) -> Message {
         let Annotations { reactions, is_pinned, reply_count, .. } = self.timeline.at(message.id, seq);
         let reactions = if message.is_deleted { Vec::new() } else { reactions };

@@ -1,7 +1,7 @@
-//! Copies to take away: of a room, and of what a user left here. One JSON object a line, read page by page: a copy of a
-//! million messages needs no more memory than one of ten. A copy ends where the log ended when it began.
+//! Exports: of a room, and of a user's own data. One JSON object per line, read page by page: an export of a million messages needs no
+//! more memory than one of ten. An export ends at the head that the log had when it began.
 //!
-//! Only a few pages are read at a time, so that others go on reading; while a client takes what was read, nothing is held.
+//! Only a few pages of all exports are read at a time; while a client receives a page, no connection is in use.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -28,11 +28,11 @@ use entity::{member, message, reaction, read_mark, room, session, user};
 /// Rows read at a time.
 const PAGE: u64 = 200;
 
-/// A part of a copy: whole lines.
+/// A part of an export: whole lines.
 pub type Lines = Vec<u8>;
 
-/// A room with its members and messages, as far as the asker may read it. The last line tells how many messages there are: a
-/// copy without it is not whole.
+/// A room with its members and messages, as far as the asker may read it. The last line has the number of messages: an
+/// export without it is incomplete.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`. In the stream: when the database does not answer, or the asker may no longer.
@@ -47,12 +47,12 @@ pub async fn room(chat: &Chat, actor: &Actor, id: RoomId) -> Result<impl Stream<
     Ok(stream::try_unfold(copy, Copy::next))
 }
 
-/// How far a copy of a room has come.
+/// The progress of an export of a room.
 struct Copy {
     chat: Chat,
     actor: Actor,
     room: RoomId,
-    /// Where the log ended when the copy began.
+    /// The head of the log when the export began.
     end: Seq,
     part: Part,
     messages: u64,
@@ -74,7 +74,7 @@ impl Copy {
         }
         let chat = self.chat.clone();
         let _permit = permit(&chat).await?;
-        // Asked again for every page: who is removed meanwhile gets no more of it.
+        // Checked again for every page: a member who is removed receives no further page.
         let (room, _, membership) = find::room(self.chat.db.read(), self.actor.user_id, self.room).await?;
         membership.permit(Capability::Export)?;
         self.part = match self.part {
@@ -132,7 +132,7 @@ impl Copy {
     }
 }
 
-/// What a user left here: the account, logins, memberships, in each room their messages and read marks, and their reactions.
+/// A user's own data: the account, sessions, memberships, in each room their messages and read marks, and their reactions.
 ///
 /// # Errors
 /// When the database does not answer; the same in the stream.
@@ -159,7 +159,7 @@ async fn permit(chat: &Chat) -> Result<SemaphorePermit<'_>> {
     chat.exports.acquire().await.map_err(Error::internal)
 }
 
-/// How far a copy of what a user left here has come.
+/// The progress of an export of a user's own data.
 struct OwnData {
     chat: Chat,
     actor: Actor,
@@ -168,7 +168,7 @@ struct OwnData {
 }
 
 enum OwnPart {
-    /// Their memberships, and where the logs of those rooms ended when the copy began.
+    /// Their memberships, and the heads of the logs of those rooms when the export began.
     Account {
         member_rows: Vec<member::Model>,
         ends: Vec<(RoomId, Seq)>,
@@ -287,7 +287,7 @@ impl OwnData {
             .await?;
         let last = mine.last().map(|message| message.seq);
         for message in view::messages(db, self.chat.recipient(me), mine).await? {
-            // Their own words only: what they answered to is not theirs.
+            // Only what they wrote themselves: a preview of another user's message is not theirs.
             line(lines, &json!({"type": "message", "message": message.unquoted()}))?;
             self.messages += 1;
         }

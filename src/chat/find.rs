@@ -1,4 +1,4 @@
-//! Finders that start from what the asker may see: what is not theirs to see is not found.
+//! Queries that start from what the asker may see: what they may not see is not found.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
 
@@ -22,8 +22,8 @@ pub(crate) async fn room(
     with_place(db, user, room).await
 }
 
-/// The same, keeping everybody else from changing the room until the transaction ends. Rows that refer to it may come
-/// meanwhile, from a transaction that locks other rooms: with a stronger lock two nodes would wait for each other
+/// The same, with the room locked until the transaction ends. Other transactions may still insert rows that refer to it: with a
+/// stronger lock, two nodes could deadlock
 /// (<https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS>).
 pub(crate) async fn room_for_update(
     db: &impl ConnectionTrait,
@@ -45,7 +45,7 @@ async fn with_place(
     Ok((room, member_row, membership))
 }
 
-/// What the rows say of a membership.
+/// A membership, from its rows.
 pub(crate) fn membership(room: &room::Model, member_row: &member::Model) -> Membership {
     Membership {
         room_id: room.id,
@@ -57,7 +57,7 @@ pub(crate) fn membership(room: &room::Model, member_row: &member::Model) -> Memb
     }
 }
 
-/// From where in a room's log a member may read who joined there.
+/// The first seq that a member who joined at `joined` may read.
 pub(crate) fn reads_from(history: HistoryAccess, joined: Seq) -> Seq {
     match history {
         HistoryAccess::All => Seq::ZERO,
@@ -65,7 +65,7 @@ pub(crate) fn reads_from(history: HistoryAccess, joined: Seq) -> Seq {
     }
 }
 
-/// Somebody's membership of a room, while they are in it.
+/// The membership of a user in a room, unless they left.
 pub(crate) async fn member(db: &impl ConnectionTrait, room: RoomId, user: UserId) -> Result<Option<member::Model>> {
     Ok(member::Entity::find()
         .filter(member::Column::RoomId.eq(room))
@@ -75,7 +75,7 @@ pub(crate) async fn member(db: &impl ConnectionTrait, room: RoomId, user: UserId
         .await?)
 }
 
-/// Refuses to say anything to nobody: in a direct room with somebody whose account is no longer in use.
+/// Refuses a message that nobody would read: in a direct room with a user whose account is closed.
 ///
 /// # Errors
 /// `PERMISSION_DENIED`: the room and what was said in it stay visible.
@@ -85,7 +85,7 @@ pub(crate) async fn reaches_somebody(db: &impl ConnectionTrait, room: &room::Mod
     if other.is_some_and(|other| other.is_active) { Ok(()) } else { Err(NOBODY_THERE) }
 }
 
-/// The other one of the two people of a direct room.
+/// The other user of a direct room.
 pub(crate) fn other_of(room: &room::Model, one: UserId) -> Option<UserId> {
     let mut people = room.direct_key.as_deref()?.split(':').filter_map(|id| id.parse().ok());
     people.find(|id| *id != one)
@@ -117,17 +117,17 @@ pub(crate) async fn message_for_update(
 ) -> Result<(message::Model, Membership)> {
     let room = message::Entity::find_by_id(id).one(db).await?.ok_or(Error::MESSAGE_NOT_FOUND)?.room_id;
     let (_, _, membership) = hide(room_for_update(db, user, room).await)?;
-    // Read again under the lock: what it says now is what the change applies to.
+    // Read again under the lock, because it may have changed.
     let message = message::Entity::find_by_id(id).one(db).await?.ok_or(Error::MESSAGE_NOT_FOUND)?;
     visible(message, membership)
 }
 
-/// A message from before the asker's time is as absent, where newcomers do not read back.
+/// Where new members cannot read back, a message from before they joined is answered like one that does not exist.
 fn visible(message: message::Model, membership: Membership) -> Result<(message::Model, Membership)> {
     if membership.may_see(message.seq) { Ok((message, membership)) } else { Err(Error::MESSAGE_NOT_FOUND) }
 }
 
-/// A message in a room that is not yours is as absent as one that never was.
+/// A message in a room of which the asker is no member is answered like one that does not exist.
 fn hide<T>(found: Result<T>) -> Result<T> {
     found.map_err(|error| match error.code() {
         ErrorCode::RoomNotFound => Error::MESSAGE_NOT_FOUND,

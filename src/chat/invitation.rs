@@ -1,4 +1,4 @@
-//! Invitations of one person each: a user, by id or name, or whoever reads an e-mail address.
+//! Invitations for one person each: a user, by id or name, or the owner of an e-mail address.
 
 use std::time::Duration;
 
@@ -30,14 +30,14 @@ use crate::{
 };
 use entity::{invitation, room, user};
 
-/// How long an invitation is good.
+/// How long an invitation is valid.
 const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Invites somebody, and sends them the code where mail is set up.
+/// Invites a person, and mails them the code if mail is configured.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED` (also for a private room), `ALREADY_MEMBER`,
-/// `BANNED` for who is, and `RATE_LIMITED`.
+/// `BANNED`, `RATE_LIMITED`.
 pub async fn create(
     chat: &Chat,
     limits: &Limits,
@@ -52,7 +52,7 @@ pub async fn create(
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = invite::may_invite(&room, &membership)?;
-    // Held, or the account might be erased just when somebody invites it.
+    // Locked, so that the account is not erased meanwhile.
     let invited = invited(&tx, &request, Some(LockType::KeyShare)).await?;
     if let Some(user) = &invited {
         if find::member(&tx, room_id, user.id).await?.is_some() {
@@ -76,7 +76,7 @@ pub async fn create(
         used_at: None,
         is_addition: false,
     };
-    // One that is open still gives way: nobody holds two to the same room.
+    // It replaces an open one: nobody has two invitations to one room.
     let same = Condition::any()
         .add_option(row.user_id.map(|user| invitation::Column::UserId.eq(user)))
         .add_option(row.email.clone().map(|email| invitation::Column::Email.eq(email)));
@@ -96,10 +96,10 @@ pub async fn create(
     Ok(shown(row))
 }
 
-/// How many strangers the asker is about to invite: none, or one. Whoever reads an e-mail address is a stranger.
+/// How many strangers the asker is about to invite: 0 or 1. The owner of an e-mail address counts as a stranger.
 async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &CreateInvitation) -> Result<usize> {
     let db = chat.db.read();
-    // Before they hear what they may see: their login may have ended while the request was on its way.
+    // Checked before anything is revealed: the login may have ended while the request was on its way.
     recheck::check(db, chat.clock, actor).await?;
     let (room, _, membership) = find::room(db, actor.user_id, room_id).await?;
     invite::may_invite(&room, &membership)?;
@@ -124,8 +124,8 @@ pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) 
     Ok(InvitationList { invitations: rows.into_iter().map(shown).collect(), info: page.info(total) })
 }
 
-/// The invitations of the asker that are good still, the latest first. Those to an e-mail address are not among them: an
-/// address proves nothing before it is verified.
+/// The valid invitations of the asker, the latest first, without those to an e-mail address: an address that is not verified proves
+/// nothing.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`.
@@ -150,7 +150,7 @@ pub async fn mine(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<Invitat
     Ok(InvitationList { invitations: rows.into_iter().map(shown).collect(), info: page.info(total) })
 }
 
-/// Invites people who were to be added, each of whom is asked first. No letter is sent: they are told here.
+/// Invites users instead of adding them. No mail is sent: they see the invitation in the app.
 pub(super) async fn invite_all(tx: &Transaction, permit: &Permit, people: &[UserId], now: Timestamp) -> Result<()> {
     let mut records = Vec::with_capacity(people.len());
     for user in people.iter().copied() {
@@ -175,7 +175,7 @@ pub(super) async fn invite_all(tx: &Transaction, permit: &Permit, people: &[User
     audit::enter(tx, permit, records, now).await
 }
 
-/// Ends the open invitations of some people to a room: they are invited anew, or are members now, by whatever way they came.
+/// Ends the open invitations of some users to a room: they are invited again, or are members now.
 pub(super) async fn end_for(tx: &Transaction, room: RoomId, people: impl IntoIterator<Item = UserId>) -> Result<()> {
     let open = Condition::all()
         .add(invitation::Column::RoomId.eq(room))
@@ -200,7 +200,7 @@ pub async fn decline(chat: &Chat, actor: &Actor, id: InvitationId) -> Result<()>
     tx.commit().await
 }
 
-/// Takes an invitation back.
+/// Revokes an invitation.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVITE_NOT_FOUND`.
@@ -216,13 +216,12 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId, id: InvitationI
     tx.commit().await
 }
 
-/// That an invitation was taken back.
+/// The audit record of a revoked invitation.
 pub(super) fn revoked(id: InvitationId) -> Record {
     Record::new(AuditAction::InvitationRevoked).before(json!({"invitation_id": id}))
 }
 
-/// Ends some invitations; answers which. They are taken in one order, so that two who end the same ones never wait for each
-/// other.
+/// Ends some invitations, and returns them. They are locked in one order, so that two transactions never deadlock.
 pub(crate) async fn end(tx: &Transaction, which: Condition) -> Result<Vec<InvitationId>> {
     let ids: Vec<InvitationId> = invitation::Entity::find()
         .select_only()
@@ -240,7 +239,7 @@ pub(crate) async fn end(tx: &Transaction, which: Condition) -> Result<Vec<Invita
     Ok(ids)
 }
 
-/// The account that a request names; none for an e-mail address, whoever may read it.
+/// The account that a request names; none for an e-mail address, even if an account has it.
 async fn invited(
     db: &impl ConnectionTrait,
     request: &CreateInvitation,

@@ -1,4 +1,4 @@
-//! The link of a room, and codes: whoever has one may look at the room from outside, and join it.
+//! The invite link of a room, and codes: a user with a code may see a preview of the room and join it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::Rng;
@@ -29,10 +29,10 @@ use crate::{
 };
 use entity::{invitation, invite, room};
 
-/// Bytes of a code: 144 bits, which nobody guesses, in 24 characters.
+/// Bytes of a code: 144 bits, which cannot be guessed, in 24 characters.
 const CODE_BYTES: usize = 18;
 
-/// Refused: no such code, or none that is good any longer. All of these look alike.
+/// Refused: the code does not exist or is no longer valid. The answer is the same, so that it reveals nothing.
 pub(super) const INVITE_NOT_FOUND: Error =
     Error::Refused(ErrorCode::InviteNotFound, "there is no such invite, or it has expired");
 
@@ -48,7 +48,7 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<Invite> 
     Ok(shown(row))
 }
 
-/// Makes a new link for the room. The one before works no longer.
+/// Makes a new link for the room. The old one stops working.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, and `PERMISSION_DENIED`, also for a private room, which has none.
@@ -78,7 +78,7 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
     Ok(shown(row))
 }
 
-/// Takes the room's link back.
+/// Revokes the room's link.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVITE_NOT_FOUND` when it has none.
@@ -93,7 +93,7 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
     tx.commit().await
 }
 
-/// What somebody sees of a room who has a code that is good, or who is a member already.
+/// The preview of a room for a user who has a valid code, or who is a member already.
 ///
 /// # Errors
 /// `INVITE_NOT_FOUND`, `BANNED`.
@@ -101,7 +101,7 @@ pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePre
     let db = chat.db.read();
     let key = Key::find(db, code).await?.ok_or(INVITE_NOT_FOUND)?;
     let room = room::Entity::find_by_id(key.room_id()).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
-    // A member may look, whether the code is still good or not: it may be what they came by.
+    // A member sees it even if the code is no longer valid: they may have joined by it.
     if room.deleted_at.is_some() || find::member(db, room.id, actor.user_id).await?.is_none() {
         key.check(&room, actor.user_id, chat.clock.now())?;
         ban::refuse_banned(db, room.id, actor.user_id, chat.clock.now()).await?;
@@ -110,7 +110,7 @@ pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePre
     Ok(InvitePreview { name: room.name, avatar_url: room.avatar_url, member_count: room.member_count })
 }
 
-/// Joins a room by a code. Who is a member already is told so, also when the code is used up by that.
+/// Joins a room by a code. A member gets `ALREADY_MEMBER`, even if the code is used up.
 ///
 /// # Errors
 /// `INVITE_NOT_FOUND`, `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
@@ -122,21 +122,21 @@ pub async fn join(chat: &Chat, actor: &Actor, code: &str) -> Result<Room> {
     if room.deleted_at.is_none() && find::member(&tx, room_id, actor.user_id).await?.is_some() {
         return Err(join::ALREADY_MEMBER);
     }
-    // Read again with the room locked: of two who use the last use, one comes second.
+    // Read again with the room locked: two may compete for the last use.
     let key = Key::find(&tx, code).await?.filter(|key| key.room_id() == room_id).ok_or(INVITE_NOT_FOUND)?;
     key.check(&room, actor.user_id, now)?;
     key.spend(&tx, now).await?;
     join::enter(chat, tx, actor, &room, key.role()).await
 }
 
-/// What a code is good for.
+/// What a code allows.
 enum Key {
     Link(invite::Model),
     Invitation(invitation::Model),
 }
 
 impl Key {
-    /// Looks a code up by its hash, so that the time it takes tells nothing of the codes that there are.
+    /// Looks a code up by its hash, so that the time of a lookup reveals nothing about existing codes.
     async fn find(db: &impl ConnectionTrait, code: &str) -> Result<Option<Self>> {
         let hash = hash(code);
         let same = |stored: &str| bool::from(stored.as_bytes().ct_eq(code.as_bytes()));
@@ -162,12 +162,12 @@ impl Key {
         }
     }
 
-    /// Whether it stands for an addition: then the room need not be one that people are invited to.
+    /// Whether it replaces an addition: then the room may be one without invitations.
     fn is_addition(&self) -> bool {
         matches!(self, Self::Invitation(one) if one.is_addition)
     }
 
-    /// Refuses what is good no longer, or not for this person.
+    /// Refuses a code that is no longer valid, or is for another user.
     fn check(&self, room: &room::Model, user: UserId, now: Timestamp) -> Result<()> {
         let is_good = match self {
             Self::Link(link) => {
@@ -202,7 +202,7 @@ impl Key {
     }
 }
 
-/// Asks to invite people to a room: nobody does to a private one, whose admins add people themselves.
+/// The permit to invite people to a room. There is none for a private room, whose admins add people themselves.
 pub(super) fn may_invite(room: &room::Model, membership: &Membership) -> Result<Permit> {
     let permit = membership.permit(Capability::Invite)?;
     if room.room_type == RoomType::Direct || room.visibility == Visibility::Private {
@@ -214,20 +214,20 @@ pub(super) fn may_invite(room: &room::Model, membership: &Membership) -> Result<
     Ok(permit)
 }
 
-/// A code that nobody guesses.
+/// A code that cannot be guessed.
 pub(super) fn new_code() -> String {
     let mut random = [0_u8; CODE_BYTES];
     rand::rng().fill_bytes(&mut random);
     URL_SAFE_NO_PAD.encode(random)
 }
 
-/// What a code is found by.
+/// The hash by which a code is found.
 pub(super) fn hash(code: &str) -> Vec<u8> {
     Sha256::digest(code.as_bytes()).to_vec()
 }
 
-/// Takes back the link and the open invitations of a room that nobody is to enter by them any more; answers what that was. Whoever
-/// was to be added may still come to a room that is there.
+/// Revokes the link and the open invitations of a room, and returns the audit records of that. Invitations that replace an addition
+/// stay valid while the room exists.
 pub(crate) async fn close(tx: &Transaction, room: &room::Model) -> Result<Vec<Record>> {
     let had_link = invite::Entity::delete_by_id(room.id).exec(tx).await?.rows_affected > 0;
     let open = Condition::all()

@@ -1,4 +1,4 @@
-//! Joining by oneself: a public room, or by a code.
+//! Joining a public room, or by a code.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
 
@@ -34,7 +34,7 @@ pub async fn public(chat: &Chat, actor: &Actor, id: RoomId) -> Result<Room> {
     enter(chat, tx, actor, &room, Role::Member).await
 }
 
-/// A group that is there, which nobody else changes until the transaction ends.
+/// A group that is not deleted, locked until the transaction ends.
 pub(crate) async fn open_room(tx: &Transaction, id: RoomId) -> Result<Option<room::Model>> {
     let room = room::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
     Ok(room.filter(|room| room.deleted_at.is_none() && room.room_type == RoomType::Group))
@@ -51,7 +51,7 @@ pub(crate) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &ro
     }
     ban::refuse_banned(&tx, room.id, actor.user_id, now).await?;
     rooms::check_capacity(chat, room.max_members, room.member_count + 1)?;
-    // Whoever holds a link, or finds a public room, may enter it: the room itself permits.
+    // Anyone with a link, or who finds a public room, may join it.
     let permit = Permit::to_enter(room.id, actor.user_id);
     let newcomer = [returning(&tx, room.id, actor.user_id, role).await?];
     let changes = people::insert(&tx, room, room.last_seq, &newcomer, now).await?;
@@ -65,8 +65,8 @@ pub(crate) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &ro
     Ok(answer)
 }
 
-/// Somebody who comes by themselves, as what they come. Who was here before finds what admins took from them still taken:
-/// otherwise leaving would give it back.
+/// A user who joins by themselves, and their role. A former member keeps what admins took from them: otherwise leaving and joining again
+/// would restore it.
 async fn returning(tx: &Transaction, room: RoomId, user: UserId, role: Role) -> Result<NewMember> {
     let before = member::Entity::find()
         .filter(member::Column::RoomId.eq(room))
@@ -80,6 +80,6 @@ async fn returning(tx: &Transaction, room: RoomId, user: UserId, role: Role) -> 
     })
 }
 
-/// Refused: nothing to join.
+/// Refused: they are a member already.
 pub(super) const ALREADY_MEMBER: Error =
     Error::Refused(ErrorCode::AlreadyMember, "you are a member of this room already");

@@ -1,7 +1,7 @@
-//! The use cases, and the rules they keep.
+//! The use cases, and their rules.
 //!
-//! Every function here takes who is asking and what they ask, and reads the same way: check, change, commit, tell. Both
-//! transports call these and nothing below them.
+//! Every function takes the actor and the request, and has the same order: check, change, commit, publish. Both transports call these
+//! functions and nothing below them.
 
 pub mod addition;
 pub mod audit;
@@ -53,7 +53,7 @@ use crate::{
 
 use self::{media::Sweeper, room_log::RoomLog, view::Recipient};
 
-/// Pages of copies that are read at the same time.
+/// Pages of exports that are read at the same time.
 const EXPORTS: usize = 4;
 
 /// What every use case works with.
@@ -66,7 +66,7 @@ pub struct Chat {
     pub(crate) mail: Mail,
     pub(crate) rooms: config::Rooms,
     pub(crate) searches: SearchPermits,
-    /// Permits to read a page of a copy.
+    /// Permits to read a page of an export.
     pub(crate) exports: Arc<Semaphore>,
     pub(crate) files: Files,
     pub(crate) sweeper: Sweeper,
@@ -101,8 +101,8 @@ impl Chat {
         }
     }
 
-    /// Opens a transaction for a change by somebody who still may make any. Every change that somebody asks for begins so: what
-    /// they were when they asked may be over by now.
+    /// Opens a transaction for a change, and checks in it that the actor's login and account still exist. Every change that a user asks for
+    /// begins with this: either may have ended since the request came.
     ///
     /// # Errors
     /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
@@ -126,7 +126,7 @@ impl Chat {
         self.privacy.emails
     }
 
-    /// Where files lie.
+    /// The media store and what belongs to it.
     #[must_use]
     pub fn files(&self) -> &Files {
         &self.files

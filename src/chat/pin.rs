@@ -1,4 +1,4 @@
-//! Pins: messages that a room keeps in sight.
+//! Pinned messages.
 
 use std::collections::HashMap;
 
@@ -56,7 +56,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
     Ok(message)
 }
 
-/// Takes a pinned message down. One that is not pinned stays as it is.
+/// Unpins a message. One that is not pinned stays as it is.
 ///
 /// # Errors
 /// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
@@ -76,12 +76,12 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId) -> Result<()> {
     chat.log.commit(tx, &room, 1).await
 }
 
-/// Takes a message down; answers whether it was pinned.
+/// Unpins a message; answers whether it was pinned.
 pub(super) async fn clear(tx: &Transaction, id: MessageId) -> Result<bool> {
     Ok(pin::Entity::delete_by_id(id).exec(tx).await?.rows_affected > 0)
 }
 
-/// What a room keeps in sight, the latest pin first.
+/// The pinned messages of a room, the latest pin first.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`.

@@ -1,4 +1,4 @@
-//! Reactions: emojis under messages, each person's once.
+//! Reactions: each user adds an emoji to a message once.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
@@ -15,13 +15,13 @@ use crate::{
 };
 use entity::reaction;
 
-/// Kinds of emoji under one message.
+/// The most different emoji of one message.
 const KINDS: usize = 20;
 
-/// Those that one person puts there: half of them leaves room for everybody else's.
+/// The most of one user: half, so that others can add theirs.
 const OWN_KINDS: usize = 10;
 
-/// Puts an emoji under a message. Putting it there again changes nothing.
+/// Adds a reaction to a message. Adding it again changes nothing.
 ///
 /// # Errors
 /// `VALIDATION_ERROR` for what is no emoji, for a twenty-first kind, and for an eleventh of the same person; `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
@@ -59,7 +59,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> Resu
     commit_change(chat, tx, &permit, Change::of_message(EventKind::ReactionAdded, id).with_emoji(emoji), now).await
 }
 
-/// Takes one's own emoji from under a message. Without one there, nothing changes.
+/// Removes the asker's reaction from a message. If there is none, nothing changes.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
@@ -68,7 +68,7 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> R
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
     let (message, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
-    // Whoever put it there may take it back, whatever they may do now.
+    // A user may always remove their own reaction.
     let permit = membership.permit(Capability::ChangeOwn)?;
     if message.deleted_at.is_some() {
         return Err(Error::MESSAGE_NOT_FOUND);
@@ -80,12 +80,12 @@ pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> R
     commit_change(chat, tx, &permit, Change::of_message(EventKind::ReactionRemoved, id).with_emoji(emoji), now).await
 }
 
-/// The form of an emoji in which it is stored: it may be written in several.
+/// The stored form of an emoji, which can be written in several forms.
 fn one(emoji: &str) -> Result<String> {
     text::emoji("emoji", emoji).map_err(|error| Error::Validation(vec![error]))
 }
 
-/// Takes every reaction from under a message, which is being deleted.
+/// Removes all reactions of a message that is being deleted.
 pub(super) async fn clear(tx: &Transaction, id: MessageId) -> Result<()> {
     reaction::Entity::delete_many().filter(reaction::Column::MessageId.eq(id)).exec(tx).await?;
     Ok(())
@@ -110,7 +110,7 @@ async fn under(db: &impl ConnectionTrait, user: UserId, id: MessageId) -> Result
     Ok(Reactions { reactions: annotations.reactions })
 }
 
-/// The emojis under a message, everybody's or one person's.
+/// The different emoji of a message, of all users or of one.
 async fn kinds(db: &impl ConnectionTrait, id: MessageId, of: Option<UserId>) -> Result<Vec<String>> {
     let mut reactions = reaction::Entity::find().filter(reaction::Column::MessageId.eq(id));
     if let Some(user) = of {

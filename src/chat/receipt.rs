@@ -1,4 +1,4 @@
-//! How far people have read. A mark only moves forward; what is unread is counted, never guessed.
+//! Read marks and receipts. A mark only moves forward; unread messages are counted, never estimated.
 
 pub(crate) mod marks;
 
@@ -27,18 +27,17 @@ use crate::{
 };
 use entity::{member, mention, message, read_mark, room, user};
 
-/// Members of a room above which nobody else is told who has read.
+/// In rooms with more members, read marks are not shared.
 const RECEIPT_MEMBERS: i32 = 200;
 
-/// Messages that an advance of a mark is told to have passed over, at the most.
+/// The most messages that are listed with an advance of a mark.
 const PASSED_MESSAGES: u64 = 500;
 
-/// Advances that are looked through at a time.
+/// Advances that are read at a time.
 const ADVANCES: u64 = 5_000;
 
-/// Moves the asker's read mark of a room, unless it is further already. `admit` is asked before anything is written or
-/// counted: whether the mark moves, so that something is written and others are told; and how many entries of the log follow it,
-/// among which what is unread is counted.
+/// Moves the asker's read mark of a room forward. `admit` is called before anything is written or counted, with whether the mark
+/// moves, and with how many entries of the log follow it, which are read to count the unread messages.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `INVALID_REFERENCE` when a message is not of the room, and what `admit` says; then
@@ -90,13 +89,12 @@ pub async fn mark<A: Future<Output = Result<()>>>(
     Ok(ReadMark { last_read_seq: mark, unread_count: unread.messages, mention_count: unread.mentions })
 }
 
-/// Whether the members of a room of so many are told who has read what: in larger rooms the news would grow with the square of
-/// them.
+/// Whether read marks are shared in a room with so many members: the number of events grows with its square.
 pub(super) fn shares_marks(members: i32) -> bool {
     members <= RECEIPT_MEMBERS
 }
 
-/// The messages of others that a mark passes over which moves from one seq to another; the newest, where there are many.
+/// The messages of others that a mark passes when it moves from one seq to another; the newest ones, if there are many.
 async fn passed(chat: &Chat, user: UserId, room: RoomId, from: Seq, to: Seq) -> Result<Vec<MessageId>> {
     let newest_first: Vec<MessageId> = message::Entity::find()
         .select_only()
@@ -114,7 +112,7 @@ async fn passed(chat: &Chat, user: UserId, room: RoomId, from: Seq, to: Seq) -> 
     Ok(newest_first.into_iter().rev().collect())
 }
 
-/// An advance of somebody's mark.
+/// An advance of a read mark.
 #[derive(Clone, Copy, Debug)]
 pub struct Moved {
     pub room_id: RoomId,
@@ -126,7 +124,7 @@ pub struct Moved {
     pub is_shared: bool,
 }
 
-/// The advances at this time or later, the earliest first; of very many, the latest.
+/// The advances at this time or later, the earliest first; if there are very many, the latest.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -194,8 +192,8 @@ async fn shares(chat: &Chat, user: UserId) -> Result<bool> {
     Ok(shares.unwrap_or(false))
 }
 
-/// Which members have read a message, and when: when their mark passed over it. Who does not share that is left out, and
-/// so is who sent it.
+/// Which members have read a message, and when: when their mark passed it. The sender is left out, and so are members who do not share
+/// their marks.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `MESSAGE_NOT_FOUND`.
@@ -256,8 +254,8 @@ fn reader_of_mark() -> RelationDef {
     read_mark::Entity::belongs_to(user::Entity).from(read_mark::Column::UserId).to(user::Column::Id).into()
 }
 
-/// What a room has for a user after a seq. Counted for the very mark that is answered: another socket of the user may
-/// have moved on.
+/// What a user has not read after a seq. It is counted for the mark in the same answer: another socket of the user may have moved the
+/// mark further.
 async fn unread_after(chat: &Chat, user: UserId, room: RoomId, mark: Seq) -> Result<Unread> {
     let query = counts()
         .from(message::Entity)
@@ -288,12 +286,12 @@ async fn newest_of(chat: &Chat, membership: &Membership, ids: &[MessageId]) -> R
     Ok(found.values().map(|message| message.seq).max().unwrap_or_default())
 }
 
-/// What somebody has not read.
+/// Counts of unread messages.
 #[derive(Clone, Copy, Debug, Default, FromQueryResult)]
 pub struct Unread {
     /// Messages of others.
     pub messages: i64,
-    /// Those of them that name the recipient.
+    /// Those of them that mention the user.
     pub mentions: i64,
 }
 

@@ -1,4 +1,4 @@
-//! Rooms: open, list, look at, change, delete.
+//! Rooms: create, list, get, change, delete.
 
 mod activity;
 mod direct;
@@ -47,19 +47,19 @@ pub use subscription::{Subscription, UserRoom, may_subscribe, may_type, rooms_of
 use summary::summary;
 pub(super) use summary::{last_messages, summaries};
 
-/// The most members that a room's details carry; the rest are paged.
+/// The most members in the details of a room; the others are in pages.
 const DETAILED_MEMBERS: u64 = 500;
 
-/// A room that was asked for.
+/// The answer to the creation of a room.
 #[derive(Debug)]
 pub struct Created {
     pub room: Room,
-    /// False for a direct room that was there before.
+    /// False for a direct room that existed before.
     pub is_new: bool,
 }
 
-/// Opens a room with the asker as its owner, or finds the direct room that two people have. Who has to be asked first is invited
-/// instead of added.
+/// Creates a room with the asker as its owner, or returns the existing direct room. Users who must consent are invited instead of
+/// added.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `USER_NOT_FOUND`, `ROOM_FULL`, `RATE_LIMITED`.
@@ -99,7 +99,7 @@ pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: Create
         .exec_without_returning(&tx)
         .await?;
     if !matches!(inserted, TryInsertResult::Inserted(1)) {
-        // Another node made it since we looked.
+        // Another node created it meanwhile.
         drop(tx);
         let existing = direct::find(chat.db.read(), &direct_key.unwrap_or_default()).await?;
         let (existing, other) = existing.zip(other).ok_or(Error::ROOM_NOT_FOUND)?;
@@ -122,14 +122,14 @@ pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: Create
     Ok(Created { room: Room { invited, ..answer }, is_new: true })
 }
 
-/// How many of those with whom the asker is about to open a room are no contacts of theirs.
+/// How many users of a new room are no contacts of the asker.
 async fn strangers(chat: &Chat, actor: &Actor, request: &CreateRoom) -> Result<usize> {
     let db = chat.db.read();
     if let (RoomType::Direct, Some(other)) = (request.room_type, request.member_ids.first())
         && let Some(room) = direct::find(db, &direct_key(actor.user_id, *other)).await?
         && people::present(db, room.id, [*other].into_iter()).await?.contains(other)
     {
-        // Nobody is put into it or invited: who asks may come in by themselves.
+        // Nobody is added or invited: the asker enters by themselves.
         return Ok(0);
     }
     privacy::strangers(db, actor.user_id, request.member_ids.iter().copied().collect()).await
@@ -177,14 +177,14 @@ pub(super) async fn details(db: &impl ConnectionTrait, recipient: Recipient<'_>,
     Ok(Room { members: Some(members), ..summary(db, recipient, model).await? })
 }
 
-/// A room as its lists show it to a member, at least as new as its `last_seq` and this read mark of theirs.
+/// A room as it is in a member's list, at least as new as its `last_seq` and this read mark of theirs.
 #[derive(Debug)]
 pub struct Overview {
     pub room: Room,
     pub last_read_seq: Seq,
 }
 
-/// A room as its lists show it to a member.
+/// A room as it is in a member's list.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`.
@@ -266,7 +266,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     }
     let (before, after) = audit::difference(&before, &after);
     let mut records = vec![Record::new(AuditAction::RoomUpdated).before(before).after(after)];
-    // Or a code from before would let people in once the room has a link again.
+    // Otherwise an old code would work again once the room has a link.
     if request.visibility == Some(Visibility::Private) {
         records.extend(invite::close(&tx, &changed).await?);
     }
@@ -292,7 +292,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
     Ok(())
 }
 
-/// Ends a room, and every way into it. Takes one seq.
+/// Closes a room with its link and invitations. Takes one seq.
 pub(crate) async fn close(
     tx: &Transaction,
     permit: &Permit,

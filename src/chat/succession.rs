@@ -1,4 +1,4 @@
-//! Who owns a room when its owner goes: whoever has been there the longest, of the highest role there is.
+//! Who owns a room when its owner leaves: the longest member of the highest role.
 
 use sea_orm::{
     ActiveModelTrait,
@@ -30,7 +30,7 @@ pub(crate) enum Heir {
     Nobody,
 }
 
-/// Gives the groups that nobody else owns to who is next, for somebody whose account no longer stands.
+/// Hands over the groups whose only owner has a closed account.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -47,8 +47,7 @@ pub async fn hand_over(chat: &Chat, user_id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Does so for every group that should have been given to somebody: those whose owner's account was closed by a process that
-/// ended before it came to that.
+/// Hands over every such group that was left: the process that closed the account may have ended before.
 pub async fn hand_over_all(chat: &Chat) {
     match ownerless(chat.db.read()).await {
         Ok(member_rows) => {
@@ -83,7 +82,7 @@ async fn ownerless(db: &impl ConnectionTrait) -> Result<Vec<member::Model>> {
         .column(user::Column::Id)
         .from(user::Entity)
         .and_where(user::Column::IsActive.eq(false))
-        // What an erasure leaves behind is for that to settle.
+        // An erasure that is not finished handles its own rooms.
         .and_where(user::Column::Erasing.is_null())
         .to_owned();
     let open = Query::select()
@@ -104,7 +103,7 @@ async fn ownerless(db: &impl ConnectionTrait) -> Result<Vec<member::Model>> {
         .await?)
 }
 
-/// The members of the room of the row that is looked at whose accounts stand, of those that fit.
+/// The members with active accounts in the room of the outer row that satisfy a condition.
 fn others(fit: Condition) -> SelectStatement {
     let active = Query::select()
         .column(user::Column::Id)
@@ -122,14 +121,14 @@ fn others(fit: Condition) -> SelectStatement {
         .to_owned()
 }
 
-/// What the table of members is called where it is looked up a second time.
+/// The alias of the members table in a subquery.
 const OTHER: &str = "other";
 
 fn other(column: member::Column) -> (Alias, member::Column) {
     (Alias::new(OTHER), column)
 }
 
-/// Who is next.
+/// The next owner.
 pub(crate) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<Heir> {
     for role in [Role::Owner, Role::Admin, Role::Member, Role::Viewer] {
         let longest = member::Entity::find()
@@ -143,7 +142,7 @@ pub(crate) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<
             if role == Role::Owner {
                 return Ok(Heir::NotNeeded);
             }
-            // Or else an account might be closed just when it inherits, and its rooms never be handed on.
+            // Locked, or the account might be closed at the same time, and the room would keep a closed owner.
             if people::lock_account(tx, heir.user_id).await? {
                 return Ok(Heir::Is(heir));
             }
@@ -152,7 +151,7 @@ pub(crate) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<
     Ok(Heir::Nobody)
 }
 
-/// Makes somebody the owner of a room.
+/// Makes a member the owner of a room.
 pub(crate) async fn succeed(tx: &Transaction, permit: &Permit, heir: member::Model, now: Timestamp) -> Result<Change> {
     let change = Change::of_member(EventKind::MemberUpdated, heir.user_id);
     let record = Record::new(AuditAction::OwnershipTransferred).to(heir.user_id);

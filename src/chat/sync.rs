@@ -20,17 +20,17 @@ use crate::{
 };
 use entity::room;
 
-/// Rooms that one request may ask of, and the most that an answer tells of as joined.
+/// The most cursors of a request, and the most rooms in `joined`.
 const ROOMS: usize = 1_000;
 
-/// Bytes that an entry has at the least, as an event.
+/// The smallest size of an entry as an event, in bytes.
 const ENTRY_BYTES: usize = 128;
 
 /// Entries read at a time.
 const PAGE: usize = 200;
 
-/// What followed the asker's cursors; which of their rooms have none; and which cursors are of rooms no longer theirs. `admit`
-/// is asked, with the most events that there can be, before any is read.
+/// What followed the asker's cursors, which of their rooms had no cursor, and which cursors are of rooms that they left. `admit` is
+/// called with the largest possible number of events before any is read.
 ///
 /// After `bytes` of events, over all rooms, rooms say `has_more`: an answer is one packet, and waits in memory until its client
 /// has read it.
@@ -96,7 +96,7 @@ pub async fn sync(
         synced.push(SyncedRoom { room_id, events: news, read_marks, last_seq, has_more });
     }
     let new: Vec<RoomId> = new.into_iter().map(|(id, _)| id).collect();
-    // Some new rooms are told of even when the answer is full of events.
+    // Some new rooms are in the answer even when it is full of events.
     let joined = overviews(chat, actor, &new, budget.max(bytes / 4)).await?;
     Ok(Synced { rooms: synced, has_more: joined.len() < new.len(), joined, left })
 }
@@ -121,8 +121,8 @@ async fn overviews(chat: &Chat, actor: &Actor, ids: &[RoomId], mut budget: usize
     Ok(shown)
 }
 
-/// What is told of profiles that changed since the cursors' entries were made: the latest, in half of the `budget`, so that entries
-/// go on however many there are.
+/// Events for profiles that changed since the entries at the cursors were made: the latest ones, in at most half of the `budget`, so that
+/// there is always space for entries.
 async fn changed_profiles(
     chat: &Chat,
     actor: &Actor,
@@ -143,7 +143,7 @@ async fn changed_profiles(
     Ok(told)
 }
 
-/// Refuses cursors that cannot be.
+/// Refuses impossible cursors.
 ///
 /// # Errors
 /// The rule they break.
@@ -157,7 +157,7 @@ pub fn check_cursors(cursors: &HashMap<RoomId, i64>) -> Result<(), FieldError> {
     }
 }
 
-/// Refused: a cursor that no log has reached; what the client has is not of this room.
+/// Refused: a cursor ahead of the log, so that the client's data is not of this room.
 pub const AHEAD: Error =
     Error::Refused(ErrorCode::ResyncRequired, "the cursor is ahead of the room's log; load the room again");
 
@@ -170,7 +170,7 @@ pub async fn entries(chat: &Chat, room: RoomId, after: Seq, up_to: Seq) -> Resul
     entries::read(chat.db.read(), chat.everyone(), room, after, up_to, count).await
 }
 
-/// Which seq the last message of each of some rooms has.
+/// The seq of the last message of each of some rooms.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -178,7 +178,7 @@ pub async fn last_messages(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId,
     member_rows(chat, ids, room::Column::LastMessageSeq).await
 }
 
-/// Where the logs of some rooms end. Rooms that are gone are left out.
+/// The heads of the logs of some rooms. Deleted rooms are left out.
 ///
 /// # Errors
 /// When the database does not answer.

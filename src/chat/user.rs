@@ -1,4 +1,4 @@
-//! People as the rooms connect them: who may know what of whom.
+//! What users may know of each other by their rooms.
 
 use std::collections::{HashMap, HashSet};
 
@@ -106,7 +106,7 @@ pub async fn invisible(chat: &Chat, users: impl IntoIterator<Item = UserId>) -> 
     Ok(invisible.into_iter().collect())
 }
 
-/// Somebody as those see them of whom they are a contact, and whether they want to appear offline.
+/// A user as their contacts see them, and whether they want to appear offline.
 ///
 /// # Errors
 /// `USER_NOT_FOUND`.

@@ -1,7 +1,7 @@
-//! Files that their owners send to the store directly: a row, a URL that takes these bytes, and a look at what came.
+//! Direct uploads: a row is reserved, the client sends the bytes to a signed URL, and the upload is examined on completion.
 //!
-//! What comes is not trusted: it lies under a name of its own until it was looked at, so that a URL that still counts cannot
-//! change a file that somebody has seen.
+//! The bytes are not trusted: they have a separate object until they are examined, so that a URL that is still valid cannot change a file
+//! that others have seen.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -28,7 +28,7 @@ use crate::{
 };
 use entity::{media, user};
 
-/// How long bytes may be sent to a URL.
+/// How long an upload URL is valid.
 const LIFE: Duration = Duration::from_secs(900);
 
 /// Characters of a type (RFC 6838, section 4.2: 127 on each side of the slash; real ones are shorter).
@@ -42,7 +42,7 @@ const EMPTY: Error = Error::Refused(ErrorCode::InvalidMedia, "what was uploaded 
 const NOT_AS_SAID: Error =
     Error::Refused(ErrorCode::PermissionDenied, "this signed URL is for a file of another type or size");
 
-/// Begins an upload, and tells where its bytes go.
+/// Begins a direct upload, and answers where to send its bytes.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `QUOTA_EXCEEDED`,
@@ -103,20 +103,20 @@ pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Re
     })
 }
 
-/// What a URL of ours takes.
+/// What an upload URL accepts.
 #[derive(Debug)]
 pub struct Expected {
     id: MediaId,
     mime_type: String,
-    /// Bytes, or the most that it takes.
+    /// The number of bytes, or the most.
     pub size: u64,
     is_exact: bool,
 }
 
-/// What is expected at a URL of ours, for a request that fits it.
+/// Checks a request to an upload URL; answers what the URL accepts.
 ///
 /// # Errors
-/// `PERMISSION_DENIED` for a URL that was altered or is too old, or a type or size that it was not made for;
+/// `PERMISSION_DENIED` for a URL that was altered or has expired, or for another type or size;
 /// `MEDIA_NOT_FOUND` when the upload is over.
 pub async fn expected(chat: &Chat, id: MediaId, signed: &SignedQuery, declared: Option<&str>) -> Result<Expected> {
     let model = media::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(NOT_AS_SAID)?;
@@ -129,7 +129,7 @@ pub async fn expected(chat: &Chat, id: MediaId, signed: &SignedQuery, declared: 
     Ok(Expected { id, mime_type: model.mime_type, size, is_exact: model.has_exact_size })
 }
 
-/// Refuses bytes for a file that needs none, or whose owner's account has ended.
+/// Refuses bytes for a file that is complete already, or whose owner's account is closed.
 async fn awaits_bytes(chat: &Chat, model: &media::Model) -> Result<()> {
     let owner = user::Entity::find_by_id(model.owner_id).one(chat.db.read()).await?;
     if model.status == MediaStatus::Pending && owner.is_some_and(|owner| owner.is_active) {
@@ -139,7 +139,7 @@ async fn awaits_bytes(chat: &Chat, model: &media::Model) -> Result<()> {
     }
 }
 
-/// Stores the bytes that came for a URL of ours. They may have taken long: whether they are still awaited is asked again.
+/// Stores the bytes of a direct upload. They may have taken long, so the upload is checked again.
 ///
 /// # Errors
 /// `PERMISSION_DENIED` when there are more or fewer than were announced, `MEDIA_NOT_FOUND`, `STORAGE_UNAVAILABLE`.
@@ -154,7 +154,7 @@ pub async fn receive(chat: &Chat, expected: Expected, spool: Spool) -> Result<()
     chat.files.store.put(Key::Incoming(expected.id), &spool, &incoming).await
 }
 
-/// Looks at what came, and makes the file ready; what is not as it was said to be is removed. A file that is ready stays so.
+/// Examines a direct upload and makes the file ready; a file that is not as announced is removed. A ready file stays ready.
 ///
 /// # Errors
 /// `MEDIA_NOT_FOUND`; `INVALID_MEDIA` when nothing or something of another size came; `UNSUPPORTED_MEDIA_TYPE`,
@@ -173,7 +173,7 @@ pub async fn complete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Media> 
     to_the_end(async move {
         let taken = take(&chat, &actor, &model).await;
         match &taken {
-            // Nothing is wrong with the file: it may be completed later.
+            // The file may be fine: it can be completed later.
             Err(Error::Storage(_) | Error::Unavailable(_) | Error::Refused(ErrorCode::InvalidMedia, MISSING)) => {
                 set_direct(id, true).exec(chat.db.writer()).await?;
             }
@@ -185,7 +185,7 @@ pub async fn complete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Media> 
     .await
 }
 
-/// Lets one request at a time complete a file: nothing where it cannot be.
+/// Claims a file for completion, one request at a time; nothing if that is not possible.
 async fn claim(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Option<media::Model>> {
     let tx = chat.begin(actor).await?;
     let claimed = set_direct(id, false)
@@ -204,7 +204,7 @@ fn set_direct(id: MediaId, is_direct: bool) -> UpdateMany<media::Entity> {
         .filter(media::Column::Status.eq(MediaStatus::Pending))
 }
 
-/// Looks at the bytes that came for a file, and keeps them.
+/// Examines the bytes of a file and stores them.
 async fn take(chat: &Chat, actor: &Actor, model: &media::Model) -> Result<media::Model> {
     let (id, store) = (model.id, &chat.files.store);
     let said = u64::try_from(model.size).map_err(Error::internal)?;
@@ -225,7 +225,7 @@ async fn take(chat: &Chat, actor: &Actor, model: &media::Model) -> Result<media:
     let declared = model.has_exact_type.then_some(model.mime_type.as_str());
     let (spool, found) = chat.files.examine(spool, declared, &model.filename).await?;
     let kept = keep(chat, actor, model, &spool, found).await?;
-    // Should this fail, the sweeper does it with the file.
+    // If this fails, the sweeper does it.
     if let Err(error) = store.delete(Key::Incoming(id)).await {
         error.record();
     }

@@ -21,15 +21,15 @@ use crate::{
 };
 use entity::{attachment as attachments, media, message, room, user};
 
-/// How long the store itself hands a file out to whoever has the URL of a moment ago. It does not look up whether they still may.
+/// How long a URL of the store itself is valid. The store does not check permissions, so this is short.
 const STORE_LIFE: Duration = Duration::from_secs(60);
 
-/// Who asks for the bytes of a file.
+/// Who loads a file.
 #[derive(Debug)]
 pub enum Asker {
-    /// Somebody with a token.
+    /// A user with a token.
     Actor(Actor),
-    /// Whoever has the URL.
+    /// The holder of a signed URL.
     Bearer(SignedQuery),
 }
 
@@ -40,16 +40,16 @@ pub struct Opened {
     pub served: Served,
     /// Bytes.
     pub size: u64,
-    /// Changes with the bytes.
+    /// A tag that changes with the bytes.
     pub etag: String,
-    /// Where the store itself hands it out, unless this server does.
+    /// The URL of the store for it, unless this server serves it.
     pub elsewhere: Option<String>,
 }
 
-/// Finds the bytes of a file for somebody who may load them.
+/// Finds the bytes of a file for a user who may load it.
 ///
 /// # Errors
-/// `MEDIA_NOT_FOUND`; `PERMISSION_DENIED` for a URL that was altered or is too old; `STORAGE_UNAVAILABLE`.
+/// `MEDIA_NOT_FOUND`; `PERMISSION_DENIED` for a URL that was altered or has expired; `STORAGE_UNAVAILABLE`.
 pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
     let (user, variant) = match asker {
         Asker::Actor(actor) => (Some(actor.user_id), Variant::Original),
@@ -81,7 +81,7 @@ pub async fn open(chat: &Chat, asker: Asker, id: MediaId) -> Result<Opened> {
     Ok(Opened { key, served, size, etag: format!("\"{etag}\""), elsewhere })
 }
 
-/// Whether a user whom a URL names may still load anything.
+/// Whether the account of a user is active.
 async fn is_active(chat: &Chat, user: UserId) -> Result<bool> {
     let user = user::Entity::find_by_id(user).one(chat.db.read()).await?;
     Ok(user.is_some_and(|user| user.is_active))
@@ -92,7 +92,7 @@ async fn ready(chat: &Chat, id: MediaId) -> Result<media::Model> {
     model.filter(|model| model.status == MediaStatus::Ready).ok_or(Error::MEDIA_NOT_FOUND)
 }
 
-/// The file, if it is the picture of somebody or of a room, or was a while ago.
+/// The file, if it is an avatar, or was one a while ago.
 async fn picture(chat: &Chat, id: MediaId) -> Result<media::Model> {
     let model = ready(chat, id).await?;
     if model.kept_until.is_some_and(|until| chat.clock.now() < until)
@@ -104,7 +104,7 @@ async fn picture(chat: &Chat, id: MediaId) -> Result<media::Model> {
     }
 }
 
-/// The file, if somebody may load it: it is theirs, or a message carries it that they may read.
+/// The file, if a user may load it: it is theirs, or attached to a message that they may read.
 pub(super) async fn readable(chat: &Chat, user: UserId, id: MediaId) -> Result<media::Model> {
     let model = ready(chat, id).await?;
     if model.owner_id == user && model.withdrawn_at.is_none() {
@@ -131,7 +131,7 @@ pub(super) async fn readable(chat: &Chat, user: UserId, id: MediaId) -> Result<m
     Err(Error::MEDIA_NOT_FOUND)
 }
 
-/// A fresh URL of a file for somebody who may load it.
+/// A fresh signed URL of a file for a user who may load it.
 ///
 /// # Errors
 /// `MEDIA_NOT_FOUND`.
@@ -141,7 +141,7 @@ pub async fn signed_url(chat: &Chat, actor: &Actor, id: MediaId) -> Result<Media
     Ok(MediaLink { url: signed.url, expires_at: signed.expires_at })
 }
 
-/// Files that the messages of a room carry, the latest first.
+/// The attachments of a room's messages, the latest first.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`.

@@ -1,7 +1,8 @@
-//! Removes what is on its way out: files that nothing shows any longer or whose owner took them back, uploads that were never
-//! completed, and whatever the store and the database do not both know.
+//! Removes files: those that nothing shows any more or that their owner deleted, uploads that were never completed, and whatever only one
+//! of the store and the database has.
 //!
-//! Each node does it, and each step may be done twice. A file's objects go before its row: what fails in between is found again.
+//! Each node does it, and each step may be done twice. The objects of a file are removed before its row: so a failure in between is
+//! repaired later.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -28,24 +29,24 @@ use crate::{
 };
 use entity::{attachment as attachments, media, room, user};
 
-/// Rows that one step takes.
+/// Rows that one step handles.
 const BATCH: u64 = 100;
 
-/// Failures in a row after which the store counts as down, until the next look.
+/// Failures in a row after which the store counts as down until the next sweep.
 const FAILURES: usize = 3;
 
-/// Objects that no row knows and that are removed without a second thought. Rows are written before their objects and removed
-/// after them, so there should be next to none: many more say that this bucket is another database's as well.
+/// How many objects without a row are removed. Rows are written before their objects and removed after them, so there are next to none:
+/// many of them mean that another database uses this bucket as well.
 const FOREIGN: usize = 16;
 
-/// The sweeper, from the outside.
+/// A handle to the sweeper.
 #[derive(Clone, Debug)]
 pub struct Sweeper {
     nudged: Arc<Notify>,
 }
 
 impl Sweeper {
-    /// The way to its task.
+    /// Wakes its task.
     #[must_use]
     pub(in crate::chat) fn new(db: Db, clock: Clock, files: Files, log: RoomLog, tasks: &mut Tasks) -> Self {
         let nudged = Arc::new(Notify::new());
@@ -54,7 +55,7 @@ impl Sweeper {
         Self { nudged }
     }
 
-    /// There is something to remove.
+    /// Wakes the sweeper: there is something to remove.
     pub(crate) fn nudge(&self) {
         self.nudged.notify_one();
     }
@@ -88,7 +89,7 @@ impl Sweep {
         }
     }
 
-    /// Does each of the steps, whatever becomes of those before it.
+    /// Runs each step, even if an earlier one failed.
     async fn sweep(&self) {
         let steps = [
             self.let_go_of_rooms().await,
@@ -99,7 +100,7 @@ impl Sweep {
         steps.into_iter().filter_map(Result::err).for_each(|error| error.record());
     }
 
-    /// Files that were taken back, in whose middle a process or the database failed.
+    /// Files whose deletion was interrupted by a crash or an outage.
     async fn finish_withdrawals(&self) -> Result<()> {
         withdraw::finish(&self.db, self.clock, &self.log, Condition::all()).await
     }
@@ -159,7 +160,7 @@ impl Sweep {
         Ok(())
     }
 
-    /// Uploads that were never completed, and files that nobody showed for long.
+    /// Uploads that were never completed, and files that nothing has shown for long.
     async fn give_up_what_nobody_uses(&self) -> Result<()> {
         let rules = self.files.rules();
         let never_whole = Condition::all()
@@ -189,7 +190,7 @@ impl Sweep {
         Ok(())
     }
 
-    /// Removes the files that are on their way out. One that the store does not let go of does not delay the others.
+    /// Removes the files that are marked for removal. One that the store cannot remove does not delay the others.
     async fn remove(&self) -> Result<()> {
         let (mut last, mut failures) = (None, 0);
         loop {
@@ -271,7 +272,7 @@ impl Sweep {
         for key in unknown {
             self.files.store.delete(key).await?;
         }
-        // More lost than left: this is another bucket, or an empty disk, and not for us to decide.
+        // More are missing than present: this is another bucket, or an empty disk, so nothing is removed.
         if lost.len() > present.len() {
             tracing::error!(lost = lost.len(), found = present.len(), "most files are missing; nothing is removed");
             return Ok(());

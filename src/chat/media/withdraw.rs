@@ -1,5 +1,5 @@
-//! Files that their owners take back: first the file says so itself, and no new message takes it any longer; then it goes from one
-//! message after the other, each in a transaction of its own. Whatever ends in between, [`finish`] goes on from there.
+//! Files that their owners delete: first the row of the file is marked, so that no new message can attach it; then it is removed from one
+//! message after the other, each in its own transaction. After a crash, [`finish`] continues.
 
 use sea_orm::{
     ActiveModelTrait,
@@ -22,10 +22,10 @@ use crate::{
 };
 use entity::{attachment as attachments, media, message, room};
 
-/// Messages that are looked up together.
+/// Messages that are read together.
 const BATCH: u64 = 100;
 
-/// Takes back a file of the asker: it goes from each message of theirs that carries it, and leaves unless somebody forwarded it.
+/// Deletes a file of the asker: it is removed from each message of theirs, and from the store unless another user forwarded it.
 ///
 /// # Errors
 /// `MEDIA_NOT_FOUND`, and `PERMISSION_DENIED` for somebody else's that the asker may load.
@@ -40,7 +40,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
     .await
 }
 
-/// Notes that a file is taken back. One that nothing shows, whole or not, is on its way out with that.
+/// Marks a file as withdrawn. If nothing shows it, it is also marked for removal.
 async fn begin(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
     let tx = chat.begin(actor).await?;
     let model = media::Entity::find_by_id(id).one(&tx).await?.ok_or(Error::MEDIA_NOT_FOUND)?;
@@ -82,7 +82,7 @@ pub(super) async fn finish(db: &Db, clock: Clock, log: &RoomLog, which: Conditio
         .join(JoinType::InnerJoin, file.into())
         .join(JoinType::InnerJoin, attachment.into())
         .filter(attachments::Column::MediaId.in_subquery(withdrawn))
-        // What others forwarded stays with them.
+        // What others forwarded stays.
         .filter(message::Column::SenderId.into_expr().eq(media::Column::OwnerId.into_expr()))
         .limit(BATCH);
     loop {
@@ -96,7 +96,7 @@ pub(super) async fn finish(db: &Db, clock: Clock, log: &RoomLog, which: Conditio
     }
 }
 
-/// Takes a file from a message; its room hears of an edit, or that the message is gone with its only file.
+/// Removes a file from a message: an edit; or, for the only file of a message without text, a deletion.
 async fn detach(db: &Db, clock: Clock, log: &RoomLog, attachment: &attachments::Model) -> Result<()> {
     let now = clock.now();
     let tx = db.begin().await?;

@@ -1,4 +1,4 @@
-//! What members who do not hear a room are told of it.
+//! What a member without a subscriber in a room receives of it.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use entity::{member, room};
 #[derive(Debug)]
 pub struct Activity {
     pub last_seq: Seq,
-    /// Who is no member (any longer) is left out.
+    /// Users who are not members are left out.
     pub members: HashMap<UserId, Badge>,
 }
 
@@ -52,7 +52,7 @@ pub async fn activity(chat: &Chat, id: RoomId, users: &[UserId]) -> Result<Activ
         None => Gathered::default(),
     };
     let mut unread = receipt::unread_of(db, id, users).await?;
-    // Who is a member is read last as well: nobody is shown a message that came after they had gone.
+    // Memberships are read last: a user who was removed does not receive a message that came after that.
     let members = member_rows(db, id, users).await?.into_iter().filter_map(|member_row| {
         let last_read_seq = *marks.get(&member_row.user_id)?;
         let membership = find::membership(&room, &member_row);

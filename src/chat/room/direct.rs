@@ -1,4 +1,4 @@
-//! The room of two people: the same one for both, always.
+//! Direct rooms: exactly one for each two users.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 use entity::room;
 
-/// Both people of a direct room, in one order.
+/// The key of a direct room: its two users in a fixed order.
 pub(in crate::chat) fn direct_key(one: UserId, other: UserId) -> String {
     format!("{}:{}", one.min(other), one.max(other))
 }
@@ -25,8 +25,8 @@ pub(super) async fn find(db: &impl ConnectionTrait, key: &str) -> Result<Option<
     Ok(room::Entity::find().filter(room::Column::DirectKey.eq(key)).one(db).await?)
 }
 
-/// The room that two people have, for one of them who asks for it. Whoever was invited to it accepts by asking; whoever waits for
-/// the other one invites them anew, and an invitation that is open gives way to the new one.
+/// Returns an existing direct room to one of its users. A user who was invited to it accepts by that; otherwise the other user, if they
+/// are not in it, is invited again.
 pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId) -> Result<Room> {
     let db = chat.db.read();
     let both = [actor.user_id, other];
@@ -37,7 +37,7 @@ pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
     let room = room::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(&tx).await?.ok_or(Error::ROOM_NOT_FOUND)?;
-    // Two people have one room: it lets both of them in.
+    // A direct room always lets in its two users.
     let permit = Permit::to_enter(id, actor.user_id);
     let here = people::present(&tx, id, both.into_iter()).await?;
     let mut new = Vec::new();

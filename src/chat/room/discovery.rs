@@ -15,10 +15,10 @@ use crate::{
 };
 use entity::{fold::fold, room};
 
-/// Characters that are searched for.
+/// The longest search text, in characters.
 const SEARCH_CHARS: usize = 100;
 
-/// Public rooms, whoever asks: those whose name or description has this text, the newest activity first.
+/// Public rooms whose name or description contains a text, the latest activity first.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`.

@@ -1,4 +1,4 @@
-//! What a room's settings may be.
+//! The rules for a room's settings.
 
 use std::collections::BTreeSet;
 

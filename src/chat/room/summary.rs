@@ -1,4 +1,4 @@
-//! Rooms as their lists show them.
+//! Rooms as they are in lists.
 
 use std::collections::HashMap;
 
