@@ -82,4 +82,4 @@ async fn returning(tx: &Transaction, room: RoomId, user: UserId, role: Role) -> 
 
 /// Refused: they are a member already.
 pub(super) const ALREADY_MEMBER: Error =
-    Error::Refused(ErrorCode::AlreadyMember, "you are a member of this room already");
+    Error::Refused(ErrorCode::AlreadyMember, "you are already a member of this room");

@@ -23,7 +23,7 @@ pub enum Capability {
     DeleteOthersMessage,
     /// Pin a message, or take it down.
     Pin,
-    /// Take a copy of the room.
+    /// Export the room.
     Export,
     /// Change the room's settings.
     UpdateRoom,

@@ -13,9 +13,9 @@ use crate::{
     error::Result,
 };
 
-/// What was done in a room
+/// List the audit records of a room
 ///
-/// Who did what to whom, and when; what was before and what is since.
+/// Who did what to whom, and when, with the values before and after.
 #[utoipa::path(
     get,
     path = "/api/chat/rooms/{id}/audit",
@@ -23,7 +23,7 @@ use crate::{
     tag = "moderation",
     params(RoomPath, PageQuery),
     responses(
-        (status = 200, description = "A page of it, the latest first", body = AuditList),
+        (status = 200, description = "A page of audit records, the latest first", body = AuditList),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND"),
     )

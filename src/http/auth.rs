@@ -24,7 +24,7 @@ use crate::{
     limits::{Attempt, Counted},
 };
 
-/// Open an account
+/// Create an account
 #[utoipa::path(
     post,
     path = "/api/auth/register",
@@ -51,7 +51,7 @@ pub(super) async fn register(
 
 /// Sign in
 ///
-/// With JSON; the form of `/api/auth/jwt/login` is taken here as well.
+/// With JSON; the form of `/api/auth/jwt/login` is accepted here as well.
 #[utoipa::path(
     post,
     path = "/api/auth/login",
@@ -77,8 +77,8 @@ pub(super) async fn login(
 
 /// Sign in by the OAuth2 password form
 ///
-/// The JSON of `/api/auth/login` is taken here as well. Each address documents one form of the body, since client generators
-/// stumble over two.
+/// The JSON of `/api/auth/login` is accepted here as well. Each route documents one type of body, because client generators cannot
+/// handle two.
 #[utoipa::path(
     post,
     path = "/api/auth/jwt/login",
@@ -100,8 +100,8 @@ pub(super) async fn login_by_form(
 
 /// Exchange a refresh token
 ///
-/// Each is good once. For some seconds after that the same one gets another pair of the same login, as when two tabs refresh at
-/// once, or an answer was lost; using it later ends its login.
+/// A refresh token is valid once. For some seconds after its use, the same token returns another pair of the same session, for two tabs
+/// that refresh at once or for a lost answer; a later reuse ends the session.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh",
@@ -124,12 +124,12 @@ pub(super) async fn refresh(
 
 /// Sign out
 ///
-/// Ends this login: its tokens, and its sockets.
+/// Ends this session: its tokens and its sockets.
 #[utoipa::path(
     post,
     path = "/api/auth/logout",
     tag = "auth",
-    responses((status = 204, description = "SignedQuery out"))
+    responses((status = 204, description = "Signed out"))
 )]
 pub(super) async fn logout(State(app): State<Arc<App>>, actor: Actor) -> Result<StatusCode> {
     session::logout(&app.auth, &actor).await?;
@@ -145,7 +145,7 @@ pub(super) async fn admit<'a>(app: &App, mut counted: Counted<'a>, tried: &Tried
     }
 }
 
-/// Tokens are not for caches (RFC 6749, section 5.1).
+/// Tokens must not be cached (RFC 6749, section 5.1).
 fn secret(tokens: Tokens) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, "no-store")], Json(tokens))
 }

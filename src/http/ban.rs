@@ -19,9 +19,9 @@ use crate::{
     error::Result,
 };
 
-/// Ban somebody from a room
+/// Ban a user from a room
 ///
-/// They are removed if they are in it. Who is banned already gets the new terms.
+/// A member is removed. If the user is banned already, the ban is replaced.
 #[utoipa::path(
     put,
     path = "/api/chat/rooms/{id}/bans/{user_id}",
@@ -44,7 +44,7 @@ pub(super) async fn put(
     chat::ban::put(&app.chat, &actor, room_id, user_id, request).await.map(Json)
 }
 
-/// The ban of somebody
+/// Get a ban
 #[utoipa::path(
     get,
     path = "/api/chat/rooms/{id}/bans/{user_id}",
@@ -65,7 +65,7 @@ pub(super) async fn get(
     chat::ban::get(&app.chat, &actor, room_id, user_id).await.map(Json)
 }
 
-/// Let somebody in again
+/// Lift a ban
 #[utoipa::path(
     delete,
     path = "/api/chat/rooms/{id}/bans/{user_id}",
@@ -73,7 +73,7 @@ pub(super) async fn get(
     tag = "moderation",
     params(MemberPath),
     responses(
-        (status = 204, description = "Banned no longer"),
+        (status = 204, description = "The ban is lifted"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
     )
@@ -87,7 +87,7 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Who is banned from a room
+/// List the bans of a room
 #[utoipa::path(
     get,
     path = "/api/chat/rooms/{id}/bans",

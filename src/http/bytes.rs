@@ -16,14 +16,14 @@ use crate::{
     media::store::Store,
 };
 
-/// Nothing that a page could run, load or send, should a browser open the file as one
+/// Forbids everything that a page could run, load or send, if a browser opens the file as a page
 /// (<https://www.w3.org/TR/CSP3/#directive-sandbox>).
 const POLICY: &str = "default-src 'none'; sandbox";
 
-/// How long browsers may keep a file; its address does not last longer.
+/// How long browsers may cache a file; its URL is not valid for longer.
 const KEPT: &str = "private, max-age=300";
 
-/// Answers the bytes of a file, or the part that is asked for.
+/// Answers the bytes of a file, or the requested part.
 ///
 /// # Errors
 /// `STORAGE_UNAVAILABLE`.
@@ -77,7 +77,7 @@ pub(super) async fn answer(store: &Store, opened: &Opened, asked: &HeaderMap) ->
 #[derive(Debug, PartialEq, Eq)]
 struct NoSuchPart;
 
-/// The part that a `Range` names. Several parts at once are answered by the whole, as is what is no range of bytes.
+/// The part that a `Range` names. A range of several parts, or one that is not of bytes, is answered with the whole file.
 fn part(range: &str, size: u64) -> Option<Result<Range<u64>, NoSuchPart>> {
     let (first, last) = range.trim().strip_prefix("bytes=")?.trim().split_once('-')?;
     let number = |text: &str| text.trim().parse::<u64>().ok();

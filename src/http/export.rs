@@ -19,10 +19,9 @@ use crate::{
     limits::UnderwayTicket,
 };
 
-/// Take a copy of a room
+/// Export a room
 ///
-/// One JSON object a line: a `room`, each `member`, each `message` by `seq`, and at last an `end`, without which the copy is not
-/// whole.
+/// One JSON object per line: a `room`, each `member`, each `message` by `seq`, and an `end`, without which the export is incomplete.
 #[utoipa::path(
     get,
     path = "/api/chat/rooms/{id}/export",
@@ -30,7 +29,7 @@ use crate::{
     tag = "rooms",
     params(RoomPath),
     responses(
-        (status = 200, description = "A copy", body = String, content_type = "application/x-ndjson"),
+        (status = 200, description = "The export", body = String, content_type = "application/x-ndjson"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND"),
     )
@@ -41,8 +40,8 @@ pub(super) async fn room(State(app): State<Arc<App>>, actor: Actor, room: RoomPa
     Ok(download("room.jsonl", lines, ticket))
 }
 
-/// Lines as they come, to be saved as a file. What goes wrong in between ends the connection: half a copy is no copy. It counts
-/// among its user's copies until it is read.
+/// Streams an export as a download. A failure in between ends the connection, so that an incomplete export is not taken for a whole
+/// one. The export counts against its user's limit until it is read.
 pub(super) fn download(
     name: &'static str,
     lines: impl Stream<Item = Result<Lines>> + Send + 'static,

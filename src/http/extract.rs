@@ -23,7 +23,8 @@ const UNSUPPORTED_MEDIA_TYPE: Error =
     Error::Refused(ErrorCode::UnsupportedMediaType, "the body must be application/json");
 const PAYLOAD_TOO_LARGE: Error = Error::Refused(ErrorCode::PayloadTooLarge, "the body is too large");
 
-/// Who is asking, by `Authorization: Bearer`. A handler that takes one cannot be reached without; the request is charged to them.
+/// The user of the token in `Authorization: Bearer`. A handler with this argument is not reached without a token; the request is charged
+/// to the user.
 impl FromRequestParts<Arc<App>> for Actor {
     type Rejection = Error;
 
@@ -46,7 +47,7 @@ async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Actor> {
     app.auth.authenticate(shown_token(headers)?).await
 }
 
-/// Where somebody asks from who need not say who they are: the request is charged to that address.
+/// The client's address, for requests without a token: the request is charged to that address.
 pub(super) struct Caller(pub(super) IpAddr);
 
 impl FromRequestParts<Arc<App>> for Caller {
@@ -75,7 +76,7 @@ fn shown_token(headers: &HeaderMap) -> Result<&str> {
     credentials(headers, "Bearer").ok_or(if is_there { NO_BEARER } else { NO_TOKEN })
 }
 
-/// A JSON body. One that is absent, as many clients send it where every field is optional, is an object without fields.
+/// A JSON body. A missing body is read as an object without fields.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
@@ -89,7 +90,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     }
 }
 
-/// A JSON body of which every field is optional: it is read as JSON also where nothing says what it is.
+/// A JSON body whose fields are all optional: it needs no content type.
 pub(super) struct OptionalBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for OptionalBody<T> {
@@ -102,7 +103,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for OptionalBody<T> {
     }
 }
 
-/// A body of JSON, or of a form where the client says so: the OAuth2 password form (RFC 6749, section 4.3.2).
+/// A JSON body, or a form if the content type says so: the OAuth2 password form (RFC 6749, section 4.3.2).
 pub(super) struct BodyOrForm<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for BodyOrForm<T> {
@@ -116,7 +117,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for BodyOrForm<T> {
     }
 }
 
-/// The part of the address after `?`.
+/// The query of the URL.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {

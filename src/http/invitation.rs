@@ -19,9 +19,9 @@ use crate::{
     error::Result,
 };
 
-/// Invite somebody
+/// Invite a person
 ///
-/// For one use, within seven days. The code is mailed where mail is set up.
+/// The invitation is valid once, for seven days. The code is mailed if mail is configured.
 #[utoipa::path(
     post,
     path = "/api/chat/rooms/{id}/invitations",
@@ -46,7 +46,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(invitation)))
 }
 
-/// The invitations of a room
+/// List the invitations of a room
 #[utoipa::path(
     get,
     path = "/api/chat/rooms/{id}/invitations",
@@ -54,7 +54,7 @@ pub(super) async fn create(
     tag = "invites",
     params(RoomPath, PageQuery),
     responses(
-        (status = 200, description = "A page of them, the latest first", body = InvitationList),
+        (status = 200, description = "A page of invitations, the latest first", body = InvitationList),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND"),
     )
@@ -68,7 +68,7 @@ pub(super) async fn list(
     chat::invitation::list(&app.chat, &actor, room.id, page).await.map(Json)
 }
 
-/// Take an invitation back
+/// Revoke an invitation
 #[utoipa::path(
     delete,
     path = "/api/chat/rooms/{id}/invitations/{invitation_id}",
@@ -76,7 +76,7 @@ pub(super) async fn list(
     tag = "invites",
     params(RoomInvitationPath),
     responses(
-        (status = 204, description = "It works no longer"),
+        (status = 204, description = "The invitation is revoked"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, INVITE_NOT_FOUND"),
     )
@@ -90,7 +90,7 @@ pub(super) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Your invitations
+/// List your invitations
 #[utoipa::path(
     get,
     path = "/api/chat/invitations",
@@ -98,7 +98,7 @@ pub(super) async fn revoke(
     tag = "invites",
     params(PageQuery),
     responses(
-        (status = 200, description = "A page of those that are good still, the latest first", body = InvitationList),
+        (status = 200, description = "A page of valid invitations, the latest first", body = InvitationList),
     )
 )]
 pub(super) async fn mine(
@@ -109,7 +109,7 @@ pub(super) async fn mine(
     chat::invitation::mine(&app.chat, &actor, page).await.map(Json)
 }
 
-/// Decline an invitation of yours
+/// Decline an invitation
 #[utoipa::path(
     delete,
     path = "/api/chat/invitations/{id}",
@@ -117,7 +117,7 @@ pub(super) async fn mine(
     tag = "invites",
     params(InvitationPath),
     responses(
-        (status = 204, description = "It works no longer"),
+        (status = 204, description = "The invitation is revoked"),
         (status = 404, description = "INVITE_NOT_FOUND"),
     )
 )]

@@ -19,7 +19,7 @@ use crate::{
     error::Result,
 };
 
-/// The room's link
+/// Get the invite link of a room
 #[utoipa::path(
     get,
     path = "/api/chat/rooms/{id}/invite",
@@ -36,9 +36,9 @@ pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, room: RoomPat
     chat::invite::get(&app.chat, &actor, room.id).await.map(Json)
 }
 
-/// Make a new link for the room
+/// Make a new invite link for a room
 ///
-/// The one before works no longer. A private room has none.
+/// The old link stops working. A private room has no link.
 #[utoipa::path(
     post,
     path = "/api/chat/rooms/{id}/invite",
@@ -62,7 +62,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(invite)))
 }
 
-/// Take the room's link back
+/// Revoke the invite link of a room
 #[utoipa::path(
     delete,
     path = "/api/chat/rooms/{id}/invite",
@@ -70,7 +70,7 @@ pub(super) async fn create(
     tag = "invites",
     params(RoomPath),
     responses(
-        (status = 204, description = "It works no longer"),
+        (status = 204, description = "The link is revoked"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, INVITE_NOT_FOUND"),
     )
@@ -80,7 +80,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, actor: Actor, room: Room
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What a code leads to
+/// Preview the room of a code
 #[utoipa::path(
     get,
     path = "/api/chat/invites/{code}",
@@ -88,7 +88,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, actor: Actor, room: Room
     tag = "invites",
     params(InvitePath),
     responses(
-        (status = 200, description = "The room from outside", body = InvitePreview),
+        (status = 200, description = "A preview of the room", body = InvitePreview),
         (status = 403, description = "BANNED"),
         (status = 404, description = "INVITE_NOT_FOUND"),
     )

@@ -163,13 +163,13 @@ pub(super) async fn begin(
     tag = "media",
     params(
         MediaPath,
-        ("at" = Option<String>, Query, max_length = 16, description = "As it was given"),
-        ("expires" = i64, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_i64, description = "As it was given"),
-        ("signature" = String, Query, max_length = 128, description = "As it was given"),
+        ("at" = Option<String>, Query, max_length = 16, description = "From the URL"),
+        ("expires" = i64, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_i64, description = "From the URL"),
+        ("signature" = String, Query, max_length = 128, description = "From the URL"),
     ),
     request_body(content = inline(FileBytes), content_type = "application/octet-stream"),
     responses(
-        (status = 204, description = "They arrived"),
+        (status = 204, description = "The bytes are received"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MEDIA_NOT_FOUND"),
         (status = 503, description = "STORAGE_UNAVAILABLE"),
@@ -246,7 +246,7 @@ impl FromRequestParts<Arc<App>> for FileAsker {
     }
 }
 
-/// The refusal of a signed address. Guesses at signatures count as requests of where they come from.
+/// The refusal of a signed URL. Guesses at signatures are charged to the client's address.
 async fn guessed(app: &App, address: IpAddr, refusal: Error) -> Error {
     app.limits.charge(Action::Anonymous, address).await.err().unwrap_or(refusal)
 }
@@ -263,8 +263,8 @@ async fn guessed(app: &App, address: IpAddr, refusal: Error) -> Error {
     params(MediaPath),
     responses(
         (status = 200, description = "The bytes", body = inline(FileBytes), content_type = "*/*"),
-        (status = 206, description = "A part of them", body = inline(FileBytes), content_type = "*/*"),
-        (status = 304, description = "You have them"),
+        (status = 206, description = "A part of the bytes", body = inline(FileBytes), content_type = "*/*"),
+        (status = 304, description = "Your copy is current"),
         (status = 307, description = "The bytes are at the URL in `location`"),
         (status = 401, description = "UNAUTHORIZED, TOKEN_EXPIRED, WRONG_TOKEN_TYPE, ACCOUNT_DISABLED"),
         (status = 403, description = "PERMISSION_DENIED"),

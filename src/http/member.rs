@@ -85,7 +85,7 @@ async fn add_all(
     tag = "members",
     params(MemberPath),
     responses(
-        (status = 201, description = "The new member, or who was invited instead", body = Additions),
+        (status = 201, description = "The new member, or the user who was invited instead", body = Additions),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
         (status = 409, description = "ALREADY_MEMBER, ROOM_FULL"),
@@ -124,9 +124,9 @@ pub(super) async fn update(
     chat::member::update(&app.chat, &actor, room_id, user_id, request).await.map(Json)
 }
 
-/// Remove somebody from a room
+/// Remove a member from a room
 ///
-/// Or leave it, if it is you.
+/// If it is yourself, you leave the room.
 #[utoipa::path(
     delete,
     path = "/api/chat/rooms/{id}/members/{user_id}",
@@ -168,9 +168,9 @@ pub(super) async fn leave(State(app): State<Arc<App>>, actor: Actor, room: RoomP
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Hand a room over
+/// Transfer the ownership of a room
 ///
-/// You become an admin of it.
+/// You become an admin.
 #[utoipa::path(
     post,
     path = "/api/chat/rooms/{id}/transfer",
@@ -179,7 +179,7 @@ pub(super) async fn leave(State(app): State<Arc<App>>, actor: Actor, room: RoomP
     params(RoomPath),
     request_body = TransferOwnership,
     responses(
-        (status = 200, description = "The new owner and the one before", body = Members),
+        (status = 200, description = "The new owner and the old one", body = Members),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND, USER_NOT_FOUND"),
     )

@@ -24,12 +24,12 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Another way to give `client_msg_id`.
+/// A header that may have the `client_msg_id`.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Send a message
 ///
-/// With a `client_msg_id` it may be repeated: the same message again answers what is stored, with 200.
+/// With a `client_msg_id` the request may be repeated: then the answer is the stored message, with 200.
 #[utoipa::path(
     post,
     path = "/api/chat/messages",
@@ -38,8 +38,8 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
     params(("idempotency-key" = Option<String>, Header, max_length = 64, description = "The `client_msg_id`, if the body has none")),
     request_body = SendMessage,
     responses(
-        (status = 201, description = "The message, stored", body = Message),
-        (status = 200, description = "The message, stored before", body = Message),
+        (status = 201, description = "The stored message", body = Message),
+        (status = 200, description = "The message, which was stored before", body = Message),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "ROOM_NOT_FOUND"),
         (status = 409, description = "CLIENT_MSG_ID_CONFLICT"),
@@ -59,7 +59,7 @@ pub(super) async fn send(
     Ok((status, Json(sent.message)))
 }
 
-/// A room's history
+/// Get the history of a room
 ///
 /// By page, page 1 being the newest; or around a `seq`.
 #[utoipa::path(
@@ -69,7 +69,7 @@ pub(super) async fn send(
     tag = "messages",
     params(RoomPath, HistoryQuery),
     responses(
-        (status = 200, description = "A page, or with a `seq` what stands around it", body = HistoryPart),
+        (status = 200, description = "A page, or the messages around a `seq`", body = HistoryPart),
         (status = 404, description = "ROOM_NOT_FOUND"),
     )
 )]
@@ -82,7 +82,7 @@ pub(super) async fn history(
     chat::message::history(&app.chat, &actor, room.id, query).await.map(Json)
 }
 
-/// A message
+/// Get a message
 #[utoipa::path(
     get,
     path = "/api/chat/messages/{id}",
@@ -98,7 +98,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, actor: Actor, message: Mess
     chat::message::get(&app.chat, &actor, message.id).await.map(Json)
 }
 
-/// The replies of a message
+/// List the replies to a message
 ///
 /// Page 1 is the newest; inside a page they ascend by `seq`.
 #[utoipa::path(
@@ -146,7 +146,7 @@ pub(super) async fn edit(
 
 /// Delete a message
 ///
-/// Your own, or anybody's as an admin or owner. It keeps its seq; its content is gone.
+/// Your own, or any message if you are an admin or owner. It keeps its seq and loses its content.
 #[utoipa::path(
     delete,
     path = "/api/chat/messages/{id}",
@@ -164,8 +164,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, message: M
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The id that makes a send repeatable, from the body or the header. Two that differ are a mistake: either of them would
-/// break the promise that was asked for with the other.
+/// The `client_msg_id` from the body or the header. Two that differ are an error, because only one of them could be used.
 fn client_msg_id(headers: &HeaderMap, in_body: Option<String>) -> Result<Option<String>> {
     let Some(header) = headers.get(IDEMPOTENCY_KEY).filter(|header| !header.is_empty()) else {
         return Ok(in_body);

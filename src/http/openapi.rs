@@ -34,27 +34,26 @@ use crate::{
     contract::{ErrorCode, Problem},
 };
 
-/// What stands above the operations.
+/// The introduction of the document.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "Parlour",
-        description = "Rooms, messages and people over REST. What happens while you are connected comes over Socket.IO, \
+        description = "Rooms, messages and users over REST. Live events come over Socket.IO, \
                        with the same shapes.\n\nSign in at `/api/auth/login` and send the `access_token` as \
-                       `Authorization: Bearer`. Every refusal is an `application/problem+json` whose `error_code` is \
-                       stable.\n\nA field of a JSON body that the server does not know is ignored, as is one that is \
-                       `null` where it may be left out. A change that names none of the fields that it can change is \
-                       refused. An address that is there but does not take the method is answered 405 with the \
-                       `error_code` `NOT_FOUND`; the header `Allow` names the methods that it takes.\n\nOver REST \
-                       `Retry-After` says after how many seconds a refused request may succeed; in acks over the socket \
-                       `retry_after_ms` says after how many milliseconds."
+                       `Authorization: Bearer`. Every error is an `application/problem+json` with a stable \
+                       `error_code`.\n\nUnknown fields of a JSON body are ignored, and so is `null` in an optional field. An \
+                       update without any field that it can change is refused. A route that does not support the method \
+                       is answered 405 with the `error_code` `NOT_FOUND`; the header `Allow` lists the supported \
+                       methods.\n\nOver REST `Retry-After` gives the seconds after which a refused request may succeed; in \
+                       acks over the socket `retry_after_ms` gives the milliseconds."
     ),
     tags(
         (name = "auth", description = "Signing up, in, and out"),
-        (name = "users", description = "People, and yourself"),
-        (name = "rooms", description = "Conversations"),
-        (name = "members", description = "Who is in a room, and as what"),
-        (name = "messages", description = "What is said"),
+        (name = "users", description = "Users, and your own account"),
+        (name = "rooms", description = "Rooms"),
+        (name = "members", description = "Members of rooms, and their roles"),
+        (name = "messages", description = "Messages"),
         (name = "media", description = "Files"),
     ),
     components(schemas(Problem)),
@@ -79,7 +78,7 @@ pub(super) fn head() -> OpenApi {
     Head::openapi()
 }
 
-/// The same operation at another address, for clients that know it by that.
+/// The same operation at another path, for older clients.
 pub(super) fn also_at<S>(
     address: &str,
     (schemas, mut paths, handlers): UtoipaMethodRouter<S>,

@@ -36,7 +36,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, actor: Actor, message: Mess
     chat::pin::add(&app.chat, &actor, message.id).await.map(Json)
 }
 
-/// Take a pinned message down
+/// Unpin a message
 #[utoipa::path(
     delete,
     path = "/api/chat/messages/{id}/pin",
@@ -44,7 +44,7 @@ pub(super) async fn add(State(app): State<Arc<App>>, actor: Actor, message: Mess
     tag = "messages",
     params(MessagePath),
     responses(
-        (status = 204, description = "Not pinned any longer"),
+        (status = 204, description = "The message is not pinned"),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MESSAGE_NOT_FOUND"),
     )
@@ -54,7 +54,7 @@ pub(super) async fn remove(State(app): State<Arc<App>>, actor: Actor, message: M
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What a room keeps in sight
+/// List the pinned messages of a room
 ///
 /// The latest pin first.
 #[utoipa::path(

@@ -58,7 +58,7 @@ impl IntoResponse for Error {
 
 /// The answer where there is no route.
 pub(super) async fn not_found(_: Caller) -> Error {
-    Error::Refused(ErrorCode::NotFound, "there is nothing at this address")
+    Error::Refused(ErrorCode::NotFound, "there is no such route")
 }
 
 /// The answer where there is a route, but not with this method. The router adds `Allow`.

@@ -16,7 +16,7 @@ use crate::{
     error::Result,
 };
 
-/// Put an emoji under a message
+/// Add a reaction to a message
 #[utoipa::path(
     post,
     path = "/api/chat/messages/{id}/reactions",
@@ -25,7 +25,7 @@ use crate::{
     params(MessagePath),
     request_body = React,
     responses(
-        (status = 200, description = "What stands under the message", body = Reactions),
+        (status = 200, description = "The reactions to the message", body = Reactions),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MESSAGE_NOT_FOUND"),
     )
@@ -39,7 +39,7 @@ pub(super) async fn react(
     chat::reaction::add(&app.chat, &actor, message.id, &emoji).await.map(Json)
 }
 
-/// Put this emoji under a message
+/// Add this reaction to a message
 #[utoipa::path(
     put,
     path = "/api/chat/messages/{id}/reactions/{emoji}",
@@ -47,7 +47,7 @@ pub(super) async fn react(
     tag = "messages",
     params(ReactionPath),
     responses(
-        (status = 200, description = "What stands under the message", body = Reactions),
+        (status = 200, description = "The reactions to the message", body = Reactions),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MESSAGE_NOT_FOUND"),
     )
@@ -60,7 +60,7 @@ pub(super) async fn add(
     chat::reaction::add(&app.chat, &actor, id, &emoji).await.map(Json)
 }
 
-/// Take your emoji away
+/// Remove your reaction from a message
 #[utoipa::path(
     delete,
     path = "/api/chat/messages/{id}/reactions/{emoji}",
@@ -68,7 +68,7 @@ pub(super) async fn add(
     tag = "messages",
     params(ReactionPath),
     responses(
-        (status = 200, description = "What stands under the message still", body = Reactions),
+        (status = 200, description = "The remaining reactions to the message", body = Reactions),
         (status = 403, description = "PERMISSION_DENIED"),
         (status = 404, description = "MESSAGE_NOT_FOUND"),
     )

@@ -1,4 +1,4 @@
-//! How far people have read.
+//! Read marks and receipts.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ use crate::{
     params(RoomPath),
     request_body = MarkRead,
     responses(
-        (status = 200, description = "Where the mark is now", body = ReadMark),
+        (status = 200, description = "The current mark", body = ReadMark),
         (status = 404, description = "ROOM_NOT_FOUND"),
         (status = 422, description = "INVALID_REFERENCE"),
     )
@@ -46,9 +46,9 @@ pub(super) async fn mark(
     chat::receipt::mark(&app.chat, &actor, room.id, request, admit).await.map(Json)
 }
 
-/// Who has read a message
+/// List the receipts of a message
 ///
-/// Each member whose read mark passed over it, and when; not its sender, nor who does not share that.
+/// Each member whose read mark passed the message, and when, except the sender and members who do not share their marks.
 #[utoipa::path(
     get,
     path = "/api/chat/messages/{id}/receipts",

@@ -25,9 +25,9 @@ use crate::{
     error::Result,
 };
 
-/// Open a room
+/// Create a room
 ///
-/// Two people have one direct room: asking for it again answers it with 200.
+/// There is one direct room for each two users: if it exists, the answer is that room, with 200.
 #[utoipa::path(
     post,
     path = "/api/chat/rooms",
@@ -35,8 +35,8 @@ use crate::{
     tag = "rooms",
     request_body = CreateRoom,
     responses(
-        (status = 201, description = "The new room", body = Room, headers(("location", description = "Its address"))),
-        (status = 200, description = "The direct room that you have already", body = Room),
+        (status = 201, description = "The new room", body = Room, headers(("location", description = "The path of the room"))),
+        (status = 200, description = "The direct room, which existed before", body = Room),
         (status = 404, description = "USER_NOT_FOUND"),
         (status = 409, description = "ROOM_FULL"),
     )
@@ -52,9 +52,9 @@ pub(super) async fn create(
     Ok((status, location, Json(created.room)).into_response())
 }
 
-/// Your rooms
+/// List your rooms
 ///
-/// The newest activity first.
+/// The latest activity first.
 #[utoipa::path(
     get,
     path = "/api/chat/rooms",
@@ -71,7 +71,7 @@ pub(super) async fn list(
     chat::room::list(&app.chat, &actor, page).await.map(Json)
 }
 
-/// A room, with its members
+/// Get a room with its members
 #[utoipa::path(
     get,
     path = "/api/chat/rooms/{id}",
@@ -129,9 +129,9 @@ pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, room: Room
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Public rooms
+/// List public rooms
 ///
-/// The newest activity first; with `search`, those whose name or description has it.
+/// The latest activity first; with `search`, those whose name or description contains it.
 #[utoipa::path(
     get,
     path = "/api/chat/rooms/public",
@@ -139,7 +139,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, actor: Actor, room: Room
     tag = "rooms",
     params(SearchQuery),
     responses(
-        (status = 200, description = "A page of them", body = RoomList),
+        (status = 200, description = "A page of rooms", body = RoomList),
     )
 )]
 pub(super) async fn public(

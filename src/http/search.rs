@@ -13,9 +13,10 @@ use crate::{
     search,
 };
 
-/// Search what was said
+/// Search messages
 ///
-/// The newest first, among what you may read, behind those that have the very accents. `total` counts to 1,000.
+/// Among the messages that you may read, the newest first; matches with the same accents as the query come before the others. `total`
+/// counts to 1,000.
 #[utoipa::path(
     get,
     path = "/api/chat/search",

@@ -1,4 +1,4 @@
-//! People, and yourself.
+//! Users, and your own account.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
     limits::Attempt,
 };
 
-/// Yourself
+/// Get your account
 #[utoipa::path(
     get,
     path = "/api/users/me",
@@ -37,7 +37,7 @@ pub(super) async fn me(State(app): State<Arc<App>>, actor: Actor) -> Result<Json
 
 /// Change your profile or password
 ///
-/// A new password needs the present one, and ends all your other logins.
+/// To change the password, give the present one; it ends all your other sessions.
 #[utoipa::path(
     method(patch, put),
     path = "/api/users/me",
@@ -65,9 +65,9 @@ pub(super) async fn update(
     counted.end(account::profile::update(&app.auth, &app.chat, &actor, request).await).await.map(Json)
 }
 
-/// Give up your account
+/// Deactivate your account
 ///
-/// Nobody signs in to it again, and all its logins end. What you said stays, unless you have it erased.
+/// Nobody can sign in to it any more, and all its sessions end. Your messages stay, unless you erase them.
 #[utoipa::path(
     delete,
     path = "/api/users/me",
@@ -76,7 +76,7 @@ pub(super) async fn update(
     params(GiveUp),
     responses(
         (status = 204, description = "Deactivated, or erased"),
-        (status = 202, description = "Erased; leaving rooms and deleting messages goes on"),
+        (status = 202, description = "Erased; leaving rooms and deleting messages still continues"),
     )
 )]
 pub(super) async fn deactivate(
@@ -90,32 +90,32 @@ pub(super) async fn deactivate(
     }
 }
 
-/// Take what you left here
+/// Export your data
 ///
-/// One JSON object a line, of these types: `user`, `session`, `membership`, `read_mark`, `reaction`, `message`, and at last
-/// `end`, without which the copy is not whole.
+/// One JSON object per line, of these types: `user`, `session`, `membership`, `read_mark`, `reaction`, `message`, and `end`, without
+/// which the export is incomplete.
 #[utoipa::path(
     get,
     path = "/api/users/me/export",
     operation_id = "export_me",
     tag = "users",
-    responses((status = 200, description = "A copy", body = String, content_type = "application/x-ndjson"))
+    responses((status = 200, description = "The export", body = String, content_type = "application/x-ndjson"))
 )]
 pub(super) async fn export(State(app): State<Arc<App>>, actor: Actor) -> Result<Response> {
     let ticket = app.limits.export(actor.user_id)?;
     Ok(super::export::download("my-data.jsonl", chat::export::own_data(&app.chat, &actor).await?, ticket))
 }
 
-/// Find people
+/// Find users
 ///
-/// Everybody but yourself, each with the direct room that you have with them, if any.
+/// All users except yourself, each with your direct room with them, if any.
 #[utoipa::path(
     get,
     path = "/api/users",
     operation_id = "list_users",
     tag = "users",
     params(SearchQuery),
-    responses((status = 200, description = "A page of people", body = UserList))
+    responses((status = 200, description = "A page of users", body = UserList))
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -125,7 +125,7 @@ pub(super) async fn list(
     account::contact::list(&app.chat, &actor, query).await.map(Json)
 }
 
-/// A person
+/// Get a user
 #[utoipa::path(
     get,
     path = "/api/users/{id}",
@@ -133,7 +133,7 @@ pub(super) async fn list(
     tag = "users",
     params(UserPath),
     responses(
-        (status = 200, description = "The person", body = User),
+        (status = 200, description = "The user", body = User),
         (status = 404, description = "USER_NOT_FOUND"),
     )
 )]

@@ -38,7 +38,7 @@ const MISSING: &str = "nothing was uploaded yet";
 const IN_PROGRESS: Error = Error::Refused(ErrorCode::Conflict, "another request is completing this upload");
 const OTHER_SIZE: Error =
     Error::Refused(ErrorCode::InvalidMedia, "the uploaded file has another size than was announced");
-const EMPTY: Error = Error::Refused(ErrorCode::InvalidMedia, "what was uploaded is empty");
+const EMPTY: Error = Error::Refused(ErrorCode::InvalidMedia, "the uploaded file is empty");
 const NOT_AS_SAID: Error =
     Error::Refused(ErrorCode::PermissionDenied, "this signed URL is for a file of another type or size");
 
