@@ -1,4 +1,4 @@
-//! What every request can reach.
+//! The parts of a server that every request can use.
 
 mod start_error;
 
@@ -56,7 +56,7 @@ pub struct App {
     pub limits: Limits,
     pub reconciliation: Arc<Reconciliation>,
     pub news: Arc<News>,
-    /// Cancelled when the server begins to stop: no new connections, and open ones are asked to go.
+    /// Cancelled when the server begins to stop: it accepts no new connections, and asks open ones to reconnect elsewhere.
     pub draining: CancellationToken,
     pub started_at: Timestamp,
     /// Where the server listens, once it does.
@@ -64,12 +64,11 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the parts together. What is committed comes out as notices, for [`App::delivery`] or a test to take, once the tasks
-    /// run.
+    /// Builds the parts. Commits become notices, which [`App::delivery`] or a test receives once the tasks run.
     ///
     /// # Errors
-    /// When a part cannot be set up: accounts without a secret key, Redis or mail with an address that is none, and uploads or the
-    /// media store where their folders cannot be made.
+    /// When a part cannot be built: without a secret key, with an invalid address of Redis or the mail server, or when the folders of the
+    /// media cannot be created.
     pub fn new(config: Config, db: Db) -> Result<(Arc<Self>, Inlet, Tasks), StartError> {
         let mut tasks = Tasks::default();
         let clock = Clock;
@@ -121,13 +120,13 @@ impl App {
         Ok((Arc::new(app), inlet, tasks))
     }
 
-    /// The name of this server for clients that do not say by which one they came.
+    /// The base URL of this server for clients that do not say which one they use.
     #[must_use]
     pub fn base_url(&self) -> BaseUrl {
         self.listening.get().cloned().unwrap_or_else(|| BaseUrl::new("http", "localhost"))
     }
 
-    /// What takes the notices of this node to its sockets.
+    /// The delivery of this node's notices to its sockets.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
         Delivery {
@@ -142,7 +141,7 @@ impl App {
         }
     }
 
-    /// What brings its sockets in line with the database.
+    /// Reconciles its sockets with the database.
     #[must_use]
     pub fn reconciler(&self) -> Reconciler {
         let interval = self.config.realtime.recheck_interval();
@@ -150,7 +149,7 @@ impl App {
     }
 }
 
-/// The bus, and what this node asks of the others where there are some.
+/// The bus, and the Redis client, if there are other nodes.
 fn connect(
     config: &Config,
     node: Uuid,
@@ -167,7 +166,7 @@ fn connect(
     Ok((bus, inlet, Some(redis), interest))
 }
 
-/// The logs of rooms, and whoever follows them.
+/// The logs of rooms, and their followers.
 fn logs(db: &Db, bus: &Bus, tasks: &mut Tasks) -> Log {
     let mut wakers = Wakers::default();
     let indexing = Indexing::new(&mut wakers);

@@ -1,5 +1,5 @@
-//! What `parlour config check` looks at: whether a server would start with this configuration, and find what it needs. It looks
-//! and changes nothing; what a server would make at its first start (the data folder, the database, a secret key) is not made.
+//! `parlour config check`: whether a server would start with this configuration, and whether what it needs answers. It changes nothing:
+//! what a server creates at its first start (the data folder, the database, a secret key) is not created.
 
 use std::{io, net::SocketAddr, path::Path};
 
@@ -18,11 +18,11 @@ use crate::{
     server::{check_schema, open_existing_database},
 };
 
-/// Everything that keeps a server from starting or from doing its work, each as a sentence. `is_running` says that a server with
-/// this configuration may run already, because one answers at its address: then that has what another would need.
+/// Everything that prevents a server from starting or working, each as a sentence. If a server answers at the configured address, it may
+/// be the one with this configuration: then its port and its lock are no problem.
 pub async fn problems(config: &Config, is_running: bool) -> Vec<String> {
     let lock = ProcessLock::check(config);
-    // Whoever has the address without the file serves something else, and whoever has the file without the address as well.
+    // A server with only the address, or only the file, has another configuration.
     let is_running = is_running && (file::path_of(config).is_none() || matches!(lock, Err(LockError::Held { .. })));
     let checks = [
         address(config, is_running).map_err(sentence),
@@ -48,7 +48,7 @@ fn address(config: &Config, is_running: bool) -> Result<(), StartError> {
     }
 }
 
-/// Whether files can be written there, or the folder can be made.
+/// Whether files can be written in a folder, or the folder can be created.
 fn data_folder(config: &Config) -> Result<(), StartError> {
     let wanted = &config.server.data_dir;
     takes_files(wanted).map_err(|error| StartError::DataFolder(wanted.clone(), unusable(&error)))?;

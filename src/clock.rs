@@ -1,8 +1,8 @@
-//! The time, from one place, so that a test can decide it.
+//! The time, from one place, so that a test can set it.
 //!
 //! Clocks are set, and those of several machines differ; what is measured by them (a mute, the wait of slow mode, the life of a
-//! token) must become neither longer nor shorter by that. So the time is read once, and goes on by the monotonic clock, which
-//! nobody sets. Nodes that share a PostgreSQL read it there: they all have the database's time.
+//! token) must become neither longer nor shorter by that. So the time is read once, and continued by the monotonic clock, which
+//! cannot be set. Nodes with the same PostgreSQL read the time there: they all have the database's time.
 
 use std::{
     sync::{
@@ -14,8 +14,8 @@ use std::{
 
 use crate::contract::Timestamp;
 
-/// A clock that is set back further than this was wrong in earnest: what it says now counts at once. By less, the time goes on
-/// and waits for nothing. A database whose clock differs by more from ours is not followed.
+/// A clock that is set back by more than this was clearly wrong: the new time is used at once. By less, the time slows down until it
+/// agrees. The clock of a database that differs by more from ours is not used.
 const LARGEST_STEP_MS: i64 = 10 * 60 * 1000;
 
 /// Milliseconds of each second by which the time is slowed until a clock that was set back has caught up: little enough that no
@@ -25,7 +25,7 @@ const SLOWING_MS: i64 = 1;
 /// The time of this process.
 static TIME: LazyLock<Time> = LazyLock::new(Time::start);
 
-/// Tells the time.
+/// The source of the time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock;
 

@@ -1,4 +1,4 @@
-//! What the server is told: typed sections over the embedded `config/default.toml`, a file, and the environment.
+//! The configuration: typed sections over the embedded `config/default.toml`, a file, and the environment.
 
 mod dotenv;
 mod folder;
@@ -55,7 +55,7 @@ pub struct Config {
     pub ops: Ops,
 }
 
-/// What kind of place this is.
+/// The environment of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Environment {
@@ -84,7 +84,7 @@ pub struct Server {
     pub slow_client_bytes: u64,
 }
 
-/// How little of an answer that is read, or of an upload that arrives, in which time, ends it.
+/// When a client is too slow at reading an answer or sending an upload.
 #[derive(Clone, Copy, Debug)]
 pub struct SlowClient {
     pub span: Duration,
@@ -224,7 +224,7 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
@@ -249,7 +249,7 @@ impl Config {
     /// Reads the defaults, then `file`, then `.env` in the working folder, then the environment, and checks the whole.
     ///
     /// # Errors
-    /// Everything that is wrong, each with where it was said.
+    /// Everything that is wrong, each with its source.
     pub fn load(file: Option<&Path>) -> Result<Self, Invalid> {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
@@ -314,8 +314,8 @@ impl Config {
         self.server.environment == Environment::Production
     }
 
-    /// How long before the end of a token its socket is told. Not before half of its life is over: a client that renews a token when
-    /// it is told would be told again at once.
+    /// How long before a token expires `session_expiring` is sent. At most half of the life of a token: otherwise a client that renews it
+    /// would receive the event again at once.
     #[must_use]
     pub fn expiry_notice(&self) -> Duration {
         let seconds = self.realtime.expiry_notice_seconds;
@@ -324,7 +324,7 @@ impl Config {
 }
 
 impl Server {
-    /// What clients are too slow.
+    /// Which clients are too slow.
     #[must_use]
     pub fn slow_client(&self) -> SlowClient {
         SlowClient { span: Duration::from_secs(self.slow_client_seconds), bytes: self.slow_client_bytes }
@@ -358,7 +358,7 @@ impl Realtime {
         Duration::from_millis(self.connect_timeout_ms)
     }
 
-    /// How long a user stays online after the last of their sockets went.
+    /// How long a user stays online after their last socket ended.
     #[must_use]
     pub fn presence_grace(&self) -> Duration {
         Duration::from_millis(self.presence_grace_ms)
@@ -370,7 +370,7 @@ impl Realtime {
         Duration::from_millis(self.typing_expiry_ms)
     }
 
-    /// How long between two looks at what open sockets may.
+    /// How long between two checks of the rights of open sockets.
     #[must_use]
     pub fn recheck_interval(&self) -> Duration {
         Duration::from_millis(self.recheck_interval_ms)

@@ -1,4 +1,4 @@
-//! Letters to people who are invited by their e-mail address.
+//! Mails to people who are invited by e-mail address.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::config;
 /// How long an SMTP server may take over one command.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Letters on their way at the same time; those beyond wait.
+/// Mails that are sent at the same time; others wait.
 const UNDERWAY: usize = 4;
 
-/// Letters that may wait; more than that are dropped, as a server that is down for long would fill the memory.
+/// Mails that may wait. More are dropped, because a server that is down for long would fill the memory.
 const WAITING: usize = 1000;
 
 /// An invitation by mail.
@@ -28,7 +28,7 @@ pub struct Letter {
     pub code: String,
 }
 
-/// The way to people's mailboxes, if there is one.
+/// The mail server, if one is configured.
 #[derive(Clone, Debug)]
 pub struct Mail {
     post: Option<Arc<Post>>,
@@ -47,7 +47,7 @@ impl Mail {
     /// Mail as configured; none without an SMTP server.
     ///
     /// # Errors
-    /// When the server's address or the sender's is no such thing.
+    /// When the address of the server or of the sender is invalid.
     pub fn new(config: &config::Mail) -> Result<Self, String> {
         let Some((server, from)) = config.server()? else { return Ok(Self { post: None }) };
         let post = Post {
@@ -60,7 +60,7 @@ impl Mail {
         Ok(Self { post: Some(Arc::new(post)) })
     }
 
-    /// Asks the mail server, if there is one, whether it would take letters.
+    /// Checks that the mail server, if there is one, accepts mails.
     ///
     /// # Errors
     /// Why it would not.
@@ -74,18 +74,17 @@ impl Mail {
         }
     }
 
-    /// Sends a letter without waiting for it. Whether it arrives is not known here; the code that it carries was answered to
-    /// whoever invited.
+    /// Sends a mail without waiting for it. Whether it arrives is not known; the inviting user has the code from the answer.
     pub fn send(&self, letter: Letter) {
         let Some(post) = self.post.clone() else { return };
         let Ok(waiting) = Arc::clone(&post.waiting).try_acquire_owned() else {
-            tracing::warn!("too many letters wait for the mail server; one was dropped");
+            tracing::warn!("too many mails wait for the mail server; one was dropped");
             return;
         };
         tokio::spawn(async move {
             let _waiting = waiting;
             let Ok(_permit) = post.underway.acquire().await else { return };
-            // Neither the address nor the code belongs into the log.
+            // Neither the address nor the code may be logged.
             let outcome = match post.compose(letter) {
                 Some(message) => post.transport.send(message).await.map(drop).map_err(|error| error.is_permanent()),
                 None => Err(true),

@@ -1,4 +1,4 @@
-//! Puts the parts together, serves, and stops without losing anything.
+//! Builds all parts, serves, and stops without losing anything.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -32,27 +32,27 @@ use crate::{
 /// How often histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// How often limits forget who has been quiet, and what is left of accounts is looked for.
+/// How often idle keys of limits are removed, and unfinished erasures are continued.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How often the clock is compared with the one that it follows.
+/// How often the clock is compared with its source.
 const COMPARE_CLOCKS: Duration = Duration::from_secs(5);
 
-/// How often other nodes are told how many sockets each user has here.
+/// How often this node reports the number of sockets of each user.
 const RENEW: Duration = Duration::from_secs(5);
 
-/// How often other nodes are told that some users have fewer.
+/// How often this node reports users who have fewer sockets.
 const CHANGES: Duration = Duration::from_millis(500);
 
-/// How long saying goodbye to the database may take.
+/// The timeout for closing the database.
 const LEAVE: Duration = Duration::from_secs(3);
 
-/// How long sockets get to hear of the end of a server that cannot go on, and the goodbye to the database: its process ends within
-/// a second.
+/// After a fatal failure: how long sockets have to receive the last event, and the timeout for closing the database. The process ends
+/// within a second.
 const DRAIN_BROKEN: Duration = Duration::from_millis(700);
 const LEAVE_BROKEN: Duration = Duration::from_millis(200);
 
-/// A server that accepts connections, which wait until it runs.
+/// A server that listens; connections wait until it runs.
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
@@ -65,10 +65,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens everything, and listens.
+    /// Builds all parts, and listens.
     ///
     /// # Errors
-    /// When a part cannot be opened, or migrations are pending that it may not apply.
+    /// When a part cannot be built, or migrations are pending that it may not apply.
     pub async fn start(mut config: Config) -> Result<Self, StartError> {
         config.complete_secret_key().map_err(|error| StartError::SecretKey(config.server.data_dir.clone(), error))?;
         let lock = ProcessLock::take(&config)?;
@@ -121,10 +121,10 @@ impl Server {
         self.address
     }
 
-    /// Serves until `stop`. Then asks sockets to go elsewhere, and gives what is open `server.drain_seconds` to end.
+    /// Serves until `stop`. Then asks sockets to reconnect elsewhere, and gives open connections `server.drain_seconds` to end.
     ///
     /// # Errors
-    /// When a task has ended that the server needs. Sockets were told so then, and little else was waited for.
+    /// When a task ended that the server needs. Sockets were informed, and little else was waited for.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), TaskEnded> {
         let Self { app, router, sockets, tasks, listener, address, lock } = self;
         tracing::info!(%address, database = %app.config.database_url(), "serving");
@@ -143,7 +143,7 @@ impl Server {
         open.early.close();
         open.late.close();
         let drained = async {
-            // Connections stay until the sockets are gone: a polling one needs the next request to hear of it.
+            // Connections stay open until the sockets are closed: a polling client needs another request to receive the last event.
             sockets.drain(&app).await;
             closing.cancel();
             open.early.wait().await;
@@ -222,7 +222,7 @@ fn router(app: &Arc<App>) -> (Router, SocketServer) {
     (without_last_slash(router), sockets)
 }
 
-/// Keeps memory from growing with what is over, and rooms from missing entries that no notice told of.
+/// Removes what is over from memory, and delivers entries whose notice was lost.
 async fn run_upkeep(app: Arc<App>) {
     let (mut upkeep, mut sweep) = (interval(UPKEEP), interval(SWEEP));
     let mut compare = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
@@ -240,8 +240,7 @@ async fn run_upkeep(app: Arc<App>) {
     }
 }
 
-/// Keeps people from missing what other nodes did that is in no log. Apart from the logs, which must not wait for it; of what
-/// happens here everybody is told.
+/// Reconciles what other nodes changed that is in no log. It is a task of its own, so that logs do not wait for it.
 async fn keep_up_with_others(app: Arc<App>) {
     let mut look = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -253,7 +252,7 @@ async fn keep_up_with_others(app: Arc<App>) {
     }
 }
 
-/// Compares the clock with the one that it follows.
+/// Compares the clock with its source.
 async fn keep_time(app: Arc<App>, follows_database: bool) {
     let mut compare = interval(COMPARE_CLOCKS);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -271,7 +270,7 @@ async fn keep_time(app: Arc<App>, follows_database: bool) {
     }
 }
 
-/// Tells other nodes what they forget when it is not told again.
+/// Repeats reports to other nodes that expire.
 async fn keep_counts(app: Arc<App>) {
     let (mut renew, mut changes) = (interval(RENEW), interval(CHANGES));
     for interval in [&mut renew, &mut changes] {
@@ -287,7 +286,7 @@ async fn keep_counts(app: Arc<App>) {
     }
 }
 
-/// Does what is left to do for accounts that were given up, however long that takes.
+/// Finishes the erasure of accounts and the handover of their rooms.
 async fn settle_accounts(app: Arc<App>) {
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,8 +1,8 @@
-//! The tasks that a server needs for as long as it runs. When one of them ends and nobody asked it to, the server ends: without
-//! its writer or its delivery it would look alive and keep none of its promises.
+//! The tasks that a server needs as long as it runs. If one of them ends unexpectedly, the server ends: without its writer or its
+//! delivery it would look alive and do nothing.
 //!
-//! The parts of a server do not spawn what they need: their constructors add it here, by a name that logs show. Besides, there is
-//! work that must not end with the request that asked for it ([`to_the_end`]).
+//! The parts of a server do not spawn their tasks: their constructors add them here, with a name for the log. There is also work that
+//! must not end with the request that started it ([`to_the_end`]).
 
 use std::{collections::HashMap, fmt};
 
@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 
 use crate::error::{Error, Result};
 
-/// Does what must not stop half-way when whoever waits for it is dropped, such as a request whose client hangs up.
+/// Runs work to its end even if its caller is dropped, such as a request whose client disconnects.
 ///
 /// # Errors
 /// Those of the work.
@@ -19,17 +19,17 @@ pub async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>>
     tokio::spawn(work).await.map_err(Error::internal)?
 }
 
-/// Tasks that have not begun yet.
+/// Tasks that are not started yet.
 #[derive(Default)]
 pub struct Tasks(Vec<(&'static str, BoxFuture<'static, ()>)>);
 
 impl Tasks {
-    /// Adds one that is to run until the server stops.
+    /// Adds a task that runs until the server stops.
     pub fn add(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.0.push((name, Box::pin(task)));
     }
 
-    /// Begins all of them. They are aborted when what this answers is dropped.
+    /// Starts all tasks. They are aborted when the returned value is dropped.
     #[must_use]
     pub fn start(self) -> Running {
         let mut running = Running::default();
@@ -46,7 +46,7 @@ impl fmt::Debug for Tasks {
     }
 }
 
-/// Tasks that run.
+/// Running tasks.
 #[derive(Debug, Default)]
 pub struct Running {
     set: JoinSet<()>,
@@ -54,7 +54,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Begins one more.
+    /// Starts one more task.
     pub fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         #[cfg(debug_assertions)]
         let task = on_purpose::or_panic(name, task);
@@ -64,13 +64,13 @@ impl Running {
         handle
     }
 
-    /// Waits until a task ends that was not aborted.
+    /// Waits until a task ends without being aborted.
     pub async fn ended(&mut self) -> TaskEnded {
         loop {
             let (id, cause) = match self.set.join_next_with_id().await {
                 Some(Ok((id, ()))) => (id, "ended"),
                 Some(Err(error)) if error.is_cancelled() => continue,
-                // What it panicked with is in the log already.
+                // The panic is in the log already.
                 Some(Err(error)) => (error.id(), "panicked"),
                 None => std::future::pending().await,
             };
@@ -79,7 +79,7 @@ impl Running {
     }
 }
 
-/// A task that the server can't do without has ended.
+/// A task that the server needs has ended.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the task {task} {cause}, and the server cannot go on without it")]
 pub struct TaskEnded {
@@ -87,7 +87,7 @@ pub struct TaskEnded {
     cause: &'static str,
 }
 
-/// In builds for tests a task can be made to panic: at SIGUSR1 the one does whose name stands in the environment.
+/// In builds for tests a task can be made to panic: at SIGUSR1, the task whose name is in the environment panics.
 #[cfg(debug_assertions)]
 mod on_purpose {
     use tokio::signal::unix::{SignalKind, signal};

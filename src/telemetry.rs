@@ -1,4 +1,4 @@
-//! What the server tells about itself: log lines on standard error, and metrics.
+//! Telemetry: log lines on standard error, and metrics.
 
 mod measures;
 mod refusals;

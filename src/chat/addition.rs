@@ -57,7 +57,7 @@ pub async fn add(
     let here = people::present(&tx, room_id, named.iter().copied()).await?;
     let absent: BTreeSet<UserId> = named.difference(&here).copied().collect();
     if absent.is_empty() {
-        return Err(Error::Refused(ErrorCode::AlreadyMember, "they are in the room already"));
+        return Err(Error::Refused(ErrorCode::AlreadyMember, "these users are already members of the room"));
     }
     let mut invited = asks_first(chat, &tx, actor.user_id, &absent).await?;
     invited.extend(stays_away(&tx, room_id, actor.user_id, &absent).await?);

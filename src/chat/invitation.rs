@@ -56,7 +56,7 @@ pub async fn create(
     let invited = invited(&tx, &request, Some(LockType::KeyShare)).await?;
     if let Some(user) = &invited {
         if find::member(&tx, room_id, user.id).await?.is_some() {
-            return Err(Error::Refused(ErrorCode::AlreadyMember, "they are in the room already"));
+            return Err(Error::Refused(ErrorCode::AlreadyMember, "this user is already a member of the room"));
         }
         if !ban::among(&tx, room_id, [user.id], now).await?.is_empty() {
             return Err(Error::Refused(ErrorCode::Banned, "they are banned from this room"));

@@ -1,4 +1,4 @@
-//! The file `.env` in the working folder: variables for when the environment has none of their name.
+//! The file `.env` in the working folder: variables that the environment does not set.
 
 use std::{
     cell::Cell,
@@ -8,14 +8,14 @@ use std::{
     path::Path,
 };
 
-/// Where it lies.
+/// Its path.
 pub(super) const FILE: &str = ".env";
 
-/// The variables of a file, but for those that the environment has; none if there is no such file. A folder of that name, as some
-/// keep a Python environment in, is none.
+/// The variables of the file, except those that the environment sets; none if there is no such file. A folder of that name, which some
+/// use for a Python environment, is ignored.
 ///
 /// # Errors
-/// When the file cannot be read, or a line of it says nothing.
+/// When the file cannot be read, or a line of it is invalid.
 pub(super) fn read(path: &Path, environment: &[(String, String)]) -> Result<Vec<(String, String)>, String> {
     let name = path.display();
     let text = match fs::read(path) {
@@ -31,7 +31,7 @@ pub(super) fn read(path: &Path, environment: &[(String, String)]) -> Result<Vec<
     Ok(found)
 }
 
-/// What a text sets; else the number of the line that says nothing. What it says may be a secret, and is not told.
+/// The variables that a text sets, or the number of the invalid line. The line itself may have a secret, so it is not shown.
 fn variables(text: &str) -> Result<Vec<(String, String)>, usize> {
     let count = Cell::new(0);
     let lines = Lines { rest: text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes(), count: &count };

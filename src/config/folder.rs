@@ -1,4 +1,4 @@
-//! Folders that hold what is not for everybody on this machine.
+//! Folders for private files.
 
 use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt, path::Path};
 
@@ -8,8 +8,7 @@ pub(crate) fn unusable(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{error}; {advice}"))
 }
 
-/// Makes a folder and those above it that are missing. Only this user may look into what it makes: there are messages, files and
-/// keys in it.
+/// Creates a folder and its missing parents. Only this user can read them, because they have messages, files and keys.
 pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

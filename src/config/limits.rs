@@ -1,4 +1,4 @@
-//! How much anyone may ask for.
+//! The section `limits`.
 
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ struct Setting {
     /// `section.key`.
     key: String,
     value: Value,
-    /// Where, as a reader would look for it.
+    /// Its source: a line of the file, or a variable.
     origin: String,
 }
 
@@ -125,7 +125,7 @@ fn from_file(path: &Path) -> Result<Vec<Setting>, String> {
     Ok(settings)
 }
 
-/// The usual names first, then those with our prefix, which win. `place` says where they stand.
+/// The usual names first, then those with our prefix, which win. `place` names their source.
 fn from_variables(defaults: &Table, variables: Vec<(String, String)>, place: &str) -> Vec<Result<Setting, String>> {
     let variables: BTreeMap<String, String> = variables.into_iter().collect();
     let mut found = Vec::new();

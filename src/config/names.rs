@@ -1,4 +1,4 @@
-//! The names that people already have in their environment, and the keys they mean.
+//! The usual names of environment variables, and the keys that they set.
 
 /// Every name of the usual kind, the key that it means, and what its value is in the terms of that key. Of two that
 /// mean the same, the later one counts.

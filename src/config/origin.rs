@@ -8,11 +8,11 @@ use super::Config;
 
 /// Where a page comes from: `scheme://host`, with a port unless it is the scheme's own (RFC 6454, section 6.2).
 ///
-/// Two are equal or they are not: nothing is ever matched by its beginning or its end.
+/// Origins are compared as a whole, never by a prefix or a suffix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     text: String,
-    /// Whether the page is on this very machine.
+    /// Whether the page is on this machine.
     local: bool,
 }
 
@@ -95,7 +95,7 @@ impl Serialize for Origin {
 }
 
 impl Config {
-    /// Whether pages from there may call: those that are listed, and in development those on this machine.
+    /// Whether pages of an origin may call: those that are listed, and in development those on this machine.
     #[must_use]
     pub fn allows_origin(&self, header: &str) -> bool {
         header

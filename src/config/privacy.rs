@@ -1,4 +1,4 @@
-//! What people who do not know each other may learn of each other.
+//! The section `privacy`: what strangers see of each other.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,30 +9,30 @@ pub struct Privacy {
     pub adding: Adding,
 }
 
-/// Who sees e-mail addresses whole, besides those they belong to.
+/// Who sees e-mail addresses in full, besides their owners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Emails {
     /// Nobody.
     Hidden,
-    /// Those of whom they are a contact.
+    /// Users of whom the owner is a contact.
     Contacts,
     /// Every user.
     Everyone,
 }
 
-/// Who puts somebody into a room at once; all others invite them by the same request.
+/// Who may add a user to a room at once; with the same request, all others invite them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Adding {
-    /// Whoever may add members there, and every user into a direct room.
+    /// Anyone who may add members, and every user to a direct room.
     Anyone,
-    /// Those of them whose contacts they are.
+    /// Only those of them who have the added user as a contact.
     Contacts,
 }
 
 impl Emails {
-    /// Whether an address is shown whole to somebody else, whose contact its owner is or is not.
+    /// Whether an address is shown in full to another user, of whom its owner is a contact or not.
     #[must_use]
     pub fn are_whole(self, is_contact: bool) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Texts that must not be shown, and the key that development makes for itself.
+//! Secrets, and the generated secret key of development.
 
 use std::{
     fmt, fs,
@@ -55,8 +55,8 @@ fn not_empty(text: &str) -> io::Result<Secret> {
     Ok(Secret(text.to_owned()))
 }
 
-/// Writes a fresh key beside `file` and links it to its name: whoever reads `file` finds a whole key, and of two
-/// processes that start together one wins.
+/// Writes a new key to a temporary file and links it to `file`: so `file` always has a whole key, and of two processes that start
+/// together one wins.
 fn create(file: &Path) -> io::Result<()> {
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
     create_folder(folder)?;

@@ -1,4 +1,4 @@
-//! Values that libraries read: what is wrong with them is told before anything uses them.
+//! Values that libraries parse: they are checked before anything uses them.
 
 use lettre::{AsyncSmtpTransport, Tokio1Executor, message::Mailbox, transport::smtp::AsyncSmtpTransportBuilder};
 use tracing_subscriber::EnvFilter;
@@ -24,10 +24,10 @@ impl Bus {
 }
 
 impl Mail {
-    /// The way to the mail server, and whom letters are from; nothing without a server.
+    /// The mail server and the sender; nothing without a server.
     ///
     /// # Errors
-    /// Which of the two is no such thing.
+    /// Which of the two is invalid.
     pub fn server(&self) -> Result<Option<(AsyncSmtpTransportBuilder, Mailbox)>, String> {
         let url = self.smtp_url.expose();
         if url.is_empty() {
@@ -49,8 +49,7 @@ impl Log {
     pub fn filter(&self) -> Result<EnvFilter, String> {
         let level = &self.level;
         let is_bare = level.chars().all(char::is_alphanumeric);
-        // A bare level is meant for us: what the libraries below say at `info` and `debug` drowns the rest, and what is wrong with
-        // the sounds that people send is not for us to tell.
+        // A bare level is meant for Parlour: the libraries log too much at `info` and `debug`, such as every defect of an audio file.
         let directives = if is_bare { format!("warn,symphonia=off,parlour={level}") } else { level.clone() };
         EnvFilter::builder().parse(directives).map_err(|error| {
             if is_bare {

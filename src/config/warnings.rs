@@ -1,9 +1,9 @@
-//! What a configuration says that is allowed and probably not meant.
+//! Settings that are allowed but probably a mistake.
 
 use super::{Config, load, validate};
 
 impl Config {
-    /// What whoever starts a server should hear, each as a sentence.
+    /// Warnings at the start of a server, each as a sentence.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());

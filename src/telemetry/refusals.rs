@@ -36,11 +36,11 @@ impl Written {
     }
 }
 
-/// The span of a request, which a socket keeps as well: it tells the request's id, its path and its client's address.
+/// The span of a request, which a socket keeps as well: it has the request's id, its path and its client's address.
 #[derive(Clone, Debug)]
 pub struct RequestSpan(pub Span);
 
-/// Writes a refusal. `what` is what was refused, in one word; `reason` says why where the client is told a code alone.
+/// Writes a refusal. `what` is what was refused, in one word; `reason` says why, if the client receives only a code.
 pub fn refused(span: &Span, what: &'static str, status: u16, code: Option<ErrorCode>, reason: Option<&str>) {
     let now = Instant::now();
     let mut written = WRITTEN.lock();
