@@ -1,8 +1,8 @@
 //! The database: one way to read, one way to write.
 //!
 //! SQLite has a single writer, so writing goes through a pool of one and waits there in order instead of failing as busy;
-//! reading has a pool of its own and never waits for writers (WAL). PostgreSQL has a pool for each as well. Searches, the dearest of
-//! all, have a small pool of their own on both.
+//! reading has its own pool and never waits for writers (WAL). PostgreSQL has a pool for each as well. Searches, which cost most, have
+//! a small pool of their own on both.
 
 pub mod file;
 pub(crate) mod insert;
@@ -44,15 +44,13 @@ const SEARCHERS: usize = 2;
 /// How long one statement may take; on PostgreSQL, waiting for locks included. On SQLite, one that reads.
 const STATEMENT: Duration = Duration::from_secs(5);
 
-/// After how long PostgreSQL ends a transaction whose node says nothing: that node is frozen or cut off, and what it has locked
-/// others wait for.
+/// After how long PostgreSQL ends an idle transaction: its node is frozen or cut off, and other nodes wait for its locks.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How long a connection may take to show that it works. One to a machine that is gone would show nothing for a quarter of an
-/// hour.
+/// The timeout of the probe of a connection. Without it, a connection to a dead machine would hang for a quarter of an hour.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
-/// How long a connection may have been idle to be used without such a sign.
+/// A connection that was idle for longer is probed before it is used.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How long SQLite waits for another process that writes.
@@ -126,7 +124,7 @@ impl Db {
         &self.read
     }
 
-    /// For what may take long: only so much of it is done at a time, and nothing else waits for it.
+    /// For long queries: only a few run at a time, and nothing else waits for them.
     #[must_use]
     pub fn search(&self) -> &Pool {
         &self.search
@@ -150,7 +148,7 @@ impl Db {
         self.backend() == DbBackend::Postgres
     }
 
-    /// What the database's clock says: on SQLite, that of this machine.
+    /// The time of the database's clock: on SQLite, that of this machine.
     ///
     /// # Errors
     /// When it does not answer.

@@ -1,4 +1,4 @@
-//! How much anyone may ask for.
+//! Rate limits.
 //!
 //! Every event and every request of a user is charged before its work, by the table in [`price`]. Attempts to log in and REST
 //! requests are counted exactly: never more than so many in any minute. All else is a token bucket: a burst, then a steady

@@ -1,4 +1,4 @@
-//! Accounts: opened, shown to their owner, changed, and given up.
+//! Accounts: created, shown to their owner, and changed.
 
 use sea_orm::{
     ActiveModelTrait,
@@ -18,10 +18,10 @@ use entity::user;
 /// Characters of a full name.
 pub(crate) const FULL_NAME_CHARS: usize = 100;
 
-/// Characters of a password, at the most.
+/// The longest password, in characters.
 pub(crate) const PASSWORD_CHARS: usize = 128;
 
-/// Opens an account.
+/// Creates an account.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`; `USER_EXISTS` when the e-mail address or the user name is taken.
@@ -62,7 +62,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
     Ok(profile(account, &auth.url_signer))
 }
 
-/// The account of who is asking.
+/// The account of the actor.
 ///
 /// # Errors
 /// `UNAUTHORIZED` when it is gone.
@@ -122,7 +122,7 @@ pub(crate) async fn own(db: &impl ConnectionTrait, actor: &Actor) -> Result<user
     user::Entity::find_by_id(actor.user_id).one(db).await?.ok_or(Error::UNAUTHORIZED)
 }
 
-/// The stored form of a new password, for who knows the present one.
+/// The stored form of a new password, for a user who knows the present one.
 pub(crate) async fn exchange_password(
     auth: &Auth,
     account: &user::Model,

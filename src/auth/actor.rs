@@ -1,4 +1,4 @@
-//! Who is asking.
+//! The authenticated user of a request.
 
 use crate::contract::{SessionId, Timestamp, UserId};
 
@@ -6,8 +6,8 @@ use crate::contract::{SessionId, Timestamp, UserId};
 #[derive(Clone, Debug)]
 pub struct Actor {
     pub user_id: UserId,
-    /// The login.
+    /// The session.
     pub session_id: SessionId,
-    /// When the token that was shown ends.
+    /// When the token expires.
     pub expires_at: Timestamp,
 }

@@ -1,5 +1,5 @@
-//! From where people sign in. Whoever guesses at a password from other addresses uses up what the account allows to those; its
-//! owner, who comes from where they came before, still gets in.
+//! The addresses from which users signed in. Wrong passwords from other addresses use up the limit of an account for those; its owner can
+//! still sign in from a known address.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -19,15 +19,15 @@ use entity::known_address;
 /// Addresses that are remembered of one account.
 const ADDRESSES: u64 = 20;
 
-/// How long an address is remembered from which nobody signs in any more.
+/// How long an unused address is remembered.
 const REMEMBERED: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
-/// Whether the owner of an account has signed in from there.
+/// Whether the owner of an account has signed in from an address.
 pub(super) async fn is_known(db: &impl ConnectionTrait, user: UserId, address: IpAddr) -> Result<bool> {
     Ok(known_address::Entity::find_by_id((user, name(user, address))).one(db).await?.is_some())
 }
 
-/// Remembers that the owner of an account signed in from there.
+/// Remembers an address of the owner of an account.
 pub(super) async fn remember(db: &impl ConnectionTrait, user: UserId, address: IpAddr, now: Timestamp) -> Result<()> {
     let row = known_address::ActiveModel { user_id: Set(user), address: Set(name(user, address)), seen_at: Set(now) };
     let again = OnConflict::columns([known_address::Column::UserId, known_address::Column::Address])
@@ -52,7 +52,7 @@ pub(super) async fn remember(db: &impl ConnectionTrait, user: UserId, address: I
     Ok(())
 }
 
-/// Forgets from where somebody signed in.
+/// Forgets the addresses of a user.
 pub(crate) async fn forget(db: &impl ConnectionTrait, user: UserId) -> Result<()> {
     known_address::Entity::delete_many().filter(known_address::Column::UserId.eq(user)).exec(db).await?;
     Ok(())

@@ -1,7 +1,7 @@
-//! Who is asking. A token becomes an [`Actor`], the same for REST and for sockets.
+//! Authentication. A token becomes an [`Actor`], the same for REST and for sockets.
 //!
-//! A token is a signature and a name of a login (`sid`); whether the login still stands is asked of the database each time, so
-//! that a logout counts at once on every node.
+//! A token is signed and names a session (`sid`). The database is asked each time whether the session still exists, so that a logout
+//! takes effect at once on every node.
 
 pub mod accounts;
 pub mod recheck;
@@ -96,7 +96,7 @@ impl Auth {
         }
     }
 
-    /// Which of these logins no longer hold, each with why.
+    /// Which of these sessions have ended, each with the reason.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -127,7 +127,7 @@ impl Auth {
         Ok(logins.iter().filter_map(reason).collect())
     }
 
-    /// An access token for the user of this id, e-mail address or user name, without a password: for who runs the server.
+    /// An access token for the user of this id, e-mail address or user name, without a password: for operators.
     ///
     /// # Errors
     /// `USER_NOT_FOUND`, `ACCOUNT_DISABLED`.

@@ -25,7 +25,7 @@ pub(super) enum Verdict {
 pub(super) struct Passwords {
     /// Each hash takes about 19 MiB and one core for some ten milliseconds.
     permits: Arc<Semaphore>,
-    /// Of no password: what is compared where there is no account, so that this takes as long.
+    /// The hash that is compared if there is no account, so that this takes the same time.
     decoy: Arc<str>,
 }
 
@@ -48,7 +48,7 @@ impl Passwords {
         self.work(move || {
             let parsed = PasswordHash::new(stored.as_deref().unwrap_or(&decoy)).map_err(Error::internal)?;
             let matches = |text: &str| Argon2::default().verify_password(text.as_bytes(), &parsed).is_ok();
-            // Both forms are compared in any case, so that the time tells nothing.
+            // Both forms are always compared, so that the time reveals nothing.
             let as_given = matches(&password);
             let verdict = if is_nfc(&password) {
                 if as_given { Verdict::Right } else { Verdict::Wrong }
@@ -65,7 +65,7 @@ impl Passwords {
         .await
     }
 
-    /// The permit goes with the work: a request that is given up does not let another one start beside it.
+    /// The work owns the permit: a cancelled request does not let another one start before the work ends.
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(Error::internal)?;
         tokio::task::spawn_blocking(move || {

@@ -1,7 +1,7 @@
-//! Whether who is asking still may, asked again in the transaction that makes their change.
+//! Checks the session and the account again, in the transaction of a change.
 //!
-//! A request's token is looked at when its head has come. Its body may take long, and an event may wait in the queue of its socket:
-//! what was ended meanwhile, the login or the account, must bite all the same.
+//! The token of a request is checked when its head has arrived. Its body may take long, and an event may wait in the inbox of its
+//! socket: if the session or the account ended meanwhile, the change must be refused.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 use entity::{session, user};
 
-/// Opens a transaction for a change by somebody whose login and account stand, and keeps both from ending before it does.
+/// Opens a transaction for a change by a user whose session and account exist, and locks both until it ends.
 ///
 /// # Errors
 /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
@@ -25,7 +25,7 @@ pub async fn begin(db: &Db, clock: Clock, actor: &Actor) -> Result<Transaction> 
     begin_with(db, clock, actor, LockType::KeyShare).await
 }
 
-/// The same for a change that ends logins, or the account itself: no other change of this person is under way meanwhile.
+/// The same for a change that ends sessions or the account: no other change by this user runs at the same time.
 ///
 /// # Errors
 /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
@@ -33,7 +33,7 @@ pub async fn begin_alone(db: &Db, clock: Clock, actor: &Actor) -> Result<Transac
     begin_with(db, clock, actor, LockType::Update).await
 }
 
-/// Refuses who may not act any more, without keeping them from ending the next moment.
+/// The same check without a lock: the session may end right after it.
 ///
 /// # Errors
 /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
@@ -41,12 +41,12 @@ pub async fn check(db: &impl ConnectionTrait, clock: Clock, actor: &Actor) -> Re
     check_with(db, clock, actor, None).await
 }
 
-/// Locks an account, so that no change by its owner is under way until the transaction ends: for what ends one of their logins.
+/// Locks an account against changes by its owner until the transaction ends: for ending one of their sessions.
 pub(super) async fn lock_account(tx: &Transaction, user: UserId) -> Result<()> {
     is_active(tx, user, Some(LockType::Update)).await.map(drop)
 }
 
-/// Which of some logins still count.
+/// Which of some sessions still exist.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -1,4 +1,4 @@
-//! Logins: how one begins, is renewed, and ends.
+//! Sessions: how a login begins, is renewed, and ends.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -34,7 +34,7 @@ pub(super) const ACCOUNT_DISABLED: Error = Error::Refused(ErrorCode::AccountDisa
 const TOKEN_REUSED: Error =
     Error::Refused(ErrorCode::TokenReused, "this refresh token was used before; its login has been ended");
 
-/// Whose account somebody tries to get into, before they have shown that it is theirs.
+/// The account that a login attempt names, before the password is checked.
 #[derive(Debug)]
 pub struct Tried {
     /// Names it where attempts are counted: one name for all that it can be called.
@@ -92,15 +92,15 @@ pub async fn login(auth: &Auth, request: Login, from: IpAddr) -> Result<Tokens> 
     start(auth, account, Some(from)).await
 }
 
-/// What a login calls the account.
+/// The name of the account in a login.
 fn name(request: &Login) -> Result<&str> {
     request.name().ok_or_else(|| Error::Validation(vec![text::required("email")]))
 }
 
 /// Exchanges a refresh token for a new pair. The same one may come again within `auth.refresh_leeway_seconds` of its first use,
 /// from a second tab or after an answer that was lost: it gets the newest pair of its login. Later that ends the whole login,
-/// because one of the two users has stolen it (RFC 9700, section 4.14.2). All who repeat get the same new token, so that whoever
-/// stole one cannot go on beside its owner.
+/// because one of the two users has stolen it (RFC 9700, section 4.14.2). All repeats return the same new token, so that a
+/// thief cannot continue beside the owner.
 ///
 /// # Errors
 /// `UNAUTHORIZED`, `TOKEN_EXPIRED`, `WRONG_TOKEN_TYPE`, `TOKEN_REUSED`, `ACCOUNT_DISABLED`.
@@ -139,7 +139,7 @@ pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
     issue(auth, account, claims.sid, current, now)
 }
 
-/// Ends the login that is asking.
+/// Ends the session of the actor.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -151,7 +151,7 @@ pub async fn logout(auth: &Auth, actor: &Actor) -> Result<()> {
     auth.bus.commit(tx, notice).await
 }
 
-/// Ends every login of a user, but for `except`.
+/// Ends every session of a user, except one.
 pub(crate) async fn revoke_all(
     db: &impl ConnectionTrait,
     user: UserId,
@@ -169,7 +169,7 @@ pub(crate) async fn revoke_all(
     Ok(())
 }
 
-/// Begins a login for an account whose owner was just recognised.
+/// Begins a session for an account whose owner was just authenticated.
 pub(super) async fn start(auth: &Auth, mut account: user::Model, from: Option<IpAddr>) -> Result<Tokens> {
     if !account.is_active {
         return Err(ACCOUNT_DISABLED);

@@ -1,4 +1,4 @@
-//! Connections and transactions whose answers come in time, or not at all.
+//! Connections and transactions with timeouts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,14 +11,14 @@ use tokio::time::timeout;
 use super::reader::{Lease, Readers};
 use crate::error::{self, Error, Result};
 
-/// How long one answer may take, the waiting for a connection included. The database itself gives up before; this is for one
-/// that says nothing any more.
+/// The timeout of one answer, including the wait for a connection. The database itself gives up earlier; this is for one that does not
+/// respond.
 pub(super) const ANSWER: Duration = Duration::from_secs(8);
 
 /// How long a commit may take.
 const COMMIT: Duration = Duration::from_secs(5);
 
-/// Every answer has a timeout, after which what was asked keeps nothing that others need.
+/// Every answer has a timeout, after which its resources are free again.
 #[derive(Clone, Debug)]
 pub struct Timely<C>(pub(super) C);
 
@@ -93,15 +93,15 @@ impl Pool {
 }
 
 impl Transaction {
-    /// Makes the change.
+    /// Commits the change.
     ///
     /// # Errors
-    /// When it is refused, and nothing is stored; and [`Error::IN_DOUBT`] when the database does not answer: then nobody knows what became of it.
+    /// When it is refused, and nothing is stored; and [`Error::IN_DOUBT`] when the database does not answer: then the outcome is unknown.
     pub async fn commit(self) -> Result<()> {
         self.commit_within(COMMIT).await
     }
 
-    /// As [`Self::commit`], for those who have less time.
+    /// Like [`Self::commit`], with a shorter timeout.
     ///
     /// # Errors
     /// The same.
@@ -138,7 +138,7 @@ impl One<'_> {
     }
 }
 
-/// Asks one connection of a pool, in time. Whoever gives up leaves it without saying that the statement has ended.
+/// Runs a statement on one connection, with a timeout. After it, the connection is not marked as free, because the statement still runs.
 macro_rules! ask_one {
     ($pool:expr, $ask:ident($($what:expr),*)) => {
         in_time(ANSWER, async {

@@ -1,8 +1,7 @@
-//! Connections that read an SQLite file: each is one asker's until their statement has ended.
+//! Connections that read an SQLite file: each is in use until its statement has ended.
 //!
-//! SQLite works in this process, on a thread of the connection, and does not notice that nobody waits any more. So every
-//! connection looks at times whether its statement is still wanted, and ends it if it is not; until then, the connection keeps its
-//! place and nobody else is given it.
+//! SQLite runs in this process, on a thread of the connection, and does not notice that nobody waits any more. So every connection
+//! checks now and then whether its statement is still wanted, and ends it if it is not; until then, the connection is not free.
 
 use std::{
     sync::{
@@ -22,7 +21,7 @@ use tokio::{
 
 use super::STATEMENT;
 
-/// Steps of SQLite's machine between two looks at the time: some ten microseconds, or a few pages of the search index.
+/// Steps of SQLite's virtual machine between two checks of the time: some ten microseconds, or a few pages of the search index.
 const STEPS: i32 = 1_000;
 
 /// How often a connection is asked whether its statement has ended, waiting as long as for a connection each time.
@@ -100,7 +99,7 @@ impl Readers {
     }
 }
 
-/// A connection that is somebody's.
+/// A connection in use.
 pub(super) struct Lease {
     reader: Option<ReadConnection>,
     readers: Arc<Readers>,
@@ -174,7 +173,7 @@ impl Deadline {
         self.after.store(self.now().saturating_add(limit), Ordering::Relaxed);
     }
 
-    /// Nobody waits any more.
+    /// The caller no longer waits.
     fn pass(&self) {
         self.after.store(0, Ordering::Relaxed);
     }

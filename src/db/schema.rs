@@ -1,4 +1,4 @@
-//! The schema: which migrations are applied, and applying and taking them back.
+//! The schema: which migrations are applied, and how they are applied and reverted.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::Db;
 /// Names the lock under which PostgreSQL is migrated: "parlour" in ASCII.
 const MIGRATION_LOCK: i64 = 0x70_61_72_6c_6f_75_72;
 
-/// What taking migrations back destroys.
+/// What reverting migrations destroys.
 #[derive(Debug)]
 pub struct Loss {
     /// The migrations, latest first.
@@ -21,7 +21,7 @@ pub struct Loss {
     pub columns: Vec<String>,
 }
 
-/// Why migrations are not taken back.
+/// Why migrations are not reverted.
 #[derive(Debug, thiserror::Error)]
 pub enum DownError {
     #[error("only {0} migrations are applied")]
@@ -80,7 +80,7 @@ impl Db {
         Ok(all.iter().map(|one| (one.name().to_owned(), one.status() == MigrationStatus::Applied)).collect())
     }
 
-    /// Every migration as it stands for a database that is not there yet.
+    /// Every migration, for a database that does not exist yet.
     #[must_use]
     pub fn migrations_of_none() -> Vec<(String, bool)> {
         Migrator::migrations().iter().map(|one| (one.name().to_owned(), false)).collect()
@@ -96,8 +96,8 @@ impl Db {
         transaction.commit().await
     }
 
-    /// Takes back the latest `steps` migrations, all or nothing, and says what that destroyed. Unless `is_agreed`, it says what
-    /// it would destroy and leaves everything as it was.
+    /// Reverts the latest `steps` migrations, all or nothing, and answers what that destroyed. Unless `is_agreed`, it answers what it would
+    /// destroy and changes nothing.
     ///
     /// # Errors
     /// When fewer are applied, a node uses the database, or a migration fails.

@@ -1,9 +1,9 @@
-//! Attempts of people who have not proved yet who they are: to register, to sign in, to refresh, to change a password.
+//! Attempts before authentication: to register, to sign in, to refresh, to change a password.
 //!
-//! Three counts keep guessers out without keeping out anybody else. What comes from one address is counted together, and a failure
-//! counts several times: many people may sign in from one address, few passwords may be guessed. What is tried for one account
-//! is counted for each address, so that a stranger uses up nothing of its owner's. And what fails for one account from all
-//! addresses together is bounded as well, but for those from which its owner came before.
+//! Three counts stop guessing without locking out others. Attempts from one address are counted together, and a failure counts several
+//! times: many users can sign in from one address, but few passwords can be guessed. Attempts for one account are counted per address, so
+//! that a stranger does not use up the owner's attempts. And failures for one account from all addresses together are limited, except
+//! from addresses of the owner's earlier logins.
 
 use std::{hash::Hash, net::IpAddr, time::Instant};
 
@@ -17,10 +17,10 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How often a failed attempt counts for the address that it came from.
+/// How often a failed attempt counts for its address.
 const FAILURE: u32 = 5;
 
-/// What somebody attempts who has not proved yet who they are. Each kind is counted by itself: who registers may log in.
+/// The kinds of attempts before authentication. Each is counted by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Attempt {
     Register,
@@ -86,15 +86,15 @@ impl Counted<'_> {
         self.address
     }
 
-    /// The attempt is for an account of this name. When too many have failed for that account, this answers with the refusal for
-    /// whoever did not sign in from this address before; nothing otherwise.
+    /// The attempt is for the account of this name. If too many have failed for it, this answers the refusal for a user who has not
+    /// signed in from this address before.
     ///
     /// # Errors
     /// `RATE_LIMITED`.
     pub async fn on(&mut self, account: &str) -> Result<Option<Error>> {
         let Some(rates) = &self.limits.rates else { return Ok(None) };
         let (attempt, address) = (self.attempt, self.address);
-        // The name of an account is nobody's business who looks into Redis.
+        // The name of an account must not be readable in Redis.
         let account = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(account.trim().to_lowercase()));
         let name = || format!("{attempt:?}:{account}:{address}");
         self.limits.window(&rates.attempts.by_account, (attempt, account.clone(), address), name).await?;
@@ -108,7 +108,7 @@ impl Counted<'_> {
         }
     }
 
-    /// The attempt has ended so. Gives the outcome back.
+    /// Ends the attempt with an outcome, and returns that.
     ///
     /// # Errors
     /// That of the outcome.
@@ -148,7 +148,7 @@ impl Limits {
     }
 }
 
-/// Whether somebody who was refused so may have guessed.
+/// Whether a refusal may be that of a guess.
 fn is_guess(code: ErrorCode) -> bool {
     matches!(
         code,

@@ -1,5 +1,5 @@
-//! A token bucket for each key. Tokens may be given back, which is why it is not a library's: what a question will cost is
-//! known at the most before it is answered, and exactly only afterwards.
+//! A token bucket per key. Tokens can be given back, which libraries do not offer: before a request is answered only its maximum cost is
+//! known.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use super::MINUTE;
 pub(super) struct Bucket<K> {
     /// Tokens that a full bucket has.
     burst: u32,
-    /// How long one token takes to come back.
+    /// How long the refill of one token takes.
     token: Duration,
     full_at: Mutex<HashMap<K, Instant>>,
 }

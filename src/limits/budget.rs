@@ -1,4 +1,4 @@
-//! What somebody may use up, each counted by itself.
+//! Budgets: each is counted by itself.
 
 use std::{
     fmt,
@@ -68,35 +68,35 @@ budgets! {
     Messages = "messages",
     /// REST requests, and changes over the socket that are no messages.
     Requests = "rest",
-    /// REST requests of nobody we know, by address.
+    /// REST requests without a user, by address.
     Anonymous = "rest",
-    /// Files that are loaded at signed addresses, by address.
+    /// Files that are loaded at signed URLs, by address.
     Loads = "loads",
     /// Missed events that are read back.
     Missed = "missed",
     /// Rooms that are joined and left.
     Joins = "joins",
-    /// Questions.
+    /// `sync` and `get_presence`.
     Lookups = "lookups",
     /// Read marks that move.
     Marks = "marks",
-    /// Statuses that are chosen.
+    /// Statuses that are set.
     Statuses = "statuses",
     /// Notices of typing.
     Typing = "typing",
     /// Tokens that are shown on open sockets.
     Renewals = "renewals",
-    /// Codes of invites that are tried, good or not.
+    /// Invite codes that are tried, valid or not.
     Invites = "invites",
-    /// Invitations that are sent: somebody may get a letter by each.
+    /// Invitations that are sent: each may be mailed.
     Invitations = "invitations",
-    /// Uploads that are begun.
+    /// Uploads.
     Uploads = "uploads",
-    /// People who are brought into rooms, or invited, by whom they do not know.
+    /// People who are added to rooms or invited by users whose contacts they are not.
     Strangers = "strangers",
     /// The same in a day.
     StrangersOfDay = "strangers_today",
-    /// Groups that are opened.
+    /// Groups that are created.
     Groups = "groups",
     /// The same in a day.
     GroupsOfDay = "groups_today",
@@ -166,7 +166,7 @@ impl Budget {
 }
 
 impl Limits {
-    /// Charges what somebody does, before anything is done for it: all of it or nothing of the budget that refuses.
+    /// Charges an action before it is done; a budget that refuses is not charged.
     ///
     /// # Errors
     /// `RATE_LIMITED`.

@@ -1,4 +1,4 @@
-//! Connections that have said hello, but not yet who they are.
+//! Connections that have not authenticated yet.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,7 +16,7 @@ pub(super) struct Handshakes(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     limit: usize,
-    /// How long a connection may take to authenticate; then it is closed, and forgotten here.
+    /// How long a connection may take to authenticate; after that it is closed and no longer counted.
     lifetime: Duration,
     pending: Mutex<Pending>,
 }

@@ -1,7 +1,7 @@
-//! What everything costs, on one page: each event of a socket and each REST request is charged here, before its work.
+//! All prices on one page: each event of a socket and each REST request is charged here, before its work.
 //!
-//! A new event does not compile without its price; a new route is charged to the requests of its user by itself, and here to
-//! whatever else it uses up.
+//! A new event does not compile without its price. A new route is charged to its user's REST requests by default, and here to other
+//! budgets.
 
 use super::Budget;
 use crate::contract::ClientEvent;
@@ -13,7 +13,7 @@ const COUNT_PRICE: usize = 60;
 /// Cursors that cost as much as a socket that connects.
 const CURSORS: usize = 100;
 
-/// What somebody does that is charged.
+/// An action that is charged.
 #[derive(Clone, Copy, Debug)]
 pub enum Action<'a> {
     /// A user's socket connects. It is charged whenever it does, also on a transport that carried one before: a client may leave
@@ -27,18 +27,18 @@ pub enum Action<'a> {
     Missed(usize),
     /// A user's REST request, to a route as it is registered.
     Request { method: &'a str, route: &'a str },
-    /// A REST request of nobody we know, or a guess at a token or a signature.
+    /// A REST request without a user, or with a wrong token or signature.
     Anonymous,
-    /// A file that is loaded at a signed address.
+    /// A file that is loaded at a signed URL.
     Load,
     /// A read mark that a user sets over the socket. One that moves nothing costs nothing; counting what is unread costs the more
     /// the longer that is: `behind` entries.
     Mark { moves: bool, behind: usize },
     /// The same over REST: its request was charged already, and is given back when nothing moves.
     MarkByRequest { moves: bool, behind: usize },
-    /// A group that a user is about to open.
+    /// A group that a user is about to create.
     Group,
-    /// People whom a user is about to bring into a room, or to invite, and who are no contacts of theirs.
+    /// People whom a user is about to add to a room or to invite, and who are no contacts of the user.
     Strangers(usize),
 }
 

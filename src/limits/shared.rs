@@ -1,7 +1,7 @@
 //! Limits that all nodes count together, in Redis.
 //!
-//! Each question is one script, which Redis runs undisturbed by others. Without an answer in time the node counts by itself,
-//! as if it were alone: a limit that nobody can look up must not become an outage.
+//! Each call is one script, which Redis runs atomically. Without an answer in time the node counts alone: a Redis that is down must not
+//! become an outage.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -16,7 +16,7 @@ use super::SocketCount;
 use super::{Crowd, Quota};
 use crate::{cluster::redis::Redis, contract::UserId};
 
-/// How long a request waits to hear what other nodes have counted.
+/// How long a request waits for Redis.
 const TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How long nobody else waits after somebody waited in vain: a Redis that hangs is noticed as gone by then.

@@ -1,4 +1,4 @@
-//! What a user has underway at the same time.
+//! Limits of what a user runs at the same time.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::Quota;
 
-/// Keys remembered at most. Whoever makes up more of them than that pushes out others, but not the server's memory.
+/// The most keys. A client that invents more of them displaces other keys, and does not fill the memory.
 const KEYS: usize = 200_000;
 
 /// Keys that are left when there were too many: not every new one has to look through all of them.
@@ -18,7 +18,7 @@ const KEPT: usize = KEYS - KEYS / 10;
 
 /// Remembers when each key was charged, for the length of the window.
 ///
-/// A token bucket would let a sixth attempt pass twelve seconds after five; "five a minute" to a guesser should mean five.
+/// A token bucket would let a sixth attempt pass twelve seconds after five; five per minute must mean five for a guesser.
 #[derive(Debug)]
 pub(super) struct Window<K> {
     limit: u32,

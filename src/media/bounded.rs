@@ -1,5 +1,4 @@
-//! Bytes of a file for parsers and decoders, which are given what strangers made: what they read ends in time, however long they
-//! would go on.
+//! Bytes of an untrusted file for parsers and decoders: reading fails after a deadline.
 
 use std::{
     fs::File,
@@ -10,10 +9,10 @@ use std::{
 
 use symphonia::core::io::MediaSource;
 
-/// How long a file is looked at.
+/// The timeout of an examination.
 pub(super) const EXAMINATION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Until when a file is looked at.
+/// The deadline of an examination.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Instant);
 
@@ -27,13 +26,13 @@ impl Deadline {
         Self(Instant::now())
     }
 
-    /// What is left of it.
+    /// The time left.
     pub(super) fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 }
 
-/// A reader with a place of its own in a file, which fails after a deadline and beyond so many bytes.
+/// A reader with its own position in a file, which fails after a deadline and beyond a number of bytes.
 #[derive(Debug)]
 pub(super) struct Bounded {
     file: File,

@@ -1,4 +1,4 @@
-//! How long a sound or a film lasts, where its container tells it without being played.
+//! The length of audio and video, if the container states it.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// memory.
 const BYTES: u64 = 4 * 1024 * 1024;
 
-/// The length that the file itself tells.
+/// The length that the file states.
 pub(super) fn of(file: Bounded, mime: &str) -> Option<Duration> {
     let stream = MediaSourceStream::new(Box::new(file.with_budget(BYTES)), MediaSourceStreamOptions::default());
     let mut hint = Hint::new();

@@ -1,8 +1,7 @@
-//! Looking at a file: what it is, what a picture shows in small, how long a sound lasts; and taking out what cameras note.
+//! Examination of a file: its MIME type, the thumbnail of an image, the length of audio and video, and the removal of metadata.
 //!
-//! Files are what strangers made, to keep decoders busy for one thing. So each step has a bound in numbers (parts, frames, pixels,
-//! bytes that are read), and all of them together have a deadline, after which a file is only a file. Files that need no look
-//! wait for nobody.
+//! Files are untrusted and may be made to overload decoders. So each step is bounded in numbers (parts, frames, pixels, bytes), and all
+//! steps together have a deadline, after which the file counts as a plain file. Files without examination do not wait.
 
 use std::{io::Read, sync::Arc, time::Duration};
 
@@ -26,31 +25,31 @@ pub use super::picture::Thumbnail;
 const TOO_LARGE: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has too many pixels");
 const TOO_LONG: Error = Error::Refused(ErrorCode::ImageTooLarge, "the picture has too many frames");
 
-/// Pictures that are decoded or cleaned.
+/// MIME types that are decoded, or stripped of metadata.
 const EXAMINED: &[&str] =
     &["image/avif", "image/gif", "image/heic", "image/heif", "image/jpeg", "image/png", "image/webp"];
 
-/// What was found in the bytes of a file.
+/// The result of an examination.
 #[derive(Debug)]
 pub struct Examined {
     pub mime_type: String,
-    /// Pixels, as it is to be looked at.
+    /// Pixels, after the orientation is applied.
     pub dimensions: Option<(u32, u32)>,
     pub thumbhash: Option<String>,
     pub thumbnail: Option<Thumbnail>,
     pub duration: Option<Duration>,
 }
 
-/// What a look at a picture or a recording gave.
+/// The result for an image or a recording.
 #[derive(Debug, Default)]
 struct Seen {
     picture: Option<Picture>,
-    /// The bytes without notes, where they had some.
+    /// The bytes without metadata, if they had any.
     cleaned: Option<Bytes>,
     duration: Option<Duration>,
 }
 
-/// Looks at a file that is of this type by its beginning. A picture that cannot be decoded is a file and no picture.
+/// Examines a file that has this MIME type by its first bytes. An image that cannot be decoded counts as a plain file.
 ///
 /// # Errors
 /// `UNSUPPORTED_MEDIA_TYPE` for a page behind the signature of a picture, `IMAGE_TOO_LARGE`.

@@ -1,5 +1,5 @@
-//! What a file is. Its bytes decide: they say what it is and so how it is handed out. Its name and the type that its sender
-//! declares are hints, which choose among what the bytes allow: a zip may be a letter or a program, an Ogg a sound or a film.
+//! The MIME type of a file. Its bytes decide, and so how it is served. Its name and declared type are hints that choose among the types
+//! that the bytes allow: a zip may be a document or a program, an Ogg audio or video.
 
 mod signature;
 mod text;
@@ -10,25 +10,25 @@ use crate::{
     error::{Error, Result},
 };
 
-/// A page or a script that says that it is a picture, a sound or a film.
+/// A page or a script that is declared an image, audio or video.
 pub(super) const DISGUISED: Error = Error::Refused(
     ErrorCode::UnsupportedMediaType,
     "the file is a page or a script, not what its type or its name says",
 );
 
-/// Of a type that is not taken.
+/// A type that is not accepted.
 const REFUSED_TYPE: Error = Error::Refused(ErrorCode::UnsupportedMediaType, "files of this type are not accepted");
 
 /// Any bytes.
 pub const BINARY: &str = "application/octet-stream";
 
-/// Pictures whose decoders have a history of harm (CVE-2024-53863 is one): whoever opens them is not safe.
+/// Image types whose decoders have a history of vulnerabilities (such as CVE-2024-53863): they are not safe to open.
 const REFUSED: &[&str] = &["application/postscript", "image/tiff", "image/vnd.adobe.photoshop", "image/x-canon-cr2"];
 
-/// Pictures that browsers show.
+/// Image types that browsers show.
 const PICTURES: &[&str] = &["image/avif", "image/gif", "image/jpeg", "image/png", "image/webp"];
 
-/// What senders say who do not know what they send.
+/// Declared types that mean nothing.
 const PLACEHOLDERS: &[&str] = &[
     BINARY,
     "application/binary",
@@ -43,7 +43,7 @@ const PLACEHOLDERS: &[&str] = &[
     "unknown/unknown",
 ];
 
-/// What each of these is also called.
+/// Other names of MIME types.
 const ALIASES: &[(&str, &str)] = &[
     ("application/font-woff", "font/woff"),
     ("application/font-woff2", "font/woff2"),
@@ -119,10 +119,10 @@ const FAMILIES: &[&[&str]] = &[
 /// Names whose ending means something else among those who write programs and lists than among those who film.
 const AMBIGUOUS_NAMES: &[&str] = &["cts", "m3u", "m3u8", "mod", "mts", "pls", "ts", "xm"];
 
-/// The type of a file, by its first bytes, by what its sender says, and by its name.
+/// The MIME type of a file, by its first bytes, its declared type, and its name.
 ///
 /// # Errors
-/// `UNSUPPORTED_MEDIA_TYPE` for a page or a script that calls itself a picture, a sound or a film, and for what is not taken.
+/// `UNSUPPORTED_MEDIA_TYPE` for a page or a script that is declared an image, audio or video, and for types that are not accepted.
 pub fn identify(head: &[u8], declared: Option<&str>, filename: &str) -> Result<String> {
     let claims: Vec<String> = self::declared(declared).into_iter().chain(named_type(filename)).collect();
     let text = Text::read(head);
@@ -155,7 +155,7 @@ pub(super) fn hides_a_page(head: &[u8]) -> bool {
     text::has_tags(&String::from_utf8_lossy(head))
 }
 
-/// The type that a file is expected to have, before its bytes are seen.
+/// The type that a file is expected to have, before its bytes are known.
 ///
 /// # Errors
 /// `UNSUPPORTED_MEDIA_TYPE`.
@@ -171,7 +171,7 @@ pub fn essence(mime: &str) -> String {
     ALIASES.iter().find(|(alias, _)| *alias == bare).map_or(bare, |(_, usual)| (*usual).to_owned())
 }
 
-/// What a sender says, unless it says nothing.
+/// The declared type, unless it means nothing.
 #[must_use]
 pub fn declared(said: Option<&str>) -> Option<String> {
     let declared = essence(said?);
@@ -222,7 +222,7 @@ fn is_one_family(mime: &str, claim: &str) -> bool {
     FAMILIES.iter().any(|family| family[0] == mime && family.contains(&claim))
 }
 
-/// Whether a type is that of a picture, a sound or a film.
+/// Whether a type is that of an image, audio or video.
 fn is_medium(mime: &str) -> bool {
     ["audio/", "image/", "video/"].iter().any(|kind| mime.starts_with(kind)) && mime != "image/svg+xml"
 }
@@ -248,7 +248,7 @@ pub fn runs(mime: &str) -> bool {
         )
 }
 
-/// What kind of message carries a file of a type.
+/// The message type for a file of a MIME type.
 #[must_use]
 pub fn message_type(mime: &str) -> MessageType {
     if PICTURES.contains(&mime) {

@@ -1,5 +1,4 @@
-//! Taking from a picture what cameras note: where it was taken, when, by which device. Its pixels stay as they are, and so does
-//! how it is to be turned.
+//! Removes the metadata of images: place, time, device. The pixels and the orientation stay.
 
 use bytes::Bytes;
 use image::metadata::Orientation;
@@ -7,13 +6,13 @@ use img_parts::{ImageEXIF, png::Png, webp::WebP};
 
 use super::{heif, jpeg};
 
-/// Parts of a PNG that tell of something else than its pixels (<https://www.w3.org/TR/png-3/#11Ancillary-chunks>).
+/// Chunks of a PNG with metadata (<https://www.w3.org/TR/png-3/#11Ancillary-chunks>).
 const PNG_NOTES: &[[u8; 4]] = &[*b"eXIf", *b"tEXt", *b"zTXt", *b"iTXt", *b"tIME"];
 
-/// Parts of a WebP that do (<https://developers.google.com/speed/webp/docs/riff_container>).
+/// Chunks of a WebP with metadata (<https://developers.google.com/speed/webp/docs/riff_container>).
 const WEBP_NOTES: &[[u8; 4]] = &[*b"EXIF", *b"XMP "];
 
-/// The bytes without notes; the same where there are none, and nothing where the parts of the file cannot be told apart.
+/// The bytes without metadata; the same bytes if there is none, and nothing if the file cannot be parsed.
 pub(super) fn without(file: Bytes, mime: &str, orientation: Orientation) -> Option<Bytes> {
     let turned = turned(orientation);
     match mime {

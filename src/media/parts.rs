@@ -1,7 +1,7 @@
-//! How many parts a picture has. Whoever takes it apart keeps some words for each of them, so that a file of nothing but empty
-//! parts would take many times its size.
+//! The number of chunks of an image. A parser keeps some bytes for each, so that a file of many empty chunks would take many times its
+//! size in memory.
 
-/// Chunks that a picture may have. Programs that write many small ones make a few thousand of a large picture.
+/// The most chunks of an image. Programs that write small ones need a few thousand for a large image.
 const MOST: usize = 16_384;
 
 /// Whether a PNG has few enough chunks (<https://www.w3.org/TR/png-3/#5Chunk-layout>).

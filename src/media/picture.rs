@@ -1,4 +1,4 @@
-//! Pictures: their size, the small one, and the blur.
+//! Images: their size, thumbnail and thumbhash.
 
 use std::io::{BufReader, Seek};
 
@@ -10,7 +10,7 @@ use image::{
 
 use super::{bounded::Bounded, jpeg, parts};
 
-/// Pixels of the longer side of a small picture.
+/// Pixels of the longer side of a thumbnail.
 const SMALL: u32 = 512;
 
 /// Pixels of the longer side that a blur is made of, at most 100 by its definition (<https://evanw.github.io/thumbhash/>).
@@ -19,7 +19,7 @@ const BLURRED: u32 = 100;
 /// Of 100; below, faces show blocks.
 const QUALITY: u8 = 82;
 
-/// Frames of a moving picture. A minute at 30 frames a second has 1,800.
+/// The most frames of an animated image. A minute at 30 frames a second has 1,800.
 const FRAMES: usize = 2000;
 
 /// Bytes of memory a pixel that decoding may take: four channels of 16 bits.
@@ -28,39 +28,39 @@ const PIXEL_BYTES: u64 = 8;
 /// How often the pixels of the largest picture may be gone through, by one of many scans that is smaller.
 const PASSES: u64 = 6;
 
-/// Why a picture is not shown.
+/// Why an image is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It has more pixels than are decoded.
+    /// It has too many pixels.
     TooLarge,
-    /// It has more frames than are taken.
+    /// It has too many frames.
     TooLong,
-    /// It is no whole picture, or it would take too long to find that out.
+    /// It is not a valid image, or takes too long to decode.
     Unreadable,
 }
 
-/// What a picture is, and looks like.
+/// A decoded image.
 #[derive(Debug)]
 pub(super) struct Picture {
-    /// Turned as it is to be looked at.
+    /// After the orientation is applied.
     pub(super) dimensions: (u32, u32),
-    /// How it is to be turned.
+    /// Its orientation.
     pub(super) orientation: Orientation,
     pub(super) thumbnail: Thumbnail,
     pub(super) thumbhash: String,
 }
 
-/// A small picture.
+/// A thumbnail.
 #[derive(Debug)]
 pub struct Thumbnail {
     pub mime_type: &'static str,
     pub bytes: Vec<u8>,
 }
 
-/// Looks at a picture of one of the types that are decoded; of other files there is none.
+/// Decodes an image of a supported type; nothing for other files.
 ///
 /// # Errors
-/// Before anything too large is decoded.
+/// The refusal comes before anything too large is decoded.
 pub(super) fn examine(
     file: &[u8],
     mut reader: Bounded,
@@ -128,7 +128,7 @@ fn blur(small: &DynamicImage) -> String {
     BASE64_STANDARD.encode(thumbhash::rgba_to_thumb_hash(width, height, tiny.as_raw()))
 }
 
-/// As JPEG, or where something shines through as WebP.
+/// As JPEG, or as WebP if it is transparent.
 fn encode(small: &DynamicImage) -> Option<Thumbnail> {
     let mut bytes = Vec::new();
     let mime_type = if small.color().has_alpha() {

@@ -1,4 +1,4 @@
-//! Bytes on their way: counted and hashed as they come, in a file that has no name.
+//! Uploads in a temporary file without a name: counted and hashed as they arrive.
 
 use std::{
     fs::File,
@@ -16,16 +16,16 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How much of the beginning is kept, to tell what the bytes are.
+/// How many first bytes are kept, to find the MIME type.
 const HEAD: usize = 8192;
 
 /// Bytes that are collected before they go to the disk, in one step that may block.
 const CHUNK: usize = 256 * 1024;
 
-/// More bytes than a file may have.
+/// The file is larger than allowed.
 pub const TOO_LARGE: Error = Error::Refused(ErrorCode::PayloadTooLarge, "the file is too large");
 
-/// The bytes of a file. They are gone with this value, or with the process.
+/// The bytes of a file. They are removed with this value, or with the process.
 #[derive(Debug)]
 pub struct Spool {
     file: File,
@@ -91,7 +91,7 @@ impl Spool {
         self.size
     }
 
-    /// The first bytes, enough to tell what they are.
+    /// The first bytes, enough to find the MIME type.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.head

@@ -1,6 +1,6 @@
-//! Where the bytes of files lie: on the local disk, in a bucket that speaks S3, or in Supabase Storage.
+//! The store of files: the local disk, an S3 bucket, or Supabase Storage.
 //!
-//! Each step that a store takes has an end: one that hangs costs whoever waits for it `media.timeout_seconds`.
+//! Each step of a store has the timeout `media.timeout_seconds`.
 
 use std::{fmt, ops::Range, str::FromStr, sync::Arc, time::Duration};
 
@@ -29,11 +29,11 @@ const LOCAL_PART: usize = 256 * 1024;
 pub enum Key {
     /// The bytes of a file.
     File(MediaId),
-    /// Its small picture.
+    /// Its thumbnail.
     Thumbnail(MediaId),
-    /// Bytes that somebody sent directly, and nobody has looked at.
+    /// A direct upload that is not examined yet.
     Incoming(MediaId),
-    /// A trial.
+    /// A test object.
     Trial(MediaId),
 }
 
@@ -68,7 +68,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Names that objects of ours do not have.
+/// Names that are not of our objects.
 #[derive(Debug)]
 pub struct Foreign;
 
@@ -88,7 +88,7 @@ impl FromStr for Key {
     }
 }
 
-/// Bytes on their way out.
+/// A stream of bytes from the store.
 pub type Outgoing = BoxStream<'static, Result<Bytes>>;
 
 /// A URL of the store itself, and what a request to it must carry.
@@ -113,10 +113,10 @@ enum Backend {
 }
 
 impl Store {
-    /// The store as configured. Nothing is asked of it yet.
+    /// The store as configured. It is not called yet.
     ///
     /// # Errors
-    /// When the local folder cannot be made, or a URL is none.
+    /// When the local folder cannot be created, or a URL is invalid.
     pub fn new(config: &Config) -> Result<Self> {
         let time_limit = Duration::from_secs(config.media.timeout_seconds);
         let backend = match config.media_store() {
@@ -132,7 +132,7 @@ impl Store {
         Ok(Self { backend, time_limit })
     }
 
-    /// Stores a file; when this answers, it lasts.
+    /// Stores a file durably.
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
@@ -159,7 +159,7 @@ impl Store {
         self.in_time(put).await
     }
 
-    /// Writes a file to the local disk, under a name of its own until it is whole.
+    /// Writes a file to the local disk, with a temporary name until it is complete.
     async fn write(&self, disk: &LocalFileSystem, key: Key, file: &Spool) -> Result<()> {
         let mut parts = std::pin::pin!(file.chunks(LOCAL_PART)?);
         let path = key.path();
@@ -211,7 +211,7 @@ impl Store {
         present(self.in_time(head).await)
     }
 
-    /// Removes an object; one that is not there is removed already.
+    /// Removes an object; one that does not exist is no error.
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
@@ -243,7 +243,7 @@ impl Store {
         each(self.time_limit, listed)
     }
 
-    /// A URL of the store that loads an object, unless this server hands it out itself.
+    /// A URL of the store that loads an object, unless this server serves it itself.
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
@@ -271,7 +271,8 @@ impl Store {
         self.in_time(signed).await
     }
 
-    /// Removes what processes that died were writing until `old`, and counts it. A bucket has rules of its own for that.
+    /// Removes unfinished files of dead processes that were last written before `old`, and counts them. A bucket has a lifecycle rule for
+    /// that.
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
@@ -281,7 +282,7 @@ impl Store {
         removed.map_err(Error::internal)?.map_err(|error| Error::Storage(Box::new(error)))
     }
 
-    /// A URL of the store that takes an object of this type, unless this server takes it itself.
+    /// A URL of the store that accepts an object of this type, unless this server receives it itself.
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
@@ -291,7 +292,7 @@ impl Store {
             match &self.backend {
                 Backend::Local(_) => Ok(None),
                 Backend::S3(s3) => {
-                    // The signer takes no length: that is looked at when the upload is completed.
+                    // The URL does not fix the length: that is checked when the upload is completed.
                     let mime_type = HeaderValue::from_str(mime_type).map_err(Error::internal)?;
                     let options = SignedUrlOptions::default()
                         .with_signed_header(HeaderName::from_static("content-type"), mime_type);
@@ -322,12 +323,12 @@ impl Store {
     }
 }
 
-/// One step of a store, which is not waited for any longer than that.
+/// One step of a store, with a timeout.
 pub(super) async fn in_time<T>(time_limit: Duration, step: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(time_limit, step).await.unwrap_or_else(|_| Err(Error::Storage("no answer".into())))
 }
 
-/// A stream each of whose items is waited for no longer than that.
+/// A stream with a timeout for each item.
 fn each<'a, T: Send + 'a>(time_limit: Duration, stream: BoxStream<'a, Result<T>>) -> BoxStream<'a, Result<T>> {
     let steps = futures_util::stream::try_unfold(stream, move |mut stream| async move {
         let next = in_time(time_limit, stream.try_next()).await?;
@@ -347,7 +348,7 @@ pub(super) fn failed(error: object_store::Error) -> Error {
     }
 }
 
-/// What is not there is no failure.
+/// A missing object is no failure.
 fn present<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Err(Error::Refused(..)) => Ok(None),

@@ -1,4 +1,4 @@
-//! The part of a message that shows why it was found.
+//! Excerpts: the part of a message that shows why it matches.
 
 use super::fold::Folded;
 

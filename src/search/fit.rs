@@ -1,4 +1,4 @@
-//! Whether a message, as it is now, is what is searched for.
+//! Whether a message, in its present state, matches a query.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,11 +11,11 @@ use crate::{
 };
 use entity::message;
 
-/// What a message must be.
+/// The conditions of a query.
 #[derive(Clone, Debug)]
 pub(super) struct Fit(Arc<Demands>);
 
-/// A message that is what is searched for.
+/// A message that matches.
 #[derive(Debug)]
 pub(super) struct Hit {
     pub(super) message: message::Model,

@@ -1,4 +1,4 @@
-//! Texts as they are compared in a search, where in the original something stands, and what of it the index is asked for.
+//! Folded texts for comparison, the positions of matches in the original, and the parts for which the index is asked.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What the index holds, and how it is asked: the one place that knows FTS5 from `pg_trgm`.
+//! The content of the index and its queries: the only place that distinguishes FTS5 and `pg_trgm`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,7 +27,7 @@ const NAMED_ROOMS: usize = 64;
 const FIRST_LETTER: u32 = 0x4e00;
 const LETTERS: i64 = 4096;
 
-/// What is asked of the index.
+/// A query of the index.
 pub(super) struct Question<'a> {
     pub(super) asker: UserId,
     pub(super) rooms: &'a [RoomId],
@@ -271,7 +271,7 @@ pub(super) async fn known(db: &impl ConnectionTrait, documents: &[Document]) -> 
         .await?)
 }
 
-/// Takes documents out of the index.
+/// Removes documents from the index.
 pub(super) async fn remove(tx: &Transaction, documents: &[search_document::Model]) -> Result<()> {
     let ids = documents.iter().map(|document| document.id);
     if tx.get_database_backend() == DbBackend::Sqlite {

@@ -1,7 +1,7 @@
-//! The follower that brings the search index after the logs.
+//! The follower that updates the search index from the logs.
 //!
-//! Sending does not wait for the index, and pays little for it: many messages are indexed in one transaction. What is not indexed
-//! yet a search reads from the logs themselves.
+//! Sending does not wait for the index and costs little more: many messages are indexed in one transaction. A search reads what is not
+//! indexed yet from the logs.
 
 use std::{
     collections::HashSet,

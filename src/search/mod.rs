@@ -1,7 +1,7 @@
-//! Search: what was said, by any part of its words, in the rooms of who asks.
+//! Search: messages by any part of their words, in the rooms of the asker.
 //!
-//! The index only proposes: every message that it names is read and compared as it is now, so that nothing shows that was
-//! deleted, edited away, or is not the asker's to read. And it may lag behind: what it has not read yet is compared as well.
+//! The index only proposes candidates: every candidate is read and compared in its present state, so that no result was deleted, edited
+//! away, or is not visible to the asker. The index may lag behind: messages that it has not read yet are compared as well.
 
 mod excerpt;
 mod fit;
@@ -36,13 +36,13 @@ pub use indexer::Indexing;
 
 use indexer::Indexer;
 
-/// Characters that are searched for.
+/// The longest query, in characters.
 const QUERY_CHARS: usize = 200;
 
-/// Words that are searched for at once.
+/// The most words of a query.
 const TERMS: usize = 10;
 
-/// Results that are counted; a list of more says so many.
+/// The most results that are counted.
 const COUNTED: usize = 1_000;
 
 /// Messages that are compared one by one: of people with so few in their rooms, and for terms too short for the index.
