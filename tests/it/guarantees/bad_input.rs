@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use rand::{Rng, RngExt, seq::IndexedRandom};
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, Room, SOON, Seed, Transport, within};
+use crate::support::{App, Person, Room, SOON, Seed, Transport, within};
 
 const EVENTS: [&str; 29] = [
     "join_room",
@@ -126,7 +126,6 @@ async fn emit_nonsense(person: &Person, transport: Transport, count: usize, know
 /// Fails on a build that leaves unknown events unanswered, and on one that does so with what does not validate, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_malformed_events_are_all_answered() {
-    let _alone = HEAVY.lock().await;
     let seed = Seed::of("thousands_of_malformed_events_are_all_answered");
     let app = App::start().await;
     let [ada, bob] = app.users(["ada", "bob"]).await;

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use serde_json::json;
 
-use crate::support::{App, Event, HEAVY, Person, Room, SOON, Seed, checker, int, outcome_of, within, workload};
+use crate::support::{App, Event, Person, Room, SOON, Seed, checker, int, machine, outcome_of, within, workload};
 
 const CYCLES: usize = 30;
 
@@ -22,7 +22,7 @@ async fn write_until_cut(people: &[Person], writers: &mut [workload::Writer], ro
 /// G1. Catches a build that acks before the commit, one that buffers writes in the process, and one that keeps `client_msg_id` in memory (what is in doubt is sent again after each crash). Fails on a build that acks 20 ms before its commit, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acked_message_survives_thirty_kills() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let mut rng = Seed::of("every_acked_message_survives_thirty_kills").rng();
     let mut app = App::start().await;
     let people = app.crowd(4).await;
@@ -59,7 +59,7 @@ async fn every_acked_message_survives_thirty_kills() {
 /// acks that are already committed, and one that never says that it is draining. Fails on a build that exits at once, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_under_load_says_so_and_loses_nothing() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let mut app = App::start().await;
     let people = app.crowd(4).await;
     let others: Vec<&Person> = people[1..].iter().collect();
@@ -100,7 +100,6 @@ async fn a_stop_under_load_says_so_and_loses_nothing() {
 /// Fails on a build that closes them right after its farewell, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_sent_before_a_stop_is_answered() {
-    let _alone = HEAVY.lock().await;
     let mut app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("last words", &[]).await;

@@ -5,7 +5,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, HEAVY, Person, Room, SOON, Seed, checker::Sent, incoming::Ack, socket::Cut, text, within, workload,
+    App, Person, Room, SOON, Seed, checker::Sent, incoming::Ack, socket::Cut, text, within, workload,
 };
 
 /// One person sends `count` messages over connections that die before 30 % of the acks, and repeats until answered.
@@ -42,7 +42,6 @@ async fn send_over_bad_lines(person: &Person, room: &Room, count: usize, seed: &
 /// Fails on a build that does not look for the repeat, and on one that looks among the present batch only, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_send_repeated_after_a_cut_is_stored_once() {
-    let _alone = HEAVY.lock().await;
     let seed = Seed::of("a_send_repeated_after_a_cut_is_stored_once");
     let app = App::start().await;
     let people = app.crowd(8).await;
@@ -65,7 +64,6 @@ async fn a_send_repeated_after_a_cut_is_stored_once() {
 /// Fails on a build that does not look for the repeat, and on one that looks among the present batch only, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_simultaneous_pairs_make_a_thousand_messages() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("pairs", &[&bob]).await;

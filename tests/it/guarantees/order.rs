@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{App, HEAVY, Person, SOON, Server, checker, int, text, within, workload};
+use crate::support::{App, Person, SOON, Server, checker, int, machine, text, within, workload};
 
 /// G3. Catches a build that numbers outside the transaction, one that emits from many tasks (inversions), and one that
 /// lets a full buffer drop a broadcast silently (gaps). Fails on a build that tells of two batches out of order, on one that
 /// tells of each in a task of its own, and on one that leaves out an entry, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixteen_writers_make_one_order_for_sixteen_readers() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     // Order is what is tested here, and not how fast this machine reads: nobody is cut for being behind.
     let patient = Server::settings()
         .with("PARLOUR__REALTIME__BUFFER_PACKETS", "40000")
@@ -61,7 +61,6 @@ async fn sixteen_writers_make_one_order_for_sixteen_readers() {
 /// build, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_emits_are_stored_in_the_order_of_emission() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("monologue", &[]).await;

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, Room, SOON, Seed, find, int, list, text, within, workload};
+use crate::support::{App, Person, Room, SOON, Seed, find, int, list, text, within, workload};
 
 /// The unread count by counting: messages of others after the mark.
 fn unread(history: &[Value], reader: &Person, mark: i64) -> i64 {
@@ -24,7 +24,6 @@ async fn listed(reader: &Person, room: &Room) -> Value {
 /// the last mark of a batch, and on one whose marks go back, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shuffled_marks_from_eight_sockets_end_at_the_greatest() {
-    let _alone = HEAVY.lock().await;
     let seed = Seed::of("shuffled_marks_from_eight_sockets_end_at_the_greatest");
     let app = App::start().await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
@@ -138,7 +137,6 @@ async fn receipts_reach_the_room_and_name_the_messages() {
 /// last mark of a batch instead of the furthest, and on one that does not compare it with the stored one, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marks_of_several_people_at_once_stay_exact() {
-    let _alone = HEAVY.lock().await;
     let seed = Seed::of("marks_of_several_people_at_once_stay_exact");
     let app = App::start().await;
     let people = app.crowd(6).await;

@@ -7,7 +7,7 @@ use rand::{RngExt, rngs::StdRng};
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Event, HEAVY, Person, Room, SOON, Seed, Socket, Transport, checker, int, socket::Cut, text, within, workload,
+    App, Event, Person, Room, SOON, Seed, Socket, Transport, checker, int, machine, socket::Cut, text, within, workload,
 };
 
 /// What the test compares of a log entry: an entry replayed later may show a message as it is now.
@@ -79,7 +79,7 @@ async fn change_the_room(writer: &Person, room: &Room, mut rng: StdRng) {
 /// entry, on one that replays beside live delivery, and on one that numbers messages by a counter of its own, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_on_bad_lines_have_the_rooms_log() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let seed = Seed::of("readers_on_bad_lines_have_the_rooms_log");
     let app = App::start().await;
     let people = app.crowd(5).await;
@@ -116,7 +116,7 @@ async fn readers_on_bad_lines_have_the_rooms_log() {
 /// Fails on a build whose replay leaves out an entry, and on one that replays beside live delivery, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_clients_arrive_while_two_hundred_messages_a_second_are_sent() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let seed = Seed::of("fifty_clients_arrive_while_two_hundred_messages_a_second_are_sent");
     let app = App::start().await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
@@ -164,7 +164,7 @@ async fn fifty_clients_arrive_while_two_hundred_messages_a_second_are_sent() {
 /// handler, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_clients_lose_no_event_emitted_right_after_connecting() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("arrivals", &[]).await;
@@ -191,7 +191,6 @@ async fn a_thousand_clients_lose_no_event_emitted_right_after_connecting() {
 /// build that replays without end, and one that stops at the limit without a word. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_missed_too_much_is_told_to_page() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("long ago", &[]).await;

@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use serde_json::json;
 
 use crate::support::{
-    App, HEAVY, Person, SOON, Seed, Socket, Transport, checker, find, int, list, text, within, workload,
+    App, Person, SOON, Seed, Socket, Transport, checker, find, int, list, machine, text, within, workload,
 };
 
 /// How long a loss of rights may take to bite.
@@ -16,7 +16,7 @@ const BITE: Duration = Duration::from_secs(2);
 /// after the change, so that later entries overtake it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_five_kicked_members_hear_nothing_more() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let mut rng = Seed::of("twenty_five_kicked_members_hear_nothing_more").rng();
     let app = App::start().await;
     let people = app.crowd(27).await;

@@ -9,7 +9,7 @@ use proptest::{
 use rand::Rng;
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, Room, SOON, Seed, checker, int, list, text, within};
+use crate::support::{App, Person, Room, SOON, Seed, checker, int, list, text, within};
 
 /// Something that somebody does; numbers choose among what there is.
 #[derive(Clone, Debug)]
@@ -274,7 +274,6 @@ async fn follow(people: &[Person; 3], deeds: &[Deed]) -> Result<(), TestCaseErro
 #[test]
 fn a_snapshot_and_the_events_after_it_make_a_fresh_snapshot() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let _alone = runtime.block_on(HEAVY.lock());
     let mut seed = [0; 32];
     Seed::of("a_snapshot_and_the_events_after_it_make_a_fresh_snapshot").rng().fill_bytes(&mut seed);
     let (app, people) = runtime.block_on(async {

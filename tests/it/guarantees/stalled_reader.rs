@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{App, HEAVY, SOON, checker, clock::age, int, list, within};
+use crate::support::{App, SOON, checker, clock::age, int, list, machine, within};
 
 /// How long a client that takes nothing may stay.
 const GONE: Duration = Duration::from_secs(45);
@@ -14,7 +14,7 @@ const GONE: Duration = Duration::from_secs(45);
 /// seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_stops_reading_is_gone_and_hurts_nobody() {
-    let _alone = HEAVY.lock().await;
+    let _alone = machine::alone().await;
     let app = App::start().await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
     let room = ada.opens_a_group("flooded", &[&bob, &cyd]).await;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::support::{File, Gallery, HEAVY, picture, store::StoreKind, text};
+use crate::support::{File, Gallery, machine, picture, store::StoreKind, text};
 
 /// How long the server may look at a file, and the rest of an upload on a busy machine.
 const SOON_ENOUGH: Duration = Duration::from_secs(4);
@@ -92,7 +92,7 @@ fn bombs() -> Vec<File> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_made_to_be_slow_is_soon_done() {
     let bombs = bombs();
-    let _alone = HEAVY.lock().await;
+    let _alone = machine::alone().await;
     let gallery = Gallery::open(StoreKind::Local).await;
     let ada = gallery.app.user("ada").await;
     let before = gallery.app.server.peak_rss_kib();
@@ -119,7 +119,7 @@ async fn what_is_made_to_be_slow_is_soon_done() {
 async fn nobody_else_waits_for_slow_files() {
     let none = b"\0\0\0\x07\0\0\0\0\0\0";
     let bomb = File::new("notes.heic", "image/heic", heic(650_000, 1_000_000, none));
-    let _alone = HEAVY.lock().await;
+    let _alone = machine::alone().await;
     let gallery = Gallery::open(StoreKind::Local).await;
     let [eve, ada] = gallery.app.users(["eve", "ada"]).await;
     let slow = join_all((0..4).map(|_| eve.tries_to_upload(&bomb)));

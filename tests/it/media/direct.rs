@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     File, Gallery, SOON, eventually, int,
-    media::{FILE_LIMIT, media_path, on_every_store},
+    media::{FILE_LIMIT, media_path, on_every_store, on_moto},
     picture, recording,
     store::StoreKind,
     text,
@@ -19,6 +19,9 @@ on_every_store!(
     what_is_never_completed_is_swept,
     of_many_who_complete_an_upload_one_does,
 );
+
+// An object in one piece, one in parts, addresses for both ways, and their removal.
+on_moto!(a_file_sent_directly_is_a_file_like_any_other);
 
 async fn a_file_sent_directly_is_a_file_like_any_other(kind: StoreKind) {
     let gallery = Gallery::open(kind).await;
@@ -92,10 +95,6 @@ async fn an_address_takes_what_it_is_for(kind: StoreKind) {
     let (path, query) = url.split_once('?').expect("a signed address");
     let (other_path, _) =
         text(&other.begun, "upload_url").split_once('?').map(|(path, _)| (path.to_owned(), ())).unwrap();
-    if kind == StoreKind::Moto {
-        // which checks no signature
-        return;
-    }
     let unsigned = one.sends_to(&ada.site, path, &file.bytes, &[]).await;
     assert!(unsigned.status.is_client_error(), "M12 without its signature: {}", unsigned.status);
     let elsewhere = one.sends_to(&ada.site, &format!("{other_path}?{query}"), &file.bytes, &[]).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     File, Gallery, ids, int, list,
-    media::{Loaded, media_path, on_every_store},
+    media::{Loaded, media_path, on_every_store, on_moto},
     picture, recording,
     server::Settings,
     store::StoreKind,
@@ -25,6 +25,8 @@ on_every_store!(
     a_download_is_an_address_with_an_end,
     a_deleted_file_is_gone,
 );
+
+on_moto!(a_part_of_a_file_can_be_asked_for, a_file_that_is_known_is_not_sent_again);
 
 async fn a_part_of_a_file_can_be_asked_for(kind: StoreKind) {
     let gallery = Gallery::open(kind).await;

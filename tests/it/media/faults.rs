@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::support::{
-    App, File, Gallery, HEAVY, Person, SOON, Seed, Server, eventually,
+    App, File, Gallery, Person, SOON, Seed, Server, eventually, machine,
     media::{form, media_path, on_every_remote_store, on_every_store},
     outcome_of,
     server::Settings,
@@ -161,7 +161,7 @@ impl Taken {
 async fn every_upload_that_was_taken_survives_twenty_kills() {
     const CYCLES: usize = 20;
     const LENGTH: usize = 8 * 1024 * 1024;
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let mut rng = Seed::of("every_upload_that_was_taken_survives_twenty_kills").rng();
     let mut gallery = Gallery::open_with(StoreKind::Local, tidy).await;
     let people = gallery.app.crowd(3).await;
@@ -199,7 +199,6 @@ async fn every_upload_that_was_taken_survives_twenty_kills() {
 async fn an_upload_that_is_cut_off_is_there_or_is_not(kind: StoreKind) {
     const CYCLES: usize = 6;
     const LENGTH: usize = 8 * 1024 * 1024;
-    let _alone = HEAVY.lock().await;
     let mut rng = Seed::of("an_upload_that_is_cut_off_is_there_or_is_not").rng();
     let gallery = Gallery::open_with(kind, tidy).await;
     let ada = gallery.app.user("ada").await;

@@ -11,8 +11,8 @@ use tokio::{
 };
 
 use crate::support::{
-    App, File, Gallery, HEAVY, Person, SOON, Server, int,
-    media::{FILE_LIMIT, closing, form, form_type, on_every_store, opening},
+    App, File, Gallery, Person, SOON, Server, int, machine,
+    media::{FILE_LIMIT, closing, form, form_type, on_every_store, on_moto, opening},
     picture,
     server::Settings,
     store::StoreKind,
@@ -26,6 +26,9 @@ on_every_store!(
     a_body_that_is_no_form_with_a_file_is_refused,
     a_quota_is_kept_even_by_uploads_at_once,
 );
+
+// Parts that were begun and are not completed.
+on_moto!(a_file_that_is_too_large_leaves_nothing);
 
 /// M3 and M6: files that are refused as `UNSUPPORTED_MEDIA_TYPE`: pages and scripts that call themselves a picture, a sound or a
 /// film, and what has harmed many who decoded it.
@@ -252,7 +255,7 @@ async fn twenty_large_uploads_at_once_cost_little_memory() {
 }
 
 async fn twenty_large_uploads(kind: StoreKind, most_kib: u64) {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let gallery = Gallery::open(kind).await;
     let people = gallery.app.crowd(20).await;
     let file = File::noise(9, FILE_LIMIT);

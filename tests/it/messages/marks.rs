@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Event, HEAVY, Person, Room, Socket, int, list};
+use crate::support::{App, Event, Person, Room, Socket, int, list};
 
 async fn read(socket: &mut Socket, who: &Person, seq: &Value) -> Value {
     let is_meant = |data: &Value| data["user_id"] == who.id.as_str() && data["last_read_seq"] == *seq;
@@ -36,7 +36,6 @@ async fn a_mark_by_place_names_the_messages_of_others_that_it_passed() {
     bob.post(&room.path("/read"), json!({"up_to_seq": next["seq"]})).await.ok();
     assert_eq!(read(&mut witness, &bob, &next["seq"]).await["message_ids"], json!([next["id"]]), "over REST");
 
-    let _alone = HEAVY.lock().await;
     let mut last = Value::Null;
     let writer = ada.connects().await;
     for number in 0..510 {
@@ -69,17 +68,15 @@ async fn ones_own_mark_reaches_ones_own_sockets_and_nobody_elses_where_it_is_hid
 
 #[tokio::test]
 async fn ones_own_mark_reaches_ones_own_sockets_in_a_large_room() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
-    let people = app.crowd(202).await;
-    let everybody: Vec<&Person> = people[1..].iter().collect();
-    let (ada, bob) = (&people[0], &people[1]);
+    let ([ada, bob], silent) = (app.users(["ada", "bob"]).await, app.silent(200).await);
+    let everybody: Vec<&Person> = silent.iter().chain([&bob]).collect();
     let room = ada.opens_a_group("large", &everybody).await;
     let mut witness = ada.enters(&room).await;
     let (phone, mut away) = (bob.connects().await, bob.connects().await);
     let message = ada.says(&room, "read me").await;
     phone.ask("mark_as_read", up_to(&room, &message)).await;
-    read(&mut away, bob, &message["seq"]).await;
+    read(&mut away, &bob, &message["seq"]).await;
     assert!(reads(&witness.heard().await).is_empty(), "nobody else is told in a room of more than 200");
 }
 

@@ -7,7 +7,7 @@ use proptest::{
 use rand::Rng;
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, Room, SOON, Seed, find, int, list, text, within};
+use crate::support::{App, Person, Room, SOON, Seed, find, int, list, text, within};
 
 #[tokio::test]
 async fn a_name_behind_an_at_sign_is_a_mention_if_its_bearer_is_here() {
@@ -208,7 +208,6 @@ async fn everybody_counts_right(people: &[Person; 3], room: &Room) -> Result<(),
 #[test]
 fn unread_messages_and_mentions_are_counted_right_whatever_happens() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let _alone = runtime.block_on(HEAVY.lock());
     let mut seed = [0; 32];
     Seed::of("unread_messages_and_mentions_are_counted_right_whatever_happens").rng().fill_bytes(&mut seed);
     let (app, people) = runtime.block_on(async {

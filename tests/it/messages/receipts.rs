@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::Rng;
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, Seed, find, int, list, text};
+use crate::support::{App, Person, Seed, find, int, list, text};
 
 /// The readers of a message, as the server tells them.
 async fn readers(asker: &Person, message: &Value) -> BTreeMap<String, String> {
@@ -21,7 +21,6 @@ async fn readers(asker: &Person, message: &Value) -> BTreeMap<String, String> {
 /// before them, and one that forgets who came back. All seen. Compared with a model that remembers each advance.
 #[tokio::test]
 async fn receipts_are_those_of_the_advances() {
-    let _alone = HEAVY.lock().await;
     let mut rng = Seed::of("receipts_are_those_of_the_advances").rng();
     let app = App::start().await;
     let people = app.crowd(5).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, SOON, clock, int, list, text, within, workload};
+use crate::support::{App, Person, SOON, clock, int, list, machine, text, within, workload};
 
 async fn found(person: &Person, query: &str) -> Vec<String> {
     let page = person.get(&format!("/api/chat/search?{query}")).await.with_status(200);
@@ -121,7 +121,7 @@ async fn a_search_is_narrowed_by_room_sender_and_time() {
 /// hold, one that shows what was deleted after it was indexed, and one that forgets who may read. All seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_index_finds_what_comparing_would() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let rooms = [ada.opens_a_group("one", &[&bob]).await, ada.opens_a_group("two", &[]).await];
@@ -155,7 +155,7 @@ async fn the_index_finds_what_comparing_would() {
 /// Threat E9. Searches take turns; whoever asks for something else does not wait for them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_searches_at_once_leave_the_server_alive() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("busy", &[]).await;
@@ -180,7 +180,7 @@ async fn two_hundred_searches_at_once_leave_the_server_alive() {
 /// Threat P2. Catches a build in which everybody's searches wait in one line: those of others would come too late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_searches_much_waits_alone() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let [ada, eve] = app.users(["ada", "eve"]).await;
     let (quiet, busy) = (ada.opens_a_group("quiet", &[]).await, eve.opens_a_group("busy", &[]).await);
@@ -207,7 +207,7 @@ async fn who_searches_much_waits_alone() {
 /// long term: SQLite compares each of them with each place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_terms_that_repeat_themselves_are_found_as_soon_as_others() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("echo", &[]).await;
@@ -228,7 +228,7 @@ async fn long_terms_that_repeat_themselves_are_found_as_soon_as_others() {
 /// Few messages may have much text. Catches a build that compares them all, one by one: a common word then takes too long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn common_words_in_long_messages_are_found() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let room = ada.opens_a_group("essays", &[&bob]).await;

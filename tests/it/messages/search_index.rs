@@ -3,13 +3,13 @@
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
 use serde_json::json;
 
-use crate::support::{App, HEAVY, SOON, eventually, int, list, text, workload};
+use crate::support::{App, SOON, eventually, int, list, machine, text, workload};
 
 /// The index knows nothing of who may read what. Fails on a build that asks it once for as many as it counts: all of those are
 /// the newest, and none of them is the newcomer's to read. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_are_full_though_most_of_what_fits_is_not_the_askers_to_read() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let [ada, bob] = app.users(["ada", "bob"]).await;
     let (open, late) =
@@ -70,7 +70,7 @@ async fn reached(db: &DatabaseConnection) -> Vec<(String, i64)> {
 /// Fails on a build that indexes the room with the least id as long as it has something new, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_room_with_much_to_index_keeps_no_other_waiting() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let mut app = App::start().await;
     let ada = app.user("ada").await;
     // ids ascend, so this one comes first

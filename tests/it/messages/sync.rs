@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Event, HEAVY, checker, find, ids, int, list, text};
+use crate::support::{App, Event, checker, find, ids, int, list, text};
 
 #[tokio::test]
 async fn sync_tells_what_followed_each_cursor() {
@@ -130,7 +130,6 @@ async fn activity_is_told_once_a_second_and_ends_at_the_truth() {
 /// Fails on that build, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sync_is_bounded_in_bytes_and_goes_on_from_there() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let (one, two) = (ada.opens_a_group("one", &[]).await, ada.opens_a_group("two", &[]).await);

@@ -12,8 +12,8 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Cluster, HEAVY, Person, Reply, Room, SOON, Seed, Server, Socket, Transport, checker, eventually, find, int,
-    line::Line, list, outcome_of, postgres::Postgres, rest::Site, within, workload,
+    App, Cluster, Person, Reply, Room, SOON, Seed, Server, Socket, Transport, checker, eventually, find, int,
+    line::Line, list, machine, outcome_of, postgres::Postgres, rest::Site, within, workload,
 };
 
 const CYCLES: usize = 5;
@@ -42,7 +42,7 @@ async fn people_in_a_room(cluster: &Cluster, count: usize) -> (Vec<Person>, Room
 /// killed, not its disk: that it survives a power cut is for PostgreSQL to promise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acked_message_survives_kills_of_the_database() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let mut rng = Seed::of("every_acked_message_survives_kills_of_the_database").rng();
     let mut database = Postgres::start().await;
     let cluster = cluster_on(&database).await;
@@ -142,7 +142,6 @@ async fn ask_for_everything(person: &Person, socket: &Socket, room: &Room, befor
 /// the patience that those before it had, and one that refuses CONNECT, after which no client tries again. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_hangs_hangs_nobody() {
-    let _alone = HEAVY.lock().await;
     let database = Postgres::start().await;
     let cluster = cluster_on(&database).await;
     let (people, room) = people_in_a_room(&cluster, 2).await;
@@ -176,7 +175,6 @@ async fn a_database_that_hangs_hangs_nobody() {
 /// batch of messages or to find out whether the connection works. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_moved_is_found_again() {
-    let _alone = HEAVY.lock().await;
     let database = Postgres::start().await;
     let line = Line::to(database.addr()).await;
     let url = database.fresh_database_by(line.addr()).await;
@@ -209,7 +207,6 @@ async fn a_database_that_moved_is_found_again() {
 /// Catches a build that says that nothing was stored. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_is_lost_is_in_doubt() {
-    let _alone = HEAVY.lock().await;
     let database = Postgres::start().await;
     let line = Line::to(database.addr()).await;
     let node = App::with(Server::settings().with("DATABASE_URL", &database.fresh_database_by(line.addr()).await)).await;
@@ -300,7 +297,7 @@ async fn a_transaction_ends_though_its_database_vanished() {
 /// its connections are open: no other node could write to the room. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_node_keeps_no_room_from_the_others() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let cluster = Cluster::start(2).await;
     let (people, room) = people_in_a_room(&cluster, 2).await;
     let (here, there) = (people[0].connects().await, people[1].connects().await);

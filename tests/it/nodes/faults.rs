@@ -11,7 +11,7 @@ use rand::{RngExt, rngs::StdRng};
 use serde_json::json;
 
 use crate::support::{
-    Cluster, HEAVY, Person, Room, SOON, Seed, Server, Socket, Transport, checker, eventually, int, line::Line,
+    Cluster, Person, Room, SOON, Seed, Server, Socket, Transport, checker, eventually, int, line::Line,
     postgres::Postgres, reader::Reader, rest::Site, within, workload,
 };
 
@@ -79,7 +79,6 @@ const HANGS: [Duration; 2] = [Duration::from_secs(15); 2];
 /// without the sweep. All seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_may_die_hang_and_come_back_empty() {
-    let _alone = HEAVY.lock().await;
     let mut cluster = Cluster::start(2).await;
     let (people, room, start) = people_in_a_room(&cluster, 6).await;
     let mut writers: Vec<_> = people[..2].iter().map(|person| workload::Writer::gentle(&person.name)).collect();
@@ -159,7 +158,6 @@ async fn keep_coming(person: &Person, nodes: &[Site], over: &Cell<bool>) -> usiz
 /// their attempts, and one that calls them all back at the same moment. All seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_loses_nothing() {
-    let _alone = HEAVY.lock().await;
     let mut cluster = Cluster::start(2).await;
     let (people, room, start) = people_in_a_room(&cluster, 8).await;
     let mut writers: Vec<_> = people[..3].iter().map(|person| workload::Writer::gentle(&person.name)).collect();
@@ -258,7 +256,6 @@ async fn reads_again(person: &Person, room: &Room) {
 /// it longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_in_a_storm_of_faults() {
-    let _alone = HEAVY.lock().await;
     let seed = Seed::of("nothing_is_lost_in_a_storm_of_faults");
     let seconds = std::env::var("PARLOUR_SOAK_SECONDS").map_or(CHAOS, |text| text.parse().expect("a whole number"));
     let mut database = Postgres::start().await;

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 
 use crate::support::{
-    Cluster, HEAVY, Person, Room, SOON, Seed, Socket, checker, int, line::Line, reader::Reader, rest::Site, text,
+    Cluster, Person, Room, SOON, Seed, Socket, checker, int, line::Line, machine, reader::Reader, rest::Site, text,
     within, workload,
 };
 
@@ -43,7 +43,7 @@ async fn note_down(reader: &mut Socket, room: &Room, last: i64, heard: &mut Vec<
 /// under the room's lock (gaps), and one that counts on each node by itself (sends are refused). All seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_make_one_order_while_redis_is_cut() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let seed = Seed::of("two_nodes_make_one_order_while_redis_is_cut");
     let cluster = Cluster::start(2).await;
     let people = cluster.nodes[0].crowd(WRITERS * 2).await;
@@ -114,7 +114,6 @@ async fn two_nodes_make_one_order_while_redis_is_cut() {
 /// remembers `client_msg_id` in the process, and one that answers the loser of the race with an error. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_send_repeated_on_the_other_node_is_the_same_message() {
-    let _alone = HEAVY.lock().await;
     let cluster = Cluster::start(2).await;
     let (here, there) = cluster.pair();
     let ada = here.user("ada").await;
@@ -141,7 +140,7 @@ async fn a_send_repeated_on_the_other_node_is_the_same_message() {
 /// has from the other node already is ahead of that. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_resumes_on_either_node() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let seed = Seed::of("a_reader_resumes_on_either_node");
     let cluster = Cluster::start(2).await;
     let (here, there) = cluster.pair();

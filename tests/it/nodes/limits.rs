@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Cluster, HEAVY, Server, outcome_of, workload};
+use crate::support::{Cluster, Server, machine, outcome_of, workload};
 
 /// Asks on two nodes in turn; answers how often it was let through.
 async fn in_turn(times: usize, mut ask: impl AsyncFnMut(usize) -> String) -> usize {
@@ -19,7 +19,7 @@ async fn in_turn(times: usize, mut ask: impl AsyncFnMut(usize) -> String) -> usi
 /// Catches a build whose nodes count by themselves: everything would be allowed twice. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_is_the_same_on_two_nodes_as_on_one() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let cluster = Cluster::with(2, Server::settings().with_limits()).await;
     let (here, there) = cluster.pair();
     let ada = here.user("ada").await;
@@ -47,7 +47,7 @@ async fn a_limit_is_the_same_on_two_nodes_as_on_one() {
 /// Catches a build that lets everything through when it cannot ask Redis, and one that lets nothing through. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_each_node_counts_by_itself() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let cluster = Cluster::with(2, Server::settings().with_limits()).await;
     let (here, there) = cluster.pair();
     let ada = here.user("ada").await;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Cluster, HEAVY, Person, Room, Socket, checker, int, within, workload};
+use crate::support::{App, Cluster, Person, Room, Socket, checker, int, machine, within, workload};
 
 /// How long news may take between nodes that have a Redis: well below what the sweep alone would need.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -21,7 +21,7 @@ async fn two_in_a_room(cluster: &Cluster) -> (Person, Person, Room) {
 /// later: the news would come with the sweep. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_arrives_on_the_other_node_at_once() {
-    let _alone = HEAVY.lock().await;
+    let _alone = machine::alone().await;
     let cluster = Cluster::start(2).await;
     let (ada, bob, room) = two_in_a_room(&cluster).await;
     let (writer, mut reader) = (ada.enters(&room).await, bob.enters(&room).await);

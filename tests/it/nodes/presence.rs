@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::json;
 
-use crate::support::{
-    App, Cluster, Event, HEAVY, Person, Server, Socket, eventually, find, list, server::Settings, within,
-};
+use crate::support::{App, Cluster, Event, Person, Server, Socket, eventually, find, list, server::Settings, within};
 
 /// Nodes that notice within moments that somebody has gone.
 fn quick() -> Settings {
@@ -83,7 +81,6 @@ async fn who_has_a_device_on_another_node_does_not_go() {
 /// of that node seem to go who have another device. All seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_users_of_a_dead_node_are_gone_within_35_seconds() {
-    let _alone = HEAVY.lock().await;
     let mut cluster = Cluster::start(2).await;
     let [ada, bob, cyd] = cluster.nodes[0].users(["ada", "bob", "cyd"]).await;
     let room = ada.opens_a_group("hall", &[&bob, &cyd]).await;
@@ -146,7 +143,6 @@ async fn a_node_that_was_frozen_has_its_users_back() {
 /// itself for alive and the others take it for dead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_keeps_its_lease_while_it_cannot_tell_of_others() {
-    let _alone = HEAVY.lock().await;
     let mut cluster = Cluster::start(2).await;
     let [ada, bob] = cluster.nodes[0].users(["ada", "bob"]).await;
     let room = ada.opens_a_group("hall", &[&bob]).await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
 use crate::support::{
-    App, Cluster, HEAVY, Person, SOON, Server, Socket, Transport, eventually,
+    App, Cluster, Person, SOON, Server, Socket, Transport, eventually,
     nginx::{self, Nginx, STICKY},
     polling,
     rest::Site,
@@ -30,7 +30,6 @@ async fn sockets(node: &App) -> u32 {
 /// that shows the metrics to everybody. All seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nginx_serves_both_transports_of_two_nodes() {
-    let _alone = HEAVY.lock().await;
     let cluster = Cluster::with(2, Server::settings().with("TRUSTED_PROXIES", "127.0.0.1")).await;
     let proxy = Nginx::before(&cluster, |documented| documented).await;
     let people = cluster.nodes[0].crowd(20).await;
@@ -64,7 +63,6 @@ async fn nginx_serves_both_transports_of_two_nodes() {
 /// Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_polling_session_becomes_a_websocket_behind_nginx() {
-    let _alone = HEAVY.lock().await;
     let cluster = Cluster::start(2).await;
     let proxy = Nginx::before(&cluster, |documented| documented).await;
     let ada = cluster.nodes[0].user("ada").await;
@@ -97,7 +95,6 @@ async fn a_polling_session_becomes_a_websocket_behind_nginx() {
 /// What the line in the configuration is for: without it polling fails, and WebSocket does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_sticky_sessions_only_polling_fails() {
-    let _alone = HEAVY.lock().await;
     let cluster = Cluster::start(2).await;
     let proxy = Nginx::before(&cluster, |documented| {
         assert!(documented.contains(STICKY), "the documented configuration has `{STICKY}`");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::{
-    App, Cluster, HEAVY, Person, SOON, Socket, Transport, checker, eventually, people::PASSWORD, within, workload,
+    App, Cluster, Person, SOON, Socket, Transport, checker, eventually, machine, people::PASSWORD, within, workload,
 };
 
 /// How long a loss of rights may take to bite, with a Redis, and without.
@@ -40,7 +40,6 @@ async fn victim(how: &str, phone: &Person, there: &App, transport: Transport) ->
 /// G8. Catches a build whose logout ends the sockets of the node that was asked, and no others. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_that_ends_on_one_node_ends_its_sockets_on_the_other() {
-    let _alone = HEAVY.lock().await;
     let cluster = Cluster::start(2).await;
     let (here, there) = cluster.pair();
     for how in ["logout", "password", "deactivation"] {
@@ -65,7 +64,7 @@ async fn a_login_that_ends_on_one_node_ends_its_sockets_on_the_other() {
 /// only when a socket joins, and one whose other nodes hear of it by their sweep. Both seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loss_of_rights_in_a_room_bites_on_the_other_node() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let cluster = Cluster::start(2).await;
     let (here, there) = cluster.pair();
     let people = here.crowd(KICKS + 3).await;

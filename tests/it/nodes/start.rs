@@ -2,12 +2,12 @@
 
 use futures_util::future::join_all;
 
-use crate::support::{App, HEAVY, Server, checker, int, postgres};
+use crate::support::{App, Server, checker, int, machine, postgres};
 
 /// Catches a build that migrates without a lock: of ten nodes on an empty database most fail to start, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_nodes_start_at_once_on_an_empty_database() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let settings = Server::settings().with("DATABASE_URL", &postgres::shared_database().await);
     let nodes = join_all((0..10).map(|_| App::with(settings.clone()))).await;
     let ada = nodes[0].user("ada").await;

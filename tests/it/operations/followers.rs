@@ -6,9 +6,9 @@ use std::time::Duration;
 use rand::RngExt;
 
 use crate::support::{
-    App, Cluster, HEAVY, Person, Room, SOON, Seed, Server,
+    App, Cluster, Person, Room, SOON, Seed, Server,
     journal::{ONE, TWO, complete, give_table},
-    within, workload,
+    machine, within, workload,
 };
 
 async fn ends<'a>(ada: &Person, rooms: &'a [Room]) -> Vec<(&'a Room, i64)> {
@@ -30,7 +30,7 @@ async fn some_rooms(ada: &Person, count: usize) -> Vec<Room> {
 /// Catches a build whose cursor moves in another transaction than what was made of the entries, before or after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_misses_nothing_and_repeats_nothing_over_kills() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let mut rng = Seed::of("a_follower_misses_nothing_and_repeats_nothing_over_kills").rng();
     let mut app = App::with(Server::settings().with("PARLOUR_TEST_JOURNALS", "1")).await;
     let ada = app.user("ada").await;
@@ -106,7 +106,6 @@ async fn a_follower_that_comes_later_reads_everything_from_the_beginning() {
 /// Catches a build in which two nodes apply the same entries, and one that leaves to nobody what a dead node did not apply.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_apply_each_entry_once() {
-    let _alone = HEAVY.lock().await;
     let mut cluster = Cluster::with(2, Server::settings().with("PARLOUR_TEST_JOURNALS", "1")).await;
     let ada = cluster.nodes[0].user("ada").await;
     let rooms = some_rooms(&ada, 3).await;

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::json;
 
 use crate::support::{
-    App, HEAVY, Person, Room, SOON, Server, checker, eventually, websocket::WebSocket, within, workload,
+    App, Person, Room, SOON, Server, checker, eventually, machine, websocket::WebSocket, within, workload,
 };
 
 /// Connects and leaves `count` times, each way in turn, and waits until the node has forgotten all of them.
@@ -34,7 +34,7 @@ async fn come_and_go(app: &App, person: &Person, room: &Room, count: usize) {
 /// every thousand visits. Fails on a build that keeps the connection in its socket's extensions, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_thousand_visits_leave_nothing_behind() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("hotel", &[]).await;
@@ -54,7 +54,7 @@ const PROMPT: Duration = Duration::from_millis(500);
 /// all others. Fails on a build that does both, seen: a message is heard 1 to 3 s late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deep_replays_in_one_room_keep_no_other_waiting() {
-    let _alone = HEAVY.lock().await;
+    let _alone = machine::alone().await;
     // as many may be replayed as there will be, so that the room can go on meanwhile
     let app = App::with(Server::settings().with("PARLOUR__REALTIME__REPLAY_EVENTS", "8000")).await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, Room, int, text, workload};
+use crate::support::{App, Person, Room, int, machine, text, workload};
 
 async fn copy(person: &Person, path: &str) -> Vec<Value> {
     let reply = person.get(path).await;
@@ -81,7 +81,7 @@ async fn everybody_takes_what_they_left_here() {
 /// Catches a build that gathers the copy before it sends it. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_copy_needs_no_more_memory_than_a_small_one() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("large", &[]).await;

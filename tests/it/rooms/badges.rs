@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use rand::{Rng, RngExt};
 use serde_json::{Value, json};
 
-use crate::support::{
-    App, Cluster, HEAVY, Person, Room, Seed, Server, Socket, find, int, list, postgres, text, within,
-};
+use crate::support::{App, Cluster, Person, Room, Seed, Server, Socket, find, int, list, postgres, text, within};
 
 /// How long the database alone takes to tell of it on another node.
 const SWEPT: Duration = Duration::from_secs(15);
@@ -204,7 +202,6 @@ async fn happens(rng: &mut impl Rng, people: &[Person; 3], rooms: &[Room; 2], se
 /// and on one that forgets a kind of change.
 #[tokio::test]
 async fn what_was_told_last_is_what_the_lists_show() {
-    let _alone = HEAVY.lock().await;
     let mut rng = Seed::of("what_was_told_last_is_what_the_lists_show").rng();
     let app = App::start().await;
     let people = app.users(["ada", "bob", "cyd"]).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Cluster, HEAVY, Person, Room, SOON, Socket, eventually, ids, int, list, text, within};
+use crate::support::{App, Cluster, Person, Room, SOON, Socket, eventually, ids, int, list, machine, text, within};
 
 /// More than a socket joins by itself (1,000), and more than one answer tells of.
 const ROOMS: usize = 1_100;
@@ -30,7 +30,7 @@ async fn hears_of(socket: &mut Socket, room: &Room) -> Value {
 /// that joins the newest before those that the client names, or that cuts a list without saying so. Fails on the build before, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_put_into_a_thousand_groups_hears_their_own() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let [eve, ann, bob] = app.users(["eve", "ann", "bob"]).await;
     // one that ann was added to, and one that she takes part in
@@ -103,7 +103,7 @@ async fn everything_is_listed(ann: &Person, socket: &Socket, own: &Room, total: 
 /// The same over two nodes: a node asks the others for news of every room of its users. Catches a build that follows the newest 1,000.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_node_tells_of_rooms_that_are_not_among_the_newest() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let cluster = Cluster::start(2).await;
     let (here, there) = cluster.pair();
     let [eve, ann, bob] = here.users(["eve", "ann", "bob"]).await;

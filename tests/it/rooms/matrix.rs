@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Person, Reply, Room, Socket, Transport, outcome_of, text};
+use crate::support::{App, Person, Reply, Room, Socket, Transport, outcome_of, text};
 
 const ROLES: [&str; 5] = ["owner", "admin", "member", "viewer", "stranger"];
 
@@ -244,7 +244,6 @@ impl Scene<'_> {
 /// Catches a wrong cell, and a rule that one transport keeps and another does not. The first seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_role_does_in_every_room_what_the_table_says_over_every_transport() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let others = app.users(["admin", "member", "viewer", "stranger"]).await;
     let [owner, target, outsider] = app.users(["owner", "target", "outsider"]).await;

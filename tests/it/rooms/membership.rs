@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, HEAVY, Room, find, ids, int, list, text};
+use crate::support::{App, Room, find, ids, int, list, text};
 
 #[tokio::test]
 async fn a_group_is_opened_with_its_members() {
@@ -56,7 +56,6 @@ async fn a_new_room_is_told_to_everybody_who_became_a_member() {
 /// cannot be there twice. Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_requests_at_the_same_instant_make_one_direct_room() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     for round in 0..10 {
         let (ada, bob) = (app.user(&format!("ada{round}")).await, app.user(&format!("bob{round}")).await);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{App, HEAVY, Person, Reply, Room, SOON, Socket, list, text, within, workload};
+use crate::support::{App, Person, Reply, Room, SOON, Socket, list, text, within, workload};
 
 const ROUNDS: usize = 50;
 
@@ -43,7 +43,6 @@ async fn does(deed: Deed, actor: &Person, target: &Person, room: &Room) -> Reply
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_owners_who_act_on_each_other_at_once_leave_the_room_one() {
     use Deed::{Bans, Gives, HandsOver, Leaves, Removes};
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
     let pairs = [
@@ -103,7 +102,6 @@ async fn read_on(room: &Room, sockets: &[Socket; 2], done: &AtomicBool) {
 /// where who hands over takes the two places in another order than who marks; on PostgreSQL they would wait for each other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_rooms_are_handed_over_crosswise_while_they_are_read() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
     let rooms = [ada.opens_a_group("hers", &[&bob, &cyd]).await, bob.opens_a_group("his", &[&ada, &cyd]).await];

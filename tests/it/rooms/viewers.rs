@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use serde_json::json;
 
-use crate::support::{App, HEAVY, SOON, Seed, Server, eventually, text, within};
+use crate::support::{App, SOON, Seed, Server, eventually, text, within};
 
 /// Rooms that somebody is added to while their sockets vanish.
 const AT_ONCE: usize = 8;
@@ -15,7 +15,6 @@ const AT_ONCE: usize = 8;
 /// the others see somebody who is not there for ever. Fails on a build that lets a closed socket join, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_that_vanish_while_being_added_leave_no_ghost() {
-    let _alone = HEAVY.lock().await;
     let mut rng = Seed::of("sockets_that_vanish_while_being_added_leave_no_ghost").rng();
     let app = App::with(Server::settings().with("PARLOUR__REALTIME__PRESENCE_GRACE_MS", "50")).await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;

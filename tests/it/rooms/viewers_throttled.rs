@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{App, HEAVY, SOON, Server, eventually, outcome_of, text, within};
+use crate::support::{App, SOON, Server, eventually, outcome_of, text, within};
 
 /// Catches a build that tells of every coming and going: one viewer made tens of thousands of notices a second for others.
 #[tokio::test]
@@ -80,7 +80,6 @@ async fn who_appears_and_hides_without_pause_is_told_of_now_and_then() {
 /// Catches a build in which n people who join make n x n notices at once, and one that forgets somebody on the way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_who_join_at_once_are_told_of_one_after_the_other() {
-    let _alone = HEAVY.lock().await;
     let mut app = App::with(Server::settings().with("PARLOUR__LIMITS__PRESENCE_NOTICES_PER_SECOND", "100")).await;
     let people = app.crowd(25).await;
     let room = people[0].opens_a_group("stadium", &people[1..].iter().collect::<Vec<_>>()).await;

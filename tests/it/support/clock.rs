@@ -3,13 +3,10 @@
 use std::{future::Future, time::Duration};
 
 use serde_json::Value;
-use tokio::{sync::Mutex, time};
+use tokio::time;
 
 /// How long anything may take that should be immediate, on a machine that is busy with other tests.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
-
-/// Held by tests that load the machine or measure time, so that they do not disturb each other.
-pub(crate) static HEAVY: Mutex<()> = Mutex::const_new(());
 
 /// The result of `work`, or a failure that says what did not happen.
 pub(crate) async fn within<F: Future>(limit: Duration, what: &str, work: F) -> F::Output {

@@ -9,6 +9,7 @@ pub(crate) mod incoming;
 pub(crate) mod journal;
 pub(crate) mod kinds;
 pub(crate) mod line;
+pub(crate) mod machine;
 pub(crate) mod media;
 pub(crate) mod nginx;
 pub(crate) mod people;
@@ -28,7 +29,7 @@ pub(crate) mod tokens;
 pub(crate) mod websocket;
 pub(crate) mod workload;
 
-pub(crate) use clock::{HEAVY, SOON, eventually, within};
+pub(crate) use clock::{SOON, eventually, within};
 pub(crate) use cluster::Cluster;
 pub(crate) use form::{find, ids, int, list, text};
 pub(crate) use incoming::{Event, outcome_of};

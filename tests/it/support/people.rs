@@ -1,6 +1,8 @@
 //! People and rooms, so that tests read as what happens.
 
+use entity::{Timestamp, UserId, user};
 use reqwest::Method;
+use sea_orm::{EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
 
 use super::{
@@ -83,6 +85,48 @@ impl App {
             people.push(self.user(&format!("guest{number}")).await);
         }
         people
+    }
+
+    /// People who make a room large and never sign in. They come past the node, which would spend seconds on their passwords.
+    pub(crate) async fn silent(&self, count: usize) -> Vec<Person> {
+        let accounts: Vec<user::Model> = (0..count).map(|number| silent(&format!("silent{number}"))).collect();
+        let rows = accounts.iter().cloned().map(IntoActiveModel::into_active_model);
+        user::Entity::insert_many(rows).exec(&self.server.database().await).await.expect("the names are free");
+        let person = |account: user::Model| Person {
+            id: account.id.to_string(),
+            name: account.username.unwrap_or_default(),
+            email: account.email,
+            token: String::new(),
+            refresh_token: String::new(),
+            site: self.site.clone(),
+        };
+        accounts.into_iter().map(person).collect()
+    }
+}
+
+/// An account without a password.
+fn silent(name: &str) -> user::Model {
+    user::Model {
+        id: UserId::new(),
+        email: format!("{name}@example.com"),
+        username: Some(name.to_owned()),
+        username_key: Some(name.to_owned()),
+        password_hash: None,
+        full_name: None,
+        name_key: None,
+        avatar_url: None,
+        avatar_media_id: None,
+        is_active: true,
+        is_verified: false,
+        is_superuser: false,
+        is_bot: false,
+        shares_receipts: true,
+        created_at: Timestamp(0),
+        profile_changed_at: None,
+        last_login: None,
+        erasing: None,
+        is_invisible: false,
+        last_seen_at: None,
     }
 }
 

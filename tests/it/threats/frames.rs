@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 
 use crate::support::{
-    App, HEAVY, Person, Room, SOON, Socket,
+    App, Person, Room, SOON, Socket,
     websocket::{WebSocket, frame, text_frame},
 };
 
@@ -216,7 +216,6 @@ async fn an_attachment_that_is_not_there_is_refused() {
 /// Seen.
 #[tokio::test]
 async fn a_message_without_end_costs_no_memory() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let attack = async || {
         let mut socket = WebSocket::engine(app.site.addr()).await;

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::support::{
-    App, HEAVY, SOON, Server, eventually, polling,
+    App, SOON, Server, eventually, machine, polling,
     rest::Site,
     text,
     websocket::{self, WebSocket},
@@ -119,7 +119,7 @@ async fn who_opens_a_session_and_never_joins_is_shown_out() {
 
 #[tokio::test]
 async fn handshakes_without_connect_are_limited_by_address_and_forgotten() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::with_limits().await;
     let handshake = async |_| app.site.get(polling::PATH).send().await;
     let replies: Vec<_> = stream::iter(0..1_000).map(handshake).buffered(16).collect().await;
@@ -214,7 +214,6 @@ async fn a_request_that_says_twice_where_it_ends_is_the_last_of_its_connection()
 
 #[tokio::test]
 async fn headers_that_trickle_in_are_not_waited_for() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let trickle = async |_| {
         let mut stream = TcpStream::connect(app.site.addr()).await.unwrap();

@@ -7,7 +7,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, HEAVY, Person, SOON, Seed, Server, Transport,
+    App, Person, SOON, Seed, Server, Transport, machine,
     people::PASSWORD,
     server::{SECRET, parlour, run},
     socket::Refusal,
@@ -184,7 +184,7 @@ async fn production_does_not_start_with_a_weak_secret() {
 
 #[tokio::test]
 async fn an_unknown_user_and_a_wrong_password_cannot_be_told_apart() {
-    let _alone = HEAVY.lock().await;
+    let _alone = machine::alone().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let stranger = Person { email: "nobody@example.com".to_owned(), ..ada.clone() };

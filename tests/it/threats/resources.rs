@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::json;
 
-use crate::support::{App, HEAVY, SOON, Server, int, list, outcome_of, within, workload};
+use crate::support::{App, SOON, Server, int, list, machine, outcome_of, within, workload};
 
 #[tokio::test]
 async fn the_thirty_first_message_of_a_minute_waits_and_is_not_stored() {
@@ -102,7 +102,7 @@ async fn a_socket_joins_as_many_rooms_as_it_may() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_sockets_join_one_room_at_once() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let people = app.crowd(11).await;
     let others: Vec<_> = people[1..].iter().collect();

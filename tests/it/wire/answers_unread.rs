@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, HEAVY, Server, within};
+use crate::support::{App, Server, machine, within};
 
 /// Far less than the stall limit of this test, far more than the answers take.
 const CUT: Duration = Duration::from_secs(30);
@@ -13,7 +13,7 @@ const CUT: Duration = Duration::from_secs(30);
 /// Seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_are_not_read_cost_bounded_memory() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let settings = Server::settings()
         .with("PARLOUR__REALTIME__BUFFER_BYTES", "4194304")
         .with("PARLOUR__REALTIME__STALL_TIMEOUT_MS", "600000")

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
-    App, HEAVY, Person, Room, SOON, Server, Transport, checker, eventually, int, polling, rest::Site,
+    App, Person, Room, SOON, Server, Transport, checker, eventually, int, machine, polling, rest::Site,
     websocket::WebSocket, within,
 };
 
@@ -61,7 +61,7 @@ async fn long_room(ada: &Person, messages: usize) -> Room {
 /// counts bytes for WebSockets only (there it was 2.3 GiB in five seconds), seen; and on one that counts events and not answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_posts_and_never_polls_is_ended_and_costs_little() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = long_room(&ada, 250).await;
@@ -94,7 +94,6 @@ async fn who_posts_and_never_polls_is_ended_and_costs_little() {
 /// A replay that nobody fetches waits in the log and not in memory. Fails on a build that queues all of it at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_that_nobody_fetches_costs_little() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = long_room(&ada, 900).await;
@@ -124,7 +123,6 @@ async fn a_replay_that_nobody_fetches_costs_little() {
 /// cursors and by joining. Fails on a build that bounds what waits and does not pace the replay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_polling_client_gets_all_of_a_large_replay() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = long_room(&ada, 900).await;
@@ -151,7 +149,6 @@ fn places(events: &[crate::support::Event]) -> Vec<i64> {
 /// An honest polling client that asks for much at once gets all of its answers, `sync` page by page.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_polling_client_gets_all_of_its_large_answers() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = long_room(&ada, 300).await;
@@ -174,7 +171,6 @@ async fn a_polling_client_gets_all_of_its_large_answers() {
 /// A WebSocket whose client takes nothing. Fails on a build that lets each have 32 MiB, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_websocket_that_takes_nothing_costs_little() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let before_kib = app.server.rss_kib();
@@ -223,7 +219,6 @@ async fn who_has_not_polled_for_long_is_ended() {
 /// read, and keeps more of it than the kernel takes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_to_polls_that_nobody_reads_are_counted() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let path = greeted(&ada).await;

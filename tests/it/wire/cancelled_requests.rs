@@ -6,7 +6,7 @@ use rand::RngExt;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
-    App, HEAVY, Person, Room, SOON, Seed, Server, Socket, ids,
+    App, Person, Room, SOON, Seed, Server, Socket, ids,
     journal::{self, complete, give_table},
     list, within,
 };
@@ -38,7 +38,6 @@ async fn without_sweep() -> App {
 /// commit, the login is over and its sockets go on. Fails on a build where `commit` does not outlive its caller, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_logout_whose_client_hangs_up_still_ends_the_sockets() {
-    let _alone = HEAVY.lock().await;
     let mut rng = Seed::of("a_logout_whose_client_hangs_up_still_ends_the_sockets").rng();
     let app = without_sweep().await;
     let ada = app.user("ada").await;
@@ -88,7 +87,6 @@ async fn loses(socket: &mut Socket, rooms: &[&Room]) {
 /// or of its activity, as before. Fails on a build where `commit` does not outlive its caller, seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removal_whose_client_hangs_up_still_ends_what_is_heard() {
-    let _alone = HEAVY.lock().await;
     let seed = Seed::of("a_removal_whose_client_hangs_up_still_ends_what_is_heard");
     let app = without_sweep().await;
     let [ada, bob, cyd] = app.users(["ada", "bob", "cyd"]).await;
@@ -126,7 +124,6 @@ async fn a_removal_whose_client_hangs_up_still_ends_what_is_heard() {
 /// all rooms, a minute later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_whose_client_hangs_up_still_reaches_the_followers() {
-    let _alone = HEAVY.lock().await;
     let seed = Seed::of("a_change_whose_client_hangs_up_still_reaches_the_followers");
     let app = App::with(Server::settings().with("PARLOUR_TEST_JOURNALS", "1")).await;
     let [ada, bob] = app.users(["ada", "bob"]).await;

@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    App, Cluster, HEAVY, Person, SOON, Server, Socket, Transport, eventually, polling::Poller, within,
-};
+use crate::support::{App, Cluster, Person, SOON, Server, Socket, Transport, eventually, polling::Poller, within};
 
 const UNKNOWN_SESSION: &str = r#"{"code":"1","message":"Session ID unknown"}"#;
 
@@ -151,7 +149,6 @@ async fn the_longest_silent_socket_may_be_on_another_node() {
 /// Fails on a build that counts a dead node's for the rest of its time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_nodes_sockets_are_not_counted() {
-    let _alone = HEAVY.lock().await;
     let mut cluster = Cluster::with(2, Server::settings().with_limits()).await;
     let (here, there) = cluster.pair();
     let ada = here.user("ada").await;
@@ -171,7 +168,6 @@ async fn a_dead_nodes_sockets_are_not_counted() {
 /// Without Redis each node counts its own, and lets everybody in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_everybody_is_let_in() {
-    let _alone = HEAVY.lock().await;
     let cluster = Cluster::with(2, Server::settings().with_limits()).await;
     let (here, there) = cluster.pair();
     let ada = here.user("ada").await;

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{App, HEAVY, Person, SOON, polling, within};
+use crate::support::{App, Person, SOON, polling, within};
 
 const MIB: usize = 1024 * 1024;
 
@@ -160,7 +160,6 @@ async fn who_asks_before_sending_is_refused_at_once() {
 /// What is read for nobody is bounded. Fails on a build that reads for as long as somebody sends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_never_stops_sending_is_cut() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let before_kib = app.server.rss_kib();
     let mut stream = TcpStream::connect(app.site.addr()).await.unwrap();

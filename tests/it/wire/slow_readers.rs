@@ -10,7 +10,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::support::{App, File, HEAVY, Person, Room, SOON, Server, media::media_path, within};
+use crate::support::{App, File, Person, Room, SOON, Server, machine, media::media_path, within};
 
 /// How soon a slow reader is cut here: two windows of two seconds, and what a busy machine takes.
 const CUT: Duration = Duration::from_secs(20);
@@ -68,7 +68,7 @@ async fn fill(person: &Person, room: &Room, messages: usize) {
 /// theirs. And one that waits for a slow reader for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_readers_keep_nobody_waiting_and_are_cut() {
-    let _alone = HEAVY.lock().await;
+    let _share = machine::share().await;
     let (app, ada, eve) = two_who_may_not_be_slow().await;
     let (large, small) = (eve.opens_a_group("large", &[]).await, ada.opens_a_group("small", &[]).await);
     ada.says(&small, "a few words").await;
@@ -103,7 +103,6 @@ async fn slow_readers_keep_nobody_waiting_and_are_cut() {
 /// client likes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_readers_of_files_keep_nobody_waiting_and_are_cut() {
-    let _alone = HEAVY.lock().await;
     let (_app, ada, eve) = two_who_may_not_be_slow().await;
     // Far more than the kernel takes for a client that reads nothing.
     let large = media_path(&eve.uploads(&File::noise(1, 24_000_000)).await);
@@ -125,7 +124,6 @@ async fn slow_readers_of_files_keep_nobody_waiting_and_are_cut() {
 /// Catches a build that lets one user take as many copies at once as they like.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_takes_two_copies_at_a_time() {
-    let _alone = HEAVY.lock().await;
     let mut app = App::start().await;
     let [ada, eve] = app.users(["ada", "eve"]).await;
     let room = eve.opens_a_group("large", &[]).await;
@@ -148,7 +146,6 @@ async fn a_user_takes_two_copies_at_a_time() {
 /// never see its end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_ends_where_the_log_ended() {
-    let _alone = HEAVY.lock().await;
     let app = App::start().await;
     let ada = app.user("ada").await;
     let room = ada.opens_a_group("growing", &[]).await;

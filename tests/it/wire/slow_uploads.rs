@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::support::{App, File, HEAVY, Person, Server, within};
+use crate::support::{App, File, Person, Server, within};
 
 /// How soon a slow sender is refused here: two windows of two seconds, and what a busy machine takes.
 const REFUSED: Duration = Duration::from_secs(20);
@@ -47,7 +47,6 @@ async fn sends_slowly(person: &Person, bytes: usize) -> String {
 /// Fails on a build that takes one byte now and then for progress: a hundred such uploads cost nothing and last for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_that_trickles_is_refused() {
-    let _alone = HEAVY.lock().await;
     let settings = Server::settings()
         .with("PARLOUR__SERVER__SLOW_CLIENT_SECONDS", "2")
         .with("PARLOUR__SERVER__SLOW_CLIENT_BYTES", "65536");
