@@ -296,6 +296,30 @@ fn no_file_knows_the_machine_it_was_written_on() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// The words of a list in `tests/run`.
+fn listed(script: &str, name: &str) -> Vec<String> {
+    let (_, list) = script.split_once(&format!("\n{name}=(")).expect("the list");
+    let (list, _) = list.split_once(')').expect("its end");
+    let words: Vec<String> = list.split_whitespace().map(str::to_owned).collect();
+    assert!(!words.is_empty(), "{name}");
+    words
+}
+
+/// A test or a module that was renamed would run where it should not.
+#[test]
+fn the_tests_that_are_run_apart_are_there() {
+    let tests = sources(&["tests"]);
+    let run = &tests.iter().find(|source| source.path == "tests/run").expect("the script").text;
+    for module in listed(run, "without_database").iter().filter_map(|name| name.strip_suffix("::")) {
+        let path = format!("tests/it/{}.rs", module.trim_start_matches("::").replace("::", "/"));
+        assert!(module.starts_with("::") || tests.iter().any(|source| source.path == path), "{path}");
+    }
+    for test in listed(run, "measuring") {
+        let head = format!("async fn {test}(");
+        assert!(tests.iter().any(|source| source.text.contains(&head)), "{test}");
+    }
+}
+
 #[test]
 fn names_finds_whole_words_only() {
     for (line, word, expected) in [

@@ -31,7 +31,7 @@ async fn every_acked_message_survives_thirty_kills() {
     let mut writers: Vec<_> = people.iter().map(|person| workload::Writer::new(&person.name)).collect();
 
     for cycle in 0..CYCLES {
-        let life = Duration::from_millis(rng.random_range(100..900));
+        let life = Duration::from_millis(rng.random_range(100..500));
         let before: usize = writers.iter().map(|writer| writer.sent.acked.len()).sum();
         let kill = async {
             tokio::time::sleep(life).await;

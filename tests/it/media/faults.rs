@@ -160,14 +160,14 @@ impl Taken {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_upload_that_was_taken_survives_twenty_kills() {
     const CYCLES: usize = 20;
-    const LENGTH: usize = 8 * 1024 * 1024;
+    const LENGTH: usize = 4 * 1024 * 1024;
     let _share = machine::share().await;
     let mut rng = Seed::of("every_upload_that_was_taken_survives_twenty_kills").rng();
     let mut gallery = Gallery::open_with(StoreKind::Local, tidy).await;
     let people = gallery.app.crowd(3).await;
     let mut count = 0;
     for cycle in 0..CYCLES {
-        let life = Duration::from_millis(rng.random_range(50..900));
+        let life = Duration::from_millis(rng.random_range(50..600));
         let mut taken: Vec<Taken> = people.iter().map(|_| Taken::default()).collect();
         let uploads = people.iter().zip(&mut taken).enumerate().map(|(index, (person, taken))| {
             let seed = u64::try_from(cycle * 10 + index).unwrap();
