@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -15,13 +17,26 @@ const repository = fileURLToPath(new URL("../../../", import.meta.url));
 const target = resolve(repository, process.env.CARGO_TARGET_DIR ?? "target");
 const binary = process.env.PARLOUR_BIN ?? join(target, "debug", "parlour");
 
+/** A port below those that the system hands out: nobody is given it while a server that is started again is away. */
+async function freePort() {
+  for (;;) {
+    const port = randomInt(15_000, 32_000);
+    const probe = createServer();
+    const isFree = await new Promise((found) => {
+      probe.once("error", () => found(false));
+      probe.listen(port, "127.0.0.1", () => probe.close(() => found(true)));
+    });
+    if (isFree) return String(port);
+  }
+}
+
 export class Server {
   static async start(settings = {}) {
     const server = new Server();
     server.data = await mkdtemp(join(tmpdir(), "parlour-js-"));
     server.log = [];
     server.closers = new Set();
-    server.settings = { PORT: "0", ...settings };
+    server.settings = { PORT: await freePort(), ...settings };
     await server.launch();
     return server;
   }
@@ -69,7 +84,6 @@ export class Server {
     this.child.kill("SIGTERM");
     const end = await within(15_000, "the server stops after SIGTERM", this.exit);
     assert.deepEqual(end, { code: 0, signal: null }, this.log.slice(-40).join("\n"));
-    this.settings.PORT = new URL(this.url).port;
     await this.launch();
   }
 

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import random
 import shutil
 import signal
 import subprocess
@@ -9,10 +10,22 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from socket import create_server
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TARGET = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target")
 BINARY = os.environ.get("PARLOUR_BIN", str(TARGET / "debug" / "parlour"))
+
+
+def free_port():
+    """One below those that the system hands out: nobody is given it while a server that is started again is away."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        try:
+            create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return str(port)
 
 
 class Server:
@@ -20,7 +33,7 @@ class Server:
         self.data = tempfile.mkdtemp(prefix="parlour-python-")
         self.log = []
         self.sockets = []
-        self.settings = {"PORT": "0", **settings}
+        self.settings = {"PORT": free_port(), **settings}
         self._start()
 
     def _start(self):
@@ -70,7 +83,6 @@ class Server:
         self.terminate()
         assert self.process.wait(timeout=15) == 0, "\n".join(self.log[-40:])
         time.sleep(pause)
-        self.settings["PORT"] = self.url.rsplit(":", 1)[1]
         self._start()
 
     def terminate(self):
