@@ -12,6 +12,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use rand::RngExt;
 use sea_orm::{ConnectionTrait, Database};
 use tokio::sync::OnceCell;
 
@@ -121,8 +122,8 @@ impl Postgres {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Signals the server, and all processes that it has made.
-    fn signal(&self, signal: Signal) {
+    /// Signals the server, and all processes that it has made; gives these.
+    fn signal(&self, signal: Signal) -> Vec<i32> {
         let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
         let pid: i32 = pid.lines().next().and_then(|line| line.trim().parse().ok()).expect("its id stands first");
         let children = || std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -130,17 +131,24 @@ impl Postgres {
         let mut all = children();
         let _ = kill(Pid::from_raw(pid), signal);
         all.push_str(&children());
-        for child in all.split_whitespace().filter_map(|child| child.parse().ok()) {
-            let _ = kill(Pid::from_raw(child), signal);
+        let all: Vec<i32> = all.split_whitespace().filter_map(|child| child.parse().ok()).collect();
+        for child in &all {
+            let _ = kill(Pid::from_raw(*child), signal);
         }
+        all
     }
 
     /// Ends all of it as a power cut would, and waits until nothing of it runs.
     pub(crate) async fn kill_9(&self) {
         // Its own processes end by themselves when they see that it is gone; stopped before that, they have no time to.
         self.freeze();
-        self.signal(Signal::SIGKILL);
-        let gone = async || std::net::TcpStream::connect(self.addr()).is_err();
+        let processes = self.signal(Signal::SIGKILL);
+        // One that still holds the memory that they share keeps the next server from starting.
+        let gone = async || {
+            let holds =
+                |process: &i32| std::fs::read(format!("/proc/{process}/maps")).is_ok_and(|maps| !maps.is_empty());
+            !processes.iter().any(holds) && std::net::TcpStream::connect(self.addr()).is_err()
+        };
         eventually(SOON, "PostgreSQL is gone", gone).await;
         // The next one would believe that this one runs, until its keeper has waited for it.
         let _ = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
@@ -170,7 +178,9 @@ fn as_postgres(program: &Path) -> Command {
     command
 }
 
+/// A free port below those that the system hands out: nobody is given it while a server that was killed is away.
 pub(super) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+    let mut any = std::iter::repeat_with(|| rand::rng().random_range(15_000..32_000)).take(1_000);
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    any.find(is_free).expect("a free port")
 }
