@@ -6,17 +6,19 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use serde_json::json;
 
-use crate::support::{App, Event, Person, Room, SOON, Seed, checker, int, machine, outcome_of, within, workload};
+use crate::support::{
+    App, Event, Person, Room, SOON, Seed, Socket, checker, int, machine, outcome_of, within, workload,
+};
 
 const CYCLES: usize = 30;
 
+async fn connect(people: &[Person]) -> Vec<Socket> {
+    join_all(people.iter().map(Person::connects)).await
+}
+
 /// Sends from everybody until the node is gone.
-async fn write_until_cut(people: &[Person], writers: &mut [workload::Writer], room: &Room) {
-    let work = people.iter().zip(writers).map(async |(person, writer)| {
-        let socket = person.connects().await;
-        writer.send_until_cut(&socket, room).await;
-    });
-    join_all(work).await;
+async fn write_until_cut(sockets: &[Socket], writers: &mut [workload::Writer], room: &Room) {
+    join_all(sockets.iter().zip(writers).map(|(socket, writer)| writer.send_until_cut(socket, room))).await;
 }
 
 /// G1. Catches a build that acks before the commit, one that buffers writes in the process, and one that keeps `client_msg_id` in memory (what is in doubt is sent again after each crash). Fails on a build that acks 20 ms before its commit, seen.
@@ -31,13 +33,14 @@ async fn every_acked_message_survives_thirty_kills() {
     let mut writers: Vec<_> = people.iter().map(|person| workload::Writer::new(&person.name)).collect();
 
     for cycle in 0..CYCLES {
-        let life = Duration::from_millis(rng.random_range(100..500));
+        let sockets = connect(&people).await;
+        let life = Duration::from_millis(rng.random_range(20..500));
         let before: usize = writers.iter().map(|writer| writer.sent.acked.len()).sum();
         let kill = async {
             tokio::time::sleep(life).await;
             app.server.kill_9();
         };
-        within(SOON * 3, "a cycle", async { tokio::join!(kill, write_until_cut(&people, &mut writers, &room)) }).await;
+        within(SOON * 3, "a cycle", async { tokio::join!(kill, write_until_cut(&sockets, &mut writers, &room)) }).await;
         let acked: usize = writers.iter().map(|writer| writer.sent.acked.len()).sum();
         assert!(cycle > 0 || life.as_millis() < 300 || acked > before, "nothing was acked in {life:?}: no load");
         app.start_again().await;
@@ -68,13 +71,15 @@ async fn a_stop_under_load_says_so_and_loses_nothing() {
     let start = people[0].last_seq(&room).await;
     let mut reader = people[1].enters(&room).await;
 
+    let sockets = connect(&people).await;
     let stop = async {
         reader.expect("new_message").await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         app.server.stop(SOON).await
     };
     let (_, ()) =
-        within(SOON * 3, "the stop", async { tokio::join!(stop, write_until_cut(&people, &mut writers, &room)) }).await;
+        within(SOON * 3, "the stop", async { tokio::join!(stop, write_until_cut(&sockets, &mut writers, &room)) })
+            .await;
 
     reader.closed_within(SOON).await;
     let heard = reader.leftovers();

@@ -38,13 +38,13 @@ async fn a_follower_misses_nothing_and_repeats_nothing_over_kills() {
     give_table(&app.server.database().await, ONE).await;
     let mut writers: Vec<_> = (0..3).map(|number| workload::Writer::new(&format!("ada{number}"))).collect();
     for _ in 0..12 {
+        let socket = ada.connects().await;
         let life = Duration::from_millis(rng.random_range(50..500));
         let kill = async {
             tokio::time::sleep(life).await;
             app.server.kill_9();
         };
         let write = async {
-            let socket = ada.connects().await;
             let [one, two, three] = &mut writers[..] else { panic!("three writers") };
             tokio::join!(
                 one.send_until_cut(&socket, &rooms[0]),
