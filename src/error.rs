@@ -53,6 +53,9 @@ fn sentence(errors: &[FieldError]) -> String {
 }
 
 impl Error {
+    pub(crate) const INVALID_CREDENTIALS: Self =
+        Self::Refused(ErrorCode::InvalidCredentials, "the account or the password is wrong");
+    pub(crate) const ACCOUNT_DISABLED: Self = Self::Refused(ErrorCode::AccountDisabled, "the account was deactivated");
     pub(crate) const UNAUTHORIZED: Self =
         Self::Refused(ErrorCode::Unauthorized, "the token is not valid, or its session has ended; log in again");
     pub(crate) const ROOM_NOT_FOUND: Self = Self::Refused(ErrorCode::RoomNotFound, "there is no such room");

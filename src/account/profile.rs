@@ -14,8 +14,7 @@ use crate::{
     auth::{
         Actor, Auth,
         accounts::{self, FULL_NAME_CHARS, PASSWORD_CHARS},
-        recheck,
-        session::{self, INVALID_CREDENTIALS},
+        recheck, session,
     },
     chat::{Chat, avatar::Avatar, room as rooms, view},
     cluster::bus::{Notice, Revoked, Topic},
@@ -60,7 +59,7 @@ pub async fn update(auth: &Auth, chat: &Chat, actor: &Actor, mut request: Update
     let before = accounts::own(&tx, actor).await?;
     if changes_password {
         if before.password_hash != read.password_hash {
-            return Err(INVALID_CREDENTIALS);
+            return Err(Error::INVALID_CREDENTIALS);
         }
         session::revoke_all(&tx, actor.user_id, Some(actor.session_id), chat.clock.now()).await?;
     }

@@ -7,7 +7,7 @@ use sea_orm::{
     sea_query::Expr,
 };
 
-use super::{Actor, Auth, password::Verdict, session::INVALID_CREDENTIALS};
+use super::{Actor, Auth, password::Verdict};
 use crate::{
     contract::{ErrorCode, User, UserId, account::Register, text},
     error::{Error, Result},
@@ -131,7 +131,7 @@ pub(crate) async fn exchange_password(
 ) -> Result<String> {
     let current = current.unwrap_or_default();
     if auth.passwords.verify(current, account.password_hash.clone()).await? == Verdict::Wrong {
-        return Err(INVALID_CREDENTIALS);
+        return Err(Error::INVALID_CREDENTIALS);
     }
     auth.passwords.hash(&new).await
 }

@@ -88,7 +88,7 @@ impl Auth {
             .one(self.db.read())
             .await?;
         match state {
-            Some((_, _, false)) => Err(session::ACCOUNT_DISABLED),
+            Some((_, _, false)) => Err(Error::ACCOUNT_DISABLED),
             Some((None, ends, true)) if ends > self.clock.now() => {
                 Ok(Actor { user_id: claims.sub, session_id: claims.sid, expires_at: claims.expires_at() })
             }

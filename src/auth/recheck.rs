@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, sea_query::LockType};
 
-use super::{Actor, session::ACCOUNT_DISABLED};
+use super::Actor;
 use crate::{
     clock::Clock,
     contract::{SessionId, Timestamp, UserId},
@@ -78,7 +78,7 @@ async fn begin_with(db: &Db, clock: Clock, actor: &Actor, lock: LockType) -> Res
 
 async fn check_with(db: &impl ConnectionTrait, clock: Clock, actor: &Actor, lock: Option<LockType>) -> Result<()> {
     if !is_active(db, actor.user_id, lock).await? {
-        return Err(ACCOUNT_DISABLED);
+        return Err(Error::ACCOUNT_DISABLED);
     }
     // Read once the account is locked: a login that ended while this waited has ended.
     let login = session::Entity::find_by_id(actor.session_id)

@@ -28,9 +28,6 @@ use entity::{session, spent_token, user};
 /// Characters of an e-mail address, which is longer than any user name may be.
 const NAME_CHARS: usize = 254;
 
-pub(crate) const INVALID_CREDENTIALS: Error =
-    Error::Refused(ErrorCode::InvalidCredentials, "the account or the password is wrong");
-pub(super) const ACCOUNT_DISABLED: Error = Error::Refused(ErrorCode::AccountDisabled, "the account was deactivated");
 const TOKEN_REUSED: Error =
     Error::Refused(ErrorCode::TokenReused, "this refresh token was used before; its login has been ended");
 
@@ -85,7 +82,7 @@ pub async fn login(auth: &Auth, request: Login, from: IpAddr) -> Result<Tokens> 
     let account = accounts::find(auth.db.read(), name(&request)?).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let verdict = auth.passwords.verify(request.password.clone(), stored).await?;
-    let mut account = account.filter(|_| verdict != Verdict::Wrong).ok_or(INVALID_CREDENTIALS)?;
+    let mut account = account.filter(|_| verdict != Verdict::Wrong).ok_or(Error::INVALID_CREDENTIALS)?;
     if verdict == Verdict::Outdated {
         accounts::renew_password(auth, &mut account, &request.password).await?;
     }
@@ -132,7 +129,7 @@ pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
     };
     let account = user::Entity::find_by_id(claims.sub).one(&tx).await?.ok_or(Error::UNAUTHORIZED)?;
     if !account.is_active {
-        return Err(ACCOUNT_DISABLED);
+        return Err(Error::ACCOUNT_DISABLED);
     }
     tx.commit().await?;
 
@@ -172,14 +169,14 @@ pub(crate) async fn revoke_all(
 /// Begins a session for an account whose owner was just authenticated.
 pub(super) async fn start(auth: &Auth, mut account: user::Model, from: Option<IpAddr>) -> Result<Tokens> {
     if !account.is_active {
-        return Err(ACCOUNT_DISABLED);
+        return Err(Error::ACCOUNT_DISABLED);
     }
     let now = auth.clock.now();
     let (id, jti) = (SessionId::new(), Uuid::now_v7());
 
     let tx = auth.db.begin().await?;
     if !mark_login(&tx, &account, now).await? {
-        return Err(INVALID_CREDENTIALS);
+        return Err(Error::INVALID_CREDENTIALS);
     }
     session::Entity::delete_many()
         .filter(session::Column::UserId.eq(account.id))

@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 mod preload;
 mod rows;
+pub(crate) mod submission;
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,

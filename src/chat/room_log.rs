@@ -9,7 +9,10 @@ use tokio::sync::oneshot;
 
 use super::{
     attachment, entries,
-    message::batch::{self, NewMessage, Stored},
+    message::{
+        batch::{self, Stored},
+        submission::NewMessage,
+    },
     permission::Permit,
     receipt::marks::{self, NewMark},
     view::Recipient,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Message, MessageId, Room, RoomId, Seq, Timestamp, UserId, absent_or_empty, empty_is_default,
-    event::Encoded,
+    encoded::Encoded,
     presence::{ChosenStatus, Presence},
     receipt::{Mark, MarkRead},
     unfilled_is_default, unless_unfilled,

@@ -3,19 +3,14 @@
 //! A [`Durable`] event is an entry of a room's log and carries its `seq`; it is replayed to whoever missed it. An
 //! [`Ephemeral`] one is news of the moment and may be dropped; a [`SocketEvent`] is for one socket alone.
 
-use std::sync::Arc;
+use serde::Serialize;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
-pub use super::catalogue::{Durable, Ephemeral, ServerEvent, SocketEvent};
 use super::{Message, RoomId, Seq, UserId};
-
-/// The name of the event for a changed profile.
-pub const USER_UPDATED: &str = "user_updated";
-
-/// The name of the event for a new message.
-pub const NEW_MESSAGE: &str = "new_message";
+pub use super::{
+    catalogue::{Durable, Ephemeral, NEW_MESSAGE, ServerEvent, SocketEvent, USER_UPDATED},
+    encoded::Encoded,
+    limits::Limits,
+};
 
 impl Ephemeral {
     /// Whom it tells of. In a room, everybody else is told.
@@ -92,49 +87,4 @@ pub struct EntryData {
     pub seq: Seq,
     #[serde(flatten)]
     pub change: Durable,
-}
-
-/// The limits of this server, sent when a socket connects.
-#[derive(Clone, Debug, Serialize)]
-pub struct Limits {
-    /// Characters of a message.
-    pub content_chars: usize,
-    /// Bytes of one Socket.IO message.
-    pub packet_bytes: usize,
-    /// Missed events that are replayed per room.
-    pub replay_events: usize,
-    /// Rooms a socket may have joined.
-    pub rooms_per_socket: usize,
-    /// Messages per minute; `null` if limits are off.
-    pub messages_per_minute: Option<u32>,
-}
-
-/// JSON that was encoded once, for any number of recipients.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Encoded(Arc<RawValue>);
-
-impl Encoded {
-    /// Writes `value` as JSON.
-    ///
-    /// # Panics
-    /// Never for the types of this module: they have string keys and no fallible parts.
-    #[must_use]
-    pub fn new(value: &impl Serialize) -> Self {
-        Self(Arc::from(serde_json::value::to_raw_value(value).expect("contract types serialise")))
-    }
-
-    /// JSON that is written already.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn from_json(text: String) -> serde_json::Result<Self> {
-        RawValue::from_string(text).map(|raw| Self(Arc::from(raw)))
-    }
-
-    /// The JSON text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.0.get()
-    }
 }

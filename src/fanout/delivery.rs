@@ -22,7 +22,8 @@ use self::{
     activity::Concerned,
     coalesce::InOrder,
     profile::Changes,
-    read::{AllRecentMarks, Marks, Read},
+    read::{AllRecentMarks, Marks},
+    recent_marks::Read,
 };
 use crate::{
     chat::{self, Chat},

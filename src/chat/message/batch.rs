@@ -10,23 +10,20 @@ use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType},
 };
-use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
 
 use super::{
     preload::Preload,
     rows::{self, End},
+    submission::NewMessage,
 };
 use crate::{
-    auth::Actor,
     chat::{
         attachment, mention,
         permission::Membership,
         view::{self, Recipient},
     },
     contract::{
-        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, SessionId, Timestamp,
-        UserId, command::SentMessage, message::SendMessage,
+        ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Timestamp, UserId,
     },
     db::{Transaction, insert::insert_all, query},
     error::{Error, Result},
@@ -35,25 +32,6 @@ use entity::{member, message, room};
 
 /// By how much the time of two nodes may differ, which both have from the database.
 const CLOCKS_AGREE: Duration = Duration::from_secs(1);
-
-/// A message on its way into the log.
-#[derive(Debug)]
-pub(crate) struct NewMessage {
-    pub(crate) sender: UserId,
-    /// The login that must count still when it is written.
-    pub(super) session: SessionId,
-    pub(super) request: SendMessage,
-    /// What was asked, to tell a repeat from a conflict. Only with a `client_msg_id`.
-    fingerprint: Option<Vec<u8>>,
-    pub(crate) reply: oneshot::Sender<Result<SentMessage>>,
-}
-
-impl NewMessage {
-    pub(crate) fn new(actor: &Actor, request: SendMessage, reply: oneshot::Sender<Result<SentMessage>>) -> Self {
-        let fingerprint = request.client_msg_id.is_some().then(|| fingerprint(&request));
-        Self { sender: actor.user_id, session: actor.session_id, request, fingerprint, reply }
-    }
-}
 
 /// What became of a message.
 #[derive(Debug)]
@@ -69,15 +47,6 @@ pub(crate) enum Outcome {
 pub(crate) struct Stored {
     pub(crate) message: Message,
     pub(crate) history: HistoryAccess,
-}
-
-/// What a repeat must equal: everything that was asked, but for the id that makes it repeatable. What was not asked is not
-/// in it, so that a field that requests gain later leaves old fingerprints as they are.
-fn fingerprint(request: &SendMessage) -> Vec<u8> {
-    let message_type = Some(request.message_type.unwrap_or(MessageType::Text));
-    let asked = SendMessage { client_msg_id: None, message_type, ..request.clone() };
-    let text = serde_json::to_vec(&asked).expect("a request serialises: its keys are strings");
-    Sha256::digest(text).to_vec()
 }
 
 /// Writes a batch, in whose transaction the read marks of `marked` are moved as well. The answers stand in the order of the jobs; the outer error is the database's and the whole batch's.
@@ -333,20 +302,4 @@ async fn repeated(
         repeated.extend(messages.into_iter().map(|message| (message.id, message)));
     }
     Ok(repeated)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Fingerprints are stored for ever: a change of this one would turn every repeat of an old message into a conflict.
-    #[test]
-    fn a_fingerprint_stays_what_it_was() {
-        let request = serde_json::json!({
-            "room_id": "0199d1c6-7a4e-7cc3-9d5a-3b1f0f6a2c11", "content": "Hello", "client_msg_id": "a1",
-        });
-        let request: SendMessage = serde_json::from_value(request).expect("a request");
-        let hex: String = fingerprint(&request).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "462c1cb046abe38a3de62a67c2f64b0ab5e2280639545c43584b86420d890ce3");
-    }
 }

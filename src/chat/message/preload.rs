@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType};
 
-use super::batch::NewMessage;
+use super::submission::NewMessage;
 use crate::{
     auth::recheck,
     chat::{
@@ -75,7 +75,7 @@ impl<'a> Preload<'a> {
     /// Whether the sender's account and login stand still: a message may have waited for long.
     pub(super) fn may_still_act(&self, job: &NewMessage) -> Result<()> {
         if !self.is_active(job.sender) {
-            return Err(Error::Refused(ErrorCode::AccountDisabled, "this account was deactivated"));
+            return Err(Error::ACCOUNT_DISABLED);
         }
         if self.logins.contains(&job.session) { Ok(()) } else { Err(Error::UNAUTHORIZED) }
     }

@@ -1,40 +1,15 @@
 //! Read marks on their way to who sees them.
 
-use super::{Delivery, coalesce::Coalesced, recent_marks::RecentMarks};
+use super::{
+    Delivery,
+    coalesce::Coalesced,
+    recent_marks::{Read, RecentMarks},
+};
 use crate::{
     chat::receipt::Moved,
     cluster::bus::Topic,
-    contract::{MessageId, RoomId, Seq, Timestamp, UserId, event::Ephemeral},
+    contract::{RoomId, UserId, event::Ephemeral},
 };
-
-/// Messages that one `messages_read` names at the most.
-const READ_MESSAGES: usize = 500;
-
-/// A read mark.
-#[derive(Clone, Debug)]
-pub(super) struct Read {
-    pub(super) message_ids: Vec<MessageId>,
-    pub(super) last_read_seq: Seq,
-    pub(super) read_at: Timestamp,
-}
-
-impl Read {
-    fn merge(mut self, later: Self) -> Self {
-        // A mark of another node may come late.
-        let (last_read_seq, read_at) = if later.last_read_seq >= self.last_read_seq {
-            (later.last_read_seq, later.read_at)
-        } else {
-            (self.last_read_seq, self.read_at)
-        };
-        self.message_ids.extend(later.message_ids);
-        self.message_ids.sort_unstable();
-        self.message_ids.dedup();
-        // The newest sort last; nobody needs more than one request may name.
-        let excess = self.message_ids.len().saturating_sub(READ_MESSAGES);
-        self.message_ids.drain(..excess);
-        Self { message_ids: self.message_ids, last_read_seq, read_at }
-    }
-}
 
 /// Marks that wait for their turn, by who sees them.
 pub(super) struct Marks {

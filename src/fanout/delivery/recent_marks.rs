@@ -4,11 +4,39 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::read::Read;
-use crate::contract::{RoomId, Seq, Timestamp, UserId};
+use crate::contract::{MessageId, RoomId, Seq, Timestamp, UserId};
+
+/// Messages that one `messages_read` names at the most.
+const READ_MESSAGES: usize = 500;
 
 /// How long a mark may be on its way from another node; what was told is remembered for as long.
 const LATE: Duration = Duration::from_secs(300);
+
+/// A read mark.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub(super) message_ids: Vec<MessageId>,
+    pub(super) last_read_seq: Seq,
+    pub(super) read_at: Timestamp,
+}
+
+impl Read {
+    pub(super) fn merge(mut self, later: Self) -> Self {
+        // A mark of another node may come late.
+        let (last_read_seq, read_at) = if later.last_read_seq >= self.last_read_seq {
+            (later.last_read_seq, later.read_at)
+        } else {
+            (self.last_read_seq, self.read_at)
+        };
+        self.message_ids.extend(later.message_ids);
+        self.message_ids.sort_unstable();
+        self.message_ids.dedup();
+        // The newest sort last; nobody needs more than one request may name.
+        let excess = self.message_ids.len().saturating_sub(READ_MESSAGES);
+        self.message_ids.drain(..excess);
+        Self { message_ids: self.message_ids, last_read_seq, read_at }
+    }
+}
 
 /// The furthest mark that was told of each member of late. One that comes later, from a node that is behind, goes no further
 /// back: it tells of its messages, and of that mark.
