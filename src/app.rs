@@ -20,7 +20,7 @@ use crate::{
     contract::Timestamp,
     db::Db,
     fanout::{
-        delivery::{Delivery, News},
+        delivery::{Delivery, Pending},
         feed::Feed,
         presence::Presences,
         reconcile::{Reconciler, Reconciliation},
@@ -55,7 +55,7 @@ pub struct App {
     pub typing: Arc<Typing>,
     pub limits: Limits,
     pub reconciliation: Arc<Reconciliation>,
-    pub news: Arc<News>,
+    pub pending: Arc<Pending>,
     /// Cancelled when the server begins to stop: it accepts no new connections, and asks open ones to reconnect elsewhere.
     pub draining: CancellationToken,
     pub started_at: Timestamp,
@@ -104,7 +104,7 @@ impl App {
             ),
             limits: Limits::new(&config, redis.clone()),
             reconciliation: Arc::new(Reconciliation::new(db.may_be_shared())),
-            news: Arc::default(),
+            pending: Arc::default(),
             draining: CancellationToken::new(),
             started_at: clock.now(),
             listening: OnceLock::new(),
@@ -135,7 +135,7 @@ impl App {
             sockets: Arc::clone(&self.sockets),
             typing: Arc::clone(&self.typing),
             reconciliation: Arc::clone(&self.reconciliation),
-            news: Arc::clone(&self.news),
+            pending: Arc::clone(&self.pending),
             rooms_per_socket: self.config.realtime.rooms_per_socket,
             presence_pace: Pace::of_presence(&self.config.limits),
         }

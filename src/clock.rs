@@ -124,8 +124,8 @@ impl Measured {
     /// Asks for the other clock's time.
     async fn by<E>(ask: impl Future<Output = Result<Timestamp, E>>) -> Result<Self, E> {
         let before = TIME.elapsed();
-        let told = ask.await?.0;
-        Ok(Self { earliest: told - TIME.elapsed(), latest: told - before })
+        let reported = ask.await?.0;
+        Ok(Self { earliest: reported - TIME.elapsed(), latest: reported - before })
     }
 
     /// The offset that is to be used instead of `offset`: forward at once, backward slowly.

@@ -242,11 +242,11 @@ async fn run_upkeep(app: Arc<App>) {
 
 /// Reconciles what other nodes changed that is in no log. It is a task of its own, so that logs do not wait for it.
 async fn keep_up_with_others(app: Arc<App>) {
-    let mut look = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(Duration::from_millis(app.config.realtime.sweep_interval_ms));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        look.tick().await;
-        if let Err(error) = app.reconciler().look_for_news().await {
+        ticks.tick().await;
+        if let Err(error) = app.reconciler().reconcile_viewed().await {
             error.record();
         }
     }
@@ -278,11 +278,11 @@ async fn keep_counts(app: Arc<App>) {
     }
     let slots = &app.sockets.slots;
     loop {
-        let told = tokio::select! {
+        let counts = tokio::select! {
             _ = renew.tick() => slots.all(),
             _ = changes.tick() => slots.changed(),
         };
-        app.limits.note_sockets(&told).await;
+        app.limits.note_sockets(&counts).await;
     }
 }
 

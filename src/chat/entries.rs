@@ -45,7 +45,7 @@ pub(crate) async fn read(
     }
     for event in events {
         let seq = event.seq;
-        entries.push(Entry::new(room, seq, subjects.tell(&event)?, history));
+        entries.push(Entry::new(room, seq, subjects.change(&event)?, history));
     }
     entries.sort_unstable_by_key(|entry| entry.seq);
     Ok(entries)
@@ -111,7 +111,7 @@ impl<'a> Subjects<'a> {
         Message { reactions, is_pinned: is_pinned && !message.is_deleted, reply_count, ..message }
     }
 
-    fn tell(&self, event: &room_event::Model) -> Result<Durable> {
+    fn change(&self, event: &room_event::Model) -> Result<Durable> {
         let message = || {
             let found = event.message_id.and_then(|id| self.messages.get(&id));
             found.cloned().ok_or_else(|| Error::internal("a log entry names a message that is not there"))

@@ -1,9 +1,9 @@
-//! What was committed, on its way to whoever listens.
+//! The bus: notices of what was committed, for this node and the others.
 //!
 //! Use cases do not call the sockets: they return from their transaction and hand the bus a [`Notice`] as a value. The bus
 //! gives every notice to this node's delivery task, in the order in which it got them, and, where there is a Redis, to the
-//! other nodes that have somebody who wants it ([`redis`]). It never waits for those: they follow the log by themselves, and
-//! what is told only makes that fast.
+//! other nodes that need it ([`redis`]). It never waits for those: they read the log by themselves, and notices only make that
+//! fast.
 
 use std::sync::{
     Arc,
@@ -23,19 +23,19 @@ use crate::{
     tasks,
 };
 
-/// Notices that may wait for delivery before those who commit have to wait too.
+/// Notices that may wait for delivery before commits have to wait too.
 const CAPACITY: usize = 1024;
 
-/// Notices that may wait for the way to other nodes; what does not fit they find in the log.
+/// Notices that may wait for other nodes; what does not fit they read from the log.
 const OUTWARD: usize = 4096;
 
-/// Something that others should hear of. There are these three kinds, and no more.
+/// A notice. There are these three kinds and no more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
     /// Entries of a room's log, ascending by `seq`.
     Entries { room_id: RoomId, entries: Arc<[Entry]> },
-    /// News of the moment, for whoever hears a topic.
+    /// An ephemeral event for a topic.
     Emit {
         topic: Topic,
         #[serde(with = "by_name")]
@@ -45,13 +45,13 @@ pub enum Notice {
     Revoked { user_id: UserId, sockets: Revoked },
 }
 
-/// Whom news is for.
+/// Who receives an ephemeral event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Topic {
-    /// Whoever has joined a room, but for the one whom the news is about.
+    /// The subscribers of a room, except the user whom it is about.
     Room(RoomId),
-    /// Whoever has joined one of these rooms: each socket once, and not those of the one whom the news is about.
+    /// The subscribers of any of these rooms, each once, except the user whom it is about.
     Rooms(Arc<[RoomId]>),
     /// All sockets of a user.
     User(UserId),
@@ -69,7 +69,7 @@ pub enum Revoked {
     MostSilent,
 }
 
-/// An event on its way to another node.
+/// An event for another node.
 mod by_name {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
     use serde_json::value::RawValue;
@@ -100,7 +100,7 @@ mod by_name {
 
 /// What comes from the other nodes.
 #[derive(Debug)]
-pub enum Heard {
+pub enum Received {
     Notice(Notice),
     /// Somebody with a socket here became a member of a room, at that seq. This node may not follow the room yet.
     Added {
@@ -108,37 +108,37 @@ pub enum Heard {
         room_id: RoomId,
         seq: Seq,
     },
-    /// Something may have been missed of what was told on these channels: they are followed only from now on, or the others say so.
+    /// Messages on these channels may have been missed: the subscription is new, or another node says so.
     MissedOn(Vec<Channel>),
-    /// Something was missed, of whatever.
+    /// Messages of any channel may have been missed.
     Missed,
 }
 
-/// What this node has for the others.
+/// A message for other nodes.
 #[derive(Debug)]
 pub(crate) enum Outward {
     Notice(Notice),
-    /// They should compare with the database what they know of a channel.
+    /// They should reconcile a channel with the database.
     Compare(Channel),
 }
 
-/// The ends at which this node takes what it is told.
+/// The receivers of notices.
 #[derive(Debug)]
 pub struct Inlet {
-    /// What happened here.
+    /// Notices of this node.
     pub own: mpsc::Receiver<Notice>,
-    /// What happened elsewhere.
-    pub others: mpsc::Receiver<Heard>,
+    /// Messages of other nodes.
+    pub others: mpsc::Receiver<Received>,
 }
 
-/// What waits for the way to the other nodes.
+/// What waits to be sent to other nodes.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     pub(crate) messages: mpsc::Receiver<Outward>,
     /// Set when something did not fit, or could not be sent.
     pub(crate) lost: Arc<AtomicBool>,
-    /// Takes what the others tell.
-    pub(crate) heard: mpsc::Sender<Heard>,
+    /// Receives messages of other nodes.
+    pub(crate) received: mpsc::Sender<Received>,
 }
 
 /// Where notices go.
@@ -155,7 +155,7 @@ struct WayOut {
 }
 
 impl Bus {
-    /// The bus of a node that is alone, and the end at which it takes its notices.
+    /// The bus of a single node, and its receiver.
     #[must_use]
     pub fn alone() -> (Self, Inlet) {
         let (local, own) = mpsc::channel(CAPACITY);
@@ -167,33 +167,33 @@ impl Bus {
     #[must_use]
     pub(crate) fn among_others() -> (Self, Inlet, Outlet) {
         let (local, own) = mpsc::channel(CAPACITY);
-        let (heard, others) = mpsc::channel(CAPACITY);
+        let (received, others) = mpsc::channel(CAPACITY);
         let (sender, messages) = mpsc::channel(OUTWARD);
         let lost = Arc::<AtomicBool>::default();
         let outward = Some(WayOut { messages: sender, lost: Arc::clone(&lost) });
-        (Self { local, outward }, Inlet { own, others }, Outlet { messages, lost, heard })
+        (Self { local, outward }, Inlet { own, others }, Outlet { messages, lost, received })
     }
 
-    /// Tells of something that is committed. Waits while delivery is behind; never call it inside a transaction.
+    /// Publishes what is committed. Waits while delivery is behind; never call it inside a transaction.
     pub async fn publish(&self, notice: Notice) {
         if self.outward.is_some() {
-            self.tell_others(notice.clone());
+            self.publish_to_others(notice.clone());
         }
         // Delivery ends only when the process does; what it misses then is in the log.
         let _ = self.local.send(notice).await;
     }
 
-    /// Tells only this node, of what it found out by itself.
+    /// Publishes only to this node what it found out by itself.
     pub async fn publish_here(&self, notice: Notice) {
         let _ = self.local.send(notice).await;
     }
 
-    /// Tells only the other nodes, of what this one has seen to already.
-    pub fn tell_others(&self, notice: Notice) {
+    /// Publishes only to other nodes what this one has handled already.
+    pub fn publish_to_others(&self, notice: Notice) {
         self.send_out(|| Outward::Notice(notice));
     }
 
-    /// Has the other nodes compare with the database what they know of a channel.
+    /// Requests that other nodes reconcile a channel with the database.
     pub fn have_compared(&self, channel: Channel) {
         self.send_out(|| Outward::Compare(channel));
     }
@@ -207,16 +207,16 @@ impl Bus {
         }
     }
 
-    /// Commits a change and tells of it, as one step that goes on when the caller is dropped in between: a client that
-    /// hangs up must not leave behind a change that nobody hears of.
+    /// Commits a change and publishes it, as one step that continues if the caller is dropped: a client that disconnects must not leave a
+    /// change that was not published.
     ///
     /// # Errors
-    /// When the commit fails; then nothing is told, and it may have happened all the same.
+    /// When the commit fails; then nothing is published, although the change may be stored.
     pub async fn commit(&self, tx: Transaction, notice: Notice) -> Result<()> {
         self.commit_all(tx, vec![notice]).await
     }
 
-    /// The same, for a change of which there is more to tell.
+    /// The same, for several notices.
     ///
     /// # Errors
     /// The same.

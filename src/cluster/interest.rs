@@ -1,4 +1,4 @@
-//! What this node wants to hear from the others.
+//! The channels that this node subscribes to.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -16,7 +16,7 @@ pub enum Channel {
     User(UserId),
 }
 
-/// The channels that somebody here needs. Nothing is kept while there are no other nodes to hear from.
+/// The channels that sockets here need. It is empty while there are no other nodes.
 #[derive(Debug, Default)]
 pub struct Interest {
     is_followed: bool,
@@ -70,12 +70,12 @@ impl Interest {
         self.changed.notified().await;
     }
 
-    /// What changed, for who has `heard` so far.
-    pub(super) fn changes(&self, heard: &HashSet<Channel>) -> Changes {
+    /// What changed, for who has `subscribed` so far.
+    pub(super) fn changes(&self, subscribed: &HashSet<Channel>) -> Changes {
         let mut channels = self.channels.lock();
         let mut changes = Changes::default();
         for channel in std::mem::take(&mut channels.changed) {
-            match (channels.wanted.contains(&channel), heard.contains(&channel)) {
+            match (channels.wanted.contains(&channel), subscribed.contains(&channel)) {
                 (true, false) => changes.begun.push(channel),
                 (false, true) => changes.ended.push(channel),
                 _ => {}
@@ -94,15 +94,15 @@ mod tests {
         let interest = Interest::followed();
         let (room, user) = (Channel::Room(RoomId::new()), Channel::User(UserId::new()));
         interest.set(room, true);
-        let mut heard = interest.all();
-        assert_eq!(heard, HashSet::from([room]));
+        let mut subscribed = interest.all();
+        assert_eq!(subscribed, HashSet::from([room]));
         interest.set(user, true);
         interest.set(room, false);
         interest.set(room, true);
-        let changes = interest.changes(&heard);
+        let changes = interest.changes(&subscribed);
         assert_eq!((changes.begun, changes.ended), (vec![user], vec![]));
-        heard.insert(user);
+        subscribed.insert(user);
         interest.set(user, false);
-        assert_eq!(interest.changes(&heard).ended, [user]);
+        assert_eq!(interest.changes(&subscribed).ended, [user]);
     }
 }

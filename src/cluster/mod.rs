@@ -1,4 +1,4 @@
-//! What nodes tell each other, and how: the [`bus`] of a node, and the way over Redis to the others.
+//! The nodes of a cluster: the [`bus`] of a node, and Redis between them.
 
 pub mod bus;
 pub mod interest;

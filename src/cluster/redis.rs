@@ -1,9 +1,9 @@
 //! Redis between the nodes: publish and subscribe, and nothing that would be missed if it were gone.
 //!
 //! Two connections: one publishes (and counts what users may do on all nodes together, see [`crate::limits`]), one is
-//! subscribed. Each is watched with a question a second, so that a Redis that hangs is noticed like one that is dead, and
-//! made anew by itself. After every gap the node looks at the database, and asks the others to, if it was its own words that
-//! were lost.
+//! subscribed. Each is probed once a second, so that a Redis that hangs is noticed like one that is dead, and
+//! reconnected by itself. After every gap the node reconciles with the database, and requests the same from the others if its own
+//! messages were lost.
 
 mod subscriber;
 
@@ -84,10 +84,10 @@ impl Redis {
         Ok(Self { client, commands, node, health: Arc::default() })
     }
 
-    /// Carries notices, both ways, until the bus is gone.
+    /// Sends and receives messages until the bus is dropped.
     pub(crate) fn carry(&self, outlet: Outlet, interest: Arc<Interest>, tasks: &mut Tasks) {
-        let Outlet { messages, lost, heard } = outlet;
-        tasks.add("redis_subscriber", subscriber::run(self.clone(), interest, heard));
+        let Outlet { messages, lost, received } = outlet;
+        tasks.add("redis_subscriber", subscriber::run(self.clone(), interest, received));
         tasks.add("redis_publisher", self.clone().publish(messages, lost));
     }
 
@@ -169,7 +169,7 @@ impl Health {
                 if !self.is_reported.swap(true, Ordering::SeqCst) {
                     tracing::warn!(
                         problem,
-                        "Redis is away: news of other nodes comes from the database, some seconds later"
+                        "Redis is down: changes by other nodes are read from the database, some seconds later"
                     );
                 }
             }

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::{
-    bus::{Heard, Notice, Outward, Topic},
+    bus::{Notice, Outward, Received, Topic},
     interest::Channel,
 };
 use crate::{
@@ -91,19 +91,19 @@ pub(super) fn text(node: Uuid, notice: &Notice) -> String {
 }
 
 /// What a message on a channel says to `node`; nothing when that sent it.
-pub(super) fn decode(node: Uuid, channel: &str, text: &[u8]) -> Option<Heard> {
+pub(super) fn decode(node: Uuid, channel: &str, text: &[u8]) -> Option<Received> {
     let text = std::str::from_utf8(text).unwrap_or_default();
     let (sender, notice) = text.split_once(' ').unwrap_or_default();
     if sender.parse() == Ok(node) {
         return None;
     }
     let channel = named(channel);
-    let missed = || channel.map_or(Heard::Missed, |channel| Heard::MissedOn(vec![channel]));
+    let missed = || channel.map_or(Received::Missed, |channel| Received::MissedOn(vec![channel]));
     Some(match (serde_json::from_str(notice), channel) {
         (Ok(Notice::Entries { room_id, entries }), Some(Channel::User(user_id))) => {
-            entries.first().map_or_else(missed, |entry| Heard::Added { user_id, room_id, seq: entry.seq })
+            entries.first().map_or_else(missed, |entry| Received::Added { user_id, room_id, seq: entry.seq })
         }
-        (Ok(notice), _) => Heard::Notice(notice),
+        (Ok(notice), _) => Received::Notice(notice),
         (Err(_), _) => missed(),
     })
 }
@@ -125,7 +125,7 @@ mod tests {
         encode(Uuid::now_v7(), &Outward::Notice(notice))
     }
 
-    fn heard((channel, text): &Message) -> Option<Heard> {
+    fn received((channel, text): &Message) -> Option<Received> {
         decode(Uuid::now_v7(), channel, text.as_bytes())
     }
 
@@ -139,7 +139,7 @@ mod tests {
         let [(channel, text)] = &messages[..] else { panic!("{messages:?}") };
         assert_eq!(*channel, format!("room:{room_id}"));
         assert!(decode(here, channel, text.as_bytes()).is_none(), "a node does not hear itself");
-        let Some(Heard::Notice(Notice::Entries { entries: arrived, .. })) = heard(&messages[0]) else {
+        let Some(Received::Notice(Notice::Entries { entries: arrived, .. })) = received(&messages[0]) else {
             panic!("{text}")
         };
         for (arrived, entry) in arrived.iter().zip(&entries) {
@@ -171,8 +171,8 @@ mod tests {
         ] {
             let messages = sent(notice.clone());
             assert_eq!(messages.iter().map(|(channel, _)| channel).collect::<Vec<_>>(), [&channel]);
-            match heard(&messages[0]) {
-                Some(Heard::Notice(arrived)) => assert_eq!(format!("{arrived:?}"), format!("{notice:?}")),
+            match received(&messages[0]) {
+                Some(Received::Notice(arrived)) => assert_eq!(format!("{arrived:?}"), format!("{notice:?}")),
                 other => panic!("{other:?}"),
             }
         }
@@ -190,9 +190,9 @@ mod tests {
             format!("{} {MISSED}", Uuid::now_v7()),
             String::new(),
         ] {
-            let of_room = heard(&(channel.clone(), broken.clone()));
-            assert!(matches!(of_room, Some(Heard::MissedOn(on)) if on == [Channel::Room(room_id)]), "{broken}");
-            assert!(matches!(heard(&(NODES.to_owned(), broken)), Some(Heard::Missed)));
+            let of_room = received(&(channel.clone(), broken.clone()));
+            assert!(matches!(of_room, Some(Received::MissedOn(on)) if on == [Channel::Room(room_id)]), "{broken}");
+            assert!(matches!(received(&(NODES.to_owned(), broken)), Some(Received::Missed)));
         }
     }
 
@@ -204,6 +204,8 @@ mod tests {
         let messages = sent(Notice::Entries { room_id, entries: [entry].into() });
         let channels: Vec<&str> = messages.iter().map(|(channel, _)| channel.as_str()).collect();
         assert_eq!(channels, [format!("user:{user}"), format!("room:{room_id}")]);
-        assert!(matches!(heard(&messages[0]), Some(Heard::Added { user_id, seq: Seq(3), .. }) if user_id == user));
+        assert!(
+            matches!(received(&messages[0]), Some(Received::Added { user_id, seq: Seq(3), .. }) if user_id == user)
+        );
     }
 }

@@ -1,8 +1,7 @@
-//! From the bus to the sockets of this node: one task takes every notice, in order, and sees to it.
+//! Delivery of notices of the bus to the sockets of this node: one task handles every notice, in order.
 //!
-//! Entries of logs go to the feed. What a change means for people who have not joined the room goes to their sockets
-//! directly. News that would come too often is paced: at once, then at most once a second. What other nodes tell is treated
-//! alike.
+//! Entries of logs go to the feed. Events for users whose sockets have not joined the room go to these sockets
+//! directly. Frequent events are coalesced: one at once, then at most one a second. Notices of other nodes are treated alike.
 
 mod activity;
 mod coalesce;
@@ -27,7 +26,7 @@ use self::{
 };
 use crate::{
     chat::{self, Chat},
-    cluster::bus::{Heard, Inlet, Notice, Revoked, Topic},
+    cluster::bus::{Inlet, Notice, Received, Revoked, Topic},
     contract::{
         RoomId, Seq, Timestamp, UserId,
         command::RoomScope,
@@ -58,7 +57,7 @@ pub struct Delivery {
     pub sockets: Arc<Sockets>,
     pub typing: Arc<Typing>,
     pub reconciliation: Arc<Reconciliation>,
-    pub news: Arc<News>,
+    pub pending: Arc<Pending>,
     /// Rooms that a socket may have joined.
     pub rooms_per_socket: usize,
     /// How often people are told who is there.
@@ -67,9 +66,9 @@ pub struct Delivery {
 
 /// Where something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    Here,
-    Elsewhere,
+enum Source {
+    Local,
+    Remote,
 }
 
 /// Who came and went, on the way to those in the same rooms: when they were last there, and these rooms.
@@ -77,7 +76,7 @@ type Appearances = Throttle<UserId, (Option<Timestamp>, Arc<[RoomId]>)>;
 
 /// What is told at a measured pace, and what was told of late.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct Pending {
     activity: InOrder<RoomId, Concerned>,
     profiles: InOrder<UserId, HashSet<RoomId>>,
     changes: Changes,
@@ -86,7 +85,7 @@ pub struct News {
     newcomers: Mutex<HashSet<(UserId, RoomId)>>,
 }
 
-impl News {
+impl Pending {
     /// Whether a change of a profile is told already.
     pub fn knows_change(&self, user: UserId, at: Timestamp) -> bool {
         self.changes.knows(user, at)
@@ -99,20 +98,20 @@ impl News {
 
 /// A new member while they have yet to be shown the room, whatever becomes of that.
 struct Newcomer {
-    news: Arc<News>,
+    pending: Arc<Pending>,
     member: (UserId, RoomId),
 }
 
 impl Newcomer {
-    fn note(news: Arc<News>, member: (UserId, RoomId)) -> Self {
-        news.newcomers.lock().insert(member);
-        Self { news, member }
+    fn note(pending: Arc<Pending>, member: (UserId, RoomId)) -> Self {
+        pending.newcomers.lock().insert(member);
+        Self { pending, member }
     }
 }
 
 impl Drop for Newcomer {
     fn drop(&mut self) {
-        self.news.newcomers.lock().remove(&self.member);
+        self.pending.newcomers.lock().remove(&self.member);
     }
 }
 
@@ -125,30 +124,30 @@ impl Delivery {
         loop {
             tokio::select! {
                 notice = own.recv() => match notice {
-                    Some(notice) => self.take(notice, Origin::Here, &mut marks, &mut presence),
+                    Some(notice) => self.take(notice, Source::Local, &mut marks, &mut presence),
                     None => return,
                 },
-                Some(heard) = others.recv() => match heard {
-                    Heard::Notice(notice) => self.take(notice, Origin::Elsewhere, &mut marks, &mut presence),
-                    Heard::Added { user_id, room_id, seq } => self.gain(user_id, room_id, seq),
-                    Heard::MissedOn(channels) => self.reconciliation.channels(channels),
-                    Heard::Missed => self.reconciliation.everything(),
+                Some(received) = others.recv() => match received {
+                    Received::Notice(notice) => self.take(notice, Source::Remote, &mut marks, &mut presence),
+                    Received::Added { user_id, room_id, seq } => self.gain(user_id, room_id, seq),
+                    Received::MissedOn(channels) => self.reconciliation.channels(channels),
+                    Received::Missed => self.reconciliation.everything(),
                 },
                 _ = tick.tick() => {
-                    self.tell_due_activity();
-                    self.tell_due_profiles();
-                    self.tell_due_marks(&mut marks);
-                    self.tell_presence(&mut presence);
+                    self.send_due_activity();
+                    self.send_due_profiles();
+                    self.send_due_marks(&mut marks);
+                    self.send_presence(&mut presence);
                 }
             }
         }
     }
 
-    fn take(&self, notice: Notice, origin: Origin, marks: &mut Marks, presence: &mut Appearances) {
+    fn take(&self, notice: Notice, source: Source, marks: &mut Marks, presence: &mut Appearances) {
         match notice {
             Notice::Entries { room_id, entries } => {
                 for entry in entries.iter() {
-                    self.widen_or_narrow(entry, origin);
+                    self.widen_or_narrow(entry, source);
                     self.reconciliation.note_entry(room_id, entry.seq);
                 }
                 self.feed.entries(room_id, entries.to_vec());
@@ -167,7 +166,7 @@ impl Delivery {
             }
             // This node's own are told without the bus.
             (Ephemeral::UserTyping { room_id, user_id, user_name, is_typing }, _) => {
-                self.typing.hear(room_id, user_id, user_name, is_typing);
+                self.typing.receive(room_id, user_id, user_name, is_typing);
             }
             (Ephemeral::UserUpdated { user }, Topic::Rooms(rooms)) => self.take_profile(user.id, &rooms),
             (
@@ -177,7 +176,7 @@ impl Delivery {
             ) => {
                 let is_online = matches!(event, Ephemeral::UserOnline { .. });
                 presence.offer(user_id, is_online, (last_seen_at, rooms), Instant::now());
-                self.tell_presence(presence);
+                self.send_presence(presence);
             }
             (event, topic) => {
                 self.sockets.emit(&topic, &event);
@@ -204,7 +203,7 @@ impl Delivery {
     }
 
     /// Tells those in the same rooms of people who came and went, as far as it is time to.
-    fn tell_presence(&self, presence: &mut Appearances) {
+    fn send_presence(&self, presence: &mut Appearances) {
         while let Some((user_id, is_online, (last_seen_at, rooms))) = presence.take(Instant::now()) {
             let event = if is_online {
                 Ephemeral::UserOnline { user_id, last_seen_at }
@@ -216,19 +215,19 @@ impl Delivery {
     }
 
     /// What an entry means besides being told: for people who do not hear the room (yet, or any longer), and for who writes there.
-    fn widen_or_narrow(&self, entry: &Entry, origin: Origin) {
+    fn widen_or_narrow(&self, entry: &Entry, source: Source) {
         match entry.audience {
-            Audience::Gained(user) if origin == Origin::Here => self.gain(user, entry.room_id, entry.seq),
+            Audience::Gained(user) if source == Source::Local => self.gain(user, entry.room_id, entry.seq),
             Audience::Lost(user) => {
                 self.typing.end_at_once(entry.room_id, user);
                 self.sockets.forget_room(user, entry.room_id);
-                self.tell_outside(&[user], entry);
+                self.send_outside(&[user], entry);
             }
             Audience::Message(user) | Audience::Silenced(user) => self.typing.end_at_once(entry.room_id, user),
             Audience::Closed => {
                 self.typing.closed(entry.room_id);
                 let members = self.sockets.forget_members(entry.room_id);
-                self.tell_outside(&members, entry);
+                self.send_outside(&members, entry);
             }
             // Of people who were added elsewhere tells a notice of its own, which comes where the room is not followed.
             Audience::Gained(_) | Audience::Unchanged => {}
@@ -238,7 +237,7 @@ impl Delivery {
     /// Somebody is a member from the seq `since` on.
     pub(crate) fn gain(&self, user: UserId, room: RoomId, since: Seq) {
         if !self.sockets.of_user(user).is_empty() {
-            let newcomer = Newcomer::note(Arc::clone(&self.news), (user, room));
+            let newcomer = Newcomer::note(Arc::clone(&self.pending), (user, room));
             self.sockets.note_rooms(user, [room]);
             self.reconciliation.note_ends([(room, since)]);
             tokio::spawn(self.clone().welcome(newcomer, since));
@@ -246,7 +245,7 @@ impl Delivery {
     }
 
     /// Gives an entry to sockets that do not hear the room but must know.
-    fn tell_outside(&self, users: &[UserId], entry: &Entry) {
+    fn send_outside(&self, users: &[UserId], entry: &Entry) {
         for user in users {
             for socket in self.sockets.of_user(*user) {
                 if !socket.has_joined(entry.room_id) {

@@ -1,12 +1,11 @@
-//! Who is there. A user is online while a socket of theirs is, on whichever node, and a little longer, so that a page reload
-//! is no news.
+//! Presence. A user is online while they have a socket on any node, and a little longer, so that a page reload is not visible.
 //!
-//! Each node notes its own users in the [`registry`], one change after the other, and tells of those whose appearance that
-//! changed ([`news`]). A node that dies tells nothing: its lease in the registry ends, and another one tells for it ([`lease`]).
+//! Each node notes its own users in the [`registry`], one change after the other, and announces those whose visible presence
+//! changed ([`announcements`]). A node that dies announces nothing: its lease ends, and another node announces for it ([`lease`]).
 
+mod announcements;
 mod change;
 mod lease;
-mod news;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -58,7 +57,7 @@ pub struct Presences {
     feed: Feed,
     registry: Registry,
     /// Takes what others are to be told of.
-    news: mpsc::UnboundedSender<Shift>,
+    shifts: mpsc::UnboundedSender<Shift>,
     /// How long a user without a socket still counts as there.
     grace: Duration,
     /// The users of this node.
@@ -87,13 +86,13 @@ impl Presences {
         tasks: &mut Tasks,
     ) -> Arc<Self> {
         let (changes, queue) = mpsc::unbounded_channel();
-        let (news, noted) = mpsc::unbounded_channel();
+        let (shifts, noted) = mpsc::unbounded_channel();
         let here = Mutex::new(Here { departures: HashMap::new(), changes });
         let is_shared = db.may_be_shared();
         let registry = Registry::new(db, node);
-        let presences = Arc::new(Self { chat, clock, bus, sockets, feed, registry, news, grace, here });
+        let presences = Arc::new(Self { chat, clock, bus, sockets, feed, registry, shifts, grace, here });
         tasks.add("presence_changes", note(Arc::clone(&presences), queue));
-        tasks.add("presence_news", news::announce(Arc::clone(&presences), noted));
+        tasks.add("presence_announcements", announcements::announce(Arc::clone(&presences), noted));
         if is_shared {
             let (held, renewals) = watch::channel(None);
             tasks.add("presence_lease", lease::keep(Arc::clone(&presences), held));
@@ -213,7 +212,7 @@ async fn note(presences: Arc<Presences>, mut queue: mpsc::UnboundedReceiver<Note
         match Db::in_time(TIMEOUT, presences.registry.note(&steps)).await {
             Ok(shifts) => {
                 steps.clear();
-                presences.note_news(shifts);
+                presences.note_shifts(shifts);
             }
             Err(error) => error.record(),
         }

@@ -1,8 +1,8 @@
-//! Looks again at what open sockets hear and may, for what another node changed and could not tell.
+//! Compares open sockets with the database, for changes by other nodes whose notice was lost.
 //!
-//! The log of a room that is heard needs none of this: its feed compares it with the database every few seconds. Here is what
-//! is in no log: whether a login still holds, which rooms somebody was added to or taken out of, and what is told of rooms, marks
-//! and profiles to people who do not hear the room.
+//! A room with subscribers does not need this: its feed compares its log with the database every few seconds. This module reconciles what
+//! is in no log: whether sessions still exist, to which rooms users were added or from which they were removed, and `room_activity`, read
+//! marks and profiles for sockets that have not joined a room.
 
 mod missed;
 
@@ -27,18 +27,18 @@ use crate::{
     fanout::delivery::Delivery,
 };
 
-/// People looked at together.
+/// Users that are reconciled together.
 const PEOPLE: usize = 500;
 
-/// What is to be looked at.
+/// What is to be reconciled.
 #[derive(Debug, Default)]
 pub struct Reconciliation {
     wanted: Mutex<Wanted>,
     wake: Notify,
     missed: Missed,
-    /// Whether other nodes may change what this one watches.
+    /// Whether other nodes may change anything.
     is_shared: bool,
-    /// How far the log of each room is known that somebody looks at without having joined it.
+    /// The known head of the log of each viewed room: one in a user's list that they have not joined.
     ends: Mutex<HashMap<RoomId, Seq>>,
 }
 
@@ -56,14 +56,14 @@ impl Reconciliation {
         Self { is_shared, ..Self::default() }
     }
 
-    /// Hears of an entry of a room's log: those who look at the room are told.
+    /// Notes the head of a room's log by an entry.
     pub fn note_entry(&self, room: RoomId, seq: Seq) {
         if let Some(end) = self.ends.lock().get_mut(&room) {
             *end = seq.max(*end);
         }
     }
 
-    /// Hears where logs end that somebody looks at from now on: what follows is news to them.
+    /// Notes the heads of logs of rooms that are viewed from now on.
     pub fn note_ends(&self, rooms: impl IntoIterator<Item = (RoomId, Seq)>) {
         if !self.is_shared {
             return;
@@ -74,13 +74,13 @@ impl Reconciliation {
         }
     }
 
-    /// Asks for a look at everything.
+    /// Requests to reconcile everything.
     pub fn everything(&self) {
         self.wanted.lock().everything = true;
         self.wake.notify_one();
     }
 
-    /// Asks for a look at what these channels are about.
+    /// Requests to reconcile the rooms and users of these channels.
     pub fn channels(&self, channels: Vec<Channel>) {
         let mut wanted = self.wanted.lock();
         for channel in channels {
@@ -103,7 +103,7 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Looks when asked to, and at everything every `realtime.recheck_interval_ms`.
+    /// Reconciles on request, and everything every `realtime.recheck_interval_ms`.
     pub async fn run(self) {
         let mut next = Instant::now();
         loop {
@@ -114,13 +114,13 @@ impl Reconciler {
             let is_whole = is_due || wanted.everything;
             let looked = if is_whole {
                 next = Instant::now() + self.interval;
-                self.look_at_everything().await
+                self.reconcile_all().await
             } else {
-                self.look_at(wanted).await
+                self.reconcile_wanted(wanted).await
             };
             match looked {
                 Ok(()) => {}
-                // What was asked for is not forgotten: the next look is one at everything.
+                // The request is not lost: next, everything is reconciled.
                 Err(error) => {
                     error.record();
                     next = next.min(Instant::now() + Duration::from_secs(1));
@@ -129,18 +129,18 @@ impl Reconciler {
         }
     }
 
-    /// Tells of what no notice told of: changes of rooms that somebody looks at, read marks, and profiles.
+    /// Sends what no notice announced: changes of viewed rooms, read marks, and profiles.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn look_for_news(&self) -> Result<()> {
-        self.look_at_rooms(self.delivery.sockets.looked_at(), true).await?;
-        self.look_for_marks().await?;
-        self.look_for_profiles().await
+    pub async fn reconcile_viewed(&self) -> Result<()> {
+        self.reconcile_rooms(self.delivery.sockets.viewed_rooms(), true).await?;
+        self.reconcile_marks().await?;
+        self.reconcile_profiles().await
     }
 
-    /// Tells those who look at some rooms, or at `all` that are looked at, of changes there.
-    async fn look_at_rooms(&self, rooms: Vec<RoomId>, all: bool) -> Result<()> {
+    /// Sends changes of some viewed rooms, or of `all`.
+    async fn reconcile_rooms(&self, rooms: Vec<RoomId>, all: bool) -> Result<()> {
         let mut now = HashMap::with_capacity(rooms.len());
         for some in rooms.chunks(PEOPLE) {
             now.extend(chat::sync::ends(&self.delivery.chat, some.to_vec()).await?);
@@ -149,8 +149,8 @@ impl Reconciler {
         {
             let mut ends = self.delivery.reconciliation.ends.lock();
             if all {
-                // Somebody may have begun to look while the database was asked.
-                ends.retain(|room, _| now.contains_key(room) || self.delivery.sockets.is_looked_at(*room));
+                // A room may have become viewed during the query.
+                ends.retain(|room, _| now.contains_key(room) || self.delivery.sockets.is_viewed(*room));
             }
             for (room, end) in now {
                 let before = ends.get(&room).copied();
@@ -166,23 +166,23 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn look_at_everything(&self) -> Result<()> {
+    async fn reconcile_all(&self) -> Result<()> {
         self.delivery.feed.sweep().await?;
-        self.look_for_news().await?;
-        self.look_at_people(self.delivery.sockets.logins().into_iter().collect()).await
+        self.reconcile_viewed().await?;
+        self.reconcile_users(self.delivery.sockets.logins().into_iter().collect()).await
     }
 
-    async fn look_at(&self, wanted: Wanted) -> Result<()> {
-        let looked_at = wanted.rooms.iter().copied().filter(|room| self.delivery.sockets.is_looked_at(*room)).collect();
-        self.delivery.feed.look(wanted.rooms).await?;
-        self.look_at_rooms(looked_at, false).await?;
+    async fn reconcile_wanted(&self, wanted: Wanted) -> Result<()> {
+        let viewed = wanted.rooms.iter().copied().filter(|room| self.delivery.sockets.is_viewed(*room)).collect();
+        self.delivery.feed.check_heads(wanted.rooms).await?;
+        self.reconcile_rooms(viewed, false).await?;
         let mut logins = self.delivery.sockets.logins();
         let people = wanted.users.into_iter().filter_map(|user| logins.remove_entry(&user)).collect();
-        self.look_at_people(people).await
+        self.reconcile_users(people).await
     }
 
-    /// Ends sockets whose logins do not hold, and brings what is known of their users' rooms up to date.
-    async fn look_at_people(&self, people: Vec<(UserId, HashSet<SessionId>)>) -> Result<()> {
+    /// Ends sockets whose sessions have ended, and updates the rooms of their users.
+    async fn reconcile_users(&self, people: Vec<(UserId, HashSet<SessionId>)>) -> Result<()> {
         for some in people.chunks(PEOPLE) {
             let logins: Vec<SessionId> = some.iter().flat_map(|(_, logins)| logins).copied().collect();
             for (session, code) in self.auth.ended(&logins).await? {
@@ -205,13 +205,13 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Brings what is known of somebody's rooms in line with their memberships.
+    /// Updates the rooms of a user by their memberships.
     fn settle(&self, user: UserId, known: &HashSet<RoomId>, joined: &[chat::room::UserRoom]) {
         let now: HashSet<RoomId> = joined.iter().map(|room| room.room_id).collect();
         for room_id in known.difference(&now).copied() {
             self.delivery.sockets.forget_room(user, room_id);
             for socket in self.delivery.sockets.of_user(user).iter().filter(|own| !own.has_joined(room_id)) {
-                socket.tell(&SocketEvent::RoomLeft { room_id, user_id: user });
+                socket.send(&SocketEvent::RoomLeft { room_id, user_id: user });
             }
         }
         let delivery = &self.delivery;

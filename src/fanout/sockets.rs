@@ -1,6 +1,6 @@
 //! The sockets of this node: whose they are, which rooms each has joined, and how to reach or end them.
 //!
-//! This is an index and nothing else. Order is the [`crate::fanout::feed`]'s business; here is what needs no order.
+//! This is only an index. The [`crate::fanout::feed`] keeps the order; this is for what needs no order.
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -16,7 +16,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-pub use slots::{Carrier, Slot, Slots};
+pub use slots::{Slot, SlotOwner, Slots};
 pub use socket::{Badge, Emission, Owner, Socket, SocketId, Transport};
 
 use crate::{
@@ -269,7 +269,7 @@ impl Sockets {
 
     /// Whether a room has connected members with a socket that has not joined it.
     #[must_use]
-    pub fn is_looked_at(&self, room: RoomId) -> bool {
+    pub fn is_viewed(&self, room: RoomId) -> bool {
         let index = self.index.read();
         let mut members = index.members_of.get(&room).into_iter().flatten();
         members.any(|user| index.of_user.get(user).is_some_and(|own| own.values().any(|own| !own.has_joined(room))))
@@ -277,9 +277,9 @@ impl Sockets {
 
     /// The rooms whose members are connected here with a socket that has not joined them.
     #[must_use]
-    pub fn looked_at(&self) -> Vec<RoomId> {
+    pub fn viewed_rooms(&self) -> Vec<RoomId> {
         let rooms: Vec<RoomId> = self.index.read().members_of.keys().copied().collect();
-        rooms.into_iter().filter(|room| self.is_looked_at(*room)).collect()
+        rooms.into_iter().filter(|room| self.is_viewed(*room)).collect()
     }
 
     /// The sockets that news on a topic is for, where it is about a user.
@@ -297,7 +297,7 @@ impl Sockets {
         let subscription = self.subscription(topic, event.about());
         let data = Encoded::new(event);
         for socket in &subscription {
-            socket.tell_encoded(event.name(), &data);
+            socket.send_encoded(event.name(), &data);
         }
         subscription.len()
     }

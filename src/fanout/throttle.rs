@@ -1,5 +1,5 @@
-//! Who is there and who is not, told to others at a measured pace: at once, then at most once an interval, the last state in
-//! the end; and all together no more often than others can take.
+//! Throttles presence events: each subject at once, then at most once an interval, with the last state in the end; and all together at a
+//! bounded rate.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,7 +14,7 @@ use crate::config;
 /// How far ahead of its pace a throttle may be.
 const BURST: Duration = Duration::from_secs(1);
 
-/// How often states may be told.
+/// How often states may be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// The least time between two notices about the same subject.
@@ -24,7 +24,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// How often others are told who is there; without a pause when limits are off.
+    /// How often presence events are sent; without a limit when limits are off.
     #[must_use]
     pub fn of_presence(limits: &config::Limits) -> Self {
         let interval = if limits.enabled { Duration::from_millis(limits.presence_interval_ms) } else { Duration::ZERO };
@@ -32,12 +32,12 @@ impl Pace {
     }
 }
 
-/// States of subjects on their way to those who are told.
+/// States of subjects that are to be sent.
 #[derive(Debug)]
 pub struct Throttle<K, N> {
     pace: Pace,
     subjects: HashMap<K, Subject<N>>,
-    /// Each subject, with when it may be told of again, or be forgotten if there is nothing to tell.
+    /// Each subject, with when it may be sent again, or be forgotten.
     order: BTreeSet<(Instant, K)>,
     /// Until when the deliveries that were made use up the pace.
     used_until: Option<Instant>,
@@ -46,40 +46,40 @@ pub struct Throttle<K, N> {
 #[derive(Debug)]
 struct Subject<N> {
     is_there: bool,
-    /// What the others think.
-    told: bool,
-    news: N,
+    /// The state that was last sent.
+    shown: bool,
+    payload: N,
 }
 
 impl<K: Copy + Eq + Hash + Ord, N: Clone> Throttle<K, N> {
-    /// Nothing to tell yet.
+    /// A throttle without subjects.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
         Self { pace, subjects: HashMap::new(), order: BTreeSet::new(), used_until: None }
     }
 
     /// A subject came or went.
-    pub fn offer(&mut self, key: K, is_there: bool, news: N, now: Instant) {
+    pub fn offer(&mut self, key: K, is_there: bool, payload: N, now: Instant) {
         if let Some(subject) = self.subjects.get_mut(&key) {
-            (subject.is_there, subject.news) = (is_there, news);
+            (subject.is_there, subject.payload) = (is_there, payload);
             return;
         }
-        self.subjects.insert(key, Subject { is_there, told: !is_there, news });
+        self.subjects.insert(key, Subject { is_there, shown: !is_there, payload });
         self.order.insert((now, key));
     }
 
-    /// The next subject to tell of now, and its state. Who tells says how many deliveries that were ([`Self::used`]).
+    /// The next subject to send now, and its state. The sender reports the number of deliveries ([`Self::used`]).
     pub fn take(&mut self, now: Instant) -> Option<(K, bool, N)> {
         while let Some(&(at, key)) = self.order.first().filter(|_| self.due_at().is_some_and(|due| due <= now)) {
             self.order.remove(&(at, key));
             let Some(subject) = self.subjects.get_mut(&key) else { continue };
-            if subject.is_there == subject.told {
+            if subject.is_there == subject.shown {
                 self.subjects.remove(&key);
                 continue;
             }
-            subject.told = subject.is_there;
+            subject.shown = subject.is_there;
             self.order.insert((now + self.pace.interval, key));
-            return Some((key, subject.is_there, subject.news.clone()));
+            return Some((key, subject.is_there, subject.payload.clone()));
         }
         None
     }
@@ -92,7 +92,7 @@ impl<K: Copy + Eq + Hash + Ord, N: Clone> Throttle<K, N> {
         }
     }
 
-    /// When to look again; nothing while there is nobody to tell of.
+    /// When to check again; nothing while there is no subject.
     #[must_use]
     pub fn due_at(&self) -> Option<Instant> {
         let (at, _) = self.order.first()?;

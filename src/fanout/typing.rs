@@ -1,4 +1,5 @@
-//! Who is writing right now. Never stored; ended by the server when the writer sends, goes, may no longer, or forgets to.
+//! Typing notices. They are never stored; the server ends one when the user sends the message, leaves, may no longer send, or does not
+//! renew it.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -13,10 +14,10 @@ use crate::{
     tasks::Tasks,
 };
 
-/// How often ends are looked for.
+/// How often expired notices are ended.
 const TICK: Duration = Duration::from_millis(250);
 
-/// The people who are writing.
+/// The users who are typing.
 #[derive(Debug)]
 pub struct Typing {
     sockets: Arc<Sockets>,
@@ -35,9 +36,9 @@ pub struct Typing {
 struct Writer {
     socket: SocketId,
     name: String,
-    /// When others were last told of them; nothing while they never were.
-    told: Option<Instant>,
-    /// Whether others take them to be writing.
+    /// When the last notice was sent; nothing if none was.
+    sent_at: Option<Instant>,
+    /// Whether others see them as typing.
     is_shown: bool,
     /// When they are taken to have stopped; nothing once they have.
     ends: Option<Instant>,
@@ -48,14 +49,14 @@ impl Writer {
         self.ends.is_some_and(|ends| now < ends)
     }
 
-    /// Whether one more notice would be too many.
+    /// Whether another notice would come too soon.
     fn is_fresh(&self, now: Instant, interval: Duration) -> bool {
-        self.told.is_some_and(|told| now < told + interval)
+        self.sent_at.is_some_and(|sent_at| now < sent_at + interval)
     }
 }
 
 impl Typing {
-    /// Nobody writes yet; a task watches for ends.
+    /// Without users; a task ends expired notices.
     #[must_use]
     pub fn new(sockets: Arc<Sockets>, bus: Bus, expiry: Duration, interval: Duration, tasks: &mut Tasks) -> Arc<Self> {
         let (writers, elsewhere) = (Mutex::default(), Mutex::default());
@@ -71,8 +72,8 @@ impl Typing {
         typing
     }
 
-    /// They write on, maybe by another socket. Whether others were told so lately that one more notice would be too many: then it
-    /// needs no look at rights.
+    /// They write on, maybe by another socket. Answers whether another notice would come too soon: then permissions need no
+    /// check.
     pub fn renew(&self, room: RoomId, socket: &Socket) -> bool {
         let now = Instant::now();
         match self.writers.lock().get_mut(&(room, socket.user.id)) {
@@ -84,8 +85,8 @@ impl Typing {
         }
     }
 
-    /// They write; the caller has checked that they may. Told at once, unless that would be too soon after the last notice; then
-    /// when it no longer is, if they still write.
+    /// They write; the caller has checked that they may. It is sent at once, unless that is too soon after the last notice; then it
+    /// is sent later, if they are still typing.
     pub fn begin(&self, room: RoomId, socket: &Socket) {
         let now = Instant::now();
         let name = socket.user.now().display_name();
@@ -93,23 +94,23 @@ impl Typing {
         let writer = writers.entry((room, socket.user.id)).or_insert_with(|| Writer {
             socket: socket.id,
             name: String::new(),
-            told: None,
+            sent_at: None,
             is_shown: false,
             ends: None,
         });
         (writer.socket, writer.name, writer.ends) = (socket.id, name, Some(now + self.expiry));
         if !writer.is_fresh(now, self.interval) {
-            self.tell((room, socket.user.id), writer, true, now);
+            self.send_notice((room, socket.user.id), writer, true, now);
         }
     }
 
-    /// They stopped. Told as [`Self::begin`] is.
+    /// They stopped. Sent as [`Self::begin`] is.
     pub fn end(&self, room: RoomId, user: UserId) {
         let now = Instant::now();
         if let Some(writer) = self.writers.lock().get_mut(&(room, user)) {
             writer.ends = None;
             if writer.is_shown && !writer.is_fresh(now, self.interval) {
-                self.tell((room, user), writer, false, now);
+                self.send_notice((room, user), writer, false, now);
             }
         }
     }
@@ -149,36 +150,36 @@ impl Typing {
     fn stop(&self, of: (RoomId, UserId), writer: &mut Writer) {
         writer.ends = None;
         if writer.is_shown {
-            // What ends it is news of its own: this notice does not put off the next one.
-            let told = writer.told;
-            self.tell(of, writer, false, Instant::now());
-            writer.told = told;
+            // The event that ends it is visible itself: this notice does not delay the next one.
+            let sent_at = writer.sent_at;
+            self.send_notice(of, writer, false, Instant::now());
+            writer.sent_at = sent_at;
         }
     }
 
-    /// Tells a socket that has joined a room who writes there.
+    /// Sends to a socket that has joined a room who is typing there.
     pub fn show_to(&self, room: RoomId, newcomer: &Socket) {
-        let tell = |user: UserId, name: &str| {
+        let show = |user: UserId, name: &str| {
             if user != newcomer.user.id {
                 let (room_id, user_name) = (room, name.to_owned());
-                newcomer.tell(&Ephemeral::UserTyping { room_id, user_id: user, user_name, is_typing: true });
+                newcomer.send(&Ephemeral::UserTyping { room_id, user_id: user, user_name, is_typing: true });
             }
         };
         for ((_, user), writer) in self.writers.lock().range(of_room(room)).filter(|(_, writer)| writer.is_shown) {
-            tell(*user, &writer.name);
+            show(*user, &writer.name);
         }
         for ((_, user), (_, name)) in self.elsewhere.lock().range(of_room(room)) {
-            tell(*user, name);
+            show(*user, name);
         }
     }
 
-    /// Tells what could not be told before, and ends what was not renewed.
+    /// Sends delayed notices, and ends those that were not renewed.
     fn settle(&self) {
         let now = Instant::now();
         self.writers.lock().retain(|of, writer| {
             let (writes, is_fresh) = (writer.writes(now), writer.is_fresh(now, self.interval));
             if writes != writer.is_shown && !is_fresh {
-                self.tell(*of, writer, writes, now);
+                self.send_notice(*of, writer, writes, now);
             }
             // Kept while silent until the interval is over, so that starting again at once stays quiet.
             writes || writer.is_shown || is_fresh
@@ -189,26 +190,26 @@ impl Typing {
         }
     }
 
-    /// Somebody writes, or no longer does, as another node says.
-    pub fn hear(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {
+    /// A notice of another node.
+    pub fn receive(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {
         let mut elsewhere = self.elsewhere.lock();
-        let is_news = if is_typing {
+        let is_changed = if is_typing {
             elsewhere.insert((room, user), (Instant::now() + self.expiry, user_name.clone()));
             true
         } else {
             elsewhere.remove(&(room, user)).is_some()
         };
-        if is_news {
+        if is_changed {
             self.show(room, user, user_name, is_typing);
         }
     }
 
-    fn tell(&self, (room_id, user_id): (RoomId, UserId), writer: &mut Writer, is_typing: bool, now: Instant) {
-        (writer.is_shown, writer.told) = (is_typing, Some(now));
+    fn send_notice(&self, (room_id, user_id): (RoomId, UserId), writer: &mut Writer, is_typing: bool, now: Instant) {
+        (writer.is_shown, writer.sent_at) = (is_typing, Some(now));
         let user_name = writer.name.clone();
         let event = Ephemeral::UserTyping { room_id, user_id, user_name, is_typing };
         self.sockets.emit(&Topic::Room(room_id), &event);
-        self.bus.tell_others(Notice::Emit { topic: Topic::Room(room_id), event });
+        self.bus.publish_to_others(Notice::Emit { topic: Topic::Room(room_id), event });
     }
 
     fn show(&self, room: RoomId, user: UserId, user_name: String, is_typing: bool) {

@@ -28,16 +28,16 @@ const KEPT: &str = "private, max-age=300";
 /// # Errors
 /// `STORAGE_UNAVAILABLE`.
 pub(super) async fn answer(store: &Store, opened: &Opened, asked: &HeaderMap) -> Result<Response> {
-    let told = |name: HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
+    let value = |name: HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
     let etag = opened.etag.as_str();
-    let is_known = told(header::IF_NONE_MATCH).is_some_and(|tags| {
+    let is_known = value(header::IF_NONE_MATCH).is_some_and(|tags| {
         tags.split(',').any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == etag || tag == "*"))
     });
     if is_known {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag), (header::CACHE_CONTROL, KEPT)]).into_response());
     }
-    let is_same = told(header::IF_RANGE).is_none_or(|tag| tag == etag);
-    let part = told(header::RANGE).filter(|_| is_same).and_then(|range| part(range, opened.size));
+    let is_same = value(header::IF_RANGE).is_none_or(|tag| tag == etag);
+    let part = value(header::RANGE).filter(|_| is_same).and_then(|range| part(range, opened.size));
     let (status, range) = match part {
         None => (StatusCode::OK, 0..opened.size),
         Some(Ok(range)) => (StatusCode::PARTIAL_CONTENT, range),

@@ -45,7 +45,7 @@ struct Switch {
     /// Bytes that the kernel has taken.
     written: AtomicU64,
     /// When the peer last sent something, in milliseconds after [`START`].
-    heard: AtomicU64,
+    last_activity: AtomicU64,
     /// Reading and writing may wait in different tasks.
     reader: AtomicWaker,
     writer: AtomicWaker,
@@ -73,8 +73,8 @@ impl KillSwitch {
 
     /// When the connection's peer last sent something.
     #[must_use]
-    pub fn last_heard(&self) -> Instant {
-        *START + Duration::from_millis(self.0.heard.load(Ordering::Relaxed))
+    pub fn last_activity(&self) -> Instant {
+        *START + Duration::from_millis(self.0.last_activity.load(Ordering::Relaxed))
     }
 
     /// Whether the connection it ends is still there.
@@ -88,9 +88,9 @@ impl KillSwitch {
         bytes
     }
 
-    fn note_heard(&self) {
+    fn note_activity(&self) {
         let now = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.heard.store(now, Ordering::Relaxed);
+        self.0.last_activity.store(now, Ordering::Relaxed);
     }
 
     /// Registers `waker` unless the switch was thrown. Looking again after registering leaves no moment in which a
@@ -125,7 +125,7 @@ pub struct Connection {
 impl Connection {
     pub(super) fn new(stream: TcpStream, peer: SocketAddr) -> (Self, ConnInfo) {
         let kill = KillSwitch::default();
-        kill.note_heard();
+        kill.note_activity();
         // An IPv4 client of an IPv6 socket is known by its IPv4 address, so that it has one name for every limit.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         (Self { stream, kill: kill.clone(), is_ended: false, open: None }, ConnInfo { peer, kill })
@@ -158,7 +158,7 @@ impl AsyncRead for Connection {
         match &polled {
             Poll::Pending => self.kill.watch(&self.kill.0.reader, cx)?,
             Poll::Ready(Ok(())) if buf.filled().len() == before => self.is_ended = buf.remaining() > 0,
-            Poll::Ready(Ok(())) => self.kill.note_heard(),
+            Poll::Ready(Ok(())) => self.kill.note_activity(),
             Poll::Ready(Err(_)) => self.is_ended = true,
         }
         polled

@@ -1,4 +1,4 @@
-//! An entry of a room's log on its way to its readers.
+//! An entry of a room's log, encoded for its recipients.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::{
 /// The name of an event. An alias, because serde takes a reference in a field for borrowed from what it reads.
 type EventName = &'static str;
 
-/// An entry of a room's log, encoded once for all who will read it.
+/// An entry of a room's log, encoded once for all recipients.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
     pub room_id: RoomId,
@@ -25,12 +25,12 @@ pub struct Entry {
     pub name: EventName,
     /// The event's data, for who may read all that it shows.
     data: Encoded,
-    /// What it is for those who may not: each with the newest seq that it leaves out, the latest of them first.
+    /// The data for users who may not read all of that: each with the newest seq that it leaves out, the latest first.
     narrowed: Vec<(Seq, Encoded)>,
-    /// What it is for the one whom it is about, who sees all of themselves.
+    /// The data for the user whom it is about, who sees all of themselves.
     #[serde(default)]
     own: Option<(UserId, Encoded)>,
-    /// What it means for who may hear the room.
+    /// What it changes in who may receive the room.
     pub audience: Audience,
     /// Whether earlier entries show something else since: the text of a message that was edited, the address of who left;
     /// or whether it shows other people something else.
@@ -39,21 +39,21 @@ pub struct Entry {
     pub has_urls: bool,
 }
 
-/// What a committed entry means for who may hear the room, besides being told to those who do.
+/// What an entry changes in who may receive the room or type in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
-    /// The same people as before.
+    /// Nothing.
     Unchanged,
-    /// The same, and somebody said something: they write no longer.
+    /// This user sent a message: they stopped typing.
     Message(UserId),
-    /// They may from now on.
+    /// This user may receive the room from now on.
     Gained(UserId),
-    /// They may no longer.
+    /// This user may no longer receive it.
     Lost(UserId),
-    /// They may, and may say nothing.
+    /// This user may receive it and not send to it.
     Silenced(UserId),
-    /// Nobody may any longer.
+    /// Nobody may receive it any more.
     Closed,
 }
 

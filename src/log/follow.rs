@@ -1,11 +1,11 @@
-//! Followers: whatever reacts to what was committed.
+//! Followers: code that reacts to commits.
 //!
 //! A follower reads the log of each room from a cursor of its own, which moves in the transaction in which the follower writes what
 //! it makes of the entries, and only from where it stood. So it misses no entry and applies none twice, whatever ends in between
 //! and on however many nodes it runs. Followers don't know of each other: one that fails does not delay the others.
 //!
-//! A follower is woken when a log has grown here, waits a moment for more ([`Follower::LINGER`]), and looks at all rooms now and
-//! then for what other nodes left.
+//! A follower is woken when a log has grown here, waits a moment for more ([`Follower::LINGER`]), and checks all rooms now and then
+//! for what other nodes left.
 
 mod cursor;
 #[cfg(debug_assertions)]

@@ -2,7 +2,7 @@
 //!
 //! New messages go through the [`writer`], which commits what many people sent in one transaction. Every other change is
 //! rare: its use case opens its own transaction, locks the room, and calls [`append`](append::append()). Both are read back,
-//! merged, by [`read`]. What is committed is handed to the bus as entries, and to whoever [follows](follow) the logs.
+//! merged, by [`read`]. Committed entries go to the bus and to the [followers](follow) of the logs.
 
 mod append;
 pub mod entry;
@@ -32,7 +32,7 @@ pub(crate) use follow::{Follower, Following, Wakers, cursors};
 pub(crate) use read::LogRow;
 pub(crate) use writer::{Queue, Write};
 
-/// The logs of rooms: what is committed to them is told, and followed.
+/// The logs of rooms: what is committed to them is written, and followed.
 #[derive(Clone, Debug)]
 pub struct Log {
     bus: Bus,
@@ -42,18 +42,18 @@ pub struct Log {
 }
 
 impl Log {
-    /// Logs whose growth these followers are woken by.
+    /// Wakes the followers when a log has grown.
     pub(crate) fn new(bus: Bus, wakers: Wakers) -> Self {
         Self { bus, wakers: Arc::new(wakers), waiting: Arc::default() }
     }
 
-    /// The way to a writer, which is a task.
+    /// A handle to the task of a writer.
     pub(crate) fn writer<W: Write>(&self, write: W, db: Db, tasks: &mut Tasks) -> Queue<W::Job> {
         writer::start(write, db, self.clone(), tasks)
     }
 
-    /// Commits a change of a room, and tells of its entries. They are read before the commit: after
-    /// it nothing can fail any more. It goes on when the caller is dropped, and so does the telling.
+    /// Commits a change of a room and publishes its entries. They are read before the commit: after it, nothing can fail any more. It
+    /// continues if the caller is dropped.
     pub(crate) async fn commit(&self, tx: Transaction, room_id: RoomId, entries: Vec<Entry>) -> Result<()> {
         let this = self.clone();
         tasks::to_the_end(async move {
@@ -67,8 +67,8 @@ impl Log {
         .await
     }
 
-    /// Tells of what a writer has committed.
-    async fn tell(&self, notices: Vec<Notice>) {
+    /// Publishes what a writer has committed.
+    async fn publish(&self, notices: Vec<Notice>) {
         for notice in notices {
             let grown = if let Notice::Entries { room_id, .. } = notice { Some(room_id) } else { None };
             self.bus.publish(notice).await;

@@ -1,7 +1,7 @@
-//! The group-commit writer: one task that stores what everybody sends.
+//! The group-commit writer: one task that stores what all users send.
 //!
 //! There is no timer. While one batch commits, the next one gathers in the queue; alone, a job is committed at once.
-//! Encoding and telling happen in a second task, so that the database works on the next batch meanwhile; that task keeps
+//! Encoding and publishing happen in a second task, so that the database works on the next batch meanwhile; that task keeps
 //! the order.
 
 use std::{
@@ -37,10 +37,10 @@ const WRITE: Duration = Duration::from_secs(6);
 /// How long it may take to commit one.
 const COMMIT: Duration = Duration::from_secs(2);
 
-/// Batches that are stored and of which nobody was told yet; the writer waits while there are more.
-const UNTOLD: usize = 4;
+/// Batches that are stored and not published yet; the writer waits while there are more.
+const UNPUBLISHED: usize = 4;
 
-/// What is written together in one transaction, and what is told of it then.
+/// What a writer stores in one transaction, and what is published of it.
 pub(crate) trait Write: Send + Sync + 'static {
     type Job: Send + Sync + 'static;
     type Outcome: Send + 'static;
@@ -53,7 +53,7 @@ pub(crate) trait Write: Send + Sync + 'static {
         jobs: &[Self::Job],
     ) -> impl Future<Output = Result<Vec<Result<Self::Outcome>>>> + Send;
 
-    /// Answers those who asked for the jobs of a batch, each of which came to this; gives what others are to be told.
+    /// Answers those who asked for the jobs of a batch, each of which came to this; returns what is to be published.
     fn answer(&self, batch: Vec<(Self::Job, Result<Self::Outcome>)>) -> Vec<Notice>;
 }
 
@@ -102,18 +102,18 @@ enum Failure {
 /// Starts the two tasks of a writer.
 pub(super) fn start<W: Write>(write: W, db: Db, log: Log, tasks: &mut Tasks) -> Queue<W::Job> {
     let (queue, jobs) = mpsc::channel(QUEUE);
-    let (told, batches) = mpsc::channel(UNTOLD);
+    let (written, batches) = mpsc::channel(UNPUBLISHED);
     let (write, waiting) = (Arc::new(write), Arc::clone(&log.waiting));
-    tasks.add("log_teller", tell(Arc::clone(&write), batches, log));
-    tasks.add("log_writer", run(write, jobs, told, db, Arc::clone(&waiting)));
+    tasks.add("log_publisher", publish(Arc::clone(&write), batches, log));
+    tasks.add("log_writer", run(write, jobs, written, db, Arc::clone(&waiting)));
     Queue { jobs: queue, waiting }
 }
 
-/// Stores what comes through `jobs` until it is closed, and hands the results on to [`tell`].
+/// Stores what comes through `jobs` until it is closed, and hands the results on to [`publish`].
 async fn run<W: Write>(
     write: Arc<W>,
     mut jobs: mpsc::Receiver<W::Job>,
-    told: mpsc::Sender<Batch<W>>,
+    written: mpsc::Sender<Batch<W>>,
     db: Db,
     waiting: Arc<AtomicUsize>,
 ) {
@@ -123,7 +123,7 @@ async fn run<W: Write>(
         metrics::gauge!(QUEUED).decrement(queued.len() as f64);
         metrics::histogram!("parlour_log_batch_jobs").record(queued.len() as f64);
         let results = store(&*write, &db, &queued).await;
-        if told.send(queued.drain(..).zip(results).collect()).await.is_err() {
+        if written.send(queued.drain(..).zip(results).collect()).await.is_err() {
             return;
         }
     }
@@ -164,8 +164,8 @@ async fn commit<W: Write>(write: &W, db: &Db, jobs: &[W::Job]) -> Result<Vec<Res
 }
 
 /// Answers those who asked and hands the new entries on, batch by batch.
-async fn tell<W: Write>(write: Arc<W>, mut batches: mpsc::Receiver<Batch<W>>, log: Log) {
+async fn publish<W: Write>(write: Arc<W>, mut batches: mpsc::Receiver<Batch<W>>, log: Log) {
     while let Some(batch) = batches.recv().await {
-        log.tell(write.answer(batch)).await;
+        log.publish(write.answer(batch)).await;
     }
 }

@@ -25,9 +25,9 @@ pub(super) fn of(file: Bounded, mime: &str) -> Option<Duration> {
     let probe = symphonia::default::get_probe();
     let format = probe.probe(&hint, stream, FormatOptions::default(), MetadataOptions::default()).ok()?;
     let whole = format.media_info();
-    let told = whole.time_base.zip(whole.duration);
+    let stated = whole.time_base.zip(whole.duration);
     let longest = format.tracks().iter().filter_map(|track| track.time_base.zip(track.duration));
-    let lengths = told.into_iter().chain(longest).filter_map(|(base, length)| base.calc_duration(length));
+    let lengths = stated.into_iter().chain(longest).filter_map(|(base, length)| base.calc_duration(length));
     let length =
         lengths.filter_map(|length| u64::try_from(length.as_millis()).ok()).max().map(Duration::from_millis)?;
     (!length.is_zero() && length <= LONGEST).then_some(length)

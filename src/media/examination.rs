@@ -67,7 +67,7 @@ pub(super) async fn examine(
     let turn = workers.acquire_owned().await.map_err(Error::internal)?;
     let deadline = Deadline::start();
     let (file, mime) = (spool.bounded(deadline)?, mime_type.clone());
-    let look = tokio::task::spawn_blocking(move || {
+    let examination = tokio::task::spawn_blocking(move || {
         let _until_done = turn;
         if is_picture {
             examine_picture(file, &mime, pixels)
@@ -76,7 +76,8 @@ pub(super) async fn examine(
         }
     });
     // Should a decoder panic, or go on after its time, that is this file's fault and nobody else's.
-    let seen = timeout(deadline.left(), look).await.ok().and_then(Result::ok).unwrap_or(Err(Refusal::Unreadable));
+    let seen =
+        timeout(deadline.left(), examination).await.ok().and_then(Result::ok).unwrap_or(Err(Refusal::Unreadable));
     match seen {
         Ok(Seen { cleaned: Some(cleaned), picture, duration }) => {
             let seen = Seen { cleaned: None, picture, duration };

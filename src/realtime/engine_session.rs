@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     contract::ErrorCode,
-    fanout::sockets::{Carrier, Slot, Socket},
+    fanout::sockets::{Slot, SlotOwner, Socket},
     listener::{KillSwitch, engine_io},
 };
 
@@ -244,8 +244,8 @@ impl EngineSession {
     /// How much longer a client may stay that has polled last when this one has.
     fn time_left(&self) -> Duration {
         let (limit, state) = (self.sessions.poll_timeout, self.state.lock());
-        let is_heard = state.polls > 0 || state.websocket.as_ref().is_some_and(KillSwitch::is_connected);
-        if is_heard { limit } else { limit.saturating_sub(state.last_poll.elapsed()) }
+        let is_alive = state.polls > 0 || state.websocket.as_ref().is_some_and(KillSwitch::is_connected);
+        if is_alive { limit } else { limit.saturating_sub(state.last_poll.elapsed()) }
     }
 }
 
@@ -267,10 +267,10 @@ async fn end_unless_polled(session: Weak<EngineSession>, poll_timeout: Duration)
     }
 }
 
-impl Carrier for EngineSession {
-    fn last_heard(&self) -> Instant {
+impl SlotOwner for EngineSession {
+    fn last_activity(&self) -> Instant {
         let state = self.state.lock();
-        let heard = state.websocket.as_ref().map(KillSwitch::last_heard);
+        let heard = state.websocket.as_ref().map(KillSwitch::last_activity);
         heard.map_or(state.last_request, |heard| heard.max(state.last_request))
     }
 

@@ -32,7 +32,7 @@ use crate::{
     chat,
     contract::{ErrorCode, FieldError, RoomId, Seq, User, command::Handshake},
     error::{Error, Result},
-    fanout::sockets::Carrier,
+    fanout::sockets::SlotOwner,
     limits::{Action, Crowd, HandshakeTicket},
     media::base_url::BaseUrl,
     telemetry::{self, RequestSpan},
@@ -137,8 +137,8 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
 
     // From here on nothing refuses: whoever makes room for this socket does so for one that comes in.
     let (slots, user_id) = (&app.sockets.slots, actor.user_id);
-    let carrier: Weak<dyn Carrier> = Arc::downgrade(&(Arc::clone(session) as Arc<dyn Carrier>));
-    let (slot, mut is_crowded) = slots.take(user_id, app.limits.sockets_per_user(), carrier);
+    let owner: Weak<dyn SlotOwner> = Arc::downgrade(&(Arc::clone(session) as Arc<dyn SlotOwner>));
+    let (slot, mut is_crowded) = slots.take(user_id, app.limits.sockets_per_user(), owner);
     match app.limits.socket(user_id, slots.of(user_id)).await {
         Crowd::Fits => {}
         Crowd::TooMany { here } => {

@@ -45,7 +45,7 @@ pub(super) async fn join_room(session: &SocketTask, request: JoinRoom, by: Insta
     if let Some(after) = after {
         let cursors = HashMap::from([(room_id, after)]);
         let times = chat::catch_up::times(&app.chat, &cursors).await?;
-        session.tell_missed(&cursors, &times, Some(until)).await?;
+        session.send_missed(&cursors, &times, Some(until)).await?;
     }
     Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
 }

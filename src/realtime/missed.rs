@@ -38,7 +38,7 @@ impl SocketTask {
     ) -> Result<usize> {
         match self.attach(room, Some(after), subscription, budget).await {
             Err(error) if error.code() == ErrorCode::ResyncRequired => {
-                self.socket.tell_surely(&SocketEvent::ResyncRequired {
+                self.socket.send_reliably(&SocketEvent::ResyncRequired {
                     room_id: room,
                     after_seq: after,
                     last_seq: subscription.head,
@@ -50,7 +50,7 @@ impl SocketTask {
     }
 
     /// Tells of marks that moved, and of profiles that changed, since the entries at these cursors were made. The rooms are joined.
-    pub(super) async fn tell_missed(
+    pub(super) async fn send_missed(
         &self,
         cursors: &HashMap<RoomId, Seq>,
         times: &HashMap<RoomId, Timestamp>,
@@ -81,7 +81,7 @@ impl SocketTask {
     /// nothing until then: it comes back with the same cursors, and misses nothing.
     async fn catches_up_with(&self, missed: &impl ServerEvent, until: Option<Instant>) -> bool {
         self.socket.keeps_up(until).await;
-        self.socket.tell_surely(missed) == Emission::Queued
+        self.socket.send_reliably(missed) == Emission::Queued
     }
 
     /// Shows those of some rooms that the user joined since the client was last known to be connected: since the latest of the

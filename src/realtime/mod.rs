@@ -111,7 +111,7 @@ impl SocketServer {
     /// be able to connect meanwhile.
     pub async fn drain(self, app: &App) {
         for socket in app.sockets.all() {
-            socket.tell(&draining_event());
+            socket.send(&draining_event());
         }
         tokio::time::sleep(CLOSE_DELAY).await;
         self.0.close().await;

@@ -106,7 +106,7 @@ impl Ack {
     fn send(self, answer: &impl Serialize) -> Result<(), SendError> {
         match self {
             Self::Near(ack) => ack.send(answer),
-            Self::Far(socket, number) => socket.emit(text::CARRIER.as_str(), &(number, answer)),
+            Self::Far(socket, number) => socket.emit(text::ENVELOPE.as_str(), &(number, answer)),
         }
     }
 }
@@ -169,7 +169,7 @@ impl Reply {
             self.ack(&refused);
         } else {
             let event = event.chars().take(64).collect();
-            self.socket.tell_surely(&SocketEvent::Error { event, error: AckError::from(&error) });
+            self.socket.send_reliably(&SocketEvent::Error { event, error: AckError::from(&error) });
         }
     }
 

@@ -106,7 +106,7 @@ impl SocketTask {
         self.app.reconciliation.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
         if self.app.draining.is_cancelled() {
             // The farewell may have gone round just before this socket was in the index.
-            self.socket.tell(&super::draining_event());
+            self.socket.send(&super::draining_event());
         }
         // A long replay takes as long as its client, but it ends with the socket and with the token.
         let settled = tokio::select! {
@@ -150,7 +150,7 @@ impl SocketTask {
     /// The first event.
     fn greet(&self) {
         let config = &self.app.config;
-        self.socket.tell(&SocketEvent::Connected {
+        self.socket.send(&SocketEvent::Connected {
             user_id: self.actor.user_id,
             message: "connected",
             session_id: self.actor.session_id.to_string(),
@@ -175,13 +175,14 @@ impl SocketTask {
         self.note_new_rooms(&rooms);
         self.app.presences.arrive(user).await;
 
-        let heard: HashMap<RoomId, Subscription> = rooms.iter().copied().collect();
-        let asked = guest.handshake.cursors.iter().filter_map(|(room, after)| Some((*heard.get(room)?, Seq(*after))));
+        let subscriptions: HashMap<RoomId, Subscription> = rooms.iter().copied().collect();
+        let asked =
+            guest.handshake.cursors.iter().filter_map(|(room, after)| Some((*subscriptions.get(room)?, Seq(*after))));
         let mut budget = self.granted(asked).await;
         for (room, after) in &guest.handshake.cursors {
-            let subscription = match heard.get(room) {
+            let subscription = match subscriptions.get(room) {
                 Some(subscription) => Ok(*subscription),
-                None => self.newly_heard(*room).await,
+                None => self.new_subscription(*room).await,
             };
             let caught_up = match subscription {
                 Ok(subscription) => self.catch_up(*room, subscription, Seq(*after), budget).await,
@@ -191,7 +192,7 @@ impl SocketTask {
                 Ok(replayed) => budget = budget.saturating_sub(replayed),
                 Err(error) if error.code() == ErrorCode::TooManyRooms => {}
                 Err(error) if error.code() == ErrorCode::RoomNotFound => {
-                    self.socket.tell_surely(&SocketEvent::RoomLeft { room_id: *room, user_id: user });
+                    self.socket.send_reliably(&SocketEvent::RoomLeft { room_id: *room, user_id: user });
                 }
                 Err(error) => return Err(error),
             }
@@ -222,7 +223,7 @@ impl SocketTask {
             self.app.limits.refund(Budget::Missed, user, budget).await;
         }
         times.retain(|room, _| self.socket.has_joined(*room));
-        self.tell_missed(&cursors, &times, None).await
+        self.send_missed(&cursors, &times, None).await
     }
 
     /// Shows the user rooms that they came into after they were let in and before their socket was known here.
@@ -237,7 +238,7 @@ impl SocketTask {
 
     /// How the user may hear a room that was not theirs when their rooms were read. The database is asked only about one that they
     /// have come into since: a client may name a thousand that are nobody's.
-    async fn newly_heard(&self, room: RoomId) -> Result<Subscription> {
+    async fn new_subscription(&self, room: RoomId) -> Result<Subscription> {
         let user = self.actor.user_id;
         if !self.app.sockets.is_member(user, room) {
             return Err(Error::ROOM_NOT_FOUND);
@@ -351,7 +352,7 @@ impl SocketTask {
             // The socket's end is on its way; there is nothing more to announce.
             self.actor.expires_at = Timestamp(i64::MAX);
         } else if !self.notified && left <= self.notice_before() {
-            self.socket.tell(&SocketEvent::SessionExpiring { expires_at: self.actor.expires_at });
+            self.socket.send(&SocketEvent::SessionExpiring { expires_at: self.actor.expires_at });
             self.notified = true;
         }
     }

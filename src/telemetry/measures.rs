@@ -32,7 +32,7 @@ pub(super) fn describe() {
     describe_gauge!("parlour_log_queue", "Messages that wait for the writer.");
     describe_histogram!("parlour_log_batch_jobs", "Messages written in one transaction.");
     describe_counter!("parlour_follower_entries_total", "Entries of logs that followers have applied, by follower.");
-    describe_counter!("parlour_bus_heard_total", "Notices received from other nodes.");
+    describe_counter!("parlour_bus_received_total", "Notices received from other nodes.");
     describe_counter!(
         "parlour_bus_dropped_total",
         "Notices for other nodes that were dropped; they read the database instead."

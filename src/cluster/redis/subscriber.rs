@@ -1,4 +1,4 @@
-//! The connection that hears.
+//! The subscribed connection.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{BEAT, Redis, TIMEOUT};
 use crate::cluster::{
-    bus::{Heard, Notice},
+    bus::{Notice, Received},
     interest::{Channel, Interest},
     wire,
 };
@@ -26,13 +26,13 @@ const CHANNELS: usize = 500;
 /// How long to wait between two attempts to connect, at the most: nodes do not come back all at once.
 const PAUSE_MS: std::ops::Range<u64> = 100..600;
 
-/// Follows what this node is interested in until nobody takes what is heard.
-pub(super) async fn run(redis: Redis, interest: Arc<Interest>, heard: mpsc::Sender<Heard>) {
-    while !heard.is_closed() {
+/// Follows what this node is interested in until nobody takes what is received.
+pub(super) async fn run(redis: Redis, interest: Arc<Interest>, received: mpsc::Sender<Received>) {
+    while !received.is_closed() {
         let ended = match Subscriber::open(&redis, &interest).await {
             Ok(subscriber) => {
                 redis.health.note(&redis.health.hears, None);
-                subscriber.follow(&interest, &heard).await
+                subscriber.follow(&interest, &received).await
             }
             Err(problem) => problem,
         };
@@ -81,24 +81,24 @@ impl Subscriber {
         Ok(())
     }
 
-    /// Hands on what is heard, for as long as the connection lives; answers why it no longer does.
-    async fn follow(mut self, interest: &Interest, heard: &mpsc::Sender<Heard>) -> String {
+    /// Hands on what is received, for as long as the connection lives; answers why it no longer does.
+    async fn follow(mut self, interest: &Interest, received: &mpsc::Sender<Received>) -> String {
         // Whatever was told while nobody listened.
-        let _ = heard.send(Heard::Missed).await;
+        let _ = received.send(Received::Missed).await;
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let step = tokio::select! {
                 message = self.messages.next() => match message {
                     Some(message) => {
-                        self.hear(&message, heard).await;
+                        self.receive(&message, received).await;
                         Ok(())
                     }
                     None => Err("the connection ended".to_owned()),
                 },
-                () = interest.changed() => self.resubscribe(interest, heard).await,
+                () = interest.changed() => self.resubscribe(interest, received).await,
                 _ = beat.tick() => in_time(self.sink.ping::<redis::Value>()).await.map(drop),
-                () = heard.closed() => Err("this node stops".to_owned()),
+                () = received.closed() => Err("this node stops".to_owned()),
             };
             if let Err(problem) = step {
                 return problem;
@@ -106,27 +106,27 @@ impl Subscriber {
         }
     }
 
-    async fn resubscribe(&mut self, interest: &Interest, heard: &mpsc::Sender<Heard>) -> Result<(), String> {
+    async fn resubscribe(&mut self, interest: &Interest, received: &mpsc::Sender<Received>) -> Result<(), String> {
         let changes = interest.changes(&self.channels);
         self.end(changes.ended).await?;
         if !changes.begun.is_empty() {
             self.begin(changes.begun.clone()).await?;
-            let _ = heard.send(Heard::MissedOn(changes.begun)).await;
+            let _ = received.send(Received::MissedOn(changes.begun)).await;
         }
         Ok(())
     }
 
-    async fn hear(&self, message: &Msg, heard: &mpsc::Sender<Heard>) {
+    async fn receive(&self, message: &Msg, received: &mpsc::Sender<Received>) {
         let Some(news) = wire::decode(self.node, message.get_channel_name(), message.get_payload_bytes()) else {
             return;
         };
-        metrics::counter!("parlour_bus_heard_total").increment(1);
-        let may_be_missed = matches!(news, Heard::Notice(Notice::Entries { .. } | Notice::Emit { .. }));
+        metrics::counter!("parlour_bus_received_total").increment(1);
+        let may_be_missed = matches!(news, Received::Notice(Notice::Entries { .. } | Notice::Emit { .. }));
         if !may_be_missed {
-            let _ = heard.send(news).await;
-        } else if heard.try_send(news).is_err() {
+            let _ = received.send(news).await;
+        } else if received.try_send(news).is_err() {
             // Delivery is behind. It reads what it misses from the database, as soon as it comes to this.
-            let _ = heard.send(Heard::Missed).await;
+            let _ = received.send(Received::Missed).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What members are told of a room on sockets that have not joined it: what stands beside its name in a list.
+//! `room_activity`: for members whose sockets have not joined the room, what a list of rooms shows of it.
 
 use std::{collections::HashSet, panic::AssertUnwindSafe};
 
@@ -14,7 +14,7 @@ use crate::{
     error::Result,
 };
 
-/// Whom a change of a room concerns.
+/// The members whom a change of a room concerns.
 #[derive(Clone, Debug)]
 pub(super) enum Concerned {
     Everybody,
@@ -41,7 +41,7 @@ impl Concerned {
 }
 
 impl Delivery {
-    /// Something changed in a room: members who are connected and have not joined it are told, at most once a second.
+    /// Something changed in a room: connected members who have not joined it receive that, at most once a second.
     pub fn note_activity(&self, room: RoomId) {
         self.note_activity_for(room, Concerned::Everybody);
     }
@@ -52,30 +52,30 @@ impl Delivery {
     }
 
     fn note_activity_for(&self, room: RoomId, concerned: Concerned) {
-        if let Some(concerned) = self.news.activity.offer(room, concerned, Concerned::merge) {
+        if let Some(concerned) = self.pending.activity.offer(room, concerned, Concerned::merge) {
             self.begin_activity(room, concerned);
         }
     }
 
-    /// Tells what had to wait.
-    pub(super) fn tell_due_activity(&self) {
-        for (room, concerned) in self.news.activity.due() {
+    /// Sends what had to wait.
+    pub(super) fn send_due_activity(&self) {
+        for (room, concerned) in self.pending.activity.due() {
             self.begin_activity(room, concerned);
         }
     }
 
     fn begin_activity(&self, room: RoomId, concerned: Concerned) {
-        if !self.sockets.is_looked_at(room) {
-            return self.news.activity.end(room);
+        if !self.sockets.is_viewed(room) {
+            return self.pending.activity.end(room);
         }
         let this = self.clone();
         tokio::spawn(async move {
-            let told = AssertUnwindSafe(this.tell_activity(room, &concerned)).catch_unwind().await;
-            this.news.activity.end(room);
+            let told = AssertUnwindSafe(this.send_activity(room, &concerned)).catch_unwind().await;
+            this.pending.activity.end(room);
             match told {
                 Ok(Err(error)) if error.code() != ErrorCode::RoomNotFound => {
                     error.record();
-                    // The state is told when it can be read again.
+                    // The state is sent when it can be read again.
                     this.note_activity_for(room, concerned);
                 }
                 _ => {}
@@ -83,16 +83,16 @@ impl Delivery {
         });
     }
 
-    async fn tell_activity(&self, room_id: RoomId, concerned: &Concerned) -> Result<()> {
-        let mut onlookers = self.sockets.onlookers(room_id);
-        onlookers.retain(|user, _| concerned.includes(*user) && !self.news.awaits_room(*user, room_id));
-        if onlookers.is_empty() {
+    async fn send_activity(&self, room_id: RoomId, concerned: &Concerned) -> Result<()> {
+        let mut recipients = self.sockets.recipients(room_id);
+        recipients.retain(|user, _| concerned.includes(*user) && !self.pending.awaits_room(*user, room_id));
+        if recipients.is_empty() {
             return Ok(());
         }
-        let users: Vec<UserId> = onlookers.keys().copied().collect();
+        let users: Vec<UserId> = recipients.keys().copied().collect();
         let activity = chat::room::activity(&self.chat, room_id, &users).await?;
-        for (user, mut sockets) in onlookers {
-            // The index is a hint; who is a member, the database says.
+        for (user, mut sockets) in recipients {
+            // The index is a hint; the database decides who is a member.
             let Some(badge) = activity.members.get(&user) else { continue };
             let state = (activity.last_seq, badge.last_read_seq);
             sockets.retain(|socket| !socket.has_joined(room_id) && socket.note_badge(room_id, state));

@@ -1,4 +1,4 @@
-//! News that would come too often: let through at once, and then at most once in a while.
+//! Coalescing of frequent events: the first passes at once, later ones are merged and pass at intervals.
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// The least time between two `room_activity` of a room, two `messages_read` of a user in a room, and two `user_updated` of a user.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// News by subject. What comes in between is merged.
+/// Events by key. Those within an interval are merged.
 pub(super) struct Coalesced<K, V> {
     waiting: HashMap<K, V>,
     last: HashMap<K, Instant>,
@@ -19,7 +19,7 @@ impl<K: Copy + Eq + Hash, V> Coalesced<K, V> {
         Self { waiting: HashMap::new(), last: HashMap::new() }
     }
 
-    /// Takes news: gives it back if it may go out now, and keeps it for later otherwise.
+    /// Takes a value: returns it if it may be sent now, and keeps it for later otherwise.
     pub(super) fn offer(&mut self, key: K, value: V, merge: impl FnOnce(V, V) -> V) -> Option<V> {
         let now = Instant::now();
         let value = match self.waiting.remove(&key) {
@@ -34,7 +34,7 @@ impl<K: Copy + Eq + Hash, V> Coalesced<K, V> {
         None
     }
 
-    /// What was kept and may go out now.
+    /// The kept values that may be sent now.
     pub(super) fn due(&mut self) -> Vec<(K, V)> {
         let now = Instant::now();
         self.last.retain(|_, last| now < *last + INTERVAL);
@@ -45,15 +45,15 @@ impl<K: Copy + Eq + Hash, V> Coalesced<K, V> {
     }
 }
 
-/// News whose telling takes a while, because it is looked up first: of one subject, one telling ends before the next begins, so
-/// that an older state never follows a newer one.
+/// Events that take a while to send, because they are read from the database first: for one key, one ends before the next begins, so that an
+/// older state never follows a newer one.
 #[derive(Debug)]
-pub(super) struct InOrder<K, V>(Mutex<HashMap<K, Turn<V>>>);
+pub(super) struct InOrder<K, V>(Mutex<HashMap<K, KeyState<V>>>);
 
 #[derive(Debug)]
-struct Turn<V> {
+struct KeyState<V> {
     waiting: Option<V>,
-    /// When the last telling began.
+    /// When the last one began.
     began: Option<Instant>,
     is_underway: bool,
 }
@@ -65,37 +65,37 @@ impl<K, V> Default for InOrder<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V> InOrder<K, V> {
-    /// Takes news: gives what is to be told if that may begin now, and keeps it for later otherwise.
+    /// Takes a value: returns what is to be sent if that may begin now, and keeps it for later otherwise.
     pub(super) fn offer(&self, key: K, value: V, merge: impl FnOnce(V, V) -> V) -> Option<V> {
-        let mut turns = self.0.lock();
-        let turn = turns.entry(key).or_insert(Turn { waiting: None, began: None, is_underway: false });
-        turn.waiting = Some(match turn.waiting.take() {
+        let mut states = self.0.lock();
+        let state = states.entry(key).or_insert(KeyState { waiting: None, began: None, is_underway: false });
+        state.waiting = Some(match state.waiting.take() {
             Some(earlier) => merge(earlier, value),
             None => value,
         });
-        turn.begin(Instant::now())
+        state.begin(Instant::now())
     }
 
-    /// What was kept and may be told now.
+    /// The kept values that may be sent now.
     pub(super) fn due(&self) -> Vec<(K, V)> {
         let now = Instant::now();
         let mut due = Vec::new();
-        self.0.lock().retain(|key, turn| {
-            due.extend(turn.begin(now).map(|value| (*key, value)));
-            turn.is_underway || turn.waiting.is_some() || turn.is_fresh(now)
+        self.0.lock().retain(|key, state| {
+            due.extend(state.begin(now).map(|value| (*key, value)));
+            state.is_underway || state.waiting.is_some() || state.is_fresh(now)
         });
         due
     }
 
-    /// A telling ended.
+    /// The sending for a key ended.
     pub(super) fn end(&self, key: K) {
-        if let Some(turn) = self.0.lock().get_mut(&key) {
-            turn.is_underway = false;
+        if let Some(state) = self.0.lock().get_mut(&key) {
+            state.is_underway = false;
         }
     }
 }
 
-impl<V> Turn<V> {
+impl<V> KeyState<V> {
     fn is_fresh(&self, now: Instant) -> bool {
         self.began.is_some_and(|began| now < began + INTERVAL)
     }

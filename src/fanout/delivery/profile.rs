@@ -1,4 +1,4 @@
-//! Changed profiles on their way to people who share a room with them.
+//! `user_updated`: changed profiles, for users who share a room.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,15 +19,15 @@ use crate::{
     error::Result,
 };
 
-/// Changes that are remembered: of more, the oldest are forgotten, and told once more should they be found in the database.
+/// The most changes that are remembered. Of more, the oldest are forgotten, and sent again if they are found in the database.
 const REMEMBERED: usize = 10_000;
 
-/// The latest change of each profile that was told here.
+/// The latest change of each profile that was sent here.
 #[derive(Debug, Default)]
 pub(super) struct Changes(Mutex<HashMap<UserId, Timestamp>>);
 
 impl Changes {
-    /// Whether a change is told already.
+    /// Whether a change was sent already.
     pub(super) fn knows(&self, user: UserId, at: Timestamp) -> bool {
         self.0.lock().get(&user).is_some_and(|latest| *latest >= at)
     }
@@ -51,14 +51,14 @@ impl Delivery {
     pub(in crate::fanout) fn take_profile(&self, user: UserId, rooms: &[RoomId]) {
         self.feed.outdate(rooms.iter().copied());
         let rooms = rooms.iter().copied().collect();
-        if let Some(rooms) = self.news.profiles.offer(user, rooms, merge) {
+        if let Some(rooms) = self.pending.profiles.offer(user, rooms, merge) {
             self.begin_profile(user, rooms);
         }
     }
 
-    /// Tells what had to wait.
-    pub(super) fn tell_due_profiles(&self) {
-        for (user, rooms) in self.news.profiles.due() {
+    /// Sends what had to wait.
+    pub(super) fn send_due_profiles(&self) {
+        for (user, rooms) in self.pending.profiles.due() {
             self.begin_profile(user, rooms);
         }
     }
@@ -66,13 +66,13 @@ impl Delivery {
     fn begin_profile(&self, user: UserId, rooms: HashSet<RoomId>) {
         let this = self.clone();
         tokio::spawn(async move {
-            let told = AssertUnwindSafe(this.tell_profile(user, &rooms)).catch_unwind().await;
-            this.news.profiles.end(user);
+            let told = AssertUnwindSafe(this.send_profile(user, &rooms)).catch_unwind().await;
+            this.pending.profiles.end(user);
             match told {
                 Ok(Err(error)) if error.code() != ErrorCode::UserNotFound => {
                     error.record();
-                    // It is told when it can be read again.
-                    if let Some(rooms) = this.news.profiles.offer(user, rooms, merge) {
+                    // It is sent when it can be read again.
+                    if let Some(rooms) = this.pending.profiles.offer(user, rooms, merge) {
                         this.begin_profile(user, rooms);
                     }
                 }
@@ -81,9 +81,9 @@ impl Delivery {
         });
     }
 
-    async fn tell_profile(&self, user_id: UserId, rooms: &HashSet<RoomId>) -> Result<()> {
+    async fn send_profile(&self, user_id: UserId, rooms: &HashSet<RoomId>) -> Result<()> {
         let changed = account::profile::changed(&self.chat, user_id).await?;
-        if self.news.changes.note(user_id, changed.at) {
+        if self.pending.changes.note(user_id, changed.at) {
             return Ok(());
         }
         let user = Arc::new(changed.user);
@@ -97,7 +97,7 @@ impl Delivery {
                 if viewer == user_id {
                     socket.user.changed(&user);
                 }
-                socket.tell_encoded(event.name(), if is_whole { &whole } else { &masked });
+                socket.send_encoded(event.name(), if is_whole { &whole } else { &masked });
             }
         }
         Ok(())

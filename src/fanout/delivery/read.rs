@@ -1,4 +1,4 @@
-//! Read marks on their way to who sees them.
+//! `messages_read`: read marks, for those who may see them.
 
 use super::{
     Delivery,
@@ -11,7 +11,7 @@ use crate::{
     contract::{RoomId, UserId, event::Ephemeral},
 };
 
-/// Marks that wait for their turn, by who sees them.
+/// Marks that wait, by who receives them.
 pub(super) struct Marks {
     others: Coalesced<(RoomId, UserId), Read>,
     own: Coalesced<(RoomId, UserId), Read>,
@@ -31,14 +31,14 @@ pub(super) struct AllRecentMarks {
 }
 
 impl Delivery {
-    /// A mark moved, as the member or the others are told.
+    /// A mark moved; for the member or the others.
     pub(super) fn take_mark(&self, marks: &mut Marks, topic: &Topic, of: (RoomId, UserId), read: Read) {
         let (room, user) = of;
         let is_own = matches!(topic, Topic::User(_));
         let is_known = {
-            let told = self.news.marks.lock();
+            let told = self.pending.marks.lock();
             let told = if is_own { &told.own } else { &told.others };
-            // A notice, and a look at the database, may tell of the same advance.
+            // A notice and a read of the database may find the same advance.
             told.stands_at(room, user, read.last_read_seq)
         };
         if is_known {
@@ -47,40 +47,40 @@ impl Delivery {
         if is_own {
             self.note_activity_of(room, user);
             if let Some(read) = marks.own.offer(of, read, Read::merge) {
-                self.tell_own_read(room, user, read);
+                self.send_own_read(room, user, read);
             }
         } else if let Some(read) = marks.others.offer(of, read, Read::merge) {
-            self.tell_others_read(room, user, read);
+            self.send_others_read(room, user, read);
         }
     }
 
-    /// Tells what had to wait.
-    pub(super) fn tell_due_marks(&self, marks: &mut Marks) {
+    /// Sends what had to wait.
+    pub(super) fn send_due_marks(&self, marks: &mut Marks) {
         for ((room, user), read) in marks.others.due() {
-            self.tell_others_read(room, user, read);
+            self.send_others_read(room, user, read);
         }
         for ((room, user), read) in marks.own.due() {
-            self.tell_own_read(room, user, read);
+            self.send_own_read(room, user, read);
         }
     }
 
-    /// The topics on which somebody here would hear that a mark moved, and was not told so.
+    /// The topics with sockets here that did not receive yet that a mark moved.
     pub(crate) fn topics_that_miss(&self, moved: &Moved) -> Vec<Topic> {
         let Moved { room_id: room, user_id: user, seq, is_shared, .. } = *moved;
-        let told = self.news.marks.lock();
+        let told = self.pending.marks.lock();
         let others = is_shared && !told.others.is_at(room, user, seq) && !self.sockets.subscribers(room).is_empty();
         let own = !told.own.is_at(room, user, seq) && !self.sockets.of_user(user).is_empty();
         [others.then_some(Topic::Room(room)), own.then_some(Topic::User(user))].into_iter().flatten().collect()
     }
 
-    fn tell_others_read(&self, room: RoomId, user: UserId, read: Read) {
-        let read = self.news.marks.lock().others.settle(room, user, read);
+    fn send_others_read(&self, room: RoomId, user: UserId, read: Read) {
+        let read = self.pending.marks.lock().others.settle(room, user, read);
         self.sockets.emit(&Topic::Room(room), &messages_read(room, user, read));
     }
 
-    /// Tells all sockets of who has read, whether they have joined the room or not.
-    fn tell_own_read(&self, room: RoomId, user: UserId, read: Read) {
-        let read = self.news.marks.lock().own.settle(room, user, read);
+    /// Sends the mark to all sockets of the member, whether they have joined the room or not.
+    fn send_own_read(&self, room: RoomId, user: UserId, read: Read) {
+        let read = self.pending.marks.lock().own.settle(room, user, read);
         self.sockets.emit(&Topic::User(user), &messages_read(room, user, read));
     }
 }

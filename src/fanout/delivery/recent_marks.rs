@@ -1,4 +1,4 @@
-//! How far somebody is known to have read.
+//! The read marks that were sent recently.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::contract::{MessageId, RoomId, Seq, Timestamp, UserId};
 /// Messages that one `messages_read` names at the most.
 const READ_MESSAGES: usize = 500;
 
-/// How long a mark may be on its way from another node; what was told is remembered for as long.
+/// How long a mark may be on its way from another node; sent marks are remembered for as long.
 const LATE: Duration = Duration::from_secs(300);
 
 /// A read mark.
@@ -31,15 +31,15 @@ impl Read {
         self.message_ids.extend(later.message_ids);
         self.message_ids.sort_unstable();
         self.message_ids.dedup();
-        // The newest sort last; nobody needs more than one request may name.
+        // The newest are last; more than one request may name are not needed.
         let excess = self.message_ids.len().saturating_sub(READ_MESSAGES);
         self.message_ids.drain(..excess);
         Self { message_ids: self.message_ids, last_read_seq, read_at }
     }
 }
 
-/// The furthest mark that was told of each member of late. One that comes later, from a node that is behind, goes no further
-/// back: it tells of its messages, and of that mark.
+/// The furthest mark of each member that was sent recently. A later notice from a node that is behind does not move it back: its
+/// messages are sent with this mark.
 #[derive(Debug, Default)]
 pub(super) struct RecentMarks(HashMap<(RoomId, UserId), Mark>);
 
@@ -51,17 +51,17 @@ struct Mark {
 }
 
 impl RecentMarks {
-    /// Whether it was told of late that somebody has read so far.
+    /// Whether a mark at least this far was sent recently.
     pub(super) fn is_at(&self, room: RoomId, user: UserId, seq: Seq) -> bool {
         self.0.get(&(room, user)).is_some_and(|mark| mark.last_read_seq >= seq)
     }
 
-    /// Whether exactly this was told.
+    /// Whether exactly this mark was sent.
     pub(super) fn stands_at(&self, room: RoomId, user: UserId, seq: Seq) -> bool {
         self.0.get(&(room, user)).is_some_and(|mark| mark.last_read_seq == seq)
     }
 
-    /// What is to be told of a mark now.
+    /// What to send for a mark now.
     pub(super) fn settle(&mut self, room: RoomId, user: UserId, read: Read) -> Read {
         let told = Instant::now();
         if self.0.len() == self.0.capacity() {

@@ -33,68 +33,67 @@ use crate::{
 /// Commands that may wait for one room.
 const CAPACITY: usize = 256;
 
-/// What a room's task is told.
+/// The commands of a room's task.
 #[derive(Debug)]
 enum Command {
     /// Entries of the room's log, ascending.
     Entries(Vec<Entry>),
-    /// A socket wants to hear the room.
+    /// A socket joins the room.
     Attach(Attach),
-    /// A socket no longer does.
+    /// A socket leaves the room.
     Detach { socket: SocketId, done: oneshot::Sender<()> },
-    /// Look at how far the log is committed.
-    Look,
-    /// Somebody who hears the room appears offline from now on, or no longer does.
+    /// Check the head of the log.
+    Check,
+    /// A subscriber starts or stops to appear offline.
     Appears(UserId),
 }
 
-/// The address of a room's task.
+/// A handle to a room's task.
 #[derive(Clone, Debug)]
 struct Task {
     commands: mpsc::Sender<Command>,
     noted: Arc<Noted>,
 }
 
-/// What a room's task learns past its queue: a room that is busy does not delay the others.
+/// What a room's task learns outside of its queue, so that a busy room does not delay others.
 #[derive(Debug, Default)]
 struct Noted {
     /// The log is known to be committed up to here by other means than an entry in the queue. What does not fit into the queue
-    /// is noted here, looked at after every command, and read from the database.
+    /// is noted here, checked after every command, and read from the database.
     committed: AtomicI64,
-    /// Set when entries that the task remembers show people as they no longer are.
+    /// Set when remembered entries show outdated profiles.
     is_outdated: AtomicBool,
 }
 
 impl Task {
-    /// Has the task deliver what is committed up to `end`. Where no command fits into its queue, one that is there already comes
-    /// after the note, and the task looks at it then.
-    fn look(&self, end: Seq) {
+    /// Notes that the log is committed up to `end`. If the queue is full, the task checks the note after the next command.
+    fn note_head(&self, end: Seq) {
         self.noted.committed.fetch_max(end.0, Ordering::SeqCst);
-        let _ = self.commands.try_send(Command::Look);
+        let _ = self.commands.try_send(Command::Check);
     }
 }
 
-/// A socket that wants to hear a room.
+/// A socket that joins a room.
 #[derive(Debug)]
 struct Attach {
     socket: Arc<Socket>,
     /// What the socket has already, if it wants the rest.
     after: Option<Seq>,
-    /// How it may hear the room, as it was looked up.
+    /// What it may receive of the room.
     subscription: Subscription,
     done: oneshot::Sender<Result<Attached>>,
 }
 
-/// A socket's position in a room, once it hears it.
+/// A subscriber's position in a room.
 #[derive(Clone, Copy, Debug)]
 pub struct Attached {
-    /// What it hears follows this seq.
+    /// It receives what follows this seq.
     pub last_seq: Seq,
-    /// How many missed events it was given before.
+    /// How many missed events were replayed.
     pub replayed: usize,
 }
 
-/// How far a replay came.
+/// The progress of a replay.
 struct Replay {
     reached: Seq,
     end: ReplayEnd,
@@ -108,7 +107,7 @@ enum ReplayEnd {
     Late,
 }
 
-/// The rooms that sockets of this node hear.
+/// The rooms with subscribers on this node.
 #[derive(Clone, Debug)]
 pub struct Feed {
     shared: Arc<FeedState>,
@@ -119,31 +118,30 @@ struct FeedState {
     chat: Chat,
     sockets: Arc<Sockets>,
     rooms: Mutex<HashMap<RoomId, Task>>,
-    /// How often those in a room are told who came and went.
+    /// How often subscribers receive who joined and left.
     pace: Pace,
 }
 
 impl Feed {
-    /// A feed that nobody hears yet.
+    /// A feed without subscribers.
     #[must_use]
     pub fn new(chat: Chat, sockets: Arc<Sockets>, pace: Pace) -> Self {
         Self { shared: Arc::new(FeedState { chat, sockets, rooms: Mutex::new(HashMap::new()), pace }) }
     }
 
-    /// Gives a room entries of its log, ascending, without waiting. A room that nobody here hears needs none.
+    /// Gives a room entries of its log, ascending, without waiting. A room without subscribers needs none.
     pub fn entries(&self, room: RoomId, entries: Vec<Entry>) {
         if let (Some(task), Some(last)) = (self.task(room), entries.last()) {
             let last = last.seq;
             if task.commands.try_send(Command::Entries(entries)).is_err() {
-                task.look(last);
+                task.note_head(last);
             }
         }
     }
 
-    /// Lets a socket hear a room: first what it missed after `after`, then everything newer.
+    /// Makes a socket a subscriber of a room: it receives first what it missed after `after`, then everything newer.
     ///
-    /// The caller has looked up how the user may hear it. A socket that missed more than `limit` events is told so and given
-    /// none of them.
+    /// The caller has read the subscription. A socket that missed more than `limit` events receives `resync_required` instead.
     ///
     /// # Errors
     /// `ROOM_NOT_FOUND` when they may no longer, `RESYNC_REQUIRED` when `after` is ahead of the log, `SERVICE_UNAVAILABLE`.
@@ -158,8 +156,8 @@ impl Feed {
         self.attach_by(socket, room, after, subscription, (limit, None)).await
     }
 
-    /// The same, within `limit` events and, where there is one, until a time: a client that has not fetched by then what it
-    /// missed is told that it has to page through the rest.
+    /// The same, within `limit` events and, if given, until a time: a client that has not read the replay by then must page through the
+    /// rest.
     ///
     /// # Errors
     /// As [`Self::attach`].
@@ -177,7 +175,7 @@ impl Feed {
             let missed = usize::try_from(checked_at.0 - from.0).unwrap_or(0);
             if missed > limit {
                 let (room_id, after_seq) = (room, from);
-                socket.tell_surely(&SocketEvent::ResyncRequired { room_id, after_seq, last_seq: checked_at });
+                socket.send_reliably(&SocketEvent::ResyncRequired { room_id, after_seq, last_seq: checked_at });
                 after = None;
             } else if missed > socket.entries_at_once() && !socket.has_joined(room) {
                 // What is long past needs no order with what is live, which this socket does not hear yet: it is read here,
@@ -190,7 +188,7 @@ impl Feed {
                     ReplayEnd::Cut => return Ok(Attached { last_seq: replay.reached, replayed }),
                     ReplayEnd::Late => {
                         let (room_id, after_seq) = (room, replay.reached);
-                        socket.tell_surely(&SocketEvent::ResyncRequired { room_id, after_seq, last_seq: checked_at });
+                        socket.send_reliably(&SocketEvent::ResyncRequired { room_id, after_seq, last_seq: checked_at });
                         None
                     }
                 };
@@ -205,7 +203,7 @@ impl Feed {
         Ok(Attached { replayed: attached.replayed + replayed, ..attached })
     }
 
-    /// Gives a socket what follows `after` in a room's log, as fast as its client fetches it.
+    /// Replays to a socket what follows `after` in a room's log, as fast as its client reads it.
     async fn replay(
         &self,
         socket: &Socket,
@@ -237,7 +235,7 @@ impl Feed {
         Ok(Replay { reached, end: ReplayEnd::Done })
     }
 
-    /// Stops a socket from hearing a room.
+    /// Removes a socket from the subscribers of a room.
     pub async fn detach(&self, socket: SocketId, room: RoomId) {
         if let Some(task) = self.task(room) {
             let (done, detached) = oneshot::channel();
@@ -247,7 +245,7 @@ impl Feed {
         }
     }
 
-    /// Somebody looks different now who is in these rooms: who joins them later is not shown what they remember.
+    /// A profile of a member of these rooms changed: entries that their tasks remember are outdated.
     pub fn outdate(&self, rooms: impl IntoIterator<Item = RoomId>) {
         let active = self.shared.rooms.lock();
         for task in rooms.into_iter().filter_map(|room| active.get(&room)) {
@@ -255,18 +253,18 @@ impl Feed {
         }
     }
 
-    /// A connected user appears offline from now on, or no longer does: others in the rooms that they have joined are told.
+    /// A connected user starts or stops to appear offline: the subscribers of their joined rooms receive that.
     pub fn show_or_hide(&self, user: UserId, is_invisible: bool) {
         if !self.shared.sockets.appears(user, is_invisible) {
             return;
         }
         for task in self.shared.sockets.joined_by(user).into_iter().filter_map(|room| self.task(room)) {
-            // A task that is so far behind tells nobody of the moment.
+            // A task that is so far behind drops ephemeral events.
             let _ = task.commands.try_send(Command::Appears(user));
         }
     }
 
-    /// Compares every room that is heard here with the database, in one query: what no notice told of is delivered now.
+    /// Compares every room with subscribers with the database, in one query: entries whose notice was lost are delivered now.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -275,23 +273,23 @@ impl Feed {
         self.compare(active).await
     }
 
-    /// The same for some rooms; those that nobody here hears need none.
+    /// The same for some rooms; those without subscribers are skipped.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn look(&self, rooms: Vec<RoomId>) -> Result<()> {
-        let heard = {
+    pub async fn check_heads(&self, rooms: Vec<RoomId>) -> Result<()> {
+        let rooms = {
             let active = self.shared.rooms.lock();
             rooms.into_iter().filter(|room| active.contains_key(room)).collect()
         };
-        self.compare(heard).await
+        self.compare(rooms).await
     }
 
     async fn compare(&self, rooms: Vec<RoomId>) -> Result<()> {
         for some in rooms.chunks(500) {
             for (room, end) in chat::sync::ends(&self.shared.chat, some.to_vec()).await? {
                 if let Some(task) = self.task(room) {
-                    task.look(end);
+                    task.note_head(end);
                 }
             }
         }
@@ -334,7 +332,7 @@ impl FeedState {
         task
     }
 
-    /// Takes a room that nobody hears any longer off the list.
+    /// Removes a room without subscribers from the list.
     fn stop(&self, room: RoomId) {
         let mut rooms = self.rooms.lock();
         rooms.remove(&room);
@@ -355,13 +353,13 @@ mod tests {
     fn a_task_whose_queue_was_emptied_meanwhile_looks_at_what_is_noted() {
         let (commands, mut queue) = mpsc::channel(1);
         let task = Task { commands, noted: Arc::default() };
-        task.look(Seq(7));
+        task.note_head(Seq(7));
         assert_eq!(task.noted.committed.load(Ordering::SeqCst), 7);
-        assert!(matches!(queue.try_recv(), Ok(Command::Look)), "nothing wakes it");
+        assert!(matches!(queue.try_recv(), Ok(Command::Check)), "nothing wakes it");
         // A full queue has a command that comes after the note.
-        task.commands.try_send(Command::Look).unwrap();
-        task.look(Seq(9));
-        task.look(Seq(8));
+        task.commands.try_send(Command::Check).unwrap();
+        task.note_head(Seq(9));
+        task.note_head(Seq(8));
         assert_eq!(task.noted.committed.load(Ordering::SeqCst), 9);
         assert!(queue.try_recv().is_ok() && queue.try_recv().is_err());
     }

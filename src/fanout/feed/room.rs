@@ -34,7 +34,7 @@ const RING: usize = 256;
 /// Entries read from the database at a time.
 pub(super) const PAGE: i64 = 500;
 
-/// Serves a room until nobody hears it.
+/// Serves a room until it has no subscribers.
 pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<Command>, noted: Arc<Noted>) {
     let mut room: Option<Room> = None;
     loop {
@@ -42,7 +42,7 @@ pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<C
             biased;
             command = commands.recv() => command,
             () = next_notice(room.as_ref()) => {
-                room.iter_mut().for_each(Room::tell_who_views);
+                room.iter_mut().for_each(Room::send_viewers);
                 continue;
             }
         };
@@ -54,10 +54,10 @@ pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<C
         match opened {
             Ok(mut open) => {
                 if AssertUnwindSafe(open.handle(&shared, command)).catch_unwind().await.is_err() {
-                    // Nobody may sit in a room that has gone deaf: they come back and catch up.
+                    // The task panicked, so its subscribers would receive nothing: they are cut, reconnect and catch up.
                     open.cut_all(&shared);
                 }
-                open.tell_who_views();
+                open.send_viewers();
                 room = Some(open);
             }
             Err(error) => refuse(command, error),
@@ -65,7 +65,7 @@ pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<C
         if room.as_ref().is_none_or(|room| room.subscribers.is_empty()) && commands.is_empty() {
             shared.stop(id);
             commands.close();
-            // Who still held this task's address may have posted before it closed.
+            // A command may have been posted before the queue closed.
             while let Some(command) = commands.recv().await {
                 if let Command::Attach(_) = command {
                     shared.post(id, command).await;
@@ -76,7 +76,7 @@ pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<C
     }
 }
 
-/// Waits until a room has to tell who came or went.
+/// Waits until a room has to send who joined or left.
 async fn next_notice(room: Option<&Room>) {
     match room.and_then(|room| room.viewing.due_at()) {
         Some(at) => sleep_until(at).await,
@@ -91,25 +91,25 @@ fn refuse(command: Command, error: Error) {
     }
 }
 
-/// A room as its local sockets hear it.
+/// A room with its local subscribers.
 struct Room {
     id: RoomId,
-    /// Everything up to here was given to the subscribers.
+    /// Everything up to here was delivered to the subscribers.
     delivered: Seq,
     noted: Arc<Noted>,
     ring: VecDeque<Entry>,
     subscribers: BTreeMap<SocketId, Subscriber>,
-    /// Who came and went, on the way to the others.
+    /// Who joined and left, to be sent to the others.
     viewing: Throttle<UserId, Arc<User>>,
 }
 
-/// A socket that hears the room.
+/// A subscriber of the room.
 #[derive(Clone)]
 struct Subscriber {
     socket: Arc<Socket>,
     /// Where its user joined the room.
     joined: Seq,
-    /// Whether those in the room may know more of them than others may.
+    /// Whether the other members may know more of them than strangers may.
     is_contact: bool,
     /// Whether the others see that its user is here.
     is_shown: bool,
@@ -127,7 +127,7 @@ impl Room {
     async fn handle(&mut self, shared: &FeedState, command: Command) {
         match command {
             Command::Entries(entries) => self.receive(shared, entries),
-            Command::Look => {}
+            Command::Check => {}
             Command::Appears(user) => self.show_or_hide(shared, user),
             Command::Detach { socket, done } => {
                 if let Some(subscriber) = self.subscribers.get(&socket).cloned() {
@@ -231,13 +231,13 @@ impl Room {
         self.ring.drain(..self.ring.len().saturating_sub(RING));
     }
 
-    /// Replays what a socket missed, and lets it hear what follows.
+    /// Replays what a socket missed, and makes it a subscriber.
     async fn attach(&mut self, shared: &FeedState, attach: &Attach) -> Result<Attached> {
         let socket = &attach.socket;
         let subscription = if attach.subscription.head == self.delivered {
             attach.subscription
         } else {
-            // The log moved since the right was checked: a removal in between is delivered already, so look again.
+            // The log moved since the permission was checked. A removal in between is delivered already, so check again.
             chat::room::may_subscribe(&shared.chat, socket.user.id, self.id).await?
         };
         let after = attach.after.map_or(self.delivered, |after| subscription.after(after));
@@ -249,7 +249,7 @@ impl Room {
             return Ok(Attached { last_seq: self.delivered, replayed: missed.len() });
         }
         self.add(shared, socket, subscription);
-        socket.tell_surely(&SocketEvent::RoomJoined {
+        socket.send_reliably(&SocketEvent::RoomJoined {
             room_id: self.id,
             user_id: socket.user.id,
             last_seq: self.delivered,
@@ -274,19 +274,19 @@ impl Room {
         if !shared.sockets.join(self.id, socket) {
             return;
         }
-        // Whoever was put into a room and joins whatever there is has not looked at it: or else adding somebody would tell that they
-        // are online.
+        // A user who was only added, and whose socket joins all rooms, is not shown: otherwise adding a user would reveal that they are
+        // online.
         let is_shown = subscription.participates || socket.scope != RoomScope::All;
         let is_first = is_shown && !self.shows(socket.user.id);
         let (joined, is_contact) = (subscription.joined, subscription.is_contact);
         let subscriber = Subscriber { socket: Arc::clone(socket), joined, is_contact, is_shown };
         self.subscribers.insert(socket.id, subscriber.clone());
         if is_first && !shared.sockets.is_invisible(socket.user.id) {
-            self.tell_who_joined(shared, &subscriber);
+            self.send_joined(shared, &subscriber);
         }
     }
 
-    fn tell_who_joined(&mut self, shared: &FeedState, subscriber: &Subscriber) {
+    fn send_joined(&mut self, shared: &FeedState, subscriber: &Subscriber) {
         let user = subscriber.socket.user.now();
         let is_whole = shared.chat.emails().are_whole(subscriber.is_contact);
         let user = if is_whole { user } else { Arc::new(User::clone(&user).masked()) };
@@ -296,19 +296,19 @@ impl Room {
     fn remove(&mut self, shared: &FeedState, subscriber: &Socket) {
         let Some(removed) = self.subscribers.remove(&subscriber.id) else { return };
         let user_id = subscriber.user.id;
-        subscriber.tell_surely(&SocketEvent::RoomLeft { room_id: self.id, user_id });
+        subscriber.send_reliably(&SocketEvent::RoomLeft { room_id: self.id, user_id });
         shared.sockets.part(self.id, subscriber);
         if removed.is_shown && !self.shows(user_id) && !shared.sockets.is_invisible(user_id) {
             self.viewing.offer(user_id, false, subscriber.user.now(), Instant::now());
         }
     }
 
-    /// Whether the others see that somebody is here.
+    /// Whether the others see that a user is here.
     fn shows(&self, user: UserId) -> bool {
         self.subscribers.values().any(|subscriber| subscriber.is_shown && subscriber.socket.user.id == user)
     }
 
-    /// Tells the others of somebody who is here and appears offline from now on, or no longer does.
+    /// Sends to the others that a subscriber starts or stops to appear offline.
     fn show_or_hide(&mut self, shared: &FeedState, user_id: UserId) {
         let mut own =
             self.subscribers.values().filter(|subscriber| subscriber.is_shown && subscriber.socket.user.id == user_id);
@@ -316,7 +316,7 @@ impl Room {
         if shared.sockets.is_invisible(user_id) {
             self.viewing.offer(user_id, false, subscriber.socket.user.now(), Instant::now());
         } else {
-            self.tell_who_joined(shared, &subscriber);
+            self.send_joined(shared, &subscriber);
         }
     }
 
@@ -335,8 +335,8 @@ impl Room {
         }
     }
 
-    /// Tells the others who came and went, as far as it is time to.
-    fn tell_who_views(&mut self) {
+    /// Sends to the others who joined and left, as far as the throttle allows.
+    fn send_viewers(&mut self) {
         while let Some((user_id, is_there, user)) = self.viewing.take(Instant::now()) {
             let room_id = self.id;
             let event = if is_there {
@@ -346,12 +346,12 @@ impl Room {
             };
             let data = Encoded::new(&event);
             let sockets = self.subscribers.values().map(|subscriber| &subscriber.socket);
-            let mut told = 0;
+            let mut sent = 0;
             for socket in sockets.filter(|socket| socket.user.id != user_id) {
-                socket.tell_encoded(event.name(), &data);
-                told += 1;
+                socket.send_encoded(event.name(), &data);
+                sent += 1;
             }
-            self.viewing.used(told, Instant::now());
+            self.viewing.used(sent, Instant::now());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How somebody's presence changes.
+//! Changes of presence.
 
 use crate::contract::{
     Timestamp, UserId,
@@ -76,8 +76,8 @@ pub(super) struct Shift {
 }
 
 impl Shift {
-    /// Whether others see a difference that they are told of.
-    pub(super) fn is_news(&self) -> bool {
+    /// Whether the change is visible to others.
+    pub(super) fn is_visible(&self) -> bool {
         shows(self.before) != shows(self.after)
     }
 }
@@ -137,7 +137,7 @@ mod tests {
         let user = UserId::new();
         let (online, away, hidden) =
             (Some(ChosenStatus::Online), Some(ChosenStatus::Away), Some(ChosenStatus::Invisible));
-        for (before, after, is_news) in [
+        for (before, after, is_visible) in [
             (None, online, true),
             (online, None, true),
             (online, hidden, true),
@@ -147,7 +147,11 @@ mod tests {
             (hidden, None, false),
             (None, hidden, false),
         ] {
-            assert_eq!(Shift { user, before, after, left_at: None }.is_news(), is_news, "{before:?} to {after:?}");
+            assert_eq!(
+                Shift { user, before, after, left_at: None }.is_visible(),
+                is_visible,
+                "{before:?} to {after:?}"
+            );
         }
     }
 }

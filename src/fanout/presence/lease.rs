@@ -1,4 +1,4 @@
-//! That this node lives, and what is done for those that no longer do.
+//! The lease of this node, and reaping of nodes whose lease has ended.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{
 use super::{Presences, TIMEOUT, registry::LEASE_MS, registry::Registry};
 use crate::{db::Db, error::Result};
 
-/// How often the lease is renewed, and others' looked at. With the length of a lease it bounds how long the users of a dead
+/// How often the lease is renewed, and those of others are checked. With the length of a lease it bounds how long the users of a dead
 /// node seem to be there: 20 s.
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -56,7 +56,7 @@ pub(super) async fn keep(presences: Arc<Presences>, held: watch::Sender<Option<H
     }
 }
 
-/// Takes nodes off the registry whose lease has ended.
+/// Removes nodes whose lease has ended from the registry.
 pub(super) async fn reap(presences: Arc<Presences>, held: watch::Receiver<Option<Held>>) {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -85,7 +85,7 @@ impl Presences {
     async fn reap(&self) {
         let Registry::Postgres(shared) = &self.registry else { return };
         match Db::in_time(TIMEOUT, shared.reap()).await {
-            Ok(shifts) => self.note_news(shifts),
+            Ok(shifts) => self.note_shifts(shifts),
             Err(error) => error.record(),
         }
     }

@@ -1,4 +1,4 @@
-//! Where it is noted who is connected to which node.
+//! The registry: which users are connected to which node.
 //!
 //! On SQLite there is one node, and its memory is the registry. On PostgreSQL it is two tables, so that presence needs no Redis
 //! and is what it was when one dies: a row a node, with a lease that the node renews, and a row for each user of each node.

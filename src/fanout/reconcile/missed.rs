@@ -13,14 +13,14 @@ use crate::{
     error::Result,
 };
 
-/// How long before the last look something may have been changed that was not seen then: a transaction takes its time before it
-/// commits, and the clocks of nodes differ. Shorter than what was told is remembered.
+/// How long before the last check a change may have been made that was not visible then: a transaction takes its time before it
+/// commits, and the clocks of nodes differ. Shorter than the memory of sent events.
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// Marks whose messages are read together.
 const MARKS: usize = 100;
 
-/// When changes were looked for last, by the database's clock.
+/// When changes were last read, by the database's clock.
 #[derive(Debug, Default)]
 pub(super) struct Missed {
     marks: Mutex<Option<Timestamp>>,
@@ -28,8 +28,8 @@ pub(super) struct Missed {
 }
 
 impl Reconciler {
-    /// Tells of read marks that moved, and that nobody here was told of.
-    pub(super) async fn look_for_marks(&self) -> Result<()> {
+    /// Sends read marks that moved and were not sent here.
+    pub(super) async fn reconcile_marks(&self) -> Result<()> {
         let now = self.delivery.chat.db.time().await?;
         let last = self.delivery.reconciliation.missed.marks.lock().unwrap_or(now);
         let moved = chat::receipt::moved_since(&self.delivery.chat, last.minus(MARGIN)).await?;
@@ -53,12 +53,12 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Tells of profiles that changed. What is told already is told once.
-    pub(super) async fn look_for_profiles(&self) -> Result<()> {
+    /// Sends profiles that changed and were not sent here.
+    pub(super) async fn reconcile_profiles(&self) -> Result<()> {
         let now = self.delivery.chat.db.time().await?;
         let last = self.delivery.reconciliation.missed.profiles.lock().unwrap_or(now);
         for (user_id, at) in account::profile::changed_since(&self.delivery.chat, last.minus(MARGIN)).await? {
-            if !self.delivery.news.knows_change(user_id, at) {
+            if !self.delivery.pending.knows_change(user_id, at) {
                 let rooms = account::profile::rooms(&self.delivery.chat, user_id).await?;
                 self.delivery.take_profile(user_id, &rooms);
             }

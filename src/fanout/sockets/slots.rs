@@ -1,4 +1,4 @@
-//! How many sockets each user has here, and which of them goes when there are too many.
+//! The slots of sockets: how many each user has here, and which of them ends if there are too many.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,11 +14,11 @@ use crate::{
     limits::SocketCount,
 };
 
-/// What carries a socket.
-pub trait Carrier: Send + Sync {
+/// What takes a slot: the connection of a socket.
+pub trait SlotOwner: Send + Sync {
     /// When its client last sent something.
-    fn last_heard(&self) -> Instant;
-    /// Ends the socket, whose client is told why.
+    fn last_activity(&self) -> Instant;
+    /// Ends the socket with a code for its client.
     fn end(&self, code: ErrorCode);
 }
 
@@ -37,7 +37,7 @@ struct Taken {
 #[derive(Clone)]
 struct HeldSlot {
     id: u64,
-    carrier: Weak<dyn Carrier>,
+    owner: Weak<dyn SlotOwner>,
 }
 
 impl fmt::Debug for HeldSlot {
@@ -64,12 +64,12 @@ impl Slots {
     /// Takes a slot for one more socket of a user. When they have `limit` already, the socket that has been silent for longest
     /// ends; answers whether one did.
     #[must_use]
-    pub fn take(&self, user: UserId, limit: Option<usize>, carrier: Weak<dyn Carrier>) -> (Slot, bool) {
+    pub fn take(&self, user: UserId, limit: Option<usize>, owner: Weak<dyn SlotOwner>) -> (Slot, bool) {
         let id = {
             let mut taken = self.0.lock();
             taken.last_id += 1;
             let id = taken.last_id;
-            taken.by_user.entry(user).or_default().push(HeldSlot { id, carrier });
+            taken.by_user.entry(user).or_default().push(HeldSlot { id, owner });
             id
         };
         let slot = Slot { user, id, slots: self.clone() };
@@ -89,17 +89,17 @@ impl Slots {
     /// The same while the user has more than `limit`.
     fn evict_beyond(&self, limit: usize, user: UserId, but: Option<&Slot>) -> bool {
         loop {
-            // Whoever is looked at here may be the last to hold its carrier, whose end frees its slot: not under the lock.
+            // This may be the last reference to an owner, whose drop frees its slot: so not under the lock.
             let held = self.0.lock().by_user.get(&user).cloned().unwrap_or_default();
             if held.len() <= limit {
                 return false;
             }
             let others = held.iter().filter(|one| but.is_none_or(|slot| slot.id != one.id));
-            let carriers = others.filter_map(|one| Some((one.id, one.carrier.upgrade()?)));
-            let Some((id, carrier)) = carriers.min_by_key(|(_, carrier)| carrier.last_heard()) else { return false };
+            let owners = others.filter_map(|one| Some((one.id, one.owner.upgrade()?)));
+            let Some((id, owner)) = owners.min_by_key(|(_, owner)| owner.last_activity()) else { return false };
             if self.forget_beyond(limit, user, id) {
                 metrics::counter!("parlour_sockets_evicted_total").increment(1);
-                carrier.end(ErrorCode::ConnectionLimit);
+                owner.end(ErrorCode::ConnectionLimit);
                 return true;
             }
         }
@@ -149,8 +149,8 @@ impl Slots {
 }
 
 fn sockets(held: &[HeldSlot]) -> SocketCount {
-    let carriers = held.iter().filter_map(|one| one.carrier.upgrade());
-    let silence = carriers.map(|carrier| carrier.last_heard().elapsed()).max().unwrap_or_default();
+    let owners = held.iter().filter_map(|one| one.owner.upgrade());
+    let silence = owners.map(|owner| owner.last_activity().elapsed()).max().unwrap_or_default();
     SocketCount { count: held.len(), silence }
 }
 
@@ -167,8 +167,8 @@ mod tests {
         ended: Mutex<Option<ErrorCode>>,
     }
 
-    impl Carrier for Fake {
-        fn last_heard(&self) -> Instant {
+    impl SlotOwner for Fake {
+        fn last_activity(&self) -> Instant {
             // Not under the lock: what happens meanwhile looks at this one too.
             let meanwhile = self.meanwhile.lock().take();
             if let Some(meanwhile) = meanwhile {
@@ -195,8 +195,8 @@ mod tests {
         let fakes: Vec<_> = (0..4).map(|number| Fake::heard(start + Duration::from_secs(number))).collect();
         let take = |number: usize| {
             let weak = Arc::downgrade(&fakes[number]);
-            let carrier: Weak<dyn Carrier> = weak;
-            slots.take(user, Some(3), carrier)
+            let owner: Weak<dyn SlotOwner> = weak;
+            slots.take(user, Some(3), owner)
         };
         let _kept: Vec<_> = (0..3).map(take).collect();
         let other = slots.clone();
@@ -214,8 +214,8 @@ mod tests {
         let fakes: Vec<_> = (0..5).map(|number| Fake::heard(at(number))).collect();
         let take = |number: usize| {
             let weak = Arc::downgrade(&fakes[number]);
-            let carrier: Weak<dyn Carrier> = weak;
-            slots.take(user, Some(3), carrier)
+            let owner: Weak<dyn SlotOwner> = weak;
+            slots.take(user, Some(3), owner)
         };
         let ended = || fakes.iter().map(|fake| fake.ended.lock().is_some()).collect::<Vec<_>>();
         let mut kept: Vec<_> = (0..3).map(take).collect();

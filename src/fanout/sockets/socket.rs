@@ -26,12 +26,12 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(pub u64);
 
-/// What became of an event that was given to a socket.
+/// The outcome of sending an event to a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Emission {
     /// It waits to be written.
     Queued,
-    /// As much waits as may; this one was not taken.
+    /// Its queue is full; the event was not queued.
     Full,
     /// The socket is gone.
     Gone,
@@ -75,10 +75,9 @@ impl Owner {
     }
 }
 
-/// The state of a room that a socket was told of: the end of the log, and the user's read mark. What it was told follows from
-/// these two.
+/// The state of a room that a socket received: the head of the log, and the user's read mark. Everything else follows from these two.
 pub type Badge = (Seq, Seq);
-/// How often a replay looks whether its client has fetched enough.
+/// How often a replay checks whether its client has read enough.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A socket and whose it is.
@@ -92,7 +91,7 @@ pub struct Socket {
     urls: (UrlSigner, BaseUrl),
     transport: Box<dyn Transport>,
     pub(super) joined: Mutex<HashSet<RoomId>>,
-    /// What it was told last of rooms that it has not joined.
+    /// What it last received of rooms that it has not joined.
     badges: Mutex<HashMap<RoomId, Badge>>,
     revoked: AtomicBool,
     was_cut: AtomicBool,
@@ -168,18 +167,17 @@ impl Socket {
         each.all(|(name, data)| self.deliver(name, &data) == Emission::Queued)
     }
 
-    /// Queues news of the moment, which a socket that is behind does without.
-    pub fn tell(&self, event: &impl ServerEvent) -> Emission {
+    /// Queues an ephemeral event, which is dropped for a socket that is behind.
+    pub fn send(&self, event: &impl ServerEvent) -> Emission {
         self.emit(event.name(), &Encoded::new(event))
     }
 
-    /// Queues news that the client has to hear: a socket that can't take it is cut.
-    pub fn tell_surely(&self, event: &impl ServerEvent) -> Emission {
+    /// Queues an event that the client must receive: a socket whose queue is full is cut.
+    pub fn send_reliably(&self, event: &impl ServerEvent) -> Emission {
         self.deliver(event.name(), &Encoded::new(event))
     }
 
-    /// Waits until the client has fetched so much of what waits for it that a replay can go on. Answers false when it has not
-    /// by that time.
+    /// Waits until the client has read enough for a replay to go on. Answers false if it has not by that time.
     pub async fn keeps_up(&self, until: Option<Instant>) -> bool {
         while self.transport.is_behind() {
             if until.is_some_and(|until| Instant::now() >= until) {
@@ -202,8 +200,8 @@ impl Socket {
         self.transport.answer_bytes()
     }
 
-    /// Queues news of the moment that was encoded before.
-    pub fn tell_encoded(&self, event: &'static str, data: &Encoded) -> Emission {
+    /// Queues an ephemeral event that was encoded before.
+    pub fn send_encoded(&self, event: &'static str, data: &Encoded) -> Emission {
         self.emit(event, data)
     }
 
@@ -224,7 +222,7 @@ impl Socket {
         self.joined.lock().contains(&room)
     }
 
-    /// Notes that it is told of a room as it is now; answers whether that is news.
+    /// Notes the state of a room that it receives; answers whether it is new.
     pub fn note_badge(&self, room: RoomId, badge: Badge) -> bool {
         self.badges.lock().insert(room, badge) != Some(badge)
     }
@@ -235,10 +233,10 @@ impl Socket {
         self.joined.lock().len()
     }
 
-    /// Ends it because its login may no longer: nothing it sent and that still waits is done.
+    /// Ends it because its session has ended: events of it that still wait are not handled.
     pub fn revoke(&self, code: ErrorCode) {
         self.revoked.store(true, Ordering::SeqCst);
-        if self.tell(&SocketEvent::SessionRevoked { code }) == Emission::Queued {
+        if self.send(&SocketEvent::SessionRevoked { code }) == Emission::Queued {
             self.transport.disconnect();
         } else {
             self.transport.kill();

@@ -2,7 +2,7 @@
 //! would take wrong.
 //!
 //! Almost all that arrives is looked at where it lies. Only a message whose beginning is not there yet, that came in
-//! fragments, or that must be written anew ([`text`]) is held until it is whole.
+//! fragments, or that must be written anew ([`text`]) is buffered until it is whole.
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -23,9 +23,9 @@ pub(super) struct Inbound {
     /// What waits to be read before all else.
     ready: Vec<u8>,
     /// The beginning of a frame of which more must arrive.
-    held: Vec<u8>,
+    buffered: Vec<u8>,
     /// How much of it must be there before it is looked at again, which begins anew each time.
-    look_at: usize,
+    check_at: usize,
     /// Bytes of the present frame that are passed on without being looked at.
     left: u64,
     /// A text that arrives in fragments, unmasked.
@@ -40,7 +40,7 @@ pub(super) struct Inbound {
     fault: Option<CloseCode>,
     /// Whether the client has said that it goes.
     is_leaving: bool,
-    /// The last packet that was passed on is a CONNECT: what follows is held until it goes on.
+    /// The last packet that was passed on is a CONNECT: what follows is buffered until it goes on.
     connect: Option<String>,
 }
 
@@ -74,10 +74,10 @@ impl Inbound {
         self.connect.as_deref().filter(|_| self.left == 0)
     }
 
-    /// What was held since a CONNECT may follow it.
+    /// What was buffered since a CONNECT may follow it.
     pub(super) fn go_on(&mut self) {
         self.connect = None;
-        self.hold(&[]);
+        self.buffer(&[]);
     }
 
     /// What waits to be read.
@@ -96,44 +96,44 @@ impl Inbound {
     /// Takes bytes that arrived; so many from their start are passed on, the others are kept here.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
-        if self.held.is_empty() && self.connect().is_none() {
+        if self.buffered.is_empty() && self.connect().is_none() {
             while at < bytes.len() {
                 if self.connect().is_some() {
-                    self.held.extend_from_slice(&bytes[at..]);
+                    self.buffered.extend_from_slice(&bytes[at..]);
                     return at;
                 }
                 match self.step(&bytes[at..]) {
                     Step::Pass(passed) => at += passed,
                     Step::Replace(replaced, by) => {
                         self.ready.extend_from_slice(&by);
-                        self.hold(&bytes[at + replaced..]);
+                        self.buffer(&bytes[at + replaced..]);
                         return at;
                     }
                     Step::Wait => {
-                        self.held.extend_from_slice(&bytes[at..]);
+                        self.buffered.extend_from_slice(&bytes[at..]);
                         return at;
                     }
                 }
             }
             return at;
         }
-        self.hold(bytes);
+        self.buffer(bytes);
         0
     }
 
-    /// Takes bytes that come after what is held.
-    fn hold(&mut self, bytes: &[u8]) {
-        self.held.extend_from_slice(bytes);
-        if self.held.len() < self.look_at || self.connect().is_some() {
+    /// Takes bytes that come after what is buffered.
+    fn buffer(&mut self, bytes: &[u8]) {
+        self.buffered.extend_from_slice(bytes);
+        if self.buffered.len() < self.check_at || self.connect().is_some() {
             return;
         }
-        self.look_at = 0;
-        let mut held = std::mem::take(&mut self.held);
+        self.check_at = 0;
+        let mut buffered = std::mem::take(&mut self.buffered);
         let mut at = 0;
-        while at < held.len() && self.connect().is_none() {
-            match self.step(&held[at..]) {
+        while at < buffered.len() && self.connect().is_none() {
+            match self.step(&buffered[at..]) {
                 Step::Pass(passed) => {
-                    self.ready.extend_from_slice(&held[at..at + passed]);
+                    self.ready.extend_from_slice(&buffered[at..at + passed]);
                     at += passed;
                 }
                 Step::Replace(replaced, by) => {
@@ -143,8 +143,8 @@ impl Inbound {
                 Step::Wait => break,
             }
         }
-        held.drain(..at);
-        self.held = held;
+        buffered.drain(..at);
+        self.buffered = buffered;
     }
 
     fn step(&mut self, bytes: &[u8]) -> Step {
@@ -228,11 +228,11 @@ impl Inbound {
         let is_whole = there == whole;
         match text::judge(head.unmasked(&bytes[head.size..there]), is_whole) {
             Verdict::More => {
-                self.look_at = whole.min(2 * there);
+                self.check_at = whole.min(2 * there);
                 Step::Wait
             }
             Verdict::Rewrite if !is_whole => {
-                self.look_at = whole;
+                self.check_at = whole;
                 Step::Wait
             }
             Verdict::Rewrite => match head.payload(bytes) {
@@ -243,7 +243,7 @@ impl Inbound {
                 if is_connect(head.unmasked(&bytes[head.size..there])) {
                     // The library may have to be given it again.
                     let Some(payload) = head.payload(bytes) else {
-                        self.look_at = whole;
+                        self.check_at = whole;
                         return Step::Wait;
                     };
                     self.connect = String::from_utf8(payload).ok();

@@ -63,7 +63,7 @@ impl Outbound {
     }
 
     /// Looks at what is to be written.
-    pub(super) fn look(&mut self, bytes: &[u8]) -> Write {
+    pub(super) fn scan(&mut self, bytes: &[u8]) -> Write {
         if self.is_closed {
             return Write::Replaced(bytes.len());
         }
@@ -145,7 +145,7 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::realtime::engine::text::CARRIER;
+    use crate::realtime::engine::text::ENVELOPE;
 
     fn frames(texts: &[&str]) -> Vec<u8> {
         texts.iter().flat_map(|text| frame::build(frame::TEXT, text.as_bytes(), false)).collect()
@@ -155,7 +155,7 @@ mod tests {
     fn through(mut outbound: Outbound, mut bytes: &[u8], step: usize) -> (Vec<u8>, usize) {
         let (mut read, mut pings) = (Vec::new(), 0);
         while !bytes.is_empty() {
-            let skipped = match outbound.look(bytes) {
+            let skipped = match outbound.scan(bytes) {
                 Write::Plain(plain) => {
                     let written = plain.min(step);
                     read.extend_from_slice(&bytes[..written]);
@@ -183,8 +183,8 @@ mod tests {
     #[test]
     fn only_what_must_be_is_changed() {
         let long = format!(r#"42["new_message","{}"]"#, "x".repeat(70_000));
-        let carrier = CARRIER.as_str();
-        let answer = format!(r#"42["{carrier}","18446744073709551616",{{"ok":true}}]"#);
+        let envelope = ENVELOPE.as_str();
+        let answer = format!(r#"42["{envelope}","18446744073709551616",{{"ok":true}}]"#);
         let mut written = frames(&["0{}", "2", &long, "2", &answer, "430[1]", "1"]);
         written.extend_from_slice(&[0x88, 0]);
         let mut expected = frames(&["0{}", &long, "2", r#"4318446744073709551616[{"ok":true}]"#, "430[1]"]);

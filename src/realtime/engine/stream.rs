@@ -214,7 +214,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         ready!(this.poll_pending(cx))?;
-        let count = match this.outbound.look(buf) {
+        let count = match this.outbound.scan(buf) {
             Write::Plain(count) => {
                 let written = ready!(Pin::new(&mut this.io).poll_write(cx, &buf[..count]))?;
                 this.outbound.written(buf, written);

@@ -18,11 +18,11 @@ const ID_DIGITS: usize = 64;
 const SAFE_DIGITS: usize = 18;
 
 /// The name of events that carry another, of this process.
-pub(in crate::realtime) static CARRIER: LazyLock<String> =
+pub(in crate::realtime) static ENVELOPE: LazyLock<String> =
     LazyLock::new(|| Alphanumeric.sample_string(&mut rand::rng(), 16));
 
-/// How the list of a carried event begins, and that of its answer: `["<carrier>","`.
-static OPENING: LazyLock<String> = LazyLock::new(|| format!(r#"["{}",""#, *CARRIER));
+/// How the list of a carried event begins, and that of its answer: `["<envelope>","`.
+static OPENING: LazyLock<String> = LazyLock::new(|| format!(r#"["{}",""#, *ENVELOPE));
 
 /// What no session survives.
 const BAD_PACKET: &str = "4x";
@@ -191,7 +191,7 @@ pub(in crate::realtime) fn carried(list: &str) -> Option<(&str, std::ops::Range<
     Some((far, start..list.len() - 1))
 }
 
-/// The ack that an answer stands for: `42["<carrier>","<number>",…]` is `43<number>[…]`.
+/// The ack that an answer stands for: `42["<envelope>","<number>",…]` is `43<number>[…]`.
 pub(super) fn ack(packet: &str) -> Option<String> {
     let (kind, list) = match packet.as_bytes() {
         [b'4', b'2', b'[', ..] => ("43".to_owned(), &packet[2..]),

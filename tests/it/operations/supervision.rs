@@ -48,11 +48,11 @@ async fn a_server_ends_with_any_of_its_tasks() {
     for known in [
         "delivery",
         "listener",
-        "log_teller",
+        "log_publisher",
         "log_writer",
         "media_sweeper",
         "presence_changes",
-        "presence_news",
+        "presence_announcements",
         "search_index",
     ] {
         assert!(tasks.contains(known), "{tasks:?}");

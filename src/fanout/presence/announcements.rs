@@ -1,5 +1,5 @@
-//! Telling others of who came and went. It has a task of its own: it waits for the database and for those who deliver, and neither
-//! who connects nor the lease of this node may wait for that.
+//! Announces users who came and went. It is a task of its own, because it waits for the database and for delivery: connecting users and
+//! the lease of this node must not wait for that.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,16 +16,16 @@ use crate::{
     error::Result,
 };
 
-/// How often it is tried to tell of a change; by then the database is away for longer, and tells who asks.
+/// How often an announcement is tried. After that the database is down for longer; clients can read presence from it later.
 const ATTEMPTS: usize = 3;
 
-/// Tells those whose contacts they are of people who appear now, or do so no longer, in the order in which that was noted.
+/// Announces users who appear or disappear to those of whom they are contacts, in the order in which that was noted.
 pub(super) async fn announce(presences: Arc<Presences>, mut noted: mpsc::UnboundedReceiver<Shift>) {
     let mut batch = Vec::with_capacity(BATCH);
     while noted.recv_many(&mut batch, BATCH).await > 0 {
-        let mut news = news(batch.drain(..));
+        let mut shifts = net_shifts(batch.drain(..));
         for attempt in 1..=ATTEMPTS {
-            match presences.tell(&mut news).await {
+            match presences.send(&mut shifts).await {
                 Ok(()) => break,
                 Err(error) => error.record(),
             }
@@ -36,38 +36,38 @@ pub(super) async fn announce(presences: Arc<Presences>, mut noted: mpsc::Unbound
     }
 }
 
-/// What others have to be told of: of each user what all their shifts come to.
-fn news(shifts: impl Iterator<Item = Shift>) -> Vec<Shift> {
+/// The net change of each user, if it is visible to others.
+fn net_shifts(shifts: impl Iterator<Item = Shift>) -> Vec<Shift> {
     let mut of_user: BTreeMap<UserId, Shift> = BTreeMap::new();
     for shift in shifts {
         let before = of_user.get(&shift.user).map_or(shift.before, |earlier| earlier.before);
         of_user.insert(shift.user, Shift { before, ..shift });
     }
-    of_user.into_values().filter(Shift::is_news).collect()
+    of_user.into_values().filter(Shift::is_visible).collect()
 }
 
 impl Presences {
-    /// Has others told of these shifts. Waits for nothing.
-    pub(super) fn note_news(&self, shifts: Vec<Shift>) {
+    /// Queues shifts to be announced. Does not wait.
+    pub(super) fn note_shifts(&self, shifts: Vec<Shift>) {
         for shift in shifts {
             // Its task ends with this.
-            let _ = self.news.send(shift);
+            let _ = self.shifts.send(shift);
         }
     }
 
-    /// Takes from `news` what it told.
-    async fn tell(&self, news: &mut Vec<Shift>) -> Result<()> {
-        if news.is_empty() {
+    /// Removes from `shifts` what it announced.
+    async fn send(&self, shifts: &mut Vec<Shift>) -> Result<()> {
+        if shifts.is_empty() {
             return Ok(());
         }
-        let users: Vec<UserId> = news.iter().map(|shift| shift.user).collect();
+        let users: Vec<UserId> = shifts.iter().map(|shift| shift.user).collect();
         let mut joined = chat::room::rooms_of_users(&self.chat, users.clone()).await?;
-        // Who came back meanwhile was told of by then, on whichever node.
+        // A user who came back meanwhile was announced by then, on whichever node.
         let now = self.registry.of(users).await?;
-        news.retain(|shift| change::shows(now.get(&shift.user).copied()) == change::shows(shift.after));
-        for Shift { user, after, left_at, .. } in news.drain(..) {
+        shifts.retain(|shift| change::shows(now.get(&shift.user).copied()) == change::shows(shift.after));
+        for Shift { user, after, left_at, .. } in shifts.drain(..) {
             let joined = joined.remove(&user).unwrap_or_default();
-            // Whoever was put into a room shows themselves to nobody there.
+            // A user who was only added to a room is announced to nobody there.
             let known = joined.iter().filter(|room| room.is_contact);
             let rooms: Vec<RoomId> = known.map(|room| room.room_id).collect();
             let is_online = change::shows(after);
@@ -94,7 +94,7 @@ mod tests {
         let online = Some(ChosenStatus::Online);
         let shift =
             |user, before, after| Shift { user, before, after, left_at: after.is_none().then_some(Timestamp(7)) };
-        let told = news(
+        let announced = net_shifts(
             [
                 shift(ada, None, online),
                 shift(bob, online, None),
@@ -105,7 +105,7 @@ mod tests {
             ]
             .into_iter(),
         );
-        let told: Vec<_> = told.iter().map(|shift| (shift.user, shift.before, shift.after)).collect();
-        assert_eq!(told, [(cyd, online, None)], "ada was not seen, bob did not go");
+        let announced: Vec<_> = announced.iter().map(|shift| (shift.user, shift.before, shift.after)).collect();
+        assert_eq!(announced, [(cyd, online, None)], "ada was not seen, bob did not go");
     }
 }
