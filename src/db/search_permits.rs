@@ -49,7 +49,7 @@ impl SearchPermits {
     pub(crate) async fn take<T>(&self, user: UserId, work: impl Future<Output = Result<T>>) -> Result<T> {
         let busy = |why: &'static str| Error::Unavailable(why.into());
         let _waiting = self.waiting.try_acquire().map_err(|_| busy("too many searches wait"))?;
-        let of_user = UserPermit { user, permit: self.of_user(user), all: &self.by_user };
+        let of_user = SearchesOfUser { user, permit: self.of_user(user), all: &self.by_user };
         let search = timeout(TIMEOUT, async {
             let _of_user = of_user.permit.acquire().await.map_err(Error::internal)?;
             let _permit = self.all.acquire().await.map_err(Error::internal)?;
@@ -70,13 +70,13 @@ impl SearchPermits {
 }
 
 /// The permit of a user. The last search of the user that ends removes it from the map.
-struct UserPermit<'a> {
+struct SearchesOfUser<'a> {
     user: UserId,
     permit: Arc<Semaphore>,
     all: &'a Mutex<HashMap<UserId, Weak<Semaphore>>>,
 }
 
-impl Drop for UserPermit<'_> {
+impl Drop for SearchesOfUser<'_> {
     fn drop(&mut self) {
         let mut all = self.all.lock();
         if Arc::strong_count(&self.permit) == 1 {
