@@ -1,4 +1,4 @@
-//! What is charged before it is read, when nobody knows yet how much it will be.
+//! Advance charges: for work whose size is only known afterwards.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ use crate::{
     limits::{Action, Budget},
 };
 
-/// Missed events that a user was charged. They are given back when this is dropped before it is settled: an event that takes too
+/// Missed events that a user was charged in advance. They are refunded if this is dropped before it is settled: an event that takes too
 /// long is dropped wherever it waits.
 pub(super) struct Advance {
     app: Arc<App>,
@@ -39,14 +39,14 @@ impl Advance {
         Ok(())
     }
 
-    /// Gives back all but what was used.
+    /// Refunds what was not used.
     pub(super) async fn settle(self, used: usize) {
         if let Some(refunded) = self.refund(used) {
             let _ = refunded.await;
         }
     }
 
-    /// In a task of its own, which goes on when nobody waits for it any longer.
+    /// Refunds in a task of its own, which continues if nobody waits for it.
     fn refund(&self, used: usize) -> Option<JoinHandle<()>> {
         let rest = self.charged.swap(0, Ordering::Relaxed).saturating_sub(used);
         let runtime = Handle::try_current().ok().filter(|_| rest > 0)?;

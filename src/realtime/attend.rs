@@ -1,4 +1,4 @@
-//! Every Engine.IO request passes here, so that what is known of its session is kept.
+//! A layer for every Engine.IO request, which keeps the records of sessions.
 
 use std::sync::Arc;
 

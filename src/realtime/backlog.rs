@@ -1,8 +1,7 @@
-//! How much waits for a client, and how much may.
+//! The bytes that wait for a client, and their bound.
 //!
-//! What was given to a socket and not taken yet is our memory. A client that takes what it is given may be behind by as much
-//! as it takes in some seconds. One that takes nothing is given little: a polling session that only sends costs less than a
-//! megabyte.
+//! Bytes that a client has not read yet take memory. A client that keeps reading may be behind by as much as it reads in some seconds. One
+//! that reads nothing has a small bound: a polling session that only sends costs less than a megabyte.
 
 use std::time::{Duration, Instant};
 
@@ -15,12 +14,12 @@ pub(super) const PACKET: u64 = 64;
 /// What a client takes counts for at least so long, and at most twice as long.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// What may wait.
+/// The bounds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// For a client that takes nothing.
+    /// For a client that reads nothing.
     pub(super) least: u64,
-    /// For any.
+    /// For any client.
     pub(super) most: u64,
 }
 
@@ -31,7 +30,7 @@ impl Bounds {
     }
 }
 
-/// What a client took lately.
+/// What a client read recently.
 #[derive(Debug)]
 pub(super) struct Taken {
     since: Instant,
@@ -62,7 +61,7 @@ impl Taken {
     }
 }
 
-/// What waits for a polling session.
+/// The bytes that wait for a polling session.
 #[derive(Debug)]
 pub(super) struct PollingBacklog {
     /// Given to the session, and in no answer yet.

@@ -1,4 +1,4 @@
-//! What an event brings in binary: bytes that follow the packet, in whose text placeholders stand for them.
+//! Binary attachments of an event: bytes that follow the packet, whose text has a placeholder for each.
 
 use std::{borrow::Cow, collections::VecDeque};
 
@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// The binary parts of one packet, in order.
+/// The binary attachments of one packet, in order.
 #[derive(Default)]
 pub(super) struct BinaryAttachments(VecDeque<Bytes>);
 
@@ -26,7 +26,7 @@ impl BinaryAttachments {
         Self(binaries.unwrap_or_default())
     }
 
-    /// How much memory they hold.
+    /// The memory that they take.
     pub(super) fn bytes(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }

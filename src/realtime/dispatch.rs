@@ -34,17 +34,17 @@ use crate::{
     limits::Action,
 };
 
-/// What came of an event.
+/// The outcome of an event.
 pub(super) enum Handled {
     /// Its answer.
     Now(Encoded),
-    /// Its answer is what came, its attachments included.
+    /// The answer is the payload itself, with its attachments.
     Echo(Encoded),
-    /// It is on its way into the log, and answered when it is there, or at that time; meanwhile the next event is handled.
+    /// It is queued for the log and answered after the commit, or at the timeout; meanwhile the next event is handled.
     Later(Box<dyn FnOnce(String, Reply, Instant) -> BoxFuture<'static, ()> + Send>),
 }
 
-/// Reads the payload of an event, has it handled, and writes the ack, with the types that the catalogue gives the event.
+/// Decodes the payload of an event, handles it, and encodes the ack, with the types from the catalogue.
 macro_rules! answer {
     ($event:ident, $payload:ident, |$request:ident| $handled:expr) => {{
         let $request: <emitted::$event as Emitted>::Payload = read($payload()?)?;
@@ -53,7 +53,7 @@ macro_rules! answer {
     }};
 }
 
-/// Handles an event by its name, which is dropped unless it is done by then.
+/// Handles an event by its name. The caller drops it at the timeout `by`.
 pub(super) async fn handle(
     session: &mut SocketTask,
     event: &str,
@@ -98,7 +98,7 @@ pub(super) async fn handle(
     }
 }
 
-/// Charges an event to its user, whatever comes of it.
+/// Charges an event to its user, whatever its outcome is.
 async fn charge(session: &SocketTask, event: Option<ClientEvent>, arguments: &[&RawValue]) -> Result<()> {
     let (limits, user) = (&session.app.limits, session.actor.user_id);
     let is_stored = event == Some(ClientEvent::SendMessage)
@@ -109,7 +109,7 @@ async fn charge(session: &SocketTask, event: Option<ClientEvent>, arguments: &[&
     limits.charge(Action::Event(event), user).await
 }
 
-/// Tells the notice of a stored message from a message to store.
+/// Distinguishes the announcement of a stored message from a message to store.
 #[derive(Deserialize)]
 struct Named {
     message_id: Option<IgnoredAny>,

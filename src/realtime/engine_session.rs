@@ -1,8 +1,8 @@
-//! Engine.IO sessions: what carries sockets, by polling or over a WebSocket.
+//! Engine.IO sessions: the connections of sockets, by polling or over a WebSocket.
 //!
-//! The library knows them and shows none. So each handshake gets a record of ours in its request's extensions, which the
-//! library keeps for as long as it keeps the session. It knows when the client was last heard, whether a socket of a namespace
-//! uses it, what waits for it while it polls, and how to end it.
+//! The library does not expose them. So each handshake gets a record of ours in its request's extensions, which the library keeps as long
+//! as the session. The record has the last activity of the client, whether a socket uses the session, what waits for it while it polls,
+//! and how to end it.
 
 use std::{
     collections::HashMap,
@@ -295,7 +295,7 @@ impl Drop for EngineSession {
     }
 }
 
-/// A poll that waits, or is being answered.
+/// A poll that waits or is being answered; it ends when this is dropped.
 pub(super) struct PollGuard(Arc<EngineSession>);
 
 impl PollGuard {

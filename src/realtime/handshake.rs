@@ -1,4 +1,4 @@
-//! Who may come in. Everything that can refuse a socket happens in the connect middleware, before CONNECT is answered.
+//! Admission of sockets. Everything that can refuse a socket happens in the connect middleware, before CONNECT is answered.
 
 use std::{
     collections::HashMap,
@@ -55,7 +55,7 @@ impl fmt::Display for Refused {
 #[derive(Clone)]
 struct Admitted(Arc<Mutex<Option<Guest>>>);
 
-/// What was learned about a socket at the door.
+/// What was found out about a socket during admission.
 pub(super) struct Guest {
     pub(super) actor: Actor,
     pub(super) token: String,
@@ -63,14 +63,14 @@ pub(super) struct Guest {
     /// Whether they want to appear offline.
     pub(super) is_invisible: bool,
     pub(super) handshake: Handshake,
-    /// Where the logs of the user's rooms ended: what comes after is told to the socket.
+    /// The heads of the logs of the user's rooms: the socket receives what follows.
     pub(super) rooms: HashMap<RoomId, Seq>,
     pub(super) items: Items,
     /// Cancelled when the socket is gone.
     pub(super) gone: CancellationToken,
 }
 
-/// Lets a socket in, or says why not.
+/// Admits a socket, or answers why not.
 pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObject) -> Result<(), Refused> {
     let engine_session = engine_session(&socket);
     if let Some(session) = engine_session {
@@ -89,11 +89,11 @@ pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObjec
         telemetry::refused(span, "CONNECT", code.status(), Some(code), Some(&reason(&error)));
     }
     if !is_final(error.code()) {
-        // No client comes back after a refusal, every one does after a transport that ends.
+        // Clients do not reconnect after a refusal, but after the end of a transport.
         if let Some(session) = engine_session {
             session.close();
         }
-        // The refusal would still be heard if it came before the end.
+        // The client would still see a refusal that came before the end.
         sleep(realtime.app.config.realtime.connect_timeout()).await;
     }
     Err(Refused(error.code()))
@@ -107,7 +107,7 @@ fn reason(error: &Error) -> String {
     fields.join(", ")
 }
 
-/// Whether coming back would not help: the client has to change what it sends, or its user the token or the account.
+/// Whether reconnecting would not help: the client or its user has to change something.
 fn is_final(code: ErrorCode) -> bool {
     matches!(code.status(), 401 | 403 | 422)
 }
@@ -173,8 +173,8 @@ fn listen(socket: &SocketRef, inbox: Inbox, gone: CancellationToken, session: &A
     socket.on_disconnect(Departure { gone, session: Arc::downgrade(session) });
 }
 
-/// Says that a socket is gone, and takes it out of its namespace at once: the library would do so a moment later, and pass over a
-/// CONNECT that comes before that.
+/// Notes that a socket is gone, and removes it from its namespace at once: the library would do that a moment later, and ignore a CONNECT
+/// that comes before.
 struct Departure {
     gone: CancellationToken,
     session: Weak<EngineSession>,
@@ -207,7 +207,7 @@ fn overflow(socket: &SocketRef, packet: &Packet, ack: Ack) {
     reply.send::<()>(&event, Err(Error::RateLimited { retry_after }));
 }
 
-/// Serves a socket that was let in; CONNECT has just been answered.
+/// Serves an admitted socket; CONNECT has just been answered.
 pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
     if let Some(session) = engine_session(socket) {
         session.connects().answer(true);

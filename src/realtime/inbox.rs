@@ -1,4 +1,4 @@
-//! What a client sent and nobody has handled yet: in wire order, and bounded.
+//! The inbox of a socket: events that are not handled yet, in wire order and bounded.
 
 use std::sync::{
     Arc,
@@ -53,14 +53,14 @@ impl Load {
     }
 }
 
-/// The end that the socket's handler fills.
+/// The sender, for the socket's handler.
 #[derive(Clone)]
 pub(super) struct Inbox {
     items: mpsc::Sender<Item>,
     load: Arc<Load>,
 }
 
-/// The end that the socket's session empties.
+/// The receiver, for the socket's task.
 pub(super) struct Items {
     items: mpsc::Receiver<Item>,
     load: Arc<Load>,
@@ -74,7 +74,7 @@ pub(super) fn open(capacity: usize) -> (Inbox, Items) {
 }
 
 impl Inbox {
-    /// Adds an event, or gives it back when there is no room. Never waits: the caller is the socket's reader.
+    /// Adds an event, or returns it if the inbox is full. Never waits: the caller is the socket's reader.
     pub(super) fn push(&self, item: Item) -> Result<(), Item> {
         let size = item.packet.bytes();
         if self.load.add(size) > BYTES {

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How long a joining may replay what was missed, and how long before the event has taken too long that ends.
+/// How long a replay of `join_room` may take, and how long before the timeout of the event it must end.
 const REPLAY: Duration = Duration::from_secs(6);
 const AFTER_REPLAY: Duration = Duration::from_secs(1);
 
@@ -35,7 +35,7 @@ pub(super) async fn join_room(session: &SocketTask, request: JoinRoom, by: Insta
     let missed = after.map_or(0, |after| subscription.missed(after, limit));
     let user = session.actor.user_id;
     let advance = Advance::take(app, user, missed).await?;
-    // A client that fetches slowly is told to page through the rest before its event has taken too long.
+    // A slow client must page through the rest, before its event times out.
     let until = (Instant::now() + REPLAY).min(by - AFTER_REPLAY).into_std();
     let attached = app.feed.attach_by(&session.socket, room_id, after, subscription, (limit, Some(until))).await;
     let replayed = attached.as_ref().map_or(0, |attached| attached.replayed);
@@ -50,10 +50,10 @@ pub(super) async fn join_room(session: &SocketTask, request: JoinRoom, by: Insta
     Ok(JoinedRoom { room_id, last_seq: attached.last_seq, replayed: attached.replayed })
 }
 
-/// Answers what a client missed of its rooms. Charged with the most that the answer can have, before any of it is read; what it has not is given back.
+/// Answers what a client missed of its rooms. The largest possible answer is charged before it is read; the difference is refunded.
 pub(super) async fn sync(session: &SocketTask, request: Sync) -> Result<Synced> {
     let (app, user) = (&session.app, session.actor.user_id);
-    // One in advance: with nothing left, a question costs us nothing.
+    // One in advance: with nothing left, the request is refused before it costs anything.
     let advance = Advance::take(app, user, 1).await?;
     let bytes = session.socket.answer_bytes();
     let synced = chat::sync::sync(&app.chat, &session.actor, request, bytes, async |most| {

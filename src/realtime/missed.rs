@@ -1,4 +1,4 @@
-//! What a client missed that comes back, besides the entries of the logs that it knows.
+//! What a client missed when it reconnects.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,8 +18,8 @@ use crate::{
 };
 
 impl SocketTask {
-    /// How many missed events this connection is given back of those that follow these seqs: as many as its user has not used
-    /// up. Rooms for which it is not enough are announced instead.
+    /// How many missed events this connection may replay after these cursors, within its user's budget. Rooms beyond that are announced
+    /// by `resync_required` instead.
     pub(super) async fn granted(&self, cursors: impl Iterator<Item = (Subscription, Seq)>) -> usize {
         let config = &self.app.config.realtime;
         let asked = cursors
@@ -28,7 +28,7 @@ impl SocketTask {
         self.app.limits.take_up_to(Budget::Missed, self.actor.user_id, config.replay_total.min(asked)).await
     }
 
-    /// Joins a room where the client's cursor stands; answers how many events were replayed.
+    /// Joins a room at the client's cursor; answers how many events were replayed.
     pub(super) async fn catch_up(
         &self,
         room: RoomId,
@@ -49,7 +49,7 @@ impl SocketTask {
         }
     }
 
-    /// Tells of marks that moved, and of profiles that changed, since the entries at these cursors were made. The rooms are joined.
+    /// Sends marks that moved and profiles that changed since the entries at these cursors were made. The rooms are joined.
     pub(super) async fn send_missed(
         &self,
         cursors: &HashMap<RoomId, Seq>,
@@ -77,8 +77,8 @@ impl SocketTask {
         Ok(())
     }
 
-    /// Tells what was missed as fast as the client fetches it. Answers false when the socket is gone, or was cut because it took
-    /// nothing until then: it comes back with the same cursors, and misses nothing.
+    /// Sends what was missed as fast as the client reads it. Answers false when the socket is gone, or was cut because it read nothing: it
+    /// reconnects with the same cursors and misses nothing.
     async fn catches_up_with(&self, missed: &impl ServerEvent, until: Option<Instant>) -> bool {
         self.socket.keeps_up(until).await;
         self.socket.send_reliably(missed) == Emission::Queued

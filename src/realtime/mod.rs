@@ -49,7 +49,7 @@ const ATTACHMENTS: usize = 10;
 /// How long sockets get to receive that event and their last answers before they are closed.
 const CLOSE_DELAY: Duration = Duration::from_millis(500);
 
-/// How long a client is asked to wait before it comes back, at the most: not all at once.
+/// The longest delay after which a client is asked to reconnect, so that not all come at once.
 const RETURN_JITTER_MS: u64 = 2_000;
 
 /// What the socket layer works with.
@@ -58,7 +58,7 @@ struct Realtime {
     app: Arc<App>,
 }
 
-/// The sockets as a whole, for the end.
+/// All sockets, to drain them.
 #[derive(Debug)]
 pub struct SocketServer(SocketIo);
 

@@ -1,4 +1,4 @@
-//! Packets as they came: taken raw, so that one that does not parse is answered too.
+//! Raw packets, so that one that does not parse is answered too.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -141,7 +141,7 @@ fn malformed() -> Error {
     Error::field("event", "malformed", "an event must be a name and a payload")
 }
 
-/// The one answer that an event gets.
+/// The answer of an event.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer<'a, T> {
@@ -157,7 +157,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// Answers with what came of the event: by its ack, or, for a refusal nobody waits for, by the `error` event.
+    /// Sends the outcome of the event: as its ack, or, for a refusal without an ack, as the event `error`.
     pub(super) fn send<T: Serialize>(self, event: &str, result: Result<T>) {
         let error = match result {
             Ok(data) => return self.ack(&Answer::Done { ok: true, data: &data }),
@@ -173,7 +173,7 @@ impl Reply {
         }
     }
 
-    /// Answers with what came, its attachments included.
+    /// Answers with the payload itself, with its attachments.
     pub(super) fn echo(self, event: &str, data: &Encoded, attachments: &BinaryAttachments) {
         match attachments.put_back(data) {
             Ok(None) => self.send(event, Ok(data)),

@@ -1,8 +1,8 @@
-//! Polling answers that every client takes. The library puts all that waits into one; python-engineio refuses an answer of more
-//! than [`PACKETS`] and ends its session. Who is asking nobody can tell: so all clients get theirs in portions.
+//! Polling answers of a bounded number of packets. The library puts all waiting packets into one answer; python-engineio refuses an answer
+//! with more than [`PACKETS`] and ends its session. The client library is unknown, so all clients receive portions.
 //!
-//! What is more waits here for the next request. A session that becomes a WebSocket stops asking in the middle of it, so it is
-//! given all that waits before it may, and nothing is held back from then on.
+//! The rest waits here for the next request. A session that becomes a WebSocket stops polling, so it receives all waiting packets before
+//! the upgrade, and nothing is kept back after that.
 
 use std::{
     collections::HashMap,

@@ -39,11 +39,11 @@ use crate::{
     media::{base_url::BaseUrl, signed_url::UrlSigner},
 };
 
-/// Messages of one socket that may be on their way into the log at once.
+/// Messages of one socket that may be queued for the log at once.
 const PIPELINE: usize = 1024;
 
-/// How long an event may take from when it came, or from the end of the replay that it waited for; a change that was begun goes
-/// on, but its client is not kept waiting.
+/// The timeout of an event, from when it came or from the end of the replay for which it waited. A change that was begun continues, but
+/// the client is answered.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(9);
 
 /// How long a socket waits after an event that was too many. With a full inbox of them, still less than [`TIMEOUT`].
@@ -68,8 +68,8 @@ pub(super) fn register(guest: &Guest, urls: (UrlSigner, BaseUrl), transport: Box
     Arc::new(Socket::new(id, guest.user.clone(), guest.actor.session_id, scope, urls, transport))
 }
 
-/// Serves a socket until it is gone. Whatever fails, it leaves nothing behind: its client would wait at a socket that nobody serves,
-/// and its user would seem to be there.
+/// Serves a socket until it is gone. Whatever fails, the socket is removed: otherwise its client would wait for ever, and its user would
+/// seem to be online.
 pub(super) async fn serve(app: Arc<App>, guest: Guest, socket: Arc<Socket>) {
     let span = tracing::info_span!("socket", socket = socket.id.0, user = %socket.user.id);
     let mut session = SocketTask { app, actor: guest.actor.clone(), socket, notified: false, ready_at: Instant::now() };
@@ -105,7 +105,7 @@ impl SocketTask {
         // Only now: what nobody looks at is forgotten.
         self.app.reconciliation.note_ends(guest.rooms.iter().map(|(room, end)| (*room, *end)));
         if self.app.draining.is_cancelled() {
-            // The farewell may have gone round just before this socket was in the index.
+            // The event may have been sent just before this socket was in the index.
             self.socket.send(&super::draining_event());
         }
         // A long replay takes as long as its client, but it ends with the socket and with the token.
@@ -120,7 +120,7 @@ impl SocketTask {
             error.record();
             match error.code() {
                 code if code.status() == 401 => self.socket.revoke(code),
-                // A transport that breaks is tried again by every client; a farewell is not.
+                // Clients reconnect after the end of a transport, but not after a disconnect by the server.
                 _ => self.socket.kill(),
             }
         }
@@ -168,7 +168,7 @@ impl SocketTask {
 
     /// Joins the rooms that the handshake asked for, replaying what was missed.
     async fn join_rooms_asked_for(&self, guest: &Guest) -> Result<()> {
-        // Whatever was revoked between the door and the index found nobody to end: look once more.
+        // A revocation between admission and the index found no socket to end: so check again.
         self.app.auth.authenticate(&guest.token).await?;
         let user = self.actor.user_id;
         let rooms = chat::room::subscriptions(&self.app.chat, user).await?;
@@ -210,7 +210,7 @@ impl SocketTask {
             let mut budget = self.granted(asked.map(|(_, subscription)| (*subscription, Seq::ZERO))).await;
             for (room, subscription) in others {
                 let is_new = new.contains(&room);
-                // What was said since the client came to the door was not missed.
+                // What was said since the admission was not missed.
                 let after = if is_new { Some(Seq::ZERO) } else { guest.rooms.get(&room).copied() };
                 let limit = if is_new { budget } else { self.app.config.realtime.replay_total };
                 match self.attach(room, after, subscription, limit).await {
@@ -226,7 +226,7 @@ impl SocketTask {
         self.send_missed(&cursors, &times, None).await
     }
 
-    /// Shows the user rooms that they came into after they were let in and before their socket was known here.
+    /// Announces rooms that the user joined between admission and the index.
     fn note_new_rooms(&self, rooms: &[(RoomId, Subscription)]) {
         let user = self.socket.user.id;
         let known = self.app.sockets.rooms_of(user).unwrap_or_default();
@@ -236,8 +236,8 @@ impl SocketTask {
         }
     }
 
-    /// How the user may hear a room that was not theirs when their rooms were read. The database is asked only about one that they
-    /// have come into since: a client may name a thousand that are nobody's.
+    /// The subscription to a room that was not the user's when their rooms were read. The database is asked only about rooms that they
+    /// joined since: a client may name a thousand others.
     async fn new_subscription(&self, room: RoomId) -> Result<Subscription> {
         let user = self.actor.user_id;
         if !self.app.sockets.is_member(user, room) {
@@ -261,7 +261,7 @@ impl SocketTask {
         Ok(attached.replayed)
     }
 
-    /// Refuses a room past the socket's limit.
+    /// Refuses a room beyond the socket's limit.
     pub(super) fn may_join_another(&self, room: RoomId) -> Result<()> {
         let full = self.socket.joined_count() >= self.app.config.realtime.rooms_per_socket;
         if full && !self.socket.has_joined(room) {
@@ -325,7 +325,7 @@ impl SocketTask {
                 let is_limited = error.code() == ErrorCode::RateLimited;
                 reply.send::<()>(&event, Err(error));
                 if is_limited {
-                    // Who does not wait by themselves is made to, or refusing would be what keeps the server busy.
+                    // A client that does not slow down is slowed down, or refusals would keep the server busy.
                     sleep(REFUSED_PAUSE).await;
                 }
             }
@@ -333,12 +333,12 @@ impl SocketTask {
         None
     }
 
-    /// How long its token still holds.
+    /// How long its token is still valid.
     fn token_left(&self) -> Duration {
         self.actor.expires_at.since(self.app.clock.now())
     }
 
-    /// When the client must be told of the end of its token, or that it has come.
+    /// When `session_expiring` must be sent, or the token expires.
     fn next_notice(&self) -> Instant {
         let left = self.token_left();
         let wait = if self.notified { left } else { left.saturating_sub(self.notice_before()) };

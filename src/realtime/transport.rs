@@ -1,4 +1,4 @@
-//! A socket as the rest of the server sees it: something that takes events, and can be ended.
+//! The transport of a socket: it sends events and can be ended.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use crate::{
     listener::KillSwitch,
 };
 
-/// How long a socket that was told to go may take before its connection is ended.
+/// How long a disconnected socket may take before its connection is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes that may wait for a WebSocket whose client takes nothing; the most is configured.
@@ -114,7 +114,7 @@ impl Transport for Wire {
         if self.socket.clone().disconnect().is_err() {
             return self.kill();
         }
-        // A client that ignores the packet keeps its connection; it is of no use to it any longer.
+        // A client may ignore the packet and keep its connection.
         if let Some(switch) = self.connection().cloned() {
             tokio::spawn(async move {
                 tokio::time::sleep(CLOSE_TIMEOUT).await;
