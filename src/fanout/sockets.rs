@@ -245,7 +245,7 @@ impl Sockets {
 
     /// Connected members of a room with a socket that has not joined it, with those sockets.
     #[must_use]
-    pub fn onlookers(&self, room: RoomId) -> HashMap<UserId, Vec<Arc<Socket>>> {
+    pub fn recipients(&self, room: RoomId) -> HashMap<UserId, Vec<Arc<Socket>>> {
         let index = self.index.read();
         let members = index.members_of.get(&room).into_iter().flatten();
         members
