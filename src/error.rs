@@ -111,7 +111,7 @@ impl Error {
         }
     }
 
-    /// Why it failed, without what clients are told of that.
+    /// The cause of the failure, without the text for clients.
     pub(crate) fn into_cause(self) -> Box<dyn std::error::Error + Send + Sync> {
         match self {
             Self::Unavailable(source) | Self::Storage(source) | Self::Internal(source) => source,

@@ -3,7 +3,7 @@
 //! Every event and every request of a user is charged before its work, by the table in [`price`]. Attempts to log in and REST
 //! requests are counted exactly: never more than so many in any minute. All else is a token bucket: a burst, then a steady
 //! rate. With a Redis all nodes count together ([`shared`]); without one, or while it is away, each node counts by itself, in
-//! memory. (How often typing is told is decided where it is remembered, in [`typing`](crate::fanout::typing); how many sockets a user
+//! memory. (The rate of typing notices is limited where they are kept, in [`typing`](crate::fanout::typing); how many sockets a user
 //! has here, in [`connections`](crate::fanout::sockets).)
 
 mod attempt;
@@ -53,7 +53,7 @@ pub struct SocketCount {
     pub silence: Duration,
 }
 
-/// When somebody may ask again who takes as many copies as they may: one of them may be done.
+/// The `Retry-After` for one export too many: another may be done by then.
 const EXPORT_AGAIN: Duration = Duration::from_secs(10);
 
 /// Every limit of the server.
@@ -128,7 +128,7 @@ impl Limits {
         own.take(key, Instant::now()).map_err(limited)
     }
 
-    /// Answers a request, and tells what it was charged by the limit of REST requests.
+    /// Runs a request, and answers what it was charged by the limit of REST requests.
     pub async fn observe<T>(answer: impl Future<Output = T>) -> (T, Option<Charge>) {
         CHARGED
             .scope(Cell::new(None), async {

@@ -1,4 +1,4 @@
-//! TCP: what the kernel is told about each connection, and a way to end one at once.
+//! TCP: the options of each connection, and a kill switch for it.
 //!
 //! `axum::serve` leaves Nagle's algorithm on (an ack then waits for the peer's delayed ACK, 40 ms), has no limit on how
 //! slowly a request head may arrive, and gives no handle on a connection. So we accept and serve by ourselves.
@@ -38,7 +38,7 @@ const QUIET: Duration = Duration::from_secs(10);
 pub struct Listener {
     listener: TcpListener,
     stall_timeout: Duration,
-    /// When the log last heard that accepting fails.
+    /// When a failure to accept was last logged.
     reported: Option<Instant>,
 }
 
@@ -60,7 +60,7 @@ impl Listener {
     /// Where it listens.
     ///
     /// # Errors
-    /// When the kernel does not tell.
+    /// When the kernel does not say.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }

@@ -71,7 +71,7 @@ pub fn metrics(db: &Db) -> String {
     METRICS.get().map(PrometheusHandle::render).unwrap_or_default()
 }
 
-/// Folds the samples of histograms together, which otherwise wait for somebody to ask. To be called every few seconds.
+/// Folds the samples of histograms together, which otherwise accumulate until they are read. To be called every few seconds.
 pub fn upkeep() {
     if let Some(handle) = METRICS.get() {
         handle.run_upkeep();

@@ -151,13 +151,13 @@ fn check_update(request: &UpdateProfile) -> Result<()> {
     ])
 }
 
-/// Notes that a profile changes in this transaction; answers what is to be told once that is committed.
+/// Notes that a profile changes in this transaction; answers the notice to publish after the commit.
 ///
 /// # Errors
 /// When the database does not answer.
 pub(crate) async fn note(tx: &Transaction, links: &UrlSigner, user_id: UserId, now: Timestamp) -> Result<Notice> {
     let last = || Expr::col(user::Column::ProfileChangedAt);
-    // Two changes never have the same time: the second would look as if it were told already.
+    // Two changes never have the same time: the second would look as if it were sent already.
     let next = Expr::case(last().gte(now), last().add(1)).finally(Expr::value(now));
     let changed = user::Entity::update_many()
         .col_expr(user::Column::ProfileChangedAt, next.into())
@@ -169,7 +169,7 @@ pub(crate) async fn note(tx: &Transaction, links: &UrlSigner, user_id: UserId, n
     Ok(Notice::Emit { topic: Topic::Rooms(rooms_of(tx, user_id).await?.into()), event })
 }
 
-/// The rooms that somebody is in, where others see their profile.
+/// The rooms of a user, where others see their profile.
 ///
 /// # Errors
 /// When the database does not answer.

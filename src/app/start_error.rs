@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 
 use crate::{config::DatabaseUrl, db::file::LockError};
 
-/// Why a part of it failed that answers clients as well: without what these are told.
+/// Why a part failed whose errors are also for clients: without the text for clients.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why the server did not start.

@@ -41,7 +41,7 @@ pub struct Tried {
 }
 
 impl Tried {
-    /// The account of somebody who is signed in.
+    /// The account of a signed-in user.
     #[must_use]
     pub fn own(actor: &Actor) -> Self {
         Self { name: actor.user_id.to_string(), user: Some(actor.user_id) }

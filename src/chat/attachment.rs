@@ -237,7 +237,7 @@ pub(crate) async fn release_if(tx: &Transaction, ids: BTreeSet<MediaId>, still: 
     Ok(())
 }
 
-/// Whether a file is the picture of somebody or of a room.
+/// Whether a file is the avatar of a user or of a room.
 pub(crate) async fn is_avatar(db: &impl ConnectionTrait, id: MediaId) -> Result<bool> {
     let users = user::Entity::find().filter(user::Column::AvatarMediaId.eq(id)).count(db).await?;
     if users > 0 {
@@ -248,7 +248,7 @@ pub(crate) async fn is_avatar(db: &impl ConnectionTrait, id: MediaId) -> Result<
     Ok(rooms.count(db).await? > 0)
 }
 
-/// Keeps none of somebody's files for those who still show a picture that was replaced: they go at once when nothing shows them.
+/// Keeps no replaced avatars of a user any longer: their files are removed at once when nothing shows them.
 pub(crate) async fn forget(tx: &Transaction, owner: UserId) -> Result<()> {
     media::Entity::update_many()
         .col_expr(media::Column::KeptUntil, Expr::value(None::<Timestamp>))

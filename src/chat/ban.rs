@@ -29,7 +29,7 @@ use entity::ban;
 /// Characters of a reason.
 const REASON_CHARS: usize = 500;
 
-/// Bans somebody, and removes them if they are in the room. Who is banned already gets the new terms.
+/// Bans a user; a member is removed. An existing ban is replaced.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED` for people not below the asker.
@@ -67,7 +67,7 @@ pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, r
     Ok(ban)
 }
 
-/// The ban of somebody.
+/// The ban of a user.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND` for who is not banned.

@@ -35,7 +35,7 @@ use entity::{member, room, user};
 /// The most people or messages that one request may name.
 const NAMED: usize = 500;
 
-/// Somebody who is about to be in a room.
+/// A new member of a room.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NewMember {
     pub(super) user_id: UserId,
@@ -47,12 +47,12 @@ pub(super) struct NewMember {
 }
 
 impl NewMember {
-    /// Somebody whom others add.
+    /// A user whom others add.
     pub(super) fn added(user_id: UserId) -> Self {
         Self { user_id, role: Role::Member, muted_until: None, participates: false }
     }
 
-    /// Somebody who comes by themselves.
+    /// A user who joins by themselves.
     pub(super) fn by_choice(user_id: UserId, role: Role) -> Self {
         Self { user_id, role, muted_until: None, participates: true }
     }
@@ -137,7 +137,7 @@ pub async fn update(
     Ok(member)
 }
 
-/// Makes somebody else the owner of a room, and the asker an admin of it: in one step, so that it is never without.
+/// Makes another member the owner of a room and the asker an admin, in one step, so that the room always has an owner.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED`, and `VALIDATION_ERROR` for oneself.
@@ -176,7 +176,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
     Ok(members)
 }
 
-/// Removes somebody from a group, or leaves it if it is the asker.
+/// Removes a member from a group; the asker leaves it.
 ///
 /// # Errors
 /// `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED`, `LAST_OWNER`.
@@ -249,7 +249,7 @@ pub(super) async fn insert(
     Ok(people.iter().map(|person| Change::of_member(EventKind::MemberAdded, person.user_id)).collect())
 }
 
-/// Takes somebody out of a room. The change has yet to be entered into its log.
+/// Removes a member from a room. The caller appends the change to its log.
 pub(crate) async fn part(tx: &Transaction, member_row: member::Model, now: Timestamp) -> Result<()> {
     let (room_id, times_left) = (member_row.room_id, member_row.times_left);
     let mut row = member_row.into_active_model();
@@ -287,7 +287,7 @@ pub(super) async fn all_exist(tx: &Transaction, users: &BTreeSet<UserId>) -> Res
     if users.is_empty() {
         return Ok(());
     }
-    // Held, or an account might be closed just when somebody takes it into a room.
+    // Locked, or an account might be closed while it is added to a room.
     let found: Vec<UserId> = user::Entity::find()
         .select_only()
         .column(user::Column::Id)

@@ -19,7 +19,7 @@ pub enum Capability {
     React,
     /// Edit or delete a message of one's own, or take one's own emoji away.
     ChangeOwn,
-    /// Delete a message of somebody else.
+    /// Delete a message of another user.
     DeleteOthersMessage,
     /// Pin a message, or take it down.
     Pin,
@@ -35,11 +35,11 @@ pub enum Capability {
     Audit,
     /// Add, remove and mute people.
     ManageMembers,
-    /// Change somebody's role, within [`Membership::permit_role_change`].
+    /// Change the role of a member, within [`Membership::permit_role_change`].
     ChangeRoles,
     /// Delete the room.
     DeleteRoom,
-    /// Make somebody else its owner instead of oneself.
+    /// Transfer the ownership.
     TransferOwnership,
     /// Leave it.
     Leave,
@@ -85,7 +85,7 @@ pub struct Membership {
     pub(crate) reads_from: Seq,
 }
 
-/// Proof that somebody may do something in a room. Only this module makes one: of a role, or of one of the few rights that no role
+/// Proof that a user may do something in a room. Only this module makes one: of a role, or of one of the few rights that no role
 /// gives.
 #[derive(Debug)]
 pub struct Permit {
@@ -112,7 +112,7 @@ impl Permit {
         Self { room_id, user_id }
     }
 
-    /// Whoever holds a link, finds a public room, or is one of the two people of a direct room may enter: the room itself permits.
+    /// Anyone with a link, in a public room, or of the two users of a direct room may enter.
     #[must_use]
     pub fn to_enter(room_id: RoomId, user_id: UserId) -> Self {
         Self { room_id, user_id }
@@ -166,7 +166,7 @@ impl Membership {
         self.permit(capability)
     }
 
-    /// Asks to change when somebody may speak again: nobody changes that for themselves, but for owners, who answer to nobody.
+    /// Checks a change of a mute: nobody mutes or unmutes themselves, except owners.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`.
@@ -218,7 +218,7 @@ impl Membership {
         }
     }
 
-    /// Asks to give somebody a role: owners any, admins any but that of an owner, to anyone but an owner.
+    /// Checks a change of a role: owners give any role; admins give any role except owner, to anyone except an owner.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`.

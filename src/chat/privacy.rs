@@ -24,7 +24,7 @@ pub(crate) struct EmailVisibility<'a> {
 
 impl<'a> EmailVisibility<'a> {
     /// Looks up which of `others`, who are no contacts by the room that is shown, are the recipient's contacts by another one.
-    /// For all who hear a room nothing is looked up: what they are told is written once for all of them.
+    /// For all subscribers of a room nothing is read: they receive the same data.
     pub(crate) async fn of(
         db: &impl ConnectionTrait,
         recipient: Recipient<'a>,
@@ -81,7 +81,7 @@ pub(super) async fn strangers(db: &impl ConnectionTrait, user: UserId, people: H
     usize::try_from(count).map_err(Error::internal)
 }
 
-/// The memberships by which people are contacts of `user`. Found from those people: rooms that somebody was put into cost nothing.
+/// The memberships by which people are contacts of `user`. The query starts from those users, so that rooms to which `user` was added cost nothing.
 pub(crate) fn contacts_of(user: UserId) -> Select<member::Entity> {
     member::Entity::find()
         .filter(member::Column::Participates.eq(true))

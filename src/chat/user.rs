@@ -12,7 +12,7 @@ use crate::{
 };
 use entity::{room, user};
 
-/// The direct room that the asker has with somebody.
+/// The direct room of the asker with another user.
 #[derive(Debug)]
 pub struct DirectRoom {
     pub room_id: RoomId,
@@ -64,7 +64,7 @@ pub async fn last_seen(chat: &Chat, actor: &Actor, people: &[UserId]) -> Result<
     Ok(models.into_iter().map(|model| (model.id, model.last_seen_at)).collect())
 }
 
-/// Remembers that somebody was connected until now.
+/// Stores that a user was connected until now.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -77,7 +77,7 @@ pub async fn seen(db: &impl ConnectionTrait, user: UserId, at: Timestamp) -> Res
     Ok(())
 }
 
-/// Remembers whether somebody wants to appear offline.
+/// Stores whether a user wants to appear offline.
 ///
 /// # Errors
 /// When the database does not answer.

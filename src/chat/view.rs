@@ -104,7 +104,7 @@ impl<'a> Recipient<'a> {
     }
 }
 
-/// Members with their users. How far somebody has read who does not share that, they alone see.
+/// Members with their users. The mark of a member who does not share it is visible only to them.
 pub(crate) async fn members(
     db: &impl ConnectionTrait,
     recipient: Recipient<'_>,
@@ -173,7 +173,7 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// Somebody whose address is shown whole or masked.
+    /// A sender whose address is shown in full or masked.
     pub(crate) fn new(user: &Arc<User>, is_whole: bool) -> Self {
         if is_whole {
             return Self { shown: Arc::clone(user), own: None };
@@ -294,7 +294,7 @@ pub(crate) async fn messages(
         .collect())
 }
 
-/// Somebody's membership of a room.
+/// A user's membership of a room.
 struct Present {
     joined: Seq,
     visibility: Visibility,

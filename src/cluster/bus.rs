@@ -102,7 +102,7 @@ mod by_name {
 #[derive(Debug)]
 pub enum Received {
     Notice(Notice),
-    /// Somebody with a socket here became a member of a room, at that seq. This node may not follow the room yet.
+    /// A user with a socket here became a member of a room, at this seq. This node may not subscribe to the room yet.
     Added {
         user_id: UserId,
         room_id: RoomId,

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::contract::{RoomId, UserId};
 
-/// What nodes tell each other on, and follow where somebody needs it.
+/// A channel between nodes, to which a node subscribes if its sockets need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
     /// What happens in a room.
@@ -27,7 +27,7 @@ pub struct Interest {
 #[derive(Debug, Default)]
 struct Channels {
     wanted: HashSet<Channel>,
-    /// Those that changed since somebody looked, at least once.
+    /// The channels that changed since the last check.
     changed: HashSet<Channel>,
 }
 
@@ -58,7 +58,7 @@ impl Interest {
         }
     }
 
-    /// Everything that is wanted now; changes are told from here on.
+    /// All channels that are wanted now; [`Self::changes`] reports changes from here on.
     pub(super) fn all(&self) -> HashSet<Channel> {
         let mut channels = self.channels.lock();
         channels.changed.clear();

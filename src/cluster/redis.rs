@@ -97,7 +97,7 @@ impl Redis {
         self.node
     }
 
-    /// What tells another node that a user has a socket too many: what its channel's name begins with, which ends with the node,
+    /// The message to another node that a user has one socket too many: what its channel's name begins with, which ends with the node,
     /// and the message.
     #[must_use]
     pub(crate) fn eviction(&self, user_id: UserId) -> (&'static str, String) {
@@ -160,7 +160,7 @@ struct Health {
 }
 
 impl Health {
-    /// Notes how one of the connections is; the log hears of the beginning and of the end of an outage.
+    /// Notes how one of the connections is; the beginning and the end of an outage are logged.
     fn note(&self, part: &AtomicBool, problem: Option<String>) {
         part.store(problem.is_none(), Ordering::SeqCst);
         metrics::gauge!("parlour_bus_up").set(f64::from(u8::from(self.is_up())));

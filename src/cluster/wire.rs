@@ -46,7 +46,7 @@ fn named(name: &str) -> Option<Channel> {
 /// A message to other nodes: its channel, and its text.
 pub(super) type Message = (String, String);
 
-/// What tells the other nodes that something from here did not reach them.
+/// The message that some messages from this node were lost.
 pub(super) fn missed(node: Uuid) -> Message {
     (NODES.to_owned(), format!("{node} {MISSED}"))
 }
@@ -70,7 +70,7 @@ pub(super) fn encode(node: Uuid, message: &Outward) -> Vec<Message> {
     messages
 }
 
-/// What tells new members' nodes, which may not follow the room yet, that they are.
+/// The messages for the nodes of new members, which may not subscribe to the room yet.
 fn added(node: Uuid, notice: &Notice) -> Vec<Message> {
     let Notice::Entries { room_id, entries } = notice else { return Vec::new() };
     let added = entries.iter().filter_map(|entry| match entry.audience {

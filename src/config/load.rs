@@ -41,7 +41,7 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// A key that somebody set.
+/// A key that is set.
 struct Setting {
     /// `section.key`.
     key: String,
@@ -78,7 +78,7 @@ pub(super) fn load(
         }
     }
 
-    // Each setting is tried on the defaults alone, so that each mistake is told apart from the others.
+    // Each setting is tried on the defaults alone, so that each mistake is reported separately.
     let mut table = defaults.clone();
     let mut origins = BTreeMap::new();
     for Setting { key, value, origin } in settings {

@@ -49,7 +49,7 @@ fn pairs<'a, T: Deserialize<'a>>(text: &'a [u8], whole: &str) -> Result<T, Field
     serde_path_to_error::deserialize(parameters::deserializer(text)).map_err(|error| misfit(&error, whole))
 }
 
-/// Names the field. Of a missing one serde tells the name in its sentence only; the path ends at what lacks it.
+/// Names the field. For a missing field, serde has the name only in its message; the path ends at its parent.
 fn misfit<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &str) -> FieldError {
     let sentence = error.inner().to_string();
     let parent = Some(error.path().to_string()).filter(|path| path != "." && path != "?");

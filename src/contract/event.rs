@@ -1,6 +1,6 @@
 //! What the server emits.
 //!
-//! A [`Durable`] event is an entry of a room's log and carries its `seq`; it is replayed to whoever missed it. An
+//! A [`Durable`] event is an entry of a room's log and carries its `seq`; it is replayed to sockets that missed it. An
 //! [`Ephemeral`] one is news of the moment and may be dropped; a [`SocketEvent`] is for one socket alone.
 
 use serde::Serialize;
@@ -13,7 +13,7 @@ pub use super::{
 };
 
 impl Ephemeral {
-    /// Whom it tells of. In a room, everybody else is told.
+    /// The user whom it is about. In a room, all others receive it.
     #[must_use]
     pub fn about(&self) -> Option<UserId> {
         match self {

@@ -85,7 +85,7 @@ pub struct Invitation {
     pub id: InvitationId,
     pub room_id: RoomId,
     pub invited_by_id: UserId,
-    /// Who may use it; for an e-mail address, whoever has the code.
+    /// Who may use it; for an e-mail address, anyone with the code.
     #[schema(required)]
     pub user_id: Option<UserId>,
     #[schema(required)]

@@ -43,7 +43,7 @@ pub use message::Message;
 pub use room::Room;
 pub use user::User;
 
-/// Refuses a change that names none of the fields that it could change: who misspelt one must not be told that it was done.
+/// Refuses a change without any field that it could change: a misspelt field must not be answered as done.
 pub(crate) fn names_nothing(fields: &[&str]) -> Vec<FieldError> {
     let detail = format!("name at least one of: {}", fields.join(", "));
     fields.iter().map(|field| FieldError::new(*field, "required", detail.clone())).collect()

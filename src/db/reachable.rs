@@ -11,7 +11,7 @@ use tokio::time::timeout;
 /// How long the one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(3);
 
-/// The reason of a failure to connect. A pool tries again and again, and tells in the end that its time is over: so one connection
+/// The reason of a failure to connect. A pool retries and reports only its timeout: so one connection
 /// is tried without it.
 pub(super) async fn why_not(url: &str, error: DbErr) -> DbErr {
     let Ok(options) = PgConnectOptions::from_str(url) else { return error };

@@ -60,7 +60,7 @@ pub struct Delivery {
     pub pending: Arc<Pending>,
     /// Rooms that a socket may have joined.
     pub rooms_per_socket: usize,
-    /// How often people are told who is there.
+    /// How often presence events are sent.
     pub presence_pace: throttle::Pace,
 }
 
@@ -74,19 +74,19 @@ enum Source {
 /// Who came and went, on the way to those in the same rooms: when they were last there, and these rooms.
 type Appearances = Throttle<UserId, (Option<Timestamp>, Arc<[RoomId]>)>;
 
-/// What is told at a measured pace, and what was told of late.
+/// Events that wait to be sent, and what was sent recently.
 #[derive(Debug, Default)]
 pub struct Pending {
     activity: InOrder<RoomId, Concerned>,
     profiles: InOrder<UserId, HashSet<RoomId>>,
     changes: Changes,
     marks: Mutex<AllRecentMarks>,
-    /// New members who have yet to be shown the room: they are told nothing else of it before.
+    /// New members to whom the room is not announced yet: they receive nothing else of it before.
     newcomers: Mutex<HashSet<(UserId, RoomId)>>,
 }
 
 impl Pending {
-    /// Whether a change of a profile is told already.
+    /// Whether a change of a profile was sent already.
     pub fn knows_change(&self, user: UserId, at: Timestamp) -> bool {
         self.changes.knows(user, at)
     }
@@ -158,13 +158,13 @@ impl Delivery {
         }
     }
 
-    /// Emits news to whoever hears a topic: at once, but for what would come too often, or has to be looked up.
+    /// Emits an ephemeral event to the sockets of a topic: at once, unless it is coalesced or read from the database first.
     fn emit(&self, topic: Topic, event: Ephemeral, marks: &mut Marks, presence: &mut Appearances) {
         match (event, topic) {
             (Ephemeral::MessagesRead { room_id, user_id, message_ids, last_read_seq, read_at }, topic) => {
                 self.take_mark(marks, &topic, (room_id, user_id), Read { message_ids, last_read_seq, read_at });
             }
-            // This node's own are told without the bus.
+            // The sockets of this node receive it without the bus.
             (Ephemeral::UserTyping { room_id, user_id, user_name, is_typing }, _) => {
                 self.typing.receive(room_id, user_id, user_name, is_typing);
             }
@@ -214,7 +214,7 @@ impl Delivery {
         }
     }
 
-    /// What an entry means besides being told: for people who do not hear the room (yet, or any longer), and for who writes there.
+    /// What an entry means besides its delivery: for users who do not receive the room yet or any more, and for typing notices.
     fn widen_or_narrow(&self, entry: &Entry, source: Source) {
         match entry.audience {
             Audience::Gained(user) if source == Source::Local => self.gain(user, entry.room_id, entry.seq),
@@ -229,12 +229,12 @@ impl Delivery {
                 let members = self.sockets.forget_members(entry.room_id);
                 self.send_outside(&members, entry);
             }
-            // Of people who were added elsewhere tells a notice of its own, which comes where the room is not followed.
+            // A member who was added by another node has a notice of its own, which also comes if the room has no sockets here.
             Audience::Gained(_) | Audience::Unchanged => {}
         }
     }
 
-    /// Somebody is a member from the seq `since` on.
+    /// A user is a member from the seq `since` on.
     pub(crate) fn gain(&self, user: UserId, room: RoomId, since: Seq) {
         if !self.sockets.of_user(user).is_empty() {
             let newcomer = Newcomer::note(Arc::clone(&self.pending), (user, room));
@@ -244,7 +244,7 @@ impl Delivery {
         }
     }
 
-    /// Gives an entry to sockets that do not hear the room but must know.
+    /// Delivers an entry to sockets that have not joined the room.
     fn send_outside(&self, users: &[UserId], entry: &Entry) {
         for user in users {
             for socket in self.sockets.of_user(*user) {
@@ -256,7 +256,7 @@ impl Delivery {
         }
     }
 
-    /// Shows a new member the room; sockets that hear all rooms hear this one from now on.
+    /// Announces the room to a new member; sockets with `rooms: "all"` join it.
     async fn welcome(self, newcomer: Newcomer, since: Seq) {
         let (user, room_id) = newcomer.member;
         let is_here = || !self.sockets.of_user(user).is_empty();
@@ -282,7 +282,7 @@ impl Delivery {
         join_all(sockets.iter().map(|socket| self.let_hear_if_wanted(socket, room_id, since))).await;
     }
 
-    /// Lets a socket that hears all rooms hear this one, unless it has joined as many as it may.
+    /// Makes a socket with `rooms: "all"` join a room, unless it has joined as many as it may.
     async fn let_hear_if_wanted(&self, socket: &Arc<Socket>, room: RoomId, since: Seq) {
         if socket.scope == RoomScope::All && !socket.has_joined(room) && socket.joined_count() < self.rooms_per_socket {
             let is_here = || self.sockets.of_user(socket.user.id).iter().any(|own| own.id == socket.id);
@@ -290,7 +290,7 @@ impl Delivery {
         }
     }
 
-    /// Lets a socket hear a room of which its user is a member from the seq `since` on.
+    /// Makes a socket join a room of which its user is a member from the seq `since` on.
     async fn let_hear(&self, socket: &Arc<Socket>, room: RoomId, since: Seq) -> Result<()> {
         let subscription = chat::room::may_subscribe(&self.chat, socket.user.id, room).await?;
         self.feed.attach(socket, room, Some(since), subscription, usize::MAX).await.map(drop)

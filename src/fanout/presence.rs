@@ -56,7 +56,7 @@ pub struct Presences {
     sockets: Arc<Sockets>,
     feed: Feed,
     registry: Registry,
-    /// Takes what others are to be told of.
+    /// The queue of changes to announce.
     shifts: mpsc::UnboundedSender<Shift>,
     /// How long a user without a socket still counts as there.
     grace: Duration,
@@ -106,7 +106,7 @@ impl Presences {
         let noted = {
             let mut here = self.here.lock();
             if let Some(departures) = here.departures.get_mut(&user) {
-                // There already, or back within the grace: nobody was told that they had gone.
+                // There already, or back within the grace period: their end was not announced.
                 *departures += 1;
                 return;
             }
@@ -146,7 +146,7 @@ impl Presences {
         }
     }
 
-    /// That somebody came, as they want to appear.
+    /// That a user came, with their chosen status.
     fn arrival(&self, user: UserId) -> PresenceChange {
         let is_invisible = self.sockets.is_invisible(user);
         PresenceChange::Came(if is_invisible { ChosenStatus::Invisible } else { ChosenStatus::default() })
@@ -167,7 +167,7 @@ impl Presences {
         self.bus.have_compared(Channel::User(user));
     }
 
-    /// How some users appear to somebody else, each with when they were last connected.
+    /// How some users appear to others, each with when they were last connected.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -34,7 +34,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Sockets {
     index: RwLock<Index>,
-    /// What the other nodes are asked to tell: of users with a socket here, and of rooms that those are in.
+    /// The channels to subscribe to: of users with a socket here, and of their rooms.
     interest: Arc<Interest>,
     /// How many sockets each user has.
     pub slots: Slots,
@@ -53,7 +53,7 @@ struct Index {
 }
 
 impl Sockets {
-    /// No sockets yet; `interest` follows what they need to hear of.
+    /// No sockets yet; `interest` gets the channels that they need.
     #[must_use]
     pub fn new(interest: Arc<Interest>) -> Self {
         Self { interest, ..Self::default() }
@@ -292,7 +292,7 @@ impl Sockets {
         }
     }
 
-    /// Emits news to whoever hears a topic; answers how many those are. Who is behind does without.
+    /// Emits an ephemeral event to the sockets of a topic; answers how many those are. It is dropped for sockets that are behind.
     pub fn emit(&self, topic: &Topic, event: &Ephemeral) -> usize {
         let subscription = self.subscription(topic, event.about());
         let data = Encoded::new(event);

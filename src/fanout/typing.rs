@@ -26,7 +26,7 @@ pub struct Typing {
     expiry: Duration,
     /// The least time between two notices of the same person in the same room.
     interval: Duration,
-    /// Those with a socket here. Notices leave under this lock, so that they leave in the order of what they tell.
+    /// Those with a socket here. Notices are sent under this lock, so that their order is that of the changes.
     writers: Mutex<BTreeMap<(RoomId, UserId), Writer>>,
     /// Those on other nodes, each with when they are taken to have stopped should that node say nothing more.
     elsewhere: Mutex<BTreeMap<(RoomId, UserId), (Instant, String)>>,
@@ -125,7 +125,7 @@ impl Typing {
         }
     }
 
-    /// A socket left a room, and with it whoever was writing there by it.
+    /// A socket left a room: its user stops typing there.
     pub fn left(&self, room: RoomId, socket: SocketId) {
         let mut writers = self.writers.lock();
         for (of, writer) in writers.range_mut(of_room(room)).filter(|(_, writer)| writer.socket == socket) {

@@ -47,7 +47,7 @@ pub(super) async fn answer(store: &Store, opened: &Opened, asked: &HeaderMap) ->
         }
     };
     let wanted = (status == StatusCode::PARTIAL_CONTENT).then(|| range.clone());
-    // An empty read ahead: what is not there is told by the status, not by a body that ends early.
+    // An empty read ahead: a missing object is answered by the status, not by a body that ends early.
     let mut bytes = store.get(opened.key, wanted).await?.peekable();
     if let Some(Err(_)) = std::pin::Pin::new(&mut bytes).peek().await
         && let Some(Err(error)) = bytes.next().await

@@ -48,7 +48,7 @@ struct Readiness {
 struct Checks {
     database: &'static str,
     migrations: &'static str,
-    /// No reason to send traffic elsewhere: without Redis a node serves as before and only hears of the others later.
+    /// This does not take traffic away: without Redis a node serves as before and only receives changes of others later.
     bus: &'static str,
     /// Nor is this: every node has the same store, and messages need none.
     storage: &'static str,

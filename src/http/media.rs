@@ -187,7 +187,7 @@ pub(super) async fn put(
     let signed = signed(query.as_deref())?;
     let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let expected = chat::media::expected(&app.chat, media.id, &signed, declared).await?;
-    // One byte more than expected tells that there are too many.
+    // One byte more than expected shows that there are too many.
     let spool = app.chat.files().spool(expected.size.saturating_add(1))?;
     let bytes = body.into_data_stream().map_err(|_| incomplete());
     let spool = spool.fill(bytes).await.map_err(|error| match error.code() {

@@ -232,7 +232,7 @@ impl Limits {
         self.rates.as_ref()?.budgets.get(budget as usize)
     }
 
-    /// What all nodes count together of somebody's bucket; nothing when it must be this node's.
+    /// The shared bucket of a key; nothing when this node must count alone.
     async fn shared_bucket(
         &self,
         budget: Budget,

@@ -21,7 +21,7 @@ pub enum Action<'a> {
     Connect { cursors: usize },
     /// A packet of a user's socket, also one that asks for nothing we know.
     Event(Option<ClientEvent>),
-    /// A user's socket tells of a message that is stored: that was charged when it was stored.
+    /// A user's socket announces a stored message, which was charged when it was stored.
     Notice,
     /// Missed events that are read back.
     Missed(usize),

@@ -19,13 +19,13 @@ use crate::{cluster::redis::Redis, contract::UserId};
 /// How long a request waits for Redis.
 const TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How long nobody else waits after somebody waited in vain: a Redis that hangs is noticed as gone by then.
+/// How long no request waits for Redis after one waited in vain; a hanging Redis is detected by then.
 const REST: Duration = Duration::from_secs(2);
 
 /// How long the sockets of a node count that does not say again that they are there.
 const SOCKETS_LIFE: Duration = Duration::from_secs(15);
 
-/// Users whose sockets are told of together.
+/// Users whose sockets are reported together.
 const BATCH: usize = 500;
 
 /// At most so many in any span of time: the times of all that were let through. Answers whether this is one, how many there
@@ -239,7 +239,7 @@ impl RedisLimits {
                 pipeline.arg(millis(here.silence)).arg("").arg("").ignore();
             }
             if pipeline.exec_async(&mut self.redis.commands()).await.is_err() {
-                // They are told of again soon.
+                // They are reported again soon.
                 return;
             }
         }

@@ -197,7 +197,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.kill.0.gone.store(true, Ordering::Release);
         if self.kill.is_killed() {
-            // Closing then discards what the peer has not read, and tells it by a reset (tcp(7), SO_LINGER).
+            // Closing then discards what the peer has not read, and sends a reset (tcp(7), SO_LINGER).
             let _ = self.stream.set_zero_linger();
         } else if !self.is_ended {
             linger::begin(&self.stream);
@@ -246,7 +246,7 @@ mod tests {
         let written = timeout(SOON, writing).await.unwrap().unwrap();
         assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
         assert_eq!(written.kind(), io::ErrorKind::ConnectionAborted);
-        // The peer hears a reset, not an orderly end after megabytes.
+        // The peer receives a reset, not an orderly end after megabytes.
         let end = timeout(SOON, client.read_to_end(&mut Vec::new())).await.unwrap();
         assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }

@@ -104,7 +104,7 @@ impl Entry {
     }
 }
 
-/// The name of an event that other nodes tell of, if this version knows it.
+/// The name of an event from another node, if this version knows it.
 fn known_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EventName, D::Error> {
     let name = String::deserialize(deserializer)?;
     if name == NEW_MESSAGE {

@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, ops::Range};
 
-/// Kinds of items that tell of something else than pixels: Exif, and what has a type or an address of its own, XMP for one.
+/// Kinds of items with metadata: Exif, and what has a type or an address of its own, XMP for one.
 const NOTES: &[&[u8; 4]] = &[b"Exif", b"mime", b"uri "];
 
 /// Boxes that lie one after the other, and items of a picture. The largest pictures of cameras have some hundred tiles.
@@ -13,7 +13,7 @@ const MOST: usize = 10_000;
 /// Pieces of all items together. A piece may take no byte of the list, so that the size of the file does not bound them.
 const PIECES: usize = 65_536;
 
-/// Where the notes of a picture are, in their order and apart from each other; nothing when its parts cannot be told apart, or
+/// The positions of the metadata of an image, in order and disjoint; nothing when it cannot be parsed, or
 /// are too many.
 pub(super) fn notes(file: &[u8]) -> Option<Vec<Range<usize>>> {
     let mut notes = Vec::new();
@@ -75,7 +75,7 @@ fn boxes(file: &[u8], within: Range<usize>) -> Option<Vec<Part>> {
     Some(parts)
 }
 
-/// Where the notes are that a `meta` box tells of.
+/// The positions of the metadata in a `meta` box.
 fn items(file: &[u8], meta: &Range<usize>) -> Option<Vec<Range<usize>>> {
     // A version and flags come first.
     let parts = boxes(file, meta.start.checked_add(4)?..meta.end)?;

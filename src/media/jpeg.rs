@@ -14,7 +14,7 @@ const COMMENT: u8 = 0xfe;
 const MOST: usize = 1_000;
 
 /// How much work it is to decode a picture: how often its pixels are gone through, by all its scans together; nothing when its
-/// segments cannot be told apart, or are too many. A scan may be some bytes long and yet cost as much as the whole picture.
+/// segments cannot be parsed, or are too many. A scan may be some bytes long and yet cost as much as the whole picture.
 pub(super) fn passes(file: &[u8]) -> Option<usize> {
     let mut rest = file.strip_prefix(&START)?;
     let (mut components, mut scanned) = (None, 0_usize);
@@ -43,7 +43,7 @@ pub(super) fn passes(file: &[u8]) -> Option<usize> {
 }
 
 /// The file with what is needed to show it and nothing else: no notes of cameras or programs, no other picture or film behind its
-/// end. `exif` is put into it. Nothing when its segments cannot be told apart.
+/// end. `exif` is put into it. Nothing when its segments cannot be parsed.
 pub(super) fn without_notes(file: &[u8], exif: Option<&[u8]>) -> Option<Vec<u8>> {
     let mut rest = file.strip_prefix(&START)?;
     let mut kept = Vec::with_capacity(file.len());

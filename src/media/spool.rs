@@ -110,7 +110,7 @@ impl Spool {
         Ok(file)
     }
 
-    /// The bytes for whoever looks at them until then, with a place of its own to read from.
+    /// The bytes for an examination until a deadline, with their own read position.
     pub(super) fn bounded(&self, deadline: Deadline) -> Result<Bounded> {
         Ok(Bounded::new(self.file.try_clone().map_err(Error::internal)?, self.size, deadline))
     }

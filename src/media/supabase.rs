@@ -174,7 +174,7 @@ impl Supabase {
     }
 }
 
-/// Sends a request; whatever is no success is told by its status. The API answers 400 for what is not there, with a
+/// Sends a request; a failure is recognised by its status. The API answers 400 for what is not there, with a
 /// `statusCode` of 404 in its body (<https://supabase.com/docs/guides/storage/debugging/error-codes>).
 async fn send(request: RequestBuilder) -> Result<Response> {
     let answer = request.send().await.map_err(|error| Error::Storage(Box::new(error.without_url())))?;

@@ -27,7 +27,7 @@ pub(super) async fn attend(State(sessions): State<Arc<EngineSessions>>, mut requ
     session.note_request();
     match *request.method() {
         Method::GET if is_upgrade => {
-            // Whoever sees that the client chooses this WebSocket notes it.
+            // The code that sees the client choose this WebSocket notes it.
             request.extensions_mut().insert(session);
             next.run(request).await
         }

@@ -124,7 +124,7 @@ impl EngineSessions {
 }
 
 impl EngineSession {
-    /// The client was told of its polling session.
+    /// The client received the id of its polling session.
     pub(super) fn opened(self: &Arc<Self>, packet: &[u8], library: Next) {
         let Some(sid) = engine_io::opened_by(packet) else { return };
         self.sessions.by_id.lock().insert(sid.clone(), Arc::downgrade(self));

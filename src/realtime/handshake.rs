@@ -135,7 +135,7 @@ async fn consider(realtime: &Realtime, socket: &SocketRef, auth: AuthObject) -> 
     let rooms = chat::room::subscriptions(&app.chat, actor.user_id).await?;
     let rooms = rooms.into_iter().map(|(room, subscription)| (room, subscription.head)).collect();
 
-    // From here on nothing refuses: whoever makes room for this socket does so for one that comes in.
+    // From here on nothing refuses: another socket ends only for one that is admitted.
     let (slots, user_id) = (&app.sockets.slots, actor.user_id);
     let owner: Weak<dyn SlotOwner> = Arc::downgrade(&(Arc::clone(session) as Arc<dyn SlotOwner>));
     let (slot, mut is_crowded) = slots.take(user_id, app.limits.sockets_per_user(), owner);

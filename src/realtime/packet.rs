@@ -28,7 +28,7 @@ use crate::{
 pub(super) struct AuthObject(Option<String>);
 
 impl AuthObject {
-    /// Its `token`, whatever else is wrong with it: who is unknown is not told more.
+    /// Its `token`, even if other fields are invalid: without a valid token, only that is answered.
     pub(super) fn token(&self) -> Option<String> {
         let auth: serde_json::Value = serde_json::from_str(self.0.as_deref()?).ok()?;
         Some(auth.get("token")?.as_str()?.to_owned())

@@ -51,7 +51,7 @@ struct Rest {
     since: Instant,
 }
 
-/// Hands out what a session is told in answers of no more than [`PACKETS`].
+/// Splits the answers of a session into portions of at most [`PACKETS`].
 pub(super) async fn portion(State(waiting): State<Arc<Waiting>>, request: Request, next: Next) -> Response {
     let is_poll = request.method() == Method::GET && !request.headers().contains_key(header::UPGRADE);
     let Some(session) = engine_io::session(request.uri()).filter(|_| is_poll).map(str::to_owned) else {

@@ -66,7 +66,7 @@ impl Fit {
         self.0.reads_from.get(&room).copied().unwrap_or_default()
     }
 
-    /// What the database can tell without reading the text.
+    /// What the database can check without reading the text.
     pub(super) fn apart_from_text(&self) -> Condition {
         let Search { sender_id, before, after, .. } = self.0.query;
         Condition::all()

@@ -84,7 +84,7 @@ pub(super) fn indexed_term(term: &str) -> Option<String> {
     }
 }
 
-/// The beginning of a text up to the first trigram that it has had already: asking for that again tells the index nothing new,
+/// The beginning of a text up to the first trigram that it has had already: asking for that again adds nothing,
 /// and costs as much again.
 fn without_repeats(chars: &[char]) -> &[char] {
     let mut known = HashSet::new();

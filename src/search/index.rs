@@ -17,7 +17,7 @@ use entity::{message, search_document, search_room};
 
 use super::fold;
 
-/// The bits of a document's number that tell messages of one millisecond apart.
+/// The bits of a document's number that distinguish messages of one millisecond.
 const SPREAD: u32 = 20;
 
 /// Rooms that one question names. For more, every hit is looked up in the list of the asker's rooms instead.

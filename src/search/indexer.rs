@@ -106,7 +106,7 @@ pub(super) async fn changed(db: &impl ConnectionTrait, rows: Vec<LogRow>) -> Res
     Ok(changed)
 }
 
-/// What the database's own log still tells of what was said and is said no longer.
+/// Traces of deleted texts in the database's own log.
 #[derive(Debug)]
 struct Traces {
     left: AtomicBool,
@@ -121,7 +121,7 @@ impl Default for Traces {
 }
 
 impl Traces {
-    /// There are some, at the latest when the transaction of whoever says so has ended.
+    /// There are some, at the latest when the caller's transaction has ended.
     fn leave(&self) {
         self.left.store(true, Ordering::SeqCst);
         self.some.notify_one();

@@ -28,7 +28,7 @@ const BATCH: u64 = 100;
 /// Deletes a file of the asker: it is removed from each message of theirs, and from the store unless another user forwarded it.
 ///
 /// # Errors
-/// `MEDIA_NOT_FOUND`, and `PERMISSION_DENIED` for somebody else's that the asker may load.
+/// `MEDIA_NOT_FOUND`, and `PERMISSION_DENIED` for a file of another user that the asker may load.
 pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
     let (chat, actor) = (chat.clone(), actor.clone());
     to_the_end(async move {

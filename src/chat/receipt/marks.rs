@@ -28,14 +28,14 @@ pub(crate) struct NewMark {
     pub(crate) session: SessionId,
     pub(crate) seq: Seq,
     pub(crate) at: Timestamp,
-    /// What is told to have been read.
+    /// The messages that were read.
     pub(crate) message_ids: Vec<MessageId>,
-    /// Whether others are told of it, and not only the member.
+    /// Whether others receive it, and not only the member.
     pub(crate) is_shared: bool,
 }
 
 impl NewMark {
-    /// What is told of it.
+    /// The notice for it.
     pub(crate) fn into_notices(self) -> impl Iterator<Item = Notice> {
         let Self { room_id, user_id, seq, at, message_ids, is_shared, .. } = self;
         let event = Ephemeral::MessagesRead { room_id, user_id, message_ids, last_read_seq: seq, read_at: at };

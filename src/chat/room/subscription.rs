@@ -12,7 +12,7 @@ use crate::{
 use entity::{member, room};
 
 /// The subscriptions of a user to all their rooms: first the rooms in which they take part, then those to which others added them, each
-/// with the latest activity first. So rooms that others add somebody to never displace their own.
+/// with the latest activity first. So rooms to which others add a user never displace their own.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -46,7 +46,7 @@ pub(in crate::chat) async fn find_subscriptions(
     Ok(rows.into_iter().map(subscription).collect())
 }
 
-/// Somebody's membership of a room.
+/// A user's membership of a room.
 #[derive(Clone, Copy, Debug)]
 pub struct UserRoom {
     pub room_id: RoomId,

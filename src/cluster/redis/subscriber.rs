@@ -83,7 +83,7 @@ impl Subscriber {
 
     /// Hands on what is received, for as long as the connection lives; answers why it no longer does.
     async fn follow(mut self, interest: &Interest, received: &mpsc::Sender<Received>) -> String {
-        // Whatever was told while nobody listened.
+        // Messages that were sent before the subscription.
         let _ = received.send(Received::Missed).await;
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

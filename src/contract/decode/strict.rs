@@ -110,7 +110,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     }
 }
 
-/// Whoever takes a value, held to what may stand in its place.
+/// A visitor that checks what may be at its position.
 struct Held<V> {
     visitor: V,
     kind: Kind,

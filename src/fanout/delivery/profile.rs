@@ -47,7 +47,7 @@ impl Changes {
 }
 
 impl Delivery {
-    /// Somebody's profile changed, who is in these rooms.
+    /// The profile of a member of these rooms changed.
     pub(in crate::fanout) fn take_profile(&self, user: UserId, rooms: &[RoomId]) {
         self.feed.outdate(rooms.iter().copied());
         let rooms = rooms.iter().copied().collect();

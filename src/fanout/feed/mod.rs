@@ -178,8 +178,8 @@ impl Feed {
                 socket.send_reliably(&SocketEvent::ResyncRequired { room_id, after_seq, last_seq: checked_at });
                 after = None;
             } else if missed > socket.entries_at_once() && !socket.has_joined(room) {
-                // What is long past needs no order with what is live, which this socket does not hear yet: it is read here,
-                // as fast as its client fetches it, and keeps the room's task free.
+                // Old entries need no order with live ones, which this socket does not receive yet: they are read here,
+                // as fast as its client reads them, and do not block the room's task.
                 let replay = self.replay(socket, room, from, subscription, until).await?;
                 replayed = usize::try_from(replay.reached.0 - from.0).unwrap_or(0);
                 after = match replay.end {

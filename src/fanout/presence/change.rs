@@ -66,7 +66,7 @@ impl Step {
     }
 }
 
-/// How somebody was, and is: on any node, nothing meaning on none.
+/// The presence of a user before and after, on any node; nothing means on none.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shift {
     pub(super) user: UserId,
@@ -82,7 +82,7 @@ impl Shift {
     }
 }
 
-/// Whether others see somebody who wants to appear so.
+/// Whether others see a user with this chosen status.
 pub(super) fn shows(chosen: Option<ChosenStatus>) -> bool {
     chosen.is_some_and(|chosen| chosen.shown() != Status::Offline)
 }

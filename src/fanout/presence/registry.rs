@@ -101,7 +101,7 @@ impl Registry {
         match self {
             Self::Memory(db, there) => {
                 let stored = stored(&there.lock(), steps);
-                // Stored first: who is told can ask.
+                // Stored first, so that a client that receives the event can read it.
                 store(db, stored).await?;
                 Ok(remember(&mut there.lock(), steps))
             }
@@ -224,7 +224,7 @@ impl PostgresRegistry {
             let last: HashMap<UserId, ChosenStatus> = users.into_iter().map(There::read).collect();
             left_behind.push((dead, last));
         }
-        // All at once: who locks twice in a transaction may wait for somebody who waits for them.
+        // All at once: two lock statements in a transaction could deadlock.
         let users: Vec<UserId> = left_behind.iter().flat_map(|(_, last)| last.keys().copied()).collect();
         lock(&tx, &users).await?;
         let mut shifts = BTreeMap::new();
@@ -239,7 +239,7 @@ impl PostgresRegistry {
             let left_at = vec![dead.seen_at; seen.len()];
             tx.execute_raw(statement(SEEN, vec![uuids(&seen), left_at.into()])).await?;
             let left_at = Some(Timestamp(dead.seen_at));
-            // Who was on several of them was seen last on the last one, and is told of once.
+            // A user who was on several of them was seen last on the last one, and is announced once.
             shifts.extend(gone.into_iter().map(|user| {
                 let before = last.get(&user).copied();
                 (user, Shift { user, before, after: None, left_at })

@@ -11,7 +11,7 @@ use crate::{
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The first of them is noted, and nobody takes what is told of that.
+/// The first of them is noted, and nothing receives its notice.
 #[tokio::test]
 async fn who_comes_does_not_wait_until_others_were_told_of_somebody_else() {
     let (app, _inlet, tasks, _folder) = App::for_test(|_| ()).await;

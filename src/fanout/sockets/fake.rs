@@ -53,7 +53,7 @@ impl Transport for FakeTransport {
     }
 }
 
-/// Somebody.
+/// A user.
 pub(crate) fn somebody() -> User {
     User {
         id: UserId::new(),

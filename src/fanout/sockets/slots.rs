@@ -30,7 +30,7 @@ pub struct Slots(Arc<Mutex<Taken>>);
 struct Taken {
     by_user: HashMap<UserId, Vec<HeldSlot>>,
     last_id: u64,
-    /// Users who have others or fewer sockets than when somebody last looked.
+    /// Users whose sockets changed since the last report.
     changed: HashSet<UserId>,
 }
 
@@ -131,7 +131,7 @@ impl Slots {
         self.forget_beyond(0, user, id);
     }
 
-    /// Frees a slot if its user has more than `limit`; answers whether it did. Somebody else may have made room meanwhile.
+    /// Frees a slot if its user has more than `limit`; answers whether it did. Another socket may have ended meanwhile.
     fn forget_beyond(&self, limit: usize, user: UserId, id: u64) -> bool {
         let mut taken = self.0.lock();
         let Some(held) = taken.by_user.get_mut(&user).filter(|held| held.len() > limit) else { return false };
@@ -162,7 +162,7 @@ mod tests {
 
     struct Fake {
         heard: Mutex<Instant>,
-        /// What somebody else does while it is looked at.
+        /// What another task does during the check.
         meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
         ended: Mutex<Option<ErrorCode>>,
     }

@@ -79,8 +79,8 @@ fn filled(bytes: Bytes, signer: &UrlSigner, base_url: &BaseUrl) -> Bytes {
     }
 }
 
-/// The scheme and the host. What a proxy says counts where it is believed; else the page that asks tells whether its own address is
-/// secure, as it is when a proxy stands between that nobody told us of.
+/// The scheme and the host. Headers of a trusted proxy count. Otherwise the origin of the page shows whether its own address is
+/// secure, as behind a proxy that is not configured.
 fn base_url(headers: &HeaderMap, is_believed: bool) -> Option<BaseUrl> {
     let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let first = |name: &str| told(name).and_then(|list| list.split(',').next()).map(str::trim);

@@ -74,7 +74,7 @@ async fn cut_when_slow(progress: Arc<Progress>, connection: KillSwitch, slow: Sl
     }
 }
 
-/// A body that tells how far it has come.
+/// A body that reports its progress.
 struct Supervised {
     body: Body,
     progress: Arc<Progress>,

@@ -126,7 +126,7 @@ fn of_frame(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What a container holds, where its beginning tells.
+/// The content of a container, if its beginning shows it.
 pub(super) fn seen_inside(mime: &str, head: &[u8]) -> Option<&'static str> {
     let has = |what: &[u8]| head.windows(what.len()).any(|bytes| bytes == what);
     match mime {
@@ -137,7 +137,7 @@ pub(super) fn seen_inside(mime: &str, head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether a container tells of a track of pictures.
+/// Whether a container has a video track.
 pub(super) fn shows_film(head: &[u8]) -> bool {
     let has = |what: &[u8]| head.windows(what.len()).any(|bytes| bytes == what);
     let handler = head.windows(16).any(|bytes| bytes.starts_with(b"hdlr") && bytes.ends_with(b"vide"));
@@ -160,7 +160,7 @@ pub(super) fn may_be_ole(mime: &str) -> bool {
     rest.starts_with("ms") || rest.starts_with("vnd.ms-") || rest.starts_with("x-ms") || rest.contains("hwp")
 }
 
-/// Whether files of a type are told by their bytes.
+/// Whether files of a type are recognised by their bytes.
 pub(super) fn is_known(mime: &str) -> bool {
     let listed = OF_BYTES.iter().chain(OF_TEXTS).any(|(_, listed)| *listed == mime);
     listed

@@ -108,7 +108,7 @@ pub(super) async fn keep_from_caches(request: Request, next: Next) -> Response {
     response
 }
 
-/// Gives a packet up that does not arrive in time. A poll is answered when there is something to tell.
+/// Gives a packet up that does not arrive in time. A poll is answered when there is something to send.
 pub(super) async fn limit_packets(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     if request.method() == Method::GET {
         return next.run(request).await;
@@ -161,7 +161,7 @@ impl Engine {
         Response::from_parts(parts, Body::from(body))
     }
 
-    /// Waits for what the session is told, unless it becomes a WebSocket meanwhile.
+    /// Waits for packets for the session, unless it becomes a WebSocket meanwhile.
     async fn poll(&self, request: Request, session: &str) -> Response {
         let mut poll = self.0.sessions.poll(self, session);
         let answer = tokio::select! {

@@ -100,7 +100,7 @@ impl Outbound {
                 Some(Write::Replaced(total))
             }
             // python-socketio does not come back after an Engine.IO close packet, and Node's client does; Node's server ends a
-            // WebSocket without one. Who must not come back was told so by Socket.IO.
+            // WebSocket without one. A client that must not reconnect was informed by Socket.IO.
             (frame::TEXT, b"1") => {
                 self.is_closing |= is_first;
                 Some(Write::Replaced(total))

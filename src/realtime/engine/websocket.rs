@@ -2,7 +2,7 @@
 //!
 //! The library marks a session as upgrading as soon as its WebSocket is there, and ends it when that fails. Some proxies answer
 //! the handshake and pass no frame: so a session is not touched here until its client has said by WebSocket what it says last
-//! in an upgrade. Only then does the library hear of it.
+//! in an upgrade. Only then does the library see it.
 
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ impl Engine {
         None
     }
 
-    /// The client's side of an upgrade, which the library hears of afterwards.
+    /// The client's side of an upgrade, which the library sees afterwards.
     async fn choose<S>(&self, client: &mut Client<S>, session: &str, attempt: &Attempt) -> Option<()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
