@@ -18,7 +18,7 @@ use crate::{
     chat::{
         Chat, attachment,
         audit::{self, Record},
-        find, invitation as invitations, join, member as people, message as messages,
+        find, invite_rows, join, membership, message as messages,
         permission::Permit,
         room as rooms,
         succession::{self, Heir},
@@ -66,7 +66,7 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
     session::Entity::delete_many().filter(session::Column::UserId.eq(actor.user_id)).exec(&tx).await?;
     let theirs =
         Condition::any().add(invitation::Column::Email.eq(email)).add(invitation::Column::UserId.eq(actor.user_id));
-    invitations::end(&tx, theirs).await?;
+    invite_rows::end_invitations(&tx, theirs).await?;
     let revoked = Notice::Revoked {
         user_id: actor.user_id,
         sockets: Revoked::AllBut { session_id: None, code: ErrorCode::AccountDisabled },
@@ -170,7 +170,7 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
         match succession::heir(&tx, room_id, user_id).await? {
             Heir::NotNeeded => {}
             Heir::Is(heir) => {
-                people::lock_members(&tx, room_id, [user_id, heir.user_id]).await?;
+                membership::lock_members(&tx, room_id, [user_id, heir.user_id]).await?;
                 changes.push(succession::succeed(&tx, &permit, heir, now).await?);
             }
             Heir::Nobody => {
@@ -179,7 +179,7 @@ async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
             }
         }
     }
-    people::part(&tx, member_row, now).await?;
+    membership::part(&tx, member_row, now).await?;
     audit::enter(&tx, &permit, [Record::new(AuditAction::MemberLeft).to(user_id)], now).await?;
     changes.push(Change::of_member(EventKind::MemberRemoved, user_id).because("left"));
     let room = permit.append(&tx, &changes, now).await?;

@@ -9,11 +9,9 @@ use super::{
     Chat,
     audit::{self, Record},
     ban, find, invitation,
-    member::{self as people, NewMember},
+    membership::{self, NewMember},
     permission::Capability,
-    privacy,
-    room::check_capacity,
-    view,
+    privacy, view,
 };
 use crate::{
     auth::{Actor, recheck},
@@ -53,8 +51,8 @@ pub async fn add(
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = membership.permit(Capability::ManageMembers)?;
     let named: BTreeSet<UserId> = request.user_ids.into_iter().collect();
-    people::all_exist(&tx, &named).await?;
-    let here = people::present(&tx, room_id, named.iter().copied()).await?;
+    membership::all_exist(&tx, &named).await?;
+    let here = membership::present(&tx, room_id, named.iter().copied()).await?;
     let absent: BTreeSet<UserId> = named.difference(&here).copied().collect();
     if absent.is_empty() {
         return Err(Error::Refused(ErrorCode::AlreadyMember, "these users are already members of the room"));
@@ -64,7 +62,7 @@ pub async fn add(
     let new: Vec<NewMember> = absent.difference(&invited).copied().map(NewMember::added).collect();
     let invited: Vec<UserId> = invited.into_iter().collect();
     let count = i32::try_from(new.len()).map_err(Error::internal)?;
-    check_capacity(chat, room.max_members, room.member_count + count)?;
+    membership::check_capacity(chat, room.max_members, room.member_count + count)?;
     let banned = ban::among(&tx, room_id, absent, now).await?;
     ban::lift(&tx, room_id, &banned).await?;
     let unbanned = banned.iter().map(|user| Record::new(AuditAction::MemberUnbanned).to(*user));
@@ -77,8 +75,8 @@ pub async fn add(
         tx.commit().await?;
         return Ok(Additions { members: Vec::new(), invited });
     }
-    let changes = people::insert(&tx, &room, room.last_seq, &new, now).await?;
-    people::count(&tx, room_id, count).await?;
+    let changes = membership::insert(&tx, &room, room.last_seq, &new, now).await?;
+    membership::count(&tx, room_id, count).await?;
     let room = permit.append(&tx, &changes, now).await?;
     let added = member::Entity::find()
         .filter(member::Column::RoomId.eq(room_id))
@@ -133,7 +131,7 @@ async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers)
     recheck::check(chat.db.read(), chat.clock, actor).await?;
     let AddMembers { mut user_ids, usernames } = request;
     Error::check([
-        people::at_most(&usernames, "usernames"),
+        membership::at_most(&usernames, "usernames"),
         usernames.iter().try_for_each(|name| text::username("usernames", name)),
     ])?;
     let names: BTreeSet<String> = usernames.iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -141,7 +139,7 @@ async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers)
         return Ok(AddMembers { user_ids, usernames });
     }
     let count = names.len();
-    Error::check(["user_ids", "usernames"].map(|field| people::at_most_together(user_ids.len() + count, field)))?;
+    Error::check(["user_ids", "usernames"].map(|field| membership::at_most_together(user_ids.len() + count, field)))?;
     let db = chat.db.read();
     let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
     membership.permit(Capability::ManageMembers)?;
@@ -164,14 +162,14 @@ async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &AddMem
     let db = chat.db.read();
     let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
     membership.permit(Capability::ManageMembers)?;
-    let here = people::present(db, room_id, request.user_ids.iter().copied()).await?;
+    let here = membership::present(db, room_id, request.user_ids.iter().copied()).await?;
     let new = request.user_ids.iter().filter(|id| !here.contains(id)).copied().collect();
     privacy::strangers(db, actor.user_id, new).await
 }
 
 fn check_added(request: &AddMembers) -> Result<()> {
     Error::check([
-        people::at_most(&request.user_ids, "user_ids"),
+        membership::at_most(&request.user_ids, "user_ids"),
         if request.user_ids.is_empty() {
             Err(FieldError::new("user_ids", "missing", "must name at least one user"))
         } else {

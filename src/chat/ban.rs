@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     Chat,
     audit::{self, Record},
-    find, member as people,
+    find, membership,
     permission::Capability,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, r
     let member_row = find::member(&tx, room_id, user_id).await?;
     match &member_row {
         Some(member_row) => permit = membership.permit_acting_on(Capability::Ban, member_row.role)?,
-        None => people::all_exist(&tx, &[user_id].into()).await?,
+        None => membership::all_exist(&tx, &[user_id].into()).await?,
     }
     let row = ban::Model {
         room_id,
@@ -60,7 +60,7 @@ pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, r
         tx.commit().await?;
         return Ok(ban);
     };
-    people::part(&tx, member_row, now).await?;
+    membership::part(&tx, member_row, now).await?;
     let changes = [Change::of_member(EventKind::MemberRemoved, user_id).because("banned")];
     let room = permit.append(&tx, &changes, now).await?;
     chat.log.commit(tx, &room, 1).await?;

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     Chat,
     audit::{self, Record},
-    ban, find, invite,
+    ban, find, invite_rows,
     permission::{Capability, Permit},
     privacy,
 };
@@ -51,7 +51,7 @@ pub async fn create(
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let permit = invite::may_invite(&room, &membership)?;
+    let permit = invite_rows::may_invite(&room, &membership)?;
     // Locked, so that the account is not erased meanwhile.
     let invited = invited(&tx, &request, Some(LockType::KeyShare)).await?;
     if let Some(user) = &invited {
@@ -62,14 +62,14 @@ pub async fn create(
             return Err(Error::Refused(ErrorCode::Banned, "they are banned from this room"));
         }
     }
-    let code = format!("inv_{}", invite::new_code());
+    let code = format!("inv_{}", invite_rows::new_code());
     let row = invitation::Model {
         id: InvitationId::new(),
         room_id,
         invited_by: actor.user_id,
         user_id: invited.as_ref().map(|user| user.id),
         email: request.email.map(|email| email.trim().to_lowercase()),
-        code_hash: invite::hash(&code),
+        code_hash: invite_rows::hash(&code),
         code,
         created_at: now,
         expires_at: now.plus(GOOD_FOR),
@@ -81,7 +81,7 @@ pub async fn create(
         .add_option(row.user_id.map(|user| invitation::Column::UserId.eq(user)))
         .add_option(row.email.clone().map(|email| invitation::Column::Email.eq(email)));
     let open = Condition::all().add(invitation::Column::RoomId.eq(room_id)).add(invitation::Column::UsedAt.is_null());
-    end(&tx, open.add(same)).await?;
+    invite_rows::end_invitations(&tx, open.add(same)).await?;
     insert(&tx, &row).await?;
     let mut record = Record::new(AuditAction::InvitationCreated).after(json!({"invitation_id": row.id}));
     if let Some(user) = row.user_id {
@@ -102,7 +102,7 @@ async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &Create
     // Checked before anything is revealed: the login may have ended while the request was on its way.
     recheck::check(db, chat.clock, actor).await?;
     let (room, _, membership) = find::room(db, actor.user_id, room_id).await?;
-    invite::may_invite(&room, &membership)?;
+    invite_rows::may_invite(&room, &membership)?;
     match invited(db, request, None).await? {
         Some(user) => privacy::strangers(db, actor.user_id, [user.id].into()).await,
         None => Ok(1),
@@ -154,15 +154,15 @@ pub async fn mine(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<Invitat
 pub(super) async fn invite_all(tx: &Transaction, permit: &Permit, people: &[UserId], now: Timestamp) -> Result<()> {
     let mut records = Vec::with_capacity(people.len());
     for user in people.iter().copied() {
-        end_for(tx, permit.room_id(), [user]).await?;
-        let code = format!("inv_{}", invite::new_code());
+        invite_rows::end_invitations_for(tx, permit.room_id(), [user]).await?;
+        let code = format!("inv_{}", invite_rows::new_code());
         let row = invitation::Model {
             id: InvitationId::new(),
             room_id: permit.room_id(),
             invited_by: permit.user_id(),
             user_id: Some(user),
             email: None,
-            code_hash: invite::hash(&code),
+            code_hash: invite_rows::hash(&code),
             code,
             created_at: now,
             expires_at: now.plus(GOOD_FOR),
@@ -175,15 +175,6 @@ pub(super) async fn invite_all(tx: &Transaction, permit: &Permit, people: &[User
     audit::enter(tx, permit, records, now).await
 }
 
-/// Ends the open invitations of some users to a room: they are invited again, or are members now.
-pub(super) async fn end_for(tx: &Transaction, room: RoomId, people: impl IntoIterator<Item = UserId>) -> Result<()> {
-    let open = Condition::all()
-        .add(invitation::Column::RoomId.eq(room))
-        .add(invitation::Column::UserId.is_in(people))
-        .add(invitation::Column::UsedAt.is_null());
-    end(tx, open).await.map(drop)
-}
-
 /// Declines an invitation of the asker.
 ///
 /// # Errors
@@ -194,8 +185,8 @@ pub async fn decline(chat: &Chat, actor: &Actor, id: InvitationId) -> Result<()>
         .add(invitation::Column::Id.eq(id))
         .add(invitation::Column::UserId.eq(actor.user_id))
         .add(invitation::Column::UsedAt.is_null());
-    if end(&tx, own).await?.is_empty() {
-        return Err(invite::INVITE_NOT_FOUND);
+    if invite_rows::end_invitations(&tx, own).await?.is_empty() {
+        return Err(invite_rows::INVITE_NOT_FOUND);
     }
     tx.commit().await
 }
@@ -210,33 +201,10 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId, id: InvitationI
     let permit = membership.permit(Capability::Invite)?;
     let deleted = invitation::Entity::delete_by_id(id).filter(invitation::Column::RoomId.eq(room_id)).exec(&tx).await?;
     if deleted.rows_affected == 0 {
-        return Err(invite::INVITE_NOT_FOUND);
+        return Err(invite_rows::INVITE_NOT_FOUND);
     }
-    audit::enter(&tx, &permit, [revoked(id)], chat.clock.now()).await?;
+    audit::enter(&tx, &permit, [invite_rows::revoked(id)], chat.clock.now()).await?;
     tx.commit().await
-}
-
-/// The audit record of a revoked invitation.
-pub(super) fn revoked(id: InvitationId) -> Record {
-    Record::new(AuditAction::InvitationRevoked).before(json!({"invitation_id": id}))
-}
-
-/// Ends some invitations, and returns them. They are locked in one order, so that two transactions never deadlock.
-pub(crate) async fn end(tx: &Transaction, which: Condition) -> Result<Vec<InvitationId>> {
-    let ids: Vec<InvitationId> = invitation::Entity::find()
-        .select_only()
-        .column(invitation::Column::Id)
-        .filter(which)
-        .order_by_asc(invitation::Column::Id)
-        .lock(LockType::Update)
-        .into_tuple()
-        .all(tx)
-        .await?;
-    if !ids.is_empty() {
-        let ended = invitation::Column::Id.is_in(ids.iter().copied());
-        invitation::Entity::delete_many().filter(ended).exec(tx).await?;
-    }
-    Ok(ids)
 }
 
 /// The account that a request names; none for an e-mail address, even if an account has it.

@@ -1,40 +1,30 @@
 //! The invite link of a room, and codes: a user with a code may see a preview of the room and join it.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rand::Rng;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, LockType, OnConflict},
 };
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
     Chat,
     audit::{self, Record},
-    ban, find, invitation as invitations, join,
-    permission::{Capability, Membership, Permit},
+    ban, find, invite_rows, join,
+    permission::Capability,
     view,
 };
 use crate::{
     auth::Actor,
     contract::{
-        AuditAction, ErrorCode, FieldError, Role, Room, RoomId, RoomType, Timestamp, UserId, Visibility,
+        AuditAction, FieldError, Role, Room, RoomId, Timestamp, UserId, Visibility,
         invite::{CreateInvite, Invite, InvitePreview},
     },
     db::Transaction,
     error::{Error, Result},
 };
 use entity::{invitation, invite, room};
-
-/// Bytes of a code: 144 bits, which cannot be guessed, in 24 characters.
-const CODE_BYTES: usize = 18;
-
-/// Refused: the code does not exist or is no longer valid. The answer is the same, so that it reveals nothing.
-pub(super) const INVITE_NOT_FOUND: Error =
-    Error::Refused(ErrorCode::InviteNotFound, "there is no such invite, or it has expired");
 
 /// The room's link.
 ///
@@ -44,7 +34,7 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<Invite> 
     let db = chat.db.read();
     let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
     membership.permit(Capability::Invite)?;
-    let row = invite::Entity::find_by_id(room_id).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
+    let row = invite::Entity::find_by_id(room_id).one(db).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?;
     Ok(shown(row))
 }
 
@@ -58,11 +48,11 @@ pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: Create
     let role = request.role.unwrap_or(Role::Member);
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
-    let permit = may_invite(&room, &membership)?;
-    let code = new_code();
+    let permit = invite_rows::may_invite(&room, &membership)?;
+    let code = invite_rows::new_code();
     let row = invite::Model {
         room_id,
-        code_hash: hash(&code),
+        code_hash: invite_rows::hash(&code),
         code,
         role,
         uses: 0,
@@ -87,7 +77,7 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
     let (_, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = membership.permit(Capability::Invite)?;
     if invite::Entity::delete_by_id(room_id).exec(&tx).await?.rows_affected == 0 {
-        return Err(INVITE_NOT_FOUND);
+        return Err(invite_rows::INVITE_NOT_FOUND);
     }
     audit::enter(&tx, &permit, [Record::new(AuditAction::InviteRevoked)], chat.clock.now()).await?;
     tx.commit().await
@@ -99,8 +89,8 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
 /// `INVITE_NOT_FOUND`, `BANNED`.
 pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePreview> {
     let db = chat.db.read();
-    let key = Key::find(db, code).await?.ok_or(INVITE_NOT_FOUND)?;
-    let room = room::Entity::find_by_id(key.room_id()).one(db).await?.ok_or(INVITE_NOT_FOUND)?;
+    let key = Key::find(db, code).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?;
+    let room = room::Entity::find_by_id(key.room_id()).one(db).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?;
     // A member sees it even if the code is no longer valid: they may have joined by it.
     if room.deleted_at.is_some() || find::member(db, room.id, actor.user_id).await?.is_none() {
         key.check(&room, actor.user_id, chat.clock.now())?;
@@ -117,13 +107,18 @@ pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePre
 pub async fn join(chat: &Chat, actor: &Actor, code: &str) -> Result<Room> {
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
-    let room_id = Key::find(&tx, code).await?.ok_or(INVITE_NOT_FOUND)?.room_id();
-    let room = room::Entity::find_by_id(room_id).lock(LockType::NoKeyUpdate).one(&tx).await?.ok_or(INVITE_NOT_FOUND)?;
+    let room_id = Key::find(&tx, code).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?.room_id();
+    let room = room::Entity::find_by_id(room_id)
+        .lock(LockType::NoKeyUpdate)
+        .one(&tx)
+        .await?
+        .ok_or(invite_rows::INVITE_NOT_FOUND)?;
     if room.deleted_at.is_none() && find::member(&tx, room_id, actor.user_id).await?.is_some() {
         return Err(join::ALREADY_MEMBER);
     }
     // Read again with the room locked: two may compete for the last use.
-    let key = Key::find(&tx, code).await?.filter(|key| key.room_id() == room_id).ok_or(INVITE_NOT_FOUND)?;
+    let key =
+        Key::find(&tx, code).await?.filter(|key| key.room_id() == room_id).ok_or(invite_rows::INVITE_NOT_FOUND)?;
     key.check(&room, actor.user_id, now)?;
     key.spend(&tx, now).await?;
     join::enter(chat, tx, actor, &room, key.role()).await
@@ -138,7 +133,7 @@ enum Key {
 impl Key {
     /// Looks a code up by its hash, so that the time of a lookup reveals nothing about existing codes.
     async fn find(db: &impl ConnectionTrait, code: &str) -> Result<Option<Self>> {
-        let hash = hash(code);
+        let hash = invite_rows::hash(code);
         let same = |stored: &str| bool::from(stored.as_bytes().ct_eq(code.as_bytes()));
         let link = invite::Entity::find().filter(invite::Column::CodeHash.eq(hash.clone())).one(db).await?;
         if let Some(link) = link.filter(|link| same(&link.code)) {
@@ -178,7 +173,7 @@ impl Key {
             }
         };
         let is_open = room.visibility != Visibility::Private || self.is_addition();
-        if is_good && room.deleted_at.is_none() && is_open { Ok(()) } else { Err(INVITE_NOT_FOUND) }
+        if is_good && room.deleted_at.is_none() && is_open { Ok(()) } else { Err(invite_rows::INVITE_NOT_FOUND) }
     }
 
     async fn spend(&self, tx: &Transaction, now: Timestamp) -> Result<()> {
@@ -200,42 +195,6 @@ impl Key {
         }
         Ok(())
     }
-}
-
-/// The permit to invite people to a room. There is none for a private room, whose admins add people themselves.
-pub(super) fn may_invite(room: &room::Model, membership: &Membership) -> Result<Permit> {
-    let permit = membership.permit(Capability::Invite)?;
-    if room.room_type == RoomType::Direct || room.visibility == Visibility::Private {
-        return Err(Error::Refused(
-            ErrorCode::PermissionDenied,
-            "people cannot be invited to a private room; add them as members",
-        ));
-    }
-    Ok(permit)
-}
-
-/// A code that cannot be guessed.
-pub(super) fn new_code() -> String {
-    let mut random = [0_u8; CODE_BYTES];
-    rand::rng().fill_bytes(&mut random);
-    URL_SAFE_NO_PAD.encode(random)
-}
-
-/// The hash by which a code is found.
-pub(super) fn hash(code: &str) -> Vec<u8> {
-    Sha256::digest(code.as_bytes()).to_vec()
-}
-
-/// Revokes the link and the open invitations of a room, and returns the audit records of that. Invitations that replace an addition
-/// stay valid while the room exists.
-pub(crate) async fn close(tx: &Transaction, room: &room::Model) -> Result<Vec<Record>> {
-    let had_link = invite::Entity::delete_by_id(room.id).exec(tx).await?.rows_affected > 0;
-    let open = Condition::all()
-        .add(invitation::Column::RoomId.eq(room.id))
-        .add(invitation::Column::UsedAt.is_null())
-        .add_option(room.deleted_at.is_none().then(|| invitation::Column::IsAddition.eq(false)));
-    let link = had_link.then(|| Record::new(AuditAction::InviteRevoked));
-    Ok(link.into_iter().chain(invitations::end(tx, open).await?.into_iter().map(invitations::revoked)).collect())
 }
 
 async fn replace(tx: &Transaction, row: invite::Model) -> Result<()> {

@@ -6,7 +6,7 @@ use super::{
     Chat,
     audit::{self, Record},
     ban, find,
-    member::{self as people, NewMember},
+    membership::{self, NewMember},
     permission::{Permit, lower},
     room as rooms,
 };
@@ -50,12 +50,12 @@ pub(crate) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &ro
         return Err(ALREADY_MEMBER);
     }
     ban::refuse_banned(&tx, room.id, actor.user_id, now).await?;
-    rooms::check_capacity(chat, room.max_members, room.member_count + 1)?;
+    membership::check_capacity(chat, room.max_members, room.member_count + 1)?;
     // Anyone with a link, or who finds a public room, may join it.
     let permit = Permit::to_enter(room.id, actor.user_id);
     let newcomer = [returning(&tx, room.id, actor.user_id, role).await?];
-    let changes = people::insert(&tx, room, room.last_seq, &newcomer, now).await?;
-    people::count(&tx, room.id, 1).await?;
+    let changes = membership::insert(&tx, room, room.last_seq, &newcomer, now).await?;
+    membership::count(&tx, room.id, 1).await?;
     let role = serde_json::json!({"role": newcomer[0].role});
     let record = Record::new(AuditAction::MemberJoined).to(actor.user_id).after(role);
     audit::enter(&tx, &permit, [record], now).await?;

@@ -28,6 +28,8 @@ pub(crate) mod attachment;
 pub(crate) mod avatar;
 pub(crate) mod entries;
 pub(crate) mod find;
+pub(crate) mod invite_rows;
+pub(crate) mod membership;
 pub(crate) mod mention;
 pub(crate) mod privacy;
 pub(crate) mod room_log;

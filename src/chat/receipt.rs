@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use self::marks::NewMark;
 use super::{
-    Chat, find, member as people,
+    Chat, find, membership,
     permission::{Capability, Membership},
 };
 use crate::{
@@ -53,7 +53,7 @@ pub async fn mark<A: Future<Output = Result<()>>>(
     let message_ids = request.message_ids.unwrap_or_default();
     let (room, member_row, membership) = find::room(chat.db.read(), actor.user_id, room_id).await?;
     membership.permit(Capability::Read)?;
-    Error::check([people::at_most(&message_ids, "message_ids")])?;
+    Error::check([membership::at_most(&message_ids, "message_ids")])?;
     let target = match request.up_to_seq {
         Some(_) if !message_ids.is_empty() => {
             return Err(Error::field("up_to_seq", "ambiguous", "give either message_ids or up_to_seq"));

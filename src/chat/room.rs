@@ -18,8 +18,8 @@ use super::{
     Chat, addition,
     audit::{self, Record},
     avatar::Avatar,
-    find, invitation as invitations, invite,
-    member::{self as people, NewMember},
+    find, invitation as invitations, invite_rows,
+    membership::{self, NewMember},
     permission::{Capability, Permit},
     privacy,
     view::{self, Recipient},
@@ -41,7 +41,6 @@ use entity::{member, room};
 pub use activity::{Activity, Badge, activity};
 pub(super) use direct::direct_key;
 pub use discovery::public;
-pub(super) use rules::check_capacity;
 pub(super) use subscription::find_subscriptions;
 pub use subscription::{Subscription, UserRoom, may_subscribe, may_type, rooms_of_users, subscriptions};
 use summary::summary;
@@ -78,7 +77,7 @@ pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: Create
         let room = direct::reopen(chat, actor, id, other).await?;
         Ok(Created { room, is_new: false })
     };
-    check_capacity(chat, request.max_members, i32::try_from(others.len() + 1).unwrap_or(i32::MAX))?;
+    membership::check_capacity(chat, request.max_members, i32::try_from(others.len() + 1).unwrap_or(i32::MAX))?;
 
     let now = chat.clock.now();
     let tx = chat.begin(actor).await?;
@@ -88,7 +87,7 @@ pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: Create
         drop(tx);
         return reopen(existing.id, other).await;
     }
-    people::all_exist(&tx, &others).await?;
+    membership::all_exist(&tx, &others).await?;
     let invited: Vec<UserId> = addition::asks_first(chat, &tx, actor.user_id, &others).await?.into_iter().collect();
     others.retain(|user| !invited.contains(user));
     let avatar = Avatar::named(&tx, &chat.files.signer, actor.user_id, request.avatar_url.clone(), None).await?;
@@ -109,7 +108,7 @@ pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: Create
     let everybody: Vec<NewMember> = std::iter::once(NewMember::by_choice(actor.user_id, role))
         .chain(others.into_iter().map(NewMember::added))
         .collect();
-    let changes = people::insert(&tx, &room, Seq::ZERO, &everybody, now).await?;
+    let changes = membership::insert(&tx, &room, Seq::ZERO, &everybody, now).await?;
     log::insert(&tx, &room, actor.user_id, &changes, now).await?;
     let permit = Permit::to_create(room.id, actor.user_id);
     if !is_direct {
@@ -127,7 +126,7 @@ async fn strangers(chat: &Chat, actor: &Actor, request: &CreateRoom) -> Result<u
     let db = chat.db.read();
     if let (RoomType::Direct, Some(other)) = (request.room_type, request.member_ids.first())
         && let Some(room) = direct::find(db, &direct_key(actor.user_id, *other)).await?
-        && people::present(db, room.id, [*other].into_iter()).await?.contains(other)
+        && membership::present(db, room.id, [*other].into_iter()).await?.contains(other)
     {
         // Nobody is added or invited: the asker enters by themselves.
         return Ok(0);
@@ -219,7 +218,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     let (model, _, membership) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = membership.permit_showing(Capability::UpdateRoom, now)?;
     if let Some(Some(max)) = request.max_members {
-        check_capacity(chat, Some(max), model.member_count)?;
+        membership::check_capacity(chat, Some(max), model.member_count)?;
     }
 
     let (before, picture) = (rules::settings(&model), model.avatar_media_id);
@@ -268,7 +267,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
     let mut records = vec![Record::new(AuditAction::RoomUpdated).before(before).after(after)];
     // Otherwise an old code would work again once the room has a link.
     if request.visibility == Some(Visibility::Private) {
-        records.extend(invite::close(&tx, &changed).await?);
+        records.extend(invite_rows::close(&tx, &changed).await?);
     }
     audit::enter(&tx, &permit, records, now).await?;
     let room = permit.append(&tx, &[Change::of_room(EventKind::RoomUpdated)], now).await?;
@@ -303,7 +302,7 @@ pub(crate) async fn close(
     row.deleted_at = Set(Some(now));
     row.updated_at = Set(now);
     let closed = row.update(tx).await?;
-    invite::close(tx, &closed).await?;
+    invite_rows::close(tx, &closed).await?;
     audit::enter(tx, permit, [Record::new(AuditAction::RoomDeleted)], now).await?;
     permit.append(tx, &[Change::of_room(EventKind::RoomDeleted)], now).await
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     Chat,
     audit::{self, Record},
-    join, member as people,
+    join, membership,
     permission::Permit,
 };
 use crate::{
@@ -135,7 +135,7 @@ pub(crate) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<
             .filter(member::Column::RoomId.eq(room))
             .filter(member::Column::UserId.ne(but))
             .filter(member::Column::LeftAt.is_null())
-            .filter(people::has_active_account())
+            .filter(membership::has_active_account())
             .filter(member::Column::Role.eq(role))
             .order_by_asc(member::Column::JoinedSeq);
         while let Some(heir) = longest.clone().one(tx).await? {
@@ -143,7 +143,7 @@ pub(crate) async fn heir(tx: &Transaction, room: RoomId, but: UserId) -> Result<
                 return Ok(Heir::NotNeeded);
             }
             // Locked, or the account might be closed at the same time, and the room would keep a closed owner.
-            if people::lock_account(tx, heir.user_id).await? {
+            if membership::lock_account(tx, heir.user_id).await? {
                 return Ok(Heir::Is(heir));
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::{Chat, privacy, receipt, room as rooms, view};
+use super::{Chat, membership, privacy, receipt, room as rooms, view};
 use crate::{
     auth::Actor,
     contract::{FieldError, Message, RoomId, Timestamp, User, UserId},
@@ -51,7 +51,7 @@ pub async fn direct_rooms(chat: &Chat, actor: &Actor, others: &[UserId]) -> Resu
 /// `VALIDATION_ERROR`.
 pub async fn last_seen(chat: &Chat, actor: &Actor, people: &[UserId]) -> Result<HashMap<UserId, Option<Timestamp>>> {
     Error::check([
-        super::member::at_most(people, "user_ids"),
+        membership::at_most(people, "user_ids"),
         if people.is_empty() {
             Err(FieldError::new("user_ids", "missing", "must name at least one user"))
         } else {

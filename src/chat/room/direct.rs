@@ -7,7 +7,7 @@ use crate::{
     auth::Actor,
     chat::{
         Chat, addition, invitation,
-        member::{self as people, NewMember},
+        membership::{self, NewMember},
         permission::Permit,
     },
     contract::{Role, Room, RoomId, UserId},
@@ -30,7 +30,7 @@ pub(super) async fn find(db: &impl ConnectionTrait, key: &str) -> Result<Option<
 pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId) -> Result<Room> {
     let db = chat.db.read();
     let both = [actor.user_id, other];
-    if people::present(db, id, both.into_iter()).await?.len() == both.len() {
+    if membership::present(db, id, both.into_iter()).await?.len() == both.len() {
         let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
         return details(db, chat.recipient(actor.user_id), room).await;
     }
@@ -39,14 +39,14 @@ pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId
     let room = room::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(&tx).await?.ok_or(Error::ROOM_NOT_FOUND)?;
     // A direct room always lets in its two users.
     let permit = Permit::to_enter(id, actor.user_id);
-    let here = people::present(&tx, id, both.into_iter()).await?;
+    let here = membership::present(&tx, id, both.into_iter()).await?;
     let mut new = Vec::new();
     if !here.contains(&actor.user_id) {
         new.push(NewMember::by_choice(actor.user_id, Role::Member));
     }
     let mut invited = None;
     if !here.contains(&other) {
-        people::all_exist(&tx, &[other].into()).await?;
+        membership::all_exist(&tx, &[other].into()).await?;
         if addition::asks_first(chat, &tx, actor.user_id, &[other].into()).await?.is_empty() {
             new.push(NewMember::added(other));
         } else {
@@ -59,8 +59,8 @@ pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId
         tx.commit().await?;
         return Ok(Room { invited, ..answer });
     }
-    let changes = people::insert(&tx, &room, room.last_seq, &new, now).await?;
-    people::count(&tx, id, i32::try_from(new.len()).map_err(Error::internal)?).await?;
+    let changes = membership::insert(&tx, &room, room.last_seq, &new, now).await?;
+    membership::count(&tx, id, i32::try_from(new.len()).map_err(Error::internal)?).await?;
     let room = permit.append(&tx, &changes, now).await?;
     let answer = details(&tx, chat.recipient(actor.user_id), room.clone()).await?;
     chat.log.commit(tx, &room, changes.len()).await?;

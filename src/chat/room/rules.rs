@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::{
     auth::Actor,
-    chat::{Chat, member as people},
+    chat::{Chat, membership},
     contract::{
-        ErrorCode, FieldError, RoomType, Visibility, names_nothing,
+        FieldError, RoomType, Visibility, names_nothing,
         room::{CreateRoom, UpdateRoom},
         text,
     },
@@ -33,7 +33,7 @@ pub(super) fn check_new(chat: &Chat, actor: &Actor, request: &CreateRoom) -> Res
     };
     Error::check([
         shape,
-        people::at_most(&request.member_ids, "member_ids"),
+        membership::at_most(&request.member_ids, "member_ids"),
         request.name.as_deref().map_or(Ok(()), |name| text::name("name", name, 100)),
         check_description(request.description.as_deref()),
         check_max_members(chat, request.max_members),
@@ -74,14 +74,6 @@ pub(super) fn check_update(chat: &Chat, request: &UpdateRoom) -> Result<()> {
 
 fn check_description(text: Option<&str>) -> Result<(), FieldError> {
     text.map_or(Ok(()), |text| text::prose("description", text, 1000))
-}
-
-/// Refuses more members than a room may have. What the server allows counts even if the room's own setting is older.
-pub(in crate::chat) fn check_capacity(chat: &Chat, max_members: Option<i32>, members: i32) -> Result<()> {
-    if members <= max_members.unwrap_or(i32::MAX).min(chat.rooms.max_members) {
-        return Ok(());
-    }
-    Err(Error::Refused(ErrorCode::RoomFull, "the room would have more members than max_members"))
 }
 
 fn check_max_members(chat: &Chat, max: Option<i32>) -> Result<(), FieldError> {
