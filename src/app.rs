@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     auth::Auth,
     chat::Chat,
-    clock::Clock,
+    clock,
     cluster::{
         bus::{Bus, Inlet},
         interest::Interest,
@@ -42,7 +42,6 @@ pub use start_error::StartError;
 #[derive(Debug)]
 pub struct App {
     pub config: Arc<Config>,
-    pub clock: Clock,
     pub db: Db,
     pub bus: Bus,
     /// The Redis between the nodes, where there is one.
@@ -71,25 +70,22 @@ impl App {
     /// media cannot be created.
     pub fn new(config: Config, db: Db) -> Result<(Arc<Self>, Inlet, Tasks), StartError> {
         let mut tasks = Tasks::default();
-        let clock = Clock;
         let node = Uuid::now_v7();
         let (bus, inlet, redis, interest) = connect(&config, node, &mut tasks)?;
         let signer = UrlSigner::new(&config);
-        let auth = Auth::new(&config, clock, db.clone(), bus.clone(), signer.clone())
+        let auth = Auth::new(&config, db.clone(), bus.clone(), signer.clone())
             .map_err(|error| StartError::Accounts(error.into_cause()))?;
         let mail = Mail::new(&config.mail).map_err(StartError::Mail)?;
         let store = Store::new(&config).map_err(|error| StartError::MediaStore(error.into_cause()))?;
         let files = Files::new(&config, store, signer)
             .map_err(|error| StartError::Spool(Files::spool_of(&config), unusable(&error)))?;
         let log = logs(&db, &bus, &mut tasks);
-        let chat = Chat::new(&config, (db.clone(), clock, bus.clone(), log), mail, files, &mut tasks);
+        let chat = Chat::new(&config, (db.clone(), bus.clone(), log), mail, files, &mut tasks);
         let sockets = Arc::new(Sockets::new(interest));
         let feed = Feed::new(chat.clone(), Arc::clone(&sockets), Pace::of_presence(&config.limits));
         let app = Self {
-            clock,
             presences: Presences::new(
                 (db.clone(), chat.clone(), bus.clone()),
-                clock,
                 (Arc::clone(&sockets), feed.clone()),
                 config.realtime.presence_grace(),
                 node,
@@ -106,7 +102,7 @@ impl App {
             reconciliation: Arc::new(Reconciliation::new(db.may_be_shared())),
             pending: Arc::default(),
             draining: CancellationToken::new(),
-            started_at: clock.now(),
+            started_at: clock::now(),
             listening: OnceLock::new(),
             config: Arc::new(config),
             db,

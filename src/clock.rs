@@ -1,4 +1,4 @@
-//! The time, from one place, so that a test can set it.
+//! The time of this process, from one place: whoever needs it asks here.
 //!
 //! Clocks are set, and those of several machines differ; what is measured by them (a mute, the wait of slow mode, the life of a
 //! token) must become neither longer nor shorter by that. So the time is read once, and continued by the monotonic clock, which
@@ -25,59 +25,47 @@ const SLOWING_MS: i64 = 1;
 /// The time of this process.
 static TIME: LazyLock<Time> = LazyLock::new(Time::start);
 
-/// The source of the time.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Clock;
+/// Now, to the millisecond.
+#[must_use]
+pub fn now() -> Timestamp {
+    Timestamp(TIME.now())
+}
 
-impl Clock {
-    /// Now, to the millisecond.
-    #[must_use]
-    pub fn now(self) -> Timestamp {
-        Timestamp(TIME.now())
+/// Takes the time from a database from now on, unless its clock and ours differ too much to be both right; answers whether it
+/// does. `ask` gives the database's time.
+///
+/// # Errors
+/// Those of `ask`.
+pub async fn follow<E>(ask: impl Future<Output = Result<Timestamp, E>>) -> Result<bool, E> {
+    let Measured { earliest, latest } = Measured::by(ask).await?;
+    if (latest - (system() - TIME.elapsed())).abs() > LARGEST_STEP_MS {
+        tracing::warn!("the clocks of this machine and of the database differ by over ten minutes: set one of them");
+        return Ok(false);
     }
+    TIME.by_database.store(true, Ordering::SeqCst);
+    let offset = TIME.offset.load(Ordering::SeqCst);
+    TIME.offset.store(offset.clamp(earliest, latest), Ordering::SeqCst);
+    Ok(true)
+}
 
-    /// Takes the time from a database from now on, unless its clock and ours differ too much to be both right; answers whether it
-    /// does. `ask` gives the database's time.
-    ///
-    /// # Errors
-    /// Those of `ask`.
-    pub async fn follow<E>(self, ask: impl Future<Output = Result<Timestamp, E>>) -> Result<bool, E> {
-        let Measured { earliest, latest } = Measured::by(ask).await?;
-        if (latest - (system() - TIME.elapsed())).abs() > LARGEST_STEP_MS {
-            tracing::warn!(
-                "the clocks of this machine and of the database differ by over ten minutes: set one of them"
-            );
-            return Ok(false);
-        }
-        TIME.by_database.store(true, Ordering::SeqCst);
-        let offset = TIME.offset.load(Ordering::SeqCst);
-        TIME.offset.store(offset.clamp(earliest, latest), Ordering::SeqCst);
-        Ok(true)
-    }
+/// Compares the time with that of the database which it is taken from. To be called now and then: machines count seconds of
+/// slightly different length.
+///
+/// # Errors
+/// Those of `ask`.
+pub async fn compare<E>(ask: impl Future<Output = Result<Timestamp, E>>, since_last: Duration) -> Result<(), E> {
+    let measured = Measured::by(ask).await?;
+    let offset = TIME.offset.load(Ordering::SeqCst);
+    TIME.offset.store(measured.draw(offset, since_last), Ordering::SeqCst);
+    Ok(())
+}
 
-    /// Compares the time with that of the database which it is taken from. To be called now and then: machines count seconds of
-    /// slightly different length.
-    ///
-    /// # Errors
-    /// Those of `ask`.
-    pub async fn compare<E>(
-        self,
-        ask: impl Future<Output = Result<Timestamp, E>>,
-        since_last: Duration,
-    ) -> Result<(), E> {
-        let measured = Measured::by(ask).await?;
-        let offset = TIME.offset.load(Ordering::SeqCst);
-        TIME.offset.store(measured.draw(offset, since_last), Ordering::SeqCst);
-        Ok(())
-    }
-
-    /// Compares the time with the clock of this machine, where it is not taken from a database.
-    pub fn compare_with_system(self, since_last: Duration) {
-        let offset = TIME.offset.load(Ordering::SeqCst);
-        let system = system() - TIME.elapsed();
-        let measured = Measured { earliest: system, latest: system };
-        TIME.offset.store(measured.draw(offset, since_last), Ordering::SeqCst);
-    }
+/// Compares the time with the clock of this machine, where it is not taken from a database.
+pub fn compare_with_system(since_last: Duration) {
+    let offset = TIME.offset.load(Ordering::SeqCst);
+    let system = system() - TIME.elapsed();
+    let measured = Measured { earliest: system, latest: system };
+    TIME.offset.store(measured.draw(offset, since_last), Ordering::SeqCst);
 }
 
 struct Time {

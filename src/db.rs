@@ -33,7 +33,7 @@ pub use self::{
     pool::{Pool, Transaction},
     schema::{DownError, Loss},
 };
-use crate::{clock::Clock, config::Config, contract::Timestamp, error::Result};
+use crate::{clock, config::Config, contract::Timestamp, error::Result};
 
 /// Connections for writing to PostgreSQL: apart from those for reading, so that a burst of reads keeps no commit waiting.
 const POSTGRES_WRITERS: u32 = 4;
@@ -155,7 +155,7 @@ impl Db {
     pub async fn time(&self) -> Result<Timestamp> {
         const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
         if self.backend() != DbBackend::Postgres {
-            return Ok(Clock.now());
+            return Ok(clock::now());
         }
         let row = self.read.query_one_raw(Statement::from_string(DbBackend::Postgres, NOW)).await?;
         let row = row.ok_or_else(|| DbErr::Custom("the database tells no time".to_owned()))?;

@@ -14,7 +14,6 @@ use nix::sys::stat::Mode;
 use parlour::{
     auth::Auth,
     check,
-    clock::Clock,
     cluster::bus::Bus,
     config::Config,
     db::{Db, DownError, file::ProcessLock},
@@ -255,7 +254,7 @@ async fn token(mut config: Config, user: &str) -> Outcome {
         return Err(format!("there is no database {} yet", config.database_url()).into());
     };
     let (bus, _inlet) = Bus::alone();
-    let auth = Auth::new(&config, Clock, db, bus, UrlSigner::new(&config))?;
+    let auth = Auth::new(&config, db, bus, UrlSigner::new(&config))?;
     println!("{}", auth.token_for(user).await?);
     Ok(())
 }

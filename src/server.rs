@@ -14,8 +14,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::{
     account,
     app::{App, StartError},
-    chat,
-    clock::Clock,
+    chat, clock,
     config::Config,
     db::{Db, file::ProcessLock},
     http::{
@@ -83,7 +82,7 @@ impl Server {
         }
 
         let follows = db.may_be_shared()
-            && Clock.follow(db.time()).await.map_err(|error| StartError::Clock(error.into_cause()))?;
+            && clock::follow(db.time()).await.map_err(|error| StartError::Clock(error.into_cause()))?;
         let (app, inlet, mut tasks) = App::new(config, db)?;
         tasks.add("clock", keep_time(Arc::clone(&app), follows));
         tasks.add("delivery", app.delivery().run(inlet));
@@ -261,8 +260,8 @@ async fn keep_time(app: Arc<App>, follows_database: bool) {
         compare.tick().await;
         let since_last = last.elapsed();
         if !follows_database {
-            app.clock.compare_with_system(since_last);
-        } else if let Err(error) = app.clock.compare(app.db.time(), since_last).await {
+            clock::compare_with_system(since_last);
+        } else if let Err(error) = clock::compare(app.db.time(), since_last).await {
             error.record();
             continue;
         }

@@ -23,6 +23,7 @@ use crate::{
         room as rooms,
         succession::{self, Heir},
     },
+    clock,
     cluster::bus::{Notice, Revoked},
     contract::{AuditAction, Erasing, ErrorCode, EventKind, MediaId, Role, RoomId, UserId},
     error::{Error, Result},
@@ -39,7 +40,7 @@ const BATCH: u64 = 50;
 /// When the database does not answer; then nothing was erased.
 pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()> {
     let erasing = if with_messages { Erasing::Messages } else { Erasing::Account };
-    let tx = recheck::begin_alone(&chat.db, chat.clock, actor).await?;
+    let tx = recheck::begin_alone(&chat.db, actor).await?;
     let account = user::Entity::find_by_id(actor.user_id).one(&tx).await?;
     let email = account.ok_or(Error::UNAUTHORIZED)?.email;
     let nobody = user::ActiveModel {
@@ -72,7 +73,7 @@ pub async fn begin(chat: &Chat, actor: &Actor, with_messages: bool) -> Result<()
         sockets: Revoked::AllBut { session_id: None, code: ErrorCode::AccountDisabled },
     };
     // Read before they leave their rooms.
-    let changed = profile::note(&tx, &chat.files.signer, actor.user_id, chat.clock.now()).await?;
+    let changed = profile::note(&tx, &chat.files.signer, actor.user_id, clock::now()).await?;
     chat.bus.commit_all(tx, vec![revoked, changed]).await
 }
 
@@ -124,7 +125,7 @@ pub async fn finish_all(chat: &Chat) {
 
 /// Deletes some of a user's messages in a room; answers whether there may be more.
 async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<bool> {
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.db.begin().await?;
     room::Entity::find_by_id(room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
     let some = message::Entity::find()
@@ -159,7 +160,7 @@ async fn empty_some(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<boo
 /// Takes a user out of a group. A last owner is succeeded by who has been there the longest, of the highest role there is;
 /// where nobody is left, the room is deleted.
 async fn leave(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.db.begin().await?;
     // Two people who talked keep what they said, each their own part.
     let Some(room) = join::open_room(&tx, room_id).await? else { return Ok(()) };

@@ -17,6 +17,7 @@ use crate::{
         recheck, session,
     },
     chat::{Chat, avatar::Avatar, room as rooms, view},
+    clock,
     cluster::bus::{Notice, Revoked, Topic},
     contract::{
         ErrorCode, RoomId, Timestamp, User, UserId, event::Ephemeral, names_nothing, text, user::UpdateProfile,
@@ -55,13 +56,13 @@ pub async fn update(auth: &Auth, chat: &Chat, actor: &Actor, mut request: Update
     let avatar_url = request.avatar_url.take();
     let mut change = changes(actor.user_id, request, new_hash);
 
-    let tx = recheck::begin_alone(&chat.db, chat.clock, actor).await?;
+    let tx = recheck::begin_alone(&chat.db, actor).await?;
     let before = accounts::own(&tx, actor).await?;
     if changes_password {
         if before.password_hash != read.password_hash {
             return Err(Error::INVALID_CREDENTIALS);
         }
-        session::revoke_all(&tx, actor.user_id, Some(actor.session_id), chat.clock.now()).await?;
+        session::revoke_all(&tx, actor.user_id, Some(actor.session_id), clock::now()).await?;
     }
     let account = match avatar_url {
         Some(url) => {
@@ -84,7 +85,7 @@ pub async fn update(auth: &Auth, chat: &Chat, actor: &Actor, mut request: Update
         });
     }
     if visible_to_others(&account) != visible_to_others(&before) {
-        notices.push(note(&tx, &chat.files.signer, actor.user_id, chat.clock.now()).await?);
+        notices.push(note(&tx, &chat.files.signer, actor.user_id, clock::now()).await?);
     }
     chat.bus.commit_all(tx, notices).await?;
     Ok(accounts::profile(account, &chat.files.signer))
@@ -95,15 +96,15 @@ pub async fn update(auth: &Auth, chat: &Chat, actor: &Actor, mut request: Update
 /// # Errors
 /// When the database does not answer.
 pub async fn deactivate(chat: &Chat, actor: &Actor) -> Result<()> {
-    let tx = recheck::begin_alone(&chat.db, chat.clock, actor).await?;
+    let tx = recheck::begin_alone(&chat.db, actor).await?;
     let change = user::ActiveModel { id: Unchanged(actor.user_id), is_active: Set(false), ..Default::default() };
     change.update(&tx).await?;
-    session::revoke_all(&tx, actor.user_id, None, chat.clock.now()).await?;
+    session::revoke_all(&tx, actor.user_id, None, clock::now()).await?;
     let revoked = Notice::Revoked {
         user_id: actor.user_id,
         sockets: Revoked::AllBut { session_id: None, code: ErrorCode::AccountDisabled },
     };
-    let changed = note(&tx, &chat.files.signer, actor.user_id, chat.clock.now()).await?;
+    let changed = note(&tx, &chat.files.signer, actor.user_id, clock::now()).await?;
     chat.bus.commit_all(tx, vec![revoked, changed]).await
 }
 

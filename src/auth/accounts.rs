@@ -9,6 +9,7 @@ use sea_orm::{
 
 use super::{Actor, Auth, password::Verdict};
 use crate::{
+    clock,
     contract::{ErrorCode, User, UserId, account::Register, text},
     error::{Error, Result},
     media::signed_url::UrlSigner,
@@ -48,7 +49,7 @@ pub async fn register(auth: &Auth, request: Register) -> Result<User> {
         is_verified: Set(false),
         is_superuser: Set(false),
         is_bot: Set(false),
-        created_at: Set(auth.clock.now()),
+        created_at: Set(clock::now()),
         shares_receipts: Set(true),
         profile_changed_at: Set(None),
         erasing: Set(None),

@@ -24,7 +24,7 @@ use self::{
     token::{Kind, Signer},
 };
 use crate::{
-    clock::Clock,
+    clock,
     cluster::bus::Bus,
     config::Config,
     contract::{ErrorCode, SessionId, Timestamp, UserId},
@@ -44,7 +44,6 @@ pub fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> 
 /// Accounts, logins and tokens.
 #[derive(Clone, Debug)]
 pub struct Auth {
-    clock: Clock,
     db: Db,
     bus: Bus,
     passwords: Passwords,
@@ -59,13 +58,13 @@ impl Auth {
     ///
     /// # Errors
     /// When the secret key is empty.
-    pub fn new(config: &Config, clock: Clock, db: Db, bus: Bus, url_signer: UrlSigner) -> Result<Self> {
+    pub fn new(config: &Config, db: Db, bus: Bus, url_signer: UrlSigner) -> Result<Self> {
         if config.auth.secret_key.is_empty() {
             return Err(Error::internal("auth.secret_key is empty"));
         }
         let passwords = Passwords::new(config.auth.password_workers)?;
         let (signer, refresh_leeway) = (Arc::new(Signer::new(&config.auth)), config.auth.refresh_leeway());
-        Ok(Self { clock, db, bus, passwords, signer, refresh_leeway, url_signer })
+        Ok(Self { db, bus, passwords, signer, refresh_leeway, url_signer })
     }
 
     /// Checks an access token, its login and its account.
@@ -73,7 +72,7 @@ impl Auth {
     /// # Errors
     /// `UNAUTHORIZED`, `TOKEN_EXPIRED`, `WRONG_TOKEN_TYPE`, `ACCOUNT_DISABLED`.
     pub async fn authenticate(&self, token: &str) -> Result<Actor> {
-        let claims = self.signer.verify(token, Kind::Access, self.clock.now())?;
+        let claims = self.signer.verify(token, Kind::Access, clock::now())?;
         let account = login_table::Entity::belongs_to(account_table::Entity)
             .from(login_table::Column::UserId)
             .to(account_table::Column::Id)
@@ -89,7 +88,7 @@ impl Auth {
             .await?;
         match state {
             Some((_, _, false)) => Err(Error::ACCOUNT_DISABLED),
-            Some((None, ends, true)) if ends > self.clock.now() => {
+            Some((None, ends, true)) if ends > clock::now() => {
                 Ok(Actor { user_id: claims.sub, session_id: claims.sid, expires_at: claims.expires_at() })
             }
             _ => Err(Error::UNAUTHORIZED),
@@ -114,7 +113,7 @@ impl Auth {
             .into_tuple()
             .all(self.db.read())
             .await?;
-        let now = self.clock.now();
+        let now = clock::now();
         let states: HashMap<SessionId, (bool, bool)> = rows
             .into_iter()
             .map(|(id, revoked, ends, is_active)| (id, (revoked.is_none() && ends > now, is_active)))

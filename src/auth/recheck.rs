@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, 
 
 use super::Actor;
 use crate::{
-    clock::Clock,
+    clock,
     contract::{SessionId, Timestamp, UserId},
     db::{Db, Transaction},
     error::{Error, Result},
@@ -20,25 +20,25 @@ use entity::{session, user};
 ///
 /// # Errors
 /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
-pub async fn begin(db: &Db, clock: Clock, actor: &Actor) -> Result<Transaction> {
+pub async fn begin(db: &Db, actor: &Actor) -> Result<Transaction> {
     // As weak as what a row that refers to the account takes: it waits for nothing but the end of the account or of a login.
-    begin_with(db, clock, actor, LockType::KeyShare).await
+    begin_with(db, actor, LockType::KeyShare).await
 }
 
 /// The same for a change that ends sessions or the account: no other change by this user runs at the same time.
 ///
 /// # Errors
 /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
-pub async fn begin_alone(db: &Db, clock: Clock, actor: &Actor) -> Result<Transaction> {
-    begin_with(db, clock, actor, LockType::Update).await
+pub async fn begin_alone(db: &Db, actor: &Actor) -> Result<Transaction> {
+    begin_with(db, actor, LockType::Update).await
 }
 
 /// The same check without a lock: the session may end right after it.
 ///
 /// # Errors
 /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
-pub async fn check(db: &impl ConnectionTrait, clock: Clock, actor: &Actor) -> Result<()> {
-    check_with(db, clock, actor, None).await
+pub async fn check(db: &impl ConnectionTrait, actor: &Actor) -> Result<()> {
+    check_with(db, actor, None).await
 }
 
 /// Locks an account against changes by its owner until the transaction ends: for ending one of their sessions.
@@ -70,13 +70,13 @@ pub async fn valid_logins(
     Ok(valid_logins.into_iter().collect())
 }
 
-async fn begin_with(db: &Db, clock: Clock, actor: &Actor, lock: LockType) -> Result<Transaction> {
+async fn begin_with(db: &Db, actor: &Actor, lock: LockType) -> Result<Transaction> {
     let tx = db.begin().await?;
-    check_with(&tx, clock, actor, Some(lock)).await?;
+    check_with(&tx, actor, Some(lock)).await?;
     Ok(tx)
 }
 
-async fn check_with(db: &impl ConnectionTrait, clock: Clock, actor: &Actor, lock: Option<LockType>) -> Result<()> {
+async fn check_with(db: &impl ConnectionTrait, actor: &Actor, lock: Option<LockType>) -> Result<()> {
     if !is_active(db, actor.user_id, lock).await? {
         return Err(Error::ACCOUNT_DISABLED);
     }
@@ -84,7 +84,7 @@ async fn check_with(db: &impl ConnectionTrait, clock: Clock, actor: &Actor, lock
     let login = session::Entity::find_by_id(actor.session_id)
         .filter(session::Column::UserId.eq(actor.user_id))
         .filter(session::Column::RevokedAt.is_null())
-        .filter(session::Column::ExpiresAt.gt(clock.now()));
+        .filter(session::Column::ExpiresAt.gt(clock::now()));
     if login.one(db).await?.is_none() { Err(Error::UNAUTHORIZED) } else { Ok(()) }
 }
 

@@ -14,6 +14,7 @@ use super::{
     token::{Claims, Kind},
 };
 use crate::{
+    clock,
     cluster::bus::{Notice, Revoked},
     contract::{
         ErrorCode, SessionId, Timestamp, UserId,
@@ -102,7 +103,7 @@ fn name(request: &Login) -> Result<&str> {
 /// # Errors
 /// `UNAUTHORIZED`, `TOKEN_EXPIRED`, `WRONG_TOKEN_TYPE`, `TOKEN_REUSED`, `ACCOUNT_DISABLED`.
 pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
-    let now = auth.clock.now();
+    let now = clock::now();
     let claims = auth.signer.verify(token, Kind::Refresh, now)?;
     let next = Uuid::now_v7();
 
@@ -141,8 +142,8 @@ pub async fn refresh(auth: &Auth, token: &str) -> Result<Tokens> {
 /// # Errors
 /// When the database does not answer.
 pub async fn logout(auth: &Auth, actor: &Actor) -> Result<()> {
-    let tx = recheck::begin_alone(&auth.db, auth.clock, actor).await?;
-    revoke(&tx, actor.session_id, auth.clock.now()).await?;
+    let tx = recheck::begin_alone(&auth.db, actor).await?;
+    revoke(&tx, actor.session_id, clock::now()).await?;
     let (user_id, session_id) = (actor.user_id, actor.session_id);
     let notice = Notice::Revoked { user_id, sockets: Revoked::Session { session_id, code: ErrorCode::Unauthorized } };
     auth.bus.commit(tx, notice).await
@@ -171,7 +172,7 @@ pub(super) async fn start(auth: &Auth, mut account: user::Model, from: Option<Ip
     if !account.is_active {
         return Err(Error::ACCOUNT_DISABLED);
     }
-    let now = auth.clock.now();
+    let now = clock::now();
     let (id, jti) = (SessionId::new(), Uuid::now_v7());
 
     let tx = auth.db.begin().await?;

@@ -149,7 +149,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{clock::Clock, config::Config};
+    use crate::{clock, config::Config};
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn good_claims() -> Value {
-        let now = Clock.now().seconds();
+        let now = clock::now().seconds();
         json!({
             "iss": "parlour", "aud": "parlour", "sub": UserId::new(), "sid": SessionId::new(), "jti": Uuid::now_v7(),
             "iat": now, "nbf": now, "exp": now + 60, "typ": "access",
@@ -172,21 +172,22 @@ mod tests {
     }
 
     fn code(token: &str) -> Option<ErrorCode> {
-        signer().verify(token, Kind::Access, Clock.now()).err().map(|error| error.code())
+        signer().verify(token, Kind::Access, clock::now()).err().map(|error| error.code())
     }
 
     #[test]
     fn a_good_token_is_accepted_once_signed_and_as_what_it_is() {
         assert_eq!(code(&signed(Algorithm::HS256, SECRET, &good_claims())), None);
         let signer = signer();
-        let refresh = signer.sign(Kind::Refresh, UserId::new(), SessionId::new(), Uuid::now_v7(), Clock.now()).unwrap();
-        assert!(signer.verify(&refresh, Kind::Refresh, Clock.now()).is_ok());
+        let refresh =
+            signer.sign(Kind::Refresh, UserId::new(), SessionId::new(), Uuid::now_v7(), clock::now()).unwrap();
+        assert!(signer.verify(&refresh, Kind::Refresh, clock::now()).is_ok());
         assert_eq!(code(&refresh), Some(ErrorCode::WrongTokenType));
     }
 
     #[test]
     fn claims_that_do_not_fit_are_refused() {
-        let now = Clock.now().seconds();
+        let now = clock::now().seconds();
         let table = [
             ("exp", json!(now - 6), ErrorCode::TokenExpired),
             ("exp", json!(null), ErrorCode::Unauthorized),
@@ -217,7 +218,7 @@ mod tests {
 
     #[test]
     fn clocks_may_differ_by_a_minute() {
-        let now = Clock.now().seconds();
+        let now = clock::now().seconds();
         for (claim, value) in [("nbf", json!(now + 30)), ("nbf", json!(null)), ("iat", json!(now + 3600))] {
             let mut claims = good_claims();
             claims[claim] = value.clone();
@@ -225,8 +226,8 @@ mod tests {
         }
         let signer = signer();
         let sign = |now| signer.sign(Kind::Access, UserId::new(), SessionId::new(), Uuid::now_v7(), now).unwrap();
-        let earlier = Timestamp(Clock.now().0 - 90_000);
-        assert!(signer.verify(&sign(Clock.now()), Kind::Access, earlier).is_ok(), "a clock that was set back");
+        let earlier = Timestamp(clock::now().0 - 90_000);
+        assert!(signer.verify(&sign(clock::now()), Kind::Access, earlier).is_ok(), "a clock that was set back");
     }
 
     #[test]

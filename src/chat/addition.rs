@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     auth::{Actor, recheck},
+    clock,
     config::Adding,
     contract::{
         AuditAction, ErrorCode, FieldError, RoomId, UserId,
@@ -46,7 +47,7 @@ pub async fn add(
     check_added(&request)?;
     let strangers = strangers(chat, actor, room_id, &request).await?;
     limits.charge(Action::Strangers(strangers), actor.user_id).await?;
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = membership.permit(Capability::ManageMembers)?;
@@ -128,7 +129,7 @@ async fn stays_away(
 /// Replaces the user names in a request by ids.
 async fn by_id(chat: &Chat, actor: &Actor, room_id: RoomId, request: AddMembers) -> Result<AddMembers> {
     // Checked before anything is revealed: the login may have ended while the request was on its way.
-    recheck::check(chat.db.read(), chat.clock, actor).await?;
+    recheck::check(chat.db.read(), actor).await?;
     let AddMembers { mut user_ids, usernames } = request;
     Error::check([
         membership::at_most(&usernames, "usernames"),

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use super::view::Recipient;
 use crate::{
-    clock::Clock,
+    clock,
     contract::{
         ErrorCode, FieldError, Media, MediaId, MediaStatus, Message, MessageId, MessageType, Timestamp, UserId,
         message::{SendAttachment, SendMessage},
@@ -262,7 +262,7 @@ pub(crate) async fn forget(tx: &Transaction, owner: UserId) -> Result<()> {
 /// That nothing shows a file: no message carries it, and it is nobody's picture, nor was it a while ago.
 pub(crate) fn unshown() -> Condition {
     let shown = |ids: SelectStatement| Expr::col((media::Entity, media::Column::Id)).not_in_subquery(ids);
-    let is_past = media::Column::KeptUntil.is_null().or(media::Column::KeptUntil.lte(Clock.now()));
+    let is_past = media::Column::KeptUntil.is_null().or(media::Column::KeptUntil.lte(clock::now()));
     Condition::all()
         .add(is_past)
         .add(shown(attachment::Entity::find().select_only().column(attachment::Column::MediaId).into_query()))

@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::attachment::{self, INVALID_MEDIA};
 use crate::{
-    clock::Clock,
+    clock,
     contract::{MediaId, MessageType, UserId, text},
     db::Transaction,
     error::{Error, Result},
@@ -62,7 +62,7 @@ impl Avatar {
         let Some(before) = before.filter(|before| self.media_id != Some(*before)) else { return Ok(()) };
         if self.media_id.is_some() || self.url.is_some() {
             media::Entity::update_many()
-                .col_expr(media::Column::KeptUntil, Expr::value(Clock.now().plus(AVATAR_LIFE)))
+                .col_expr(media::Column::KeptUntil, Expr::value(clock::now().plus(AVATAR_LIFE)))
                 .filter(media::Column::Id.eq(before))
                 .exec(tx)
                 .await?;

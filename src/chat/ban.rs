@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
+    clock,
     contract::{
         AuditAction, ErrorCode, EventKind, FieldError, RoomId, Timestamp, UserId,
         ban::{Ban, CreateBan},
@@ -34,7 +35,7 @@ const REASON_CHARS: usize = 500;
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED` for people not below the asker.
 pub async fn put(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId, request: CreateBan) -> Result<Ban> {
-    let now = chat.clock.now();
+    let now = clock::now();
     check(actor, user_id, &request, now)?;
     let tx = chat.begin(actor).await?;
     let (_, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
@@ -75,7 +76,7 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -
     let db = chat.db.read();
     let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
     membership.permit(Capability::Ban)?;
-    in_force(db, room_id, user_id, chat.clock.now()).await?.map(shown).ok_or(Error::USER_NOT_FOUND)
+    in_force(db, room_id, user_id, clock::now()).await?.map(shown).ok_or(Error::USER_NOT_FOUND)
 }
 
 /// Lifts a ban. The user is not added again.
@@ -83,7 +84,7 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `USER_NOT_FOUND` for who is not banned.
 pub async fn delete(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -> Result<()> {
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (_, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = membership.permit(Capability::Ban)?;
@@ -104,7 +105,7 @@ pub async fn list(chat: &Chat, actor: &Actor, room_id: RoomId, page: PageQuery) 
     let db = chat.db.read();
     let (_, _, membership) = find::room(db, actor.user_id, room_id).await?;
     membership.permit(Capability::Ban)?;
-    let bans = ban::Entity::find().filter(ban::Column::RoomId.eq(room_id)).filter(not_over(chat.clock.now()));
+    let bans = ban::Entity::find().filter(ban::Column::RoomId.eq(room_id)).filter(not_over(clock::now()));
     let total = bans.clone().count(db).await?;
     let bans = bans
         .order_by_desc(ban::Column::CreatedAt)

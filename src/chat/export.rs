@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     auth::{Actor, accounts},
+    clock,
     contract::{AuditAction, MemberId, MessageId, RoomId, Seq},
     error::{Error, Result},
 };
@@ -40,7 +41,7 @@ pub async fn room(chat: &Chat, actor: &Actor, id: RoomId) -> Result<impl Stream<
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = membership.permit(Capability::Export)?;
-    audit::enter(&tx, &permit, [Record::new(AuditAction::RoomExported)], chat.clock.now()).await?;
+    audit::enter(&tx, &permit, [Record::new(AuditAction::RoomExported)], clock::now()).await?;
     tx.commit().await?;
     let (chat, actor, end) = (chat.clone(), actor.clone(), room.last_seq);
     let copy = Copy { chat, actor, room: id, end, part: Part::Room, messages: 0 };

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     auth::{Actor, recheck},
+    clock,
     contract::{
         AuditAction, ErrorCode, FieldError, InvitationId, RoomId, Timestamp, UserId, Visibility,
         invite::{CreateInvitation, Invitation},
@@ -48,7 +49,7 @@ pub async fn create(
     check(&request)?;
     let strangers = strangers(chat, actor, room_id, &request).await?;
     limits.charge(Action::Strangers(strangers), actor.user_id).await?;
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = invite_rows::may_invite(&room, &membership)?;
@@ -100,7 +101,7 @@ pub async fn create(
 async fn strangers(chat: &Chat, actor: &Actor, room_id: RoomId, request: &CreateInvitation) -> Result<usize> {
     let db = chat.db.read();
     // Checked before anything is revealed: the login may have ended while the request was on its way.
-    recheck::check(db, chat.clock, actor).await?;
+    recheck::check(db, actor).await?;
     let (room, _, membership) = find::room(db, actor.user_id, room_id).await?;
     invite_rows::may_invite(&room, &membership)?;
     match invited(db, request, None).await? {
@@ -144,7 +145,7 @@ pub async fn mine(chat: &Chat, actor: &Actor, page: PageQuery) -> Result<Invitat
         )
         .filter(invitation::Column::UserId.eq(actor.user_id))
         .filter(invitation::Column::UsedAt.is_null())
-        .filter(invitation::Column::ExpiresAt.gt(chat.clock.now()));
+        .filter(invitation::Column::ExpiresAt.gt(clock::now()));
     let total = good.clone().count(db).await?;
     let rows = good.order_by_desc(invitation::Column::Id).offset(page.offset()).limit(page.size()).all(db).await?;
     Ok(InvitationList { invitations: rows.into_iter().map(shown).collect(), info: page.info(total) })
@@ -203,7 +204,7 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId, id: InvitationI
     if deleted.rows_affected == 0 {
         return Err(invite_rows::INVITE_NOT_FOUND);
     }
-    audit::enter(&tx, &permit, [invite_rows::revoked(id)], chat.clock.now()).await?;
+    audit::enter(&tx, &permit, [invite_rows::revoked(id)], clock::now()).await?;
     tx.commit().await
 }
 

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
+    clock,
     contract::{
         AuditAction, FieldError, Role, Room, RoomId, Timestamp, UserId, Visibility,
         invite::{CreateInvite, Invite, InvitePreview},
@@ -44,7 +45,7 @@ pub async fn get(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<Invite> 
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, and `PERMISSION_DENIED`, also for a private room, which has none.
 pub async fn create(chat: &Chat, actor: &Actor, room_id: RoomId, request: CreateInvite) -> Result<Invite> {
     check(&request)?;
-    let now = chat.clock.now();
+    let now = clock::now();
     let role = request.role.unwrap_or(Role::Member);
     let tx = chat.begin(actor).await?;
     let (room, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
@@ -79,7 +80,7 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
     if invite::Entity::delete_by_id(room_id).exec(&tx).await?.rows_affected == 0 {
         return Err(invite_rows::INVITE_NOT_FOUND);
     }
-    audit::enter(&tx, &permit, [Record::new(AuditAction::InviteRevoked)], chat.clock.now()).await?;
+    audit::enter(&tx, &permit, [Record::new(AuditAction::InviteRevoked)], clock::now()).await?;
     tx.commit().await
 }
 
@@ -93,8 +94,8 @@ pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePre
     let room = room::Entity::find_by_id(key.room_id()).one(db).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?;
     // A member sees it even if the code is no longer valid: they may have joined by it.
     if room.deleted_at.is_some() || find::member(db, room.id, actor.user_id).await?.is_none() {
-        key.check(&room, actor.user_id, chat.clock.now())?;
-        ban::refuse_banned(db, room.id, actor.user_id, chat.clock.now()).await?;
+        key.check(&room, actor.user_id, clock::now())?;
+        ban::refuse_banned(db, room.id, actor.user_id, clock::now()).await?;
     }
     let room = view::room(room, &chat.files.signer);
     Ok(InvitePreview { name: room.name, avatar_url: room.avatar_url, member_count: room.member_count })
@@ -105,7 +106,7 @@ pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePre
 /// # Errors
 /// `INVITE_NOT_FOUND`, `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
 pub async fn join(chat: &Chat, actor: &Actor, code: &str) -> Result<Room> {
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let room_id = Key::find(&tx, code).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?.room_id();
     let room = room::Entity::find_by_id(room_id)

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
+    clock,
     contract::{AuditAction, ErrorCode, Role, Room, RoomId, RoomType, UserId, Visibility},
     db::Transaction,
     error::{Error, Result},
@@ -45,7 +46,7 @@ pub(crate) async fn open_room(tx: &Transaction, id: RoomId) -> Result<Option<roo
 /// # Errors
 /// `ALREADY_MEMBER`, `BANNED`, `ROOM_FULL`.
 pub(crate) async fn enter(chat: &Chat, tx: Transaction, actor: &Actor, room: &room::Model, role: Role) -> Result<Room> {
-    let now = chat.clock.now();
+    let now = clock::now();
     if find::member(&tx, room.id, actor.user_id).await?.is_some() {
         return Err(ALREADY_MEMBER);
     }

@@ -19,6 +19,7 @@ use self::load::readable;
 use super::{Chat, attachment, find};
 use crate::{
     auth::Actor,
+    clock,
     contract::{ErrorCode, Media, MediaId, MediaStatus, RoomId, UserId, text},
     db::Transaction,
     error::{Error, Result},
@@ -84,7 +85,7 @@ async fn may_upload(chat: &Chat, actor: &Actor, room: Option<RoomId>) -> Result<
     let tx = chat.begin(actor).await?;
     let Some(room) = room else { return Ok(()) };
     let (room, _, membership) = find::room(&tx, actor.user_id, room).await?;
-    membership.permit_sending(chat.clock.now())?;
+    membership.permit_sending(clock::now())?;
     find::reaches_somebody(&tx, &room, actor.user_id).await
 }
 
@@ -154,7 +155,7 @@ async fn begin(chat: &Chat, actor: &Actor, announced: Announced) -> Result<media
         is_direct: Set(announced.direct.is_some()),
         has_exact_size: Set(matches!(announced.size, Size::Exact(_))),
         has_exact_type: Set(announced.direct.is_none_or(|said| said.0)),
-        created_at: Set(chat.clock.now()),
+        created_at: Set(clock::now()),
         kept_until: Set(None),
         withdrawn_at: Set(None),
     };

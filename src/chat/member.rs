@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
+    clock,
     contract::{
         AuditAction, ErrorCode, EventKind, Member, Role, RoomId, UserId,
         list::{MemberList, PageQuery},
@@ -62,7 +63,7 @@ pub async fn update(
     if request == UpdateMember::default() {
         return Err(names_nothing(UpdateMember::FIELDS).into());
     }
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (_, _, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let mut permit = membership.permit(Capability::ManageMembers)?;
@@ -114,7 +115,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
     if heir == actor.user_id {
         return Err(Error::field("user_id", "self", "must be somebody else"));
     }
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (_, own, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let permit = membership.permit(Capability::TransferOwnership)?;
@@ -150,7 +151,7 @@ pub async fn transfer(chat: &Chat, actor: &Actor, room_id: RoomId, heir: UserId)
 /// # Errors
 /// `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED`, `LAST_OWNER`.
 pub async fn remove(chat: &Chat, actor: &Actor, room_id: RoomId, user_id: UserId) -> Result<()> {
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (_, member_row, membership) = find::room_for_update(&tx, actor.user_id, room_id).await?;
     let (permit, target, reason) = if user_id == actor.user_id {

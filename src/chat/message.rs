@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
+    clock,
     contract::{
         AuditAction, ErrorCode, EventKind, FieldError, Message, MessageId, MessageType, RoomId, Seq, Timestamp,
         command::{DeletedMessage, SentMessage},
@@ -29,8 +30,7 @@ use crate::{
         message::{History, HistoryPart, HistoryQuery, SendMessage},
         names_nothing, text,
     },
-    db::Pool,
-    db::Transaction,
+    db::{Pool, Transaction},
     error::{Error, Result},
     log::Change,
 };
@@ -101,7 +101,7 @@ pub async fn get(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
 pub async fn edit(chat: &Chat, actor: &Actor, id: MessageId, content: Option<Option<String>>) -> Result<Message> {
     let content = content.ok_or_else(|| names_nothing(&["content"]))?;
     Error::check(content.iter().map(|content| text::content("content", content)))?;
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (model, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
     let permit = membership.permit_editing(now)?;
@@ -142,7 +142,7 @@ fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
 /// # Errors
 /// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn delete(chat: &Chat, actor: &Actor, id: MessageId) -> Result<DeletedMessage> {
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (model, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
     let is_own = model.sender_id == actor.user_id;

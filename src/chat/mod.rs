@@ -41,7 +41,6 @@ use tokio::sync::Semaphore;
 
 use crate::{
     auth::{Actor, recheck},
-    clock::Clock,
     cluster::bus::Bus,
     config::{self, Config, Emails, Privacy},
     contract::UserId,
@@ -62,7 +61,6 @@ const EXPORTS: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Chat {
     pub(crate) db: Db,
-    pub(crate) clock: Clock,
     pub(crate) bus: Bus,
     pub(crate) log: RoomLog,
     pub(crate) mail: Mail,
@@ -78,19 +76,12 @@ pub struct Chat {
 impl Chat {
     /// Puts the use cases together; what they need to run goes to `tasks`.
     #[must_use]
-    pub fn new(
-        config: &Config,
-        (db, clock, bus, log): (Db, Clock, Bus, Log),
-        mail: Mail,
-        files: Files,
-        tasks: &mut Tasks,
-    ) -> Self {
+    pub fn new(config: &Config, (db, bus, log): (Db, Bus, Log), mail: Mail, files: Files, tasks: &mut Tasks) -> Self {
         let signed = (files.signer.clone(), config.privacy.emails);
-        let log = RoomLog::new(log, db.clone(), clock, signed, tasks);
-        let sweeper = Sweeper::new(db.clone(), clock, files.clone(), log.clone(), tasks);
+        let log = RoomLog::new(log, db.clone(), signed, tasks);
+        let sweeper = Sweeper::new(db.clone(), files.clone(), log.clone(), tasks);
         Self {
             db,
-            clock,
             bus,
             log,
             mail,
@@ -109,7 +100,7 @@ impl Chat {
     /// # Errors
     /// `UNAUTHORIZED`, `ACCOUNT_DISABLED`.
     async fn begin(&self, actor: &Actor) -> Result<Transaction> {
-        recheck::begin(&self.db, self.clock, actor).await
+        recheck::begin(&self.db, actor).await
     }
 
     /// One user, as a recipient.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
+    clock,
     contract::{
         AuditAction, EventKind, Message, MessageId, RoomId,
         list::{PageQuery, PinList},
@@ -32,7 +33,7 @@ use entity::{message, pin};
 /// # Errors
 /// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (message, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
     let permit = membership.permit_showing(Capability::Pin, now)?;
@@ -61,7 +62,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId) -> Result<Message> {
 /// # Errors
 /// `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId) -> Result<()> {
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (message, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
     let permit = membership.permit_showing(Capability::Pin, now)?;

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
+    clock,
     contract::{EventKind, MessageId, Timestamp, UserId, reaction::Reactions, text},
     db::Transaction,
     error::{Error, Result},
@@ -27,7 +28,7 @@ const OWN_KINDS: usize = 10;
 /// `VALIDATION_ERROR` for what is no emoji, for a twenty-first kind, and for an eleventh of the same person; `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> Result<Reactions> {
     let emoji = one(emoji)?;
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (message, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
     let permit = membership.permit_reacting(now)?;
@@ -65,7 +66,7 @@ pub async fn add(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> Resu
 /// `VALIDATION_ERROR`, `MESSAGE_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn remove(chat: &Chat, actor: &Actor, id: MessageId, emoji: &str) -> Result<Reactions> {
     let emoji = one(emoji)?;
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (message, membership) = find::message_for_update(&tx, actor.user_id, id).await?;
     // A user may always remove their own reaction.

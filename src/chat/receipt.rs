@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     auth::{Actor, recheck},
+    clock,
     contract::{
         ErrorCode, MessageId, RoomId, Seq, Timestamp, UserId,
         list::{PageQuery, ReceiptList},
@@ -49,7 +50,7 @@ pub async fn mark<A: Future<Output = Result<()>>>(
     request: MarkRead,
     admit: impl FnOnce(bool, usize) -> A,
 ) -> Result<ReadMark> {
-    recheck::check(chat.db.read(), chat.clock, actor).await?;
+    recheck::check(chat.db.read(), actor).await?;
     let message_ids = request.message_ids.unwrap_or_default();
     let (room, member_row, membership) = find::room(chat.db.read(), actor.user_id, room_id).await?;
     membership.permit(Capability::Read)?;
@@ -76,7 +77,7 @@ pub async fn mark<A: Future<Output = Result<()>>>(
             user_id: actor.user_id,
             session: actor.session_id,
             seq: target,
-            at: chat.clock.now(),
+            at: clock::now(),
             message_ids,
             is_shared: shares && shares_marks(room.member_count),
         };

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
+    clock,
     contract::{
         AuditAction, EventKind, HistoryAccess, Role, Room, RoomId, RoomType, Seq, Timestamp, UserId, Visibility,
         list::{PageQuery, RoomList},
@@ -79,7 +80,7 @@ pub async fn create(chat: &Chat, limits: &Limits, actor: &Actor, request: Create
     };
     membership::check_capacity(chat, request.max_members, i32::try_from(others.len() + 1).unwrap_or(i32::MAX))?;
 
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     if let (Some(key), Some(other)) = (&direct_key, other)
         && let Some(existing) = direct::find(&tx, key).await?
@@ -213,7 +214,7 @@ pub async fn overviews(chat: &Chat, user: UserId, ids: &[RoomId]) -> Result<Vec<
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `ROOM_FULL` for a cap below the present members.
 pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom) -> Result<Room> {
     rules::check_update(chat, &request)?;
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (model, _, membership) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = membership.permit_showing(Capability::UpdateRoom, now)?;
@@ -281,7 +282,7 @@ pub async fn update(chat: &Chat, actor: &Actor, id: RoomId, request: UpdateRoom)
 /// # Errors
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn delete(chat: &Chat, actor: &Actor, id: RoomId) -> Result<()> {
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let (model, _, membership) = find::room_for_update(&tx, actor.user_id, id).await?;
     let permit = membership.permit(Capability::DeleteRoom)?;

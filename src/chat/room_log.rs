@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     auth::Actor,
-    clock::Clock,
+    clock,
     cluster::bus::Notice,
     config::Emails,
     contract::{MemberId, RoomId, Seq, Timestamp, command::SentMessage, event::Durable, message::SendMessage},
@@ -78,14 +78,8 @@ pub(crate) type Answer = oneshot::Receiver<Result<SentMessage>>;
 
 impl RoomLog {
     /// The way to a writer, which is a task.
-    pub(crate) fn new(
-        log: Log,
-        db: Db,
-        clock: Clock,
-        (signer, emails): (UrlSigner, Emails),
-        tasks: &mut Tasks,
-    ) -> Self {
-        let queue = log.writer(Writing { clock, signer: signer.clone(), emails }, db, tasks);
+    pub(crate) fn new(log: Log, db: Db, (signer, emails): (UrlSigner, Emails), tasks: &mut Tasks) -> Self {
+        let queue = log.writer(Writing { signer: signer.clone(), emails }, db, tasks);
         Self { log, queue, signer, emails }
     }
 
@@ -135,7 +129,6 @@ impl Permit {
 
 /// How the writer writes what people send.
 struct Writing {
-    clock: Clock,
     signer: UrlSigner,
     emails: Emails,
 }
@@ -154,8 +147,8 @@ impl Write for Writing {
         }
         let marked: Vec<MemberId> = marks.iter().map(|mark| mark.member_id).collect();
         let everyone = Recipient::everyone(&self.signer, self.emails);
-        let mut messages = batch::write(tx, everyone, &messages, &marked, self.clock.now()).await?.into_iter();
-        let mut marks = marks::advance(tx, &marks, self.clock.now()).await?.into_iter();
+        let mut messages = batch::write(tx, everyone, &messages, &marked, clock::now()).await?.into_iter();
+        let mut marks = marks::advance(tx, &marks, clock::now()).await?.into_iter();
         let outcome = |job: &Job| match job {
             Job::Message(_) => messages.next().map(|outcome| outcome.map(Outcome::Message)),
             Job::Mark(..) => marks.next().map(|moved| moved.map(Outcome::Mark)),

@@ -15,6 +15,7 @@ use super::{
     permission::Permit,
 };
 use crate::{
+    clock,
     contract::{AuditAction, EventKind, Role, RoomId, Timestamp, UserId},
     db::Transaction,
     error::Result,
@@ -62,7 +63,7 @@ pub async fn hand_over_all(chat: &Chat) {
 }
 
 async fn hand_over_one(chat: &Chat, room_id: RoomId, user_id: UserId) -> Result<()> {
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.db.begin().await?;
     if join::open_room(&tx, room_id).await?.is_none() {
         return Ok(());

@@ -26,7 +26,7 @@ use self::{
 };
 use crate::{
     chat::Chat,
-    clock::Clock,
+    clock,
     cluster::{bus::Bus, interest::Channel},
     contract::{
         Timestamp, UserId,
@@ -51,7 +51,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Presences {
     chat: Chat,
-    clock: Clock,
     bus: Bus,
     sockets: Arc<Sockets>,
     feed: Feed,
@@ -79,7 +78,6 @@ impl Presences {
     #[must_use]
     pub fn new(
         (db, chat, bus): (Db, Chat, Bus),
-        clock: Clock,
         (sockets, feed): (Arc<Sockets>, Feed),
         grace: Duration,
         node: Uuid,
@@ -90,7 +88,7 @@ impl Presences {
         let here = Mutex::new(Here { departures: HashMap::new(), changes });
         let is_shared = db.may_be_shared();
         let registry = Registry::new(db, node);
-        let presences = Arc::new(Self { chat, clock, bus, sockets, feed, registry, shifts, grace, here });
+        let presences = Arc::new(Self { chat, bus, sockets, feed, registry, shifts, grace, here });
         tasks.add("presence_changes", note(Arc::clone(&presences), queue));
         tasks.add("presence_announcements", announcements::announce(Arc::clone(&presences), noted));
         if is_shared {
@@ -129,7 +127,7 @@ impl Presences {
             *departures
         };
         let this = Arc::clone(self);
-        let left_at = self.clock.now();
+        let left_at = clock::now();
         tokio::spawn(async move {
             tokio::time::sleep(this.grace).await;
             this.settle(user, departure, left_at);
@@ -159,7 +157,7 @@ impl Presences {
             if !here.departures.contains_key(&user) {
                 return;
             }
-            here.queue(user, PresenceChange::Chose(chosen, self.clock.now()))
+            here.queue(user, PresenceChange::Chose(chosen, clock::now()))
         };
         let _ = noted.await;
         self.feed.show_or_hide(user, chosen == ChosenStatus::Invisible);

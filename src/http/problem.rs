@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::extract::Caller;
 use crate::{
-    clock::Clock,
+    clock,
     contract::{ErrorCode, FieldError, Problem},
     error::Error,
 };
@@ -100,7 +100,7 @@ fn render(
         detail,
         error_code: code,
         request_id: RequestId::current().0,
-        timestamp: Clock.now(),
+        timestamp: clock::now(),
         errors,
     };
     let mut response = (status, axum::Json(problem)).into_response();

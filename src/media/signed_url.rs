@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::base_url::BaseUrls;
 use crate::{
-    clock::Clock,
+    clock,
     config::{Config, Secret},
     contract::{ErrorCode, MediaId, Timestamp, UserId, event::Encoded},
     error::{Error, Result},
@@ -181,7 +181,7 @@ impl UrlSigner {
     /// `PERMISSION_DENIED`.
     pub fn check(&self, id: MediaId, signed: &SignedQuery) -> Result<()> {
         let expires = signed.expires.ok_or(REFUSED)?;
-        if !self.is_ours(id, signed) || Clock.now().seconds() >= expires {
+        if !self.is_ours(id, signed) || clock::now().seconds() >= expires {
             return Err(REFUSED);
         }
         Ok(())
@@ -233,7 +233,7 @@ impl UrlSigner {
         let (expires, signature) = signed.expires.zip(signed.signature.as_deref()).ok_or(REFUSED)?;
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| REFUSED)?;
         let is_ours = self.upload_mac(id, mime_type, size, expires).verify_slice(&signature).is_ok();
-        if is_ours && Clock.now().seconds() < expires { Ok(()) } else { Err(REFUSED) }
+        if is_ours && clock::now().seconds() < expires { Ok(()) } else { Err(REFUSED) }
     }
 
     fn upload_mac(&self, id: MediaId, mime_type: &str, size: i64, expires: i64) -> Hmac<Sha256> {
@@ -250,7 +250,7 @@ fn mac(key: &[u8]) -> Hmac<Sha256> {
 /// When a URL of that life expires, rounded down to a step.
 fn until(life: Duration, step: Duration) -> Timestamp {
     let step = i64::try_from(step.as_secs()).unwrap_or(1);
-    let end = Clock.now().plus(life).seconds();
+    let end = clock::now().plus(life).seconds();
     Timestamp((end - end.rem_euclid(step)) * 1000)
 }
 
@@ -274,7 +274,7 @@ mod tests {
         let (signer, id) = (signer(), MediaId::new());
         for user in [UserId::new(), UserId::new()] {
             let signed = signer.file(id, Variant::Thumbnail, user);
-            let life = signed.expires_at.since(Clock.now());
+            let life = signed.expires_at.since(clock::now());
             assert!(life <= Duration::from_secs(86_400) && life >= Duration::from_secs(86_339), "{life:?}");
             assert!(signer.check(id, &parsed(&signed.url)).is_ok());
             assert!(signer.check(MediaId::new(), &parsed(&signed.url)).is_err());
@@ -293,7 +293,7 @@ mod tests {
                 assert!(signer.check(id, &altered).is_err(), "{altered:?}");
             }
         }
-        let over = signer.sign(id, Variant::Original, None, Timestamp(Clock.now().0 - 1000));
+        let over = signer.sign(id, Variant::Original, None, Timestamp(clock::now().0 - 1000));
         assert!(signer.check(id, &parsed(&over.url)).is_err());
         assert_eq!(signer.media_id_of(&over.url), Some(id), "an expired URL still names its file");
     }
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn an_upload_url_takes_one_file() {
         let (signer, id) = (signer(), MediaId::new());
-        let signed = parsed(&signer.upload(id, "image/png", 7, Clock.now().plus(Duration::from_secs(9))));
+        let signed = parsed(&signer.upload(id, "image/png", 7, clock::now().plus(Duration::from_secs(9))));
         assert!(signer.check_upload(id, "image/png", 7, &signed).is_ok());
         assert!(signer.check_upload(id, "image/png", 8, &signed).is_err());
         assert!(signer.check_upload(id, "text/html", 7, &signed).is_err());

@@ -27,6 +27,7 @@ use crate::{
     app::App,
     auth::Actor,
     chat::{self, room::Subscription},
+    clock,
     contract::{
         ClientEvent, ErrorCode, RoomId, Seq, Timestamp,
         command::RoomScope,
@@ -154,7 +155,7 @@ impl SocketTask {
             user_id: self.actor.user_id,
             message: "connected",
             session_id: self.actor.session_id.to_string(),
-            server_time: self.app.clock.now(),
+            server_time: clock::now(),
             expires_at: self.actor.expires_at,
             limits: Limits {
                 content_chars: text::CONTENT_CHARS,
@@ -335,7 +336,7 @@ impl SocketTask {
 
     /// How long its token is still valid.
     fn token_left(&self) -> Duration {
-        self.actor.expires_at.since(self.app.clock.now())
+        self.actor.expires_at.since(clock::now())
     }
 
     /// When `session_expiring` must be sent, or the token expires.

@@ -11,6 +11,7 @@ use super::{Announced, Size, TypeIsSaid, abandon, begin, data_name, keep, may_up
 use crate::{
     auth::Actor,
     chat::{Chat, attachment},
+    clock,
     contract::{
         ErrorCode, FieldError, Media, MediaId, MediaStatus,
         media::{DirectUpload, DirectUploadQuery},
@@ -74,7 +75,7 @@ pub async fn reserve(chat: &Chat, actor: &Actor, query: DirectUploadQuery) -> Re
     may_upload(chat, actor, query.room_id).await?;
     let model = begin(chat, actor, Announced { filename, mime_type, size, direct: Some(is_said) }).await?;
 
-    let expires_at = chat.clock.now().plus(LIFE);
+    let expires_at = clock::now().plus(LIFE);
     let (id, mime_type, size) = (model.id, model.mime_type, model.size);
     let direct = match chat.files.store.signed_upload_url(Key::Incoming(id), &mime_type, LIFE).await {
         Ok(direct) => direct,

@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
 use crate::{
     auth::Actor,
     chat::{Chat, attachment, find, permission::Capability, room as rooms},
+    clock,
     contract::{
         MediaId, MediaStatus, MessageId, RoomId, Seq, UserId,
         list::{MediaList, PageQuery},
@@ -95,9 +96,7 @@ async fn ready(chat: &Chat, id: MediaId) -> Result<media::Model> {
 /// The file, if it is an avatar, or was one a while ago.
 async fn picture(chat: &Chat, id: MediaId) -> Result<media::Model> {
     let model = ready(chat, id).await?;
-    if model.kept_until.is_some_and(|until| chat.clock.now() < until)
-        || attachment::is_avatar(chat.db.read(), id).await?
-    {
+    if model.kept_until.is_some_and(|until| clock::now() < until) || attachment::is_avatar(chat.db.read(), id).await? {
         Ok(model)
     } else {
         Err(Error::MEDIA_NOT_FOUND)

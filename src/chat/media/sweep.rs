@@ -20,7 +20,7 @@ use tokio::{
 use super::{super::room_log::RoomLog, withdraw};
 use crate::{
     chat::attachment,
-    clock::Clock,
+    clock,
     contract::{MediaId, MediaStatus, RoomId, Timestamp},
     db::Db,
     error::Result,
@@ -48,9 +48,9 @@ pub struct Sweeper {
 impl Sweeper {
     /// Wakes its task.
     #[must_use]
-    pub(in crate::chat) fn new(db: Db, clock: Clock, files: Files, log: RoomLog, tasks: &mut Tasks) -> Self {
+    pub(in crate::chat) fn new(db: Db, files: Files, log: RoomLog, tasks: &mut Tasks) -> Self {
         let nudged = Arc::new(Notify::new());
-        let sweep = Sweep { db, clock, files, log };
+        let sweep = Sweep { db, files, log };
         tasks.add("media_sweeper", sweep.run(Arc::clone(&nudged)));
         Self { nudged }
     }
@@ -63,7 +63,6 @@ impl Sweeper {
 
 struct Sweep {
     db: Db,
-    clock: Clock,
     files: Files,
     log: RoomLog,
 }
@@ -102,11 +101,11 @@ impl Sweep {
 
     /// Files whose deletion was interrupted by a crash or an outage.
     async fn finish_withdrawals(&self) -> Result<()> {
-        withdraw::finish(&self.db, self.clock, &self.log, Condition::all()).await
+        withdraw::finish(&self.db, &self.log, Condition::all()).await
     }
 
     fn ago(&self, seconds: u64) -> Timestamp {
-        Timestamp(self.clock.now().0.saturating_sub(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)))
+        Timestamp(clock::now().0.saturating_sub(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)))
     }
 
     /// Files of rooms that were deleted, and the pictures of these rooms.

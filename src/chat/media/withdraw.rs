@@ -12,7 +12,7 @@ use super::{super::room_log::RoomLog, readable};
 use crate::{
     auth::Actor,
     chat::{Chat, attachment, message as messages, permission::Permit},
-    clock::Clock,
+    clock,
     contract::{ErrorCode, EventKind, MediaId, MediaStatus, MessageType, Timestamp},
     db::Db,
     error::{Error, Result},
@@ -33,7 +33,7 @@ pub async fn delete(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
     let (chat, actor) = (chat.clone(), actor.clone());
     to_the_end(async move {
         begin(&chat, &actor, id).await?;
-        finish(&chat.db, chat.clock, &chat.log, media::Column::Id.eq(id).into()).await?;
+        finish(&chat.db, &chat.log, media::Column::Id.eq(id).into()).await?;
         chat.sweeper.nudge();
         Ok(())
     })
@@ -50,7 +50,7 @@ async fn begin(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
         return Err(Error::Refused(ErrorCode::PermissionDenied, "this file is not yours"));
     }
     let withdrawn = media::Entity::update_many()
-        .col_expr(media::Column::WithdrawnAt, Expr::value(chat.clock.now()))
+        .col_expr(media::Column::WithdrawnAt, Expr::value(clock::now()))
         .col_expr(media::Column::KeptUntil, Expr::value(None::<Timestamp>))
         .filter(media::Column::Id.eq(id))
         .filter(media::Column::Status.ne(MediaStatus::Leaving))
@@ -67,7 +67,7 @@ async fn begin(chat: &Chat, actor: &Actor, id: MediaId) -> Result<()> {
 ///
 /// # Errors
 /// When the database does not answer; it may be asked again.
-pub(super) async fn finish(db: &Db, clock: Clock, log: &RoomLog, which: Condition) -> Result<()> {
+pub(super) async fn finish(db: &Db, log: &RoomLog, which: Condition) -> Result<()> {
     let file = attachments::Entity::belongs_to(media::Entity).from(attachments::Column::MediaId).to(media::Column::Id);
     let attachment =
         attachments::Entity::belongs_to(message::Entity).from(attachments::Column::MessageId).to(message::Column::Id);
@@ -88,7 +88,7 @@ pub(super) async fn finish(db: &Db, clock: Clock, log: &RoomLog, which: Conditio
     loop {
         let some = left.clone().all(db.read()).await?;
         for attachment in &some {
-            detach(db, clock, log, attachment).await?;
+            detach(db, log, attachment).await?;
         }
         if (some.len() as u64) < BATCH {
             return Ok(());
@@ -97,8 +97,8 @@ pub(super) async fn finish(db: &Db, clock: Clock, log: &RoomLog, which: Conditio
 }
 
 /// Removes a file from a message: an edit; or, for the only file of a message without text, a deletion.
-async fn detach(db: &Db, clock: Clock, log: &RoomLog, attachment: &attachments::Model) -> Result<()> {
-    let now = clock.now();
+async fn detach(db: &Db, log: &RoomLog, attachment: &attachments::Model) -> Result<()> {
+    let now = clock::now();
     let tx = db.begin().await?;
     let room = room::Entity::find_by_id(attachment.room_id).lock(LockType::NoKeyUpdate).one(&tx).await?;
     let message = message::Entity::find_by_id(attachment.message_id).one(&tx).await?;

@@ -10,6 +10,7 @@ use crate::{
         membership::{self, NewMember},
         permission::Permit,
     },
+    clock,
     contract::{Role, Room, RoomId, UserId},
     error::{Error, Result},
 };
@@ -34,7 +35,7 @@ pub(super) async fn reopen(chat: &Chat, actor: &Actor, id: RoomId, other: UserId
         let room = room::Entity::find_by_id(id).one(db).await?.ok_or(Error::ROOM_NOT_FOUND)?;
         return details(db, chat.recipient(actor.user_id), room).await;
     }
-    let now = chat.clock.now();
+    let now = clock::now();
     let tx = chat.begin(actor).await?;
     let room = room::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(&tx).await?.ok_or(Error::ROOM_NOT_FOUND)?;
     // A direct room always lets in its two users.

@@ -6,6 +6,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, 
 
 use crate::{
     chat::{Chat, find, permission::Capability},
+    clock,
     contract::{HistoryAccess, RoomId, Seq, UserId, Visibility},
     error::Result,
 };
@@ -136,6 +137,6 @@ pub async fn may_subscribe(chat: &Chat, user: UserId, id: RoomId) -> Result<Subs
 /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn may_type(chat: &Chat, user: UserId, id: RoomId) -> Result<()> {
     let (room, _, membership) = find::room(chat.db.read(), user, id).await?;
-    membership.permit_sending(chat.clock.now())?;
+    membership.permit_sending(clock::now())?;
     find::reaches_somebody(chat.db.read(), &room, user).await
 }
