@@ -71,7 +71,7 @@ impl Presences {
             let known = joined.iter().filter(|room| room.is_contact);
             let rooms: Vec<RoomId> = known.map(|room| room.room_id).collect();
             let is_online = change::shows(after);
-            let last_seen_at = if is_online { None } else { Some(left_at.unwrap_or_else(|| clock::now())) };
+            let last_seen_at = if is_online { None } else { Some(left_at.unwrap_or_else(clock::now)) };
             let event = if is_online {
                 Ephemeral::UserOnline { user_id: user, last_seen_at }
             } else {
