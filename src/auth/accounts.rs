@@ -7,7 +7,7 @@ use sea_orm::{
     sea_query::Expr,
 };
 
-use super::{Actor, Auth, password::Verdict};
+use super::{Actor, Auth, password::Comparison};
 use crate::{
     clock,
     contract::{ErrorCode, User, UserId, account::Register, text},
@@ -131,7 +131,7 @@ pub(crate) async fn exchange_password(
     new: String,
 ) -> Result<String> {
     let current = current.unwrap_or_default();
-    if auth.passwords.verify(current, account.password_hash.clone()).await? == Verdict::Wrong {
+    if auth.passwords.verify(current, account.password_hash.clone()).await? == Comparison::Wrong {
         return Err(Error::INVALID_CREDENTIALS);
     }
     auth.passwords.hash(&new).await

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// What came of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Comparison {
     Wrong,
     Right,
     /// It is the password, but it was stored before passwords had one form: it should be stored anew.
@@ -43,7 +43,7 @@ impl Passwords {
     }
 
     /// Whether `password` is the one that was stored as `stored`. It takes as long when nothing was.
-    pub(super) async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict> {
+    pub(super) async fn verify(&self, password: String, stored: Option<String>) -> Result<Comparison> {
         let decoy = Arc::clone(&self.decoy);
         self.work(move || {
             let parsed = PasswordHash::new(stored.as_deref().unwrap_or(&decoy)).map_err(Error::internal)?;
@@ -51,16 +51,16 @@ impl Passwords {
             // Both forms are always compared, so that the time reveals nothing.
             let as_given = matches(&password);
             let verdict = if is_nfc(&password) {
-                if as_given { Verdict::Right } else { Verdict::Wrong }
+                if as_given { Comparison::Right } else { Comparison::Wrong }
             } else {
                 let in_one_form = matches(&password.nfc().collect::<String>());
                 match (as_given, in_one_form) {
-                    (true, _) => Verdict::Outdated,
-                    (false, true) => Verdict::Right,
-                    (false, false) => Verdict::Wrong,
+                    (true, _) => Comparison::Outdated,
+                    (false, true) => Comparison::Right,
+                    (false, false) => Comparison::Wrong,
                 }
             };
-            Ok(if stored.is_some() { verdict } else { Verdict::Wrong })
+            Ok(if stored.is_some() { verdict } else { Comparison::Wrong })
         })
         .await
     }
@@ -93,7 +93,7 @@ impl std::fmt::Debug for Passwords {
 mod tests {
     use super::*;
 
-    async fn verdict(passwords: &Passwords, password: &str, stored: Option<&str>) -> Verdict {
+    async fn verdict(passwords: &Passwords, password: &str, stored: Option<&str>) -> Comparison {
         passwords.verify(password.to_owned(), stored.map(str::to_owned)).await.unwrap()
     }
 
@@ -102,10 +102,10 @@ mod tests {
         let passwords = Passwords::new(1).unwrap();
         let stored = passwords.hash("correct horse").await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        assert_eq!(verdict(&passwords, "correct horse", Some(&stored)).await, Verdict::Right);
-        assert_eq!(verdict(&passwords, "wrong horse", Some(&stored)).await, Verdict::Wrong);
-        assert_eq!(verdict(&passwords, "correct horse", None).await, Verdict::Wrong);
-        assert_eq!(verdict(&passwords, "caf\u{e9} cre\u{300}me", None).await, Verdict::Wrong);
+        assert_eq!(verdict(&passwords, "correct horse", Some(&stored)).await, Comparison::Right);
+        assert_eq!(verdict(&passwords, "wrong horse", Some(&stored)).await, Comparison::Wrong);
+        assert_eq!(verdict(&passwords, "correct horse", None).await, Comparison::Wrong);
+        assert_eq!(verdict(&passwords, "caf\u{e9} cre\u{300}me", None).await, Comparison::Wrong);
     }
 
     /// What was stored by a version that hashed passwords as they were given is still a password, by the same keyboard.
@@ -115,14 +115,14 @@ mod tests {
         let (composed, decomposed) = ("cr\u{e8}me br\u{fb}l\u{e9}e", "cre\u{300}me bru\u{302}le\u{301}e");
         let stored = passwords.hash(decomposed).await.unwrap();
         for password in [composed, decomposed] {
-            assert_eq!(verdict(&passwords, password, Some(&stored)).await, Verdict::Right, "{password:?}");
+            assert_eq!(verdict(&passwords, password, Some(&stored)).await, Comparison::Right, "{password:?}");
         }
         let old = hash(decomposed.as_bytes()).unwrap();
-        assert_eq!(verdict(&passwords, decomposed, Some(&old)).await, Verdict::Outdated);
-        assert_eq!(verdict(&passwords, composed, Some(&old)).await, Verdict::Wrong);
+        assert_eq!(verdict(&passwords, decomposed, Some(&old)).await, Comparison::Outdated);
+        assert_eq!(verdict(&passwords, composed, Some(&old)).await, Comparison::Wrong);
         let old = hash(composed.as_bytes()).unwrap();
         for password in [composed, decomposed] {
-            assert_eq!(verdict(&passwords, password, Some(&old)).await, Verdict::Right, "{password:?}");
+            assert_eq!(verdict(&passwords, password, Some(&old)).await, Comparison::Right, "{password:?}");
         }
     }
 }

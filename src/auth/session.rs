@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Actor, Auth, accounts, known,
-    password::Verdict,
+    password::Comparison,
     recheck,
     token::{Claims, Kind},
 };
@@ -34,17 +34,17 @@ const TOKEN_REUSED: Error =
 
 /// The account that a login attempt names, before the password is checked.
 #[derive(Debug)]
-pub struct Tried {
+pub struct LoginTarget {
     /// Names it where attempts are counted: one name for all that it can be called.
     pub name: String,
     /// The account, where there is one.
     user: Option<UserId>,
 }
 
-impl Tried {
+impl LoginTarget {
     /// The account of a signed-in user.
     #[must_use]
-    pub fn own(actor: &Actor) -> Self {
+    pub fn of(actor: &Actor) -> Self {
         Self { name: actor.user_id.to_string(), user: Some(actor.user_id) }
     }
 
@@ -64,7 +64,7 @@ impl Tried {
 ///
 /// # Errors
 /// `VALIDATION_ERROR` when it names none.
-pub async fn tried(auth: &Auth, request: &Login) -> Result<Tried> {
+pub async fn login_target(auth: &Auth, request: &Login) -> Result<LoginTarget> {
     Error::check(
         [("email", &request.email), ("username", &request.username)]
             .map(|(field, text)| text.as_deref().map_or(Ok(()), |text| text::prose(field, text, NAME_CHARS))),
@@ -72,7 +72,7 @@ pub async fn tried(auth: &Auth, request: &Login) -> Result<Tried> {
     let name = name(request)?;
     let user = accounts::find(auth.db.read(), name).await?.map(|account| account.id);
     let unknown = || name.trim().to_lowercase();
-    Ok(Tried { name: user.map_or_else(unknown, |user| user.to_string()), user })
+    Ok(LoginTarget { name: user.map_or_else(unknown, |user| user.to_string()), user })
 }
 
 /// Signs in by e-mail address or user name, from this address.
@@ -83,8 +83,8 @@ pub async fn login(auth: &Auth, request: Login, from: IpAddr) -> Result<Tokens> 
     let account = accounts::find(auth.db.read(), name(&request)?).await?;
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let verdict = auth.passwords.verify(request.password.clone(), stored).await?;
-    let mut account = account.filter(|_| verdict != Verdict::Wrong).ok_or(Error::INVALID_CREDENTIALS)?;
-    if verdict == Verdict::Outdated {
+    let mut account = account.filter(|_| verdict != Comparison::Wrong).ok_or(Error::INVALID_CREDENTIALS)?;
+    if verdict == Comparison::Outdated {
         accounts::renew_password(auth, &mut account, &request.password).await?;
     }
     start(auth, account, Some(from)).await

@@ -44,7 +44,7 @@ pub async fn room(chat: &Chat, actor: &Actor, id: RoomId) -> Result<impl Stream<
     audit::enter(&tx, &permit, [Record::new(AuditAction::RoomExported)], clock::now()).await?;
     tx.commit().await?;
     let (chat, actor, end) = (chat.clone(), actor.clone(), room.last_seq);
-    let copy = Copy { chat, actor, room: id, end, part: Part::Room, messages: 0 };
+    let copy = Copy { chat, actor, room: id, end, part: RoomPart::Room, messages: 0 };
     Ok(stream::try_unfold(copy, Copy::next))
 }
 
@@ -55,12 +55,12 @@ struct Copy {
     room: RoomId,
     /// The head of the log when the export began.
     end: Seq,
-    part: Part,
+    part: RoomPart,
     messages: u64,
 }
 
 #[derive(Clone, Copy)]
-enum Part {
+enum RoomPart {
     Room,
     Members { after: Option<MemberId> },
     Messages { after: Seq },
@@ -70,7 +70,7 @@ enum Part {
 impl Copy {
     async fn next(mut self) -> Result<Option<(Lines, Self)>> {
         let mut lines = Lines::new();
-        if let Part::Done = self.part {
+        if let RoomPart::Done = self.part {
             return Ok(None);
         }
         let chat = self.chat.clone();
@@ -79,18 +79,18 @@ impl Copy {
         let (room, _, membership) = find::room(self.chat.db.read(), self.actor.user_id, self.room).await?;
         membership.permit(Capability::Export)?;
         self.part = match self.part {
-            Part::Room => {
+            RoomPart::Room => {
                 line(&mut lines, &json!({"type": "room", "room": view::room(room, &self.chat.files.signer)}))?;
-                Part::Members { after: None }
+                RoomPart::Members { after: None }
             }
-            Part::Members { after } => self.members(&mut lines, after, &membership).await?,
-            Part::Messages { after } => self.messages(&mut lines, after, self.end).await?,
-            Part::Done => Part::Done,
+            RoomPart::Members { after } => self.members(&mut lines, after, &membership).await?,
+            RoomPart::Messages { after } => self.messages(&mut lines, after, self.end).await?,
+            RoomPart::Done => RoomPart::Done,
         };
         Ok(Some((lines, self)))
     }
 
-    async fn members(&self, lines: &mut Lines, after: Option<MemberId>, membership: &Membership) -> Result<Part> {
+    async fn members(&self, lines: &mut Lines, after: Option<MemberId>, membership: &Membership) -> Result<RoomPart> {
         let mut page = member::Entity::find()
             .filter(member::Column::RoomId.eq(self.room))
             .filter(member::Column::LeftAt.is_null())
@@ -106,12 +106,12 @@ impl Copy {
             line(lines, &json!({"type": "member", "member": member}))?;
         }
         Ok(match last {
-            Some(last) => Part::Members { after: Some(last) },
-            None => Part::Messages { after: Seq(membership.reads_from.0 - 1) },
+            Some(last) => RoomPart::Members { after: Some(last) },
+            None => RoomPart::Messages { after: Seq(membership.reads_from.0 - 1) },
         })
     }
 
-    async fn messages(&mut self, lines: &mut Lines, after: Seq, end: Seq) -> Result<Part> {
+    async fn messages(&mut self, lines: &mut Lines, after: Seq, end: Seq) -> Result<RoomPart> {
         let db = self.chat.db.read();
         let page = message::Entity::find()
             .filter(message::Column::RoomId.eq(self.room))
@@ -123,13 +123,13 @@ impl Copy {
             .await?;
         let Some(last) = page.last().map(|message| message.seq) else {
             line(lines, &json!({"type": "end", "messages": self.messages}))?;
-            return Ok(Part::Done);
+            return Ok(RoomPart::Done);
         };
         for message in view::messages(db, self.chat.recipient(self.actor.user_id), page).await? {
             line(lines, &json!({"type": "message", "message": message}))?;
             self.messages += 1;
         }
-        Ok(Part::Messages { after: last })
+        Ok(RoomPart::Messages { after: last })
     }
 }
 

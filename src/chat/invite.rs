@@ -90,7 +90,7 @@ pub async fn revoke(chat: &Chat, actor: &Actor, room_id: RoomId) -> Result<()> {
 /// `INVITE_NOT_FOUND`, `BANNED`.
 pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePreview> {
     let db = chat.db.read();
-    let key = Key::find(db, code).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?;
+    let key = InviteKey::find(db, code).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?;
     let room = room::Entity::find_by_id(key.room_id()).one(db).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?;
     // A member sees it even if the code is no longer valid: they may have joined by it.
     if room.deleted_at.is_some() || find::member(db, room.id, actor.user_id).await?.is_none() {
@@ -108,7 +108,7 @@ pub async fn preview(chat: &Chat, actor: &Actor, code: &str) -> Result<InvitePre
 pub async fn join(chat: &Chat, actor: &Actor, code: &str) -> Result<Room> {
     let now = clock::now();
     let tx = chat.begin(actor).await?;
-    let room_id = Key::find(&tx, code).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?.room_id();
+    let room_id = InviteKey::find(&tx, code).await?.ok_or(invite_rows::INVITE_NOT_FOUND)?.room_id();
     let room = room::Entity::find_by_id(room_id)
         .lock(LockType::NoKeyUpdate)
         .one(&tx)
@@ -118,20 +118,22 @@ pub async fn join(chat: &Chat, actor: &Actor, code: &str) -> Result<Room> {
         return Err(join::ALREADY_MEMBER);
     }
     // Read again with the room locked: two may compete for the last use.
-    let key =
-        Key::find(&tx, code).await?.filter(|key| key.room_id() == room_id).ok_or(invite_rows::INVITE_NOT_FOUND)?;
+    let key = InviteKey::find(&tx, code)
+        .await?
+        .filter(|key| key.room_id() == room_id)
+        .ok_or(invite_rows::INVITE_NOT_FOUND)?;
     key.check(&room, actor.user_id, now)?;
     key.spend(&tx, now).await?;
     join::enter(chat, tx, actor, &room, key.role()).await
 }
 
 /// What a code allows.
-enum Key {
+enum InviteKey {
     Link(invite::Model),
     Invitation(invitation::Model),
 }
 
-impl Key {
+impl InviteKey {
     /// Looks a code up by its hash, so that the time of a lookup reveals nothing about existing codes.
     async fn find(db: &impl ConnectionTrait, code: &str) -> Result<Option<Self>> {
         let hash = invite_rows::hash(code);

@@ -49,7 +49,7 @@ pub(crate) enum Job {
 
 /// What a job came to.
 pub(crate) enum Outcome {
-    Message(batch::Outcome),
+    Message(batch::SendOutcome),
     /// Whether the mark moved.
     Mark(bool),
 }
@@ -58,7 +58,7 @@ pub(crate) enum Outcome {
 const MIXED_UP: &str = "a message was answered as a mark, or a mark as a message";
 
 impl Outcome {
-    fn of_message(self) -> Result<batch::Outcome> {
+    fn of_message(self) -> Result<batch::SendOutcome> {
         match self {
             Self::Message(outcome) => Ok(outcome),
             Self::Mark(_) => Err(Error::internal(MIXED_UP)),
@@ -187,18 +187,18 @@ impl Writing {
     fn sent(
         &self,
         job: &NewMessage,
-        outcome: batch::Outcome,
+        outcome: batch::SendOutcome,
         entries: &mut BTreeMap<RoomId, Vec<Entry>>,
     ) -> SentMessage {
         let (message, duplicate) = match outcome {
-            batch::Outcome::Stored(stored) => {
+            batch::SendOutcome::Stored(stored) => {
                 let Stored { message, history } = *stored;
                 let change = Durable::NewMessage { message: message.clone() };
                 let entry = Entry::new(message.room_id, message.seq, change, history);
                 entries.entry(message.room_id).or_default().push(entry);
                 (message, false)
             }
-            batch::Outcome::Repeated(message) => (*message, true),
+            batch::SendOutcome::Repeated(message) => (*message, true),
         };
         SentMessage { message: attachment::with_urls(message.for_sender(), job.sender, &self.signer), duplicate }
     }

@@ -45,7 +45,7 @@ pub struct Redis {
     commands: ConnectionManager,
     /// Names this node to the others, for as long as it runs.
     node: Uuid,
-    health: Arc<Health>,
+    health: Arc<ConnectionHealth>,
 }
 
 impl std::fmt::Debug for Redis {
@@ -152,14 +152,14 @@ impl Redis {
 
 /// Whether each connection works.
 #[derive(Debug, Default)]
-struct Health {
+struct ConnectionHealth {
     publishes: AtomicBool,
     hears: AtomicBool,
     /// Whether the log knows of an outage.
     is_reported: AtomicBool,
 }
 
-impl Health {
+impl ConnectionHealth {
     /// Notes how one of the connections is; the beginning and the end of an outage are logged.
     fn note(&self, part: &AtomicBool, problem: Option<String>) {
         part.store(problem.is_none(), Ordering::SeqCst);

@@ -40,7 +40,7 @@ pub(super) struct Readers {
 #[derive(Debug)]
 struct ReadConnection {
     connection: DatabaseConnection,
-    deadline: Arc<Deadline>,
+    deadline: Arc<StatementDeadline>,
 }
 
 impl Readers {
@@ -48,7 +48,7 @@ impl Readers {
     pub(super) async fn open(options: &ConnectOptions, count: u32, acquire_timeout: Duration) -> Result<Self, DbErr> {
         let mut idle = Vec::new();
         for _ in 0..count {
-            let deadline = Arc::<Deadline>::default();
+            let deadline = Arc::<StatementDeadline>::default();
             let watched = Arc::clone(&deadline);
             let mut options = options.clone();
             options.map_sqlx_sqlite_pool_opts(move |pool| {
@@ -151,19 +151,19 @@ impl Readers {
 
 /// When the statement of a connection must have ended.
 #[derive(Debug)]
-struct Deadline {
+struct StatementDeadline {
     began: Instant,
     /// Milliseconds after that moment.
     after: AtomicU64,
 }
 
-impl Default for Deadline {
+impl Default for StatementDeadline {
     fn default() -> Self {
         Self { began: Instant::now(), after: AtomicU64::new(u64::MAX) }
     }
 }
 
-impl Deadline {
+impl StatementDeadline {
     fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use self::{
     activity::Concerned,
     coalesce::InOrder,
-    profile::Changes,
+    profile::SentChanges,
     read::{AllRecentMarks, Marks},
     recent_marks::Read,
 };
@@ -79,7 +79,7 @@ type Appearances = Throttle<UserId, (Option<Timestamp>, Arc<[RoomId]>)>;
 pub struct Pending {
     activity: InOrder<RoomId, Concerned>,
     profiles: InOrder<UserId, HashSet<RoomId>>,
-    changes: Changes,
+    changes: SentChanges,
     marks: Mutex<AllRecentMarks>,
     /// New members to whom the room is not announced yet: they receive nothing else of it before.
     newcomers: Mutex<HashSet<(UserId, RoomId)>>,
@@ -275,7 +275,7 @@ impl Delivery {
         let data = Encoded::new(&event);
         let sockets = self.sockets.of_user(user);
         for socket in &sockets {
-            socket.note_badge(room_id, state);
+            socket.note_state(room_id, state);
             socket.deliver(event.name(), &data);
         }
         // Beside each other: one that waits for its client does not delay the others.

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use self::{
-    change::{PresenceChange, Shift, Step},
+    change::{NetChange, PresenceChange, Shift},
     registry::Registry,
 };
 use crate::{
@@ -191,7 +191,7 @@ impl Here {
 
 /// Brings changes into the registry, in their order, many at a time; what the database does not take is tried again.
 async fn note(presences: Arc<Presences>, mut queue: mpsc::UnboundedReceiver<Noted>) {
-    let mut steps: BTreeMap<UserId, Step> = BTreeMap::new();
+    let mut steps: BTreeMap<UserId, NetChange> = BTreeMap::new();
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         let received = if steps.is_empty() {

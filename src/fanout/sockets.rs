@@ -17,7 +17,7 @@ use std::{
 use parking_lot::RwLock;
 
 pub use slots::{Slot, SlotOwner, Slots};
-pub use socket::{Badge, Emission, Owner, Socket, SocketId, Transport};
+pub use socket::{Emission, Owner, RoomState, Socket, SocketId, Transport};
 
 use crate::{
     cluster::{

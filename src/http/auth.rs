@@ -14,7 +14,7 @@ use crate::{
     app::App,
     auth::{
         Actor, accounts,
-        session::{self, Tried},
+        session::{self, LoginTarget},
     },
     contract::{
         User,
@@ -69,8 +69,8 @@ pub(super) async fn login(
     BodyOrForm(request): BodyOrForm<Login>,
 ) -> Result<impl IntoResponse> {
     let counted = app.limits.attempt(Attempt::LogIn, address).await?;
-    let tried = session::tried(&app.auth, &request).await?;
-    let counted = admit(&app, counted, &tried).await?;
+    let target = session::login_target(&app.auth, &request).await?;
+    let counted = admit(&app, counted, &target).await?;
     let from = counted.address();
     counted.end(session::login(&app.auth, request, from).await).await.map(secret)
 }
@@ -138,9 +138,9 @@ pub(super) async fn logout(State(app): State<Arc<App>>, actor: Actor) -> Result<
 
 /// Lets an attempt on an account through, unless there were too many: from here, or from everywhere together, and its owner never
 /// came from here.
-pub(super) async fn admit<'a>(app: &App, mut counted: Counted<'a>, tried: &Tried) -> Result<Counted<'a>> {
-    match counted.on(&tried.name).await? {
-        Some(refusal) if !tried.has_signed_in_from(&app.auth, counted.address()).await? => Err(refusal),
+pub(super) async fn admit<'a>(app: &App, mut counted: Counted<'a>, target: &LoginTarget) -> Result<Counted<'a>> {
+    match counted.on(&target.name).await? {
+        Some(refusal) if !target.has_signed_in_from(&app.auth, counted.address()).await? => Err(refusal),
         Some(_) | None => Ok(counted),
     }
 }

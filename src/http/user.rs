@@ -13,7 +13,7 @@ use super::{
 use crate::{
     account::{self, deactivation::GivenUp},
     app::App,
-    auth::{Actor, accounts, session::Tried},
+    auth::{Actor, accounts, session::LoginTarget},
     chat,
     contract::{
         User,
@@ -61,7 +61,7 @@ pub(super) async fn update(
     }
     // Or a stolen token could be used to guess the password.
     let counted = app.limits.attempt(Attempt::ChangePassword, address).await?;
-    let counted = admit(&app, counted, &Tried::own(&actor)).await?;
+    let counted = admit(&app, counted, &LoginTarget::of(&actor)).await?;
     counted.end(account::profile::update(&app.auth, &app.chat, &actor, request).await).await.map(Json)
 }
 

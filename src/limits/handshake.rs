@@ -18,11 +18,11 @@ struct Inner {
     limit: usize,
     /// How long a connection may take to authenticate; after that it is closed and no longer counted.
     lifetime: Duration,
-    pending: Mutex<Pending>,
+    pending: Mutex<PendingHandshakes>,
 }
 
 #[derive(Debug, Default)]
-struct Pending {
+struct PendingHandshakes {
     by_address: HashMap<IpAddr, VecDeque<(u64, Instant)>>,
     last_id: u64,
 }

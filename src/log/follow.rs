@@ -37,7 +37,7 @@ use crate::{
 pub(crate) use cursor::cursors;
 
 /// The work of one transaction, as [`Follower::weight`] counts it. On SQLite nobody else writes meanwhile, so it is a short one.
-const PIECE: usize = 128;
+const BATCH_WEIGHT: usize = 128;
 
 /// Rooms whose entries are applied in one transaction.
 const ROOMS: usize = 32;
@@ -54,7 +54,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// How long to wait before what failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How long a piece may take: longer than any does, unless what it waits for never comes.
+/// How long a batch may take: longer than any does, unless what it waits for never comes.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Something that reacts to every entry of every log, in the order of each log.
@@ -136,7 +136,7 @@ impl<F: Follower> Following<F> {
 }
 
 /// The next entries of a room for a follower.
-struct Piece {
+struct RoomEntries {
     from: Seq,
     up_to: Seq,
     rows: Vec<LogRow>,
@@ -144,12 +144,12 @@ struct Piece {
 }
 
 /// The rooms that a transaction left something of.
-struct Rest {
+struct Unfinished {
     untouched: Vec<RoomId>,
     has_more: Vec<RoomId>,
 }
 
-impl Rest {
+impl Unfinished {
     fn is_empty(&self) -> bool {
         self.untouched.is_empty() && self.has_more.is_empty()
     }
@@ -197,7 +197,7 @@ impl<F: Follower> Runner<F> {
         let mut waiting: VecDeque<RoomId> = rooms.into_iter().collect();
         while !waiting.is_empty() {
             let turn: Vec<RoomId> = waiting.drain(..ROOMS.min(waiting.len())).collect();
-            if let Some(Rest { untouched, has_more }) = self.step(&turn).await {
+            if let Some(Unfinished { untouched, has_more }) = self.step(&turn).await {
                 untouched.into_iter().rev().for_each(|room| waiting.push_front(room));
                 waiting.extend(has_more);
             }
@@ -205,7 +205,7 @@ impl<F: Follower> Runner<F> {
     }
 
     /// Applies the next entries of some rooms in one transaction; nothing when that failed.
-    async fn step(&mut self, rooms: &[RoomId]) -> Option<Rest> {
+    async fn step(&mut self, rooms: &[RoomId]) -> Option<Unfinished> {
         let began = Instant::now();
         match Db::in_time(TIMEOUT, self.apply(rooms)).await {
             Ok(rest) => {
@@ -223,33 +223,33 @@ impl<F: Follower> Runner<F> {
         }
     }
 
-    async fn apply(&self, rooms: &[RoomId]) -> Result<Rest> {
-        let (pieces, untouched) = self.pieces(rooms).await?;
+    async fn apply(&self, rooms: &[RoomId]) -> Result<Unfinished> {
+        let (batch, untouched) = self.batch(rooms).await?;
         let mut has_more = Vec::new();
-        if pieces.is_empty() {
-            return Ok(Rest { untouched, has_more });
+        if batch.is_empty() {
+            return Ok(Unfinished { untouched, has_more });
         }
         let mut count = 0;
         let tx = self.db.begin().await?;
-        for (room, piece) in pieces {
+        for (room, batch) in batch {
             // Where another node was faster, what it did is not done twice.
-            if cursor::advance::<F>(&tx, room, piece.from, piece.up_to).await? {
-                self.follower.apply(&tx, room, &piece.rows).await?;
-                count += piece.rows.len() as u64;
+            if cursor::advance::<F>(&tx, room, batch.from, batch.up_to).await? {
+                self.follower.apply(&tx, room, &batch.rows).await?;
+                count += batch.rows.len() as u64;
             }
-            if piece.has_more {
+            if batch.has_more {
                 has_more.push(room);
             }
         }
         tx.commit().await?;
         metrics::counter!("parlour_follower_entries_total", "follower" => F::NAME).increment(count);
-        Ok(Rest { untouched, has_more })
+        Ok(Unfinished { untouched, has_more })
     }
 
     /// What these rooms have for one transaction, in the order of their ids, so that two nodes never wait for each other; and the
     /// rooms that did not fit into it.
-    async fn pieces(&self, rooms: &[RoomId]) -> Result<(BTreeMap<RoomId, Piece>, Vec<RoomId>)> {
-        let (mut pieces, mut untouched, mut budget) = (BTreeMap::new(), Vec::new(), PIECE);
+    async fn batch(&self, rooms: &[RoomId]) -> Result<(BTreeMap<RoomId, RoomEntries>, Vec<RoomId>)> {
+        let (mut batch, mut untouched, mut budget) = (BTreeMap::new(), Vec::new(), BATCH_WEIGHT);
         let cursors = cursors::<F>(self.db.read(), rooms.iter().copied()).await?;
         let ends = read::ends(self.db.read(), rooms).await?;
         for room in rooms {
@@ -269,13 +269,13 @@ impl<F: Follower> Runner<F> {
             drop(weights);
             rows.truncate(taken);
             let up_to = rows.last().map_or(limit, LogRow::seq);
-            pieces.insert(*room, Piece { from, up_to, rows, has_more: up_to < end });
+            batch.insert(*room, RoomEntries { from, up_to, rows, has_more: up_to < end });
         }
-        Ok((pieces, untouched))
+        Ok((batch, untouched))
     }
 }
 
-/// How long a follower whose piece took so long leaves the database to others.
+/// How long a follower whose batch took so long leaves the database to others.
 fn makes_way(took: Duration) -> Duration {
     (took * (SHARE - 1)).min(LONGEST_REST)
 }

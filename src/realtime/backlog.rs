@@ -32,7 +32,7 @@ impl Bounds {
 
 /// What a client read recently.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct ReadRate {
     since: Instant,
     /// All that was taken by then.
     start: u64,
@@ -40,7 +40,7 @@ pub(super) struct Taken {
     before: u64,
 }
 
-impl Taken {
+impl ReadRate {
     pub(super) fn new() -> Self {
         Self { since: Instant::now(), start: 0, before: 0 }
     }
@@ -67,15 +67,15 @@ pub(super) struct PollingBacklog {
     /// Given to the session, and in no answer yet.
     waiting: u64,
     /// Answers that were given to connections and that the kernel has not taken.
-    answers: Vec<Answer>,
+    answers: Vec<PollAnswer>,
     /// What the kernel took, in all.
     total: u64,
-    taken: Taken,
+    taken: ReadRate,
 }
 
 /// An answer on its way.
 #[derive(Debug)]
-struct Answer {
+struct PollAnswer {
     connection: KillSwitch,
     /// What the connection will have written when all of it is.
     end: u64,
@@ -84,7 +84,7 @@ struct Answer {
 
 impl PollingBacklog {
     pub(super) fn new() -> Self {
-        Self { waiting: 0, answers: Vec::new(), total: 0, taken: Taken::new() }
+        Self { waiting: 0, answers: Vec::new(), total: 0, taken: ReadRate::new() }
     }
 
     /// Counts bytes that are about to be given to the session; false when too many wait.
@@ -110,7 +110,7 @@ impl PollingBacklog {
         self.waiting = self.waiting.saturating_sub(fetched);
         if let Some(connection) = connection {
             let bytes = packets.len() as u64;
-            self.answers.push(Answer { end: connection.written() + bytes, bytes, connection });
+            self.answers.push(PollAnswer { end: connection.written() + bytes, bytes, connection });
         }
         self.used();
     }
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_counts_for_a_while() {
-        let mut taken = Taken::new();
+        let mut taken = ReadRate::new();
         let start = taken.since;
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(taken.lately(1_000, at(1)), 1_000);

@@ -102,7 +102,7 @@ pub(super) async fn handle(
 async fn charge(session: &SocketTask, event: Option<ClientEvent>, arguments: &[&RawValue]) -> Result<()> {
     let (limits, user) = (&session.app.limits, session.actor.user_id);
     let is_stored = event == Some(ClientEvent::SendMessage)
-        && matches!(arguments, [only] if read(only).is_ok_and(|Named { message_id }| message_id.is_some()));
+        && matches!(arguments, [only] if read(only).is_ok_and(|MessageIdField { message_id }| message_id.is_some()));
     if is_stored {
         return limits.charge(Action::Notice, user).await;
     }
@@ -111,7 +111,7 @@ async fn charge(session: &SocketTask, event: Option<ClientEvent>, arguments: &[&
 
 /// Distinguishes the announcement of a stored message from a message to store.
 #[derive(Deserialize)]
-struct Named {
+struct MessageIdField {
     message_id: Option<IgnoredAny>,
 }
 
@@ -125,7 +125,7 @@ fn now(data: impl serde::Serialize) -> Result<Handled> {
 
 async fn send_message(session: &SocketTask, payload: &RawValue) -> Result<Handled> {
     let (app, actor) = (&session.app, &session.actor);
-    if let Named { message_id: Some(_) } = read(payload)? {
+    if let MessageIdField { message_id: Some(_) } = read(payload)? {
         let StoredMessage { room_id, message_id } = read(payload)?;
         let message = chat::message::own_message(&app.chat, actor, room_id, message_id).await?;
         return now(SentMessage { message, duplicate: true });

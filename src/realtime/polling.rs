@@ -39,12 +39,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// What waits for which session.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    sessions: Mutex<HashMap<String, Rest>>,
+    sessions: Mutex<HashMap<String, WaitingPackets>>,
     fetched: Notify,
 }
 
 #[derive(Debug)]
-struct Rest {
+struct WaitingPackets {
     packets: Bytes,
     upgrades: bool,
     /// When the session last asked.
@@ -137,11 +137,11 @@ impl Waiting {
 }
 
 /// Remembers a session, and on the way forgets those that asked no more.
-fn remember(sessions: &mut HashMap<String, Rest>, session: String, packets: Bytes, upgrades: bool) {
+fn remember(sessions: &mut HashMap<String, WaitingPackets>, session: String, packets: Bytes, upgrades: bool) {
     if sessions.len() == sessions.capacity() {
         sessions.retain(|_, rest| rest.since.elapsed() < MEMORY);
     }
-    sessions.insert(session, Rest { packets, upgrades, since: Instant::now() });
+    sessions.insert(session, WaitingPackets { packets, upgrades, since: Instant::now() });
 }
 
 /// Takes the first packets, no more than one answer may have.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use socketioxide::{SendError, SocketError, TransportType, extract::SocketRef};
 
 use super::{
-    backlog::{Bounds, PACKET, Taken},
+    backlog::{Bounds, PACKET, ReadRate},
     engine_session::EngineSession,
 };
 use crate::{
@@ -39,7 +39,7 @@ pub(super) struct Wire {
     /// Bytes that were given to the socket for that connection.
     given: AtomicU64,
     /// What that connection took of them lately.
-    taken: Mutex<Taken>,
+    taken: Mutex<ReadRate>,
     /// What may be given and not taken.
     bounds: Bounds,
 }
@@ -53,7 +53,7 @@ impl Wire {
             session,
             connection: OnceLock::new(),
             given: AtomicU64::new(0),
-            taken: Mutex::new(Taken::new()),
+            taken: Mutex::new(ReadRate::new()),
             bounds,
         }
     }

@@ -35,7 +35,7 @@ const CLOCKS_AGREE: Duration = Duration::from_secs(1);
 
 /// What became of a message.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum SendOutcome {
     /// It is in the log now.
     Stored(Box<Stored>),
     /// It was there before.
@@ -56,7 +56,7 @@ pub(crate) async fn write(
     jobs: &[&NewMessage],
     marked: &[MemberId],
     now: Timestamp,
-) -> Result<Vec<Result<Outcome>>> {
+) -> Result<Vec<Result<SendOutcome>>> {
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
@@ -86,10 +86,10 @@ pub(crate) async fn write(
         .into_iter()
         .map(|decision| {
             Ok(match decision? {
-                Decision::Store(index) => Outcome::Stored(Box::new(stored[index].clone())),
-                Decision::RepeatOfNew(index) => Outcome::Repeated(Box::new(stored[index].message.clone())),
+                Decision::Store(index) => SendOutcome::Stored(Box::new(stored[index].clone())),
+                Decision::RepeatOfNew(index) => SendOutcome::Repeated(Box::new(stored[index].message.clone())),
                 Decision::RepeatOf(id) => {
-                    Outcome::Repeated(Box::new(repeated.get(&id).cloned().ok_or(Error::MESSAGE_NOT_FOUND)?))
+                    SendOutcome::Repeated(Box::new(repeated.get(&id).cloned().ok_or(Error::MESSAGE_NOT_FOUND)?))
                 }
             })
         })
@@ -104,14 +104,14 @@ enum Decision {
 }
 
 /// What makes a send repeatable.
-type Key<'a> = (RoomId, UserId, &'a str);
+type RepeatKey<'a> = (RoomId, UserId, &'a str);
 
 /// The new rows, as they come together.
 struct Draft<'a> {
     preload: &'a Preload<'a>,
     now: Timestamp,
     rooms: BTreeMap<RoomId, End>,
-    fresh: HashMap<Key<'a>, usize>,
+    fresh: HashMap<RepeatKey<'a>, usize>,
     rows: Vec<message::Model>,
     /// Whom each of them mentions.
     mentions: Vec<Vec<UserId>>,

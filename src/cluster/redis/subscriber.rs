@@ -29,7 +29,7 @@ const PAUSE_MS: std::ops::Range<u64> = 100..600;
 /// Follows what this node is interested in until nobody takes what is received.
 pub(super) async fn run(redis: Redis, interest: Arc<Interest>, received: mpsc::Sender<Received>) {
     while !received.is_closed() {
-        let ended = match Subscriber::open(&redis, &interest).await {
+        let ended = match RedisSubscriber::open(&redis, &interest).await {
             Ok(subscriber) => {
                 redis.health.note(&redis.health.hears, None);
                 subscriber.follow(&interest, &received).await
@@ -42,7 +42,7 @@ pub(super) async fn run(redis: Redis, interest: Arc<Interest>, received: mpsc::S
 }
 
 /// A connection that is subscribed.
-struct Subscriber {
+struct RedisSubscriber {
     node: Uuid,
     sink: PubSubSink,
     messages: PubSubStream,
@@ -50,7 +50,7 @@ struct Subscriber {
     channels: HashSet<Channel>,
 }
 
-impl Subscriber {
+impl RedisSubscriber {
     /// Connects, and subscribes to everything that is wanted.
     async fn open(redis: &Redis, interest: &Interest) -> Result<Self, String> {
         let (sink, messages) = in_time(redis.client.get_async_pubsub()).await?.split();

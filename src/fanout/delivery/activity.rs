@@ -95,7 +95,7 @@ impl Delivery {
             // The index is a hint; the database decides who is a member.
             let Some(badge) = activity.members.get(&user) else { continue };
             let state = (activity.last_seq, badge.last_read_seq);
-            sockets.retain(|socket| !socket.has_joined(room_id) && socket.note_badge(room_id, state));
+            sockets.retain(|socket| !socket.has_joined(room_id) && socket.note_state(room_id, state));
             if sockets.is_empty() {
                 continue;
             }

@@ -24,9 +24,9 @@ const REMEMBERED: usize = 10_000;
 
 /// The latest change of each profile that was sent here.
 #[derive(Debug, Default)]
-pub(super) struct Changes(Mutex<HashMap<UserId, Timestamp>>);
+pub(super) struct SentChanges(Mutex<HashMap<UserId, Timestamp>>);
 
-impl Changes {
+impl SentChanges {
     /// Whether a change was sent already.
     pub(super) fn knows(&self, user: UserId, at: Timestamp) -> bool {
         self.0.lock().get(&user).is_some_and(|latest| *latest >= at)

@@ -35,7 +35,7 @@ const CAPACITY: usize = 256;
 
 /// The commands of a room's task.
 #[derive(Debug)]
-enum Command {
+enum RoomCommand {
     /// Entries of the room's log, ascending.
     Entries(Vec<Entry>),
     /// A socket joins the room.
@@ -51,7 +51,7 @@ enum Command {
 /// A handle to a room's task.
 #[derive(Clone, Debug)]
 struct Task {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<RoomCommand>,
     noted: Arc<Noted>,
 }
 
@@ -69,7 +69,7 @@ impl Task {
     /// Notes that the log is committed up to `end`. If the queue is full, the task checks the note after the next command.
     fn note_head(&self, end: Seq) {
         self.noted.committed.fetch_max(end.0, Ordering::SeqCst);
-        let _ = self.commands.try_send(Command::Check);
+        let _ = self.commands.try_send(RoomCommand::Check);
     }
 }
 
@@ -133,7 +133,7 @@ impl Feed {
     pub fn entries(&self, room: RoomId, entries: Vec<Entry>) {
         if let (Some(task), Some(last)) = (self.task(room), entries.last()) {
             let last = last.seq;
-            if task.commands.try_send(Command::Entries(entries)).is_err() {
+            if task.commands.try_send(RoomCommand::Entries(entries)).is_err() {
                 task.note_head(last);
             }
         }
@@ -198,7 +198,7 @@ impl Feed {
         }
         let (done, attached) = oneshot::channel();
         let socket = Arc::clone(socket);
-        self.shared.post(room, Command::Attach(Attach { socket, after, subscription, done })).await;
+        self.shared.post(room, RoomCommand::Attach(Attach { socket, after, subscription, done })).await;
         let attached = attached.await.unwrap_or(Err(Error::DRAINING))?;
         Ok(Attached { replayed: attached.replayed + replayed, ..attached })
     }
@@ -239,7 +239,7 @@ impl Feed {
     pub async fn detach(&self, socket: SocketId, room: RoomId) {
         if let Some(task) = self.task(room) {
             let (done, detached) = oneshot::channel();
-            if task.commands.send(Command::Detach { socket, done }).await.is_ok() {
+            if task.commands.send(RoomCommand::Detach { socket, done }).await.is_ok() {
                 let _ = detached.await;
             }
         }
@@ -260,7 +260,7 @@ impl Feed {
         }
         for task in self.shared.sockets.joined_by(user).into_iter().filter_map(|room| self.task(room)) {
             // A task that is so far behind drops ephemeral events.
-            let _ = task.commands.try_send(Command::Appears(user));
+            let _ = task.commands.try_send(RoomCommand::Appears(user));
         }
     }
 
@@ -307,7 +307,7 @@ impl FeedState {
     }
 
     /// Gives a command to a room's task, which is started if there is none.
-    async fn post(self: &Arc<Self>, room: RoomId, command: Command) {
+    async fn post(self: &Arc<Self>, room: RoomId, command: RoomCommand) {
         let mut command = command;
         loop {
             let task = Arc::clone(self).start(room);
@@ -355,9 +355,9 @@ mod tests {
         let task = Task { commands, noted: Arc::default() };
         task.note_head(Seq(7));
         assert_eq!(task.noted.committed.load(Ordering::SeqCst), 7);
-        assert!(matches!(queue.try_recv(), Ok(Command::Check)), "nothing wakes it");
+        assert!(matches!(queue.try_recv(), Ok(RoomCommand::Check)), "nothing wakes it");
         // A full queue has a command that comes after the note.
-        task.commands.try_send(Command::Check).unwrap();
+        task.commands.try_send(RoomCommand::Check).unwrap();
         task.note_head(Seq(9));
         task.note_head(Seq(8));
         assert_eq!(task.noted.committed.load(Ordering::SeqCst), 9);

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Attach, Attached, Command, FeedState, Noted, Owner};
+use super::{Attach, Attached, FeedState, Noted, Owner, RoomCommand};
 use crate::{
     chat::{self, room::Subscription},
     contract::{
@@ -35,7 +35,7 @@ const RING: usize = 256;
 pub(super) const PAGE: i64 = 500;
 
 /// Serves a room until it has no subscribers.
-pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<Command>, noted: Arc<Noted>) {
+pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<RoomCommand>, noted: Arc<Noted>) {
     let mut room: Option<Room> = None;
     loop {
         let received = tokio::select! {
@@ -67,7 +67,7 @@ pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<C
             commands.close();
             // A command may have been posted before the queue closed.
             while let Some(command) = commands.recv().await {
-                if let Command::Attach(_) = command {
+                if let RoomCommand::Attach(_) = command {
                     shared.post(id, command).await;
                 }
             }
@@ -84,9 +84,9 @@ async fn next_notice(room: Option<&Room>) {
     }
 }
 
-fn refuse(command: Command, error: Error) {
+fn refuse(command: RoomCommand, error: Error) {
     error.record();
-    if let Command::Attach(attach) = command {
+    if let RoomCommand::Attach(attach) = command {
         let _ = attach.done.send(Err(error));
     }
 }
@@ -124,18 +124,18 @@ impl Room {
         Ok(Self { id, delivered, noted, ring: VecDeque::new(), subscribers: BTreeMap::new(), viewing })
     }
 
-    async fn handle(&mut self, shared: &FeedState, command: Command) {
+    async fn handle(&mut self, shared: &FeedState, command: RoomCommand) {
         match command {
-            Command::Entries(entries) => self.receive(shared, entries),
-            Command::Check => {}
-            Command::Appears(user) => self.show_or_hide(shared, user),
-            Command::Detach { socket, done } => {
+            RoomCommand::Entries(entries) => self.receive(shared, entries),
+            RoomCommand::Check => {}
+            RoomCommand::Appears(user) => self.show_or_hide(shared, user),
+            RoomCommand::Detach { socket, done } => {
                 if let Some(subscriber) = self.subscribers.get(&socket).cloned() {
                     self.remove(shared, &subscriber.socket);
                 }
                 let _ = done.send(());
             }
-            Command::Attach(attach) => {
+            RoomCommand::Attach(attach) => {
                 self.noted.committed.fetch_max(attach.subscription.head.0, Ordering::SeqCst);
                 if let Err(error) = self.refill(shared).await {
                     let _ = attach.done.send(Err(error));

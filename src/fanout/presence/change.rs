@@ -18,7 +18,7 @@ pub(super) enum PresenceChange {
 
 /// What several changes of one user come to.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Step {
+pub(super) struct NetChange {
     /// Whether they are here now; nothing if that stays as it was.
     pub(super) is_here: Option<bool>,
     /// How they want to appear; nothing if that stays as it was.
@@ -33,7 +33,7 @@ pub(super) struct Step {
     hid_at: Option<Timestamp>,
 }
 
-impl Step {
+impl NetChange {
     /// And then that.
     pub(super) fn then(&mut self, change: PresenceChange) {
         match change {
@@ -102,7 +102,7 @@ mod tests {
             (vec![came, away, PresenceChange::Went(at), came], Some(true), None),
             (vec![away], None, Some(ChosenStatus::Away)),
         ] {
-            let mut step = Step::default();
+            let mut step = NetChange::default();
             changes.iter().for_each(|change| step.then(*change));
             assert_eq!((step.is_here, step.chosen), (is_here, chosen), "{changes:?}");
         }
@@ -123,11 +123,11 @@ mod tests {
             (Some(hidden), vec![shows], None),
             (None, vec![PresenceChange::Came(hidden)], None),
         ] {
-            let mut step = Step::default();
+            let mut step = NetChange::default();
             changes.iter().for_each(|change| step.then(*change));
             assert_eq!(step.seen_until(before), seen, "{changes:?} after {before:?}");
         }
-        let mut step = Step::default();
+        let mut step = NetChange::default();
         [hides, PresenceChange::Went(late), PresenceChange::Came(online)].iter().for_each(|change| step.then(*change));
         assert_eq!(step.appearance(None), hidden);
     }

@@ -21,14 +21,14 @@ const LEASE: Duration = Duration::from_millis(LEASE_MS.cast_unsigned());
 
 /// This node's lease.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Held {
+pub(super) struct NodeLease {
     /// When it was asked for last.
     renewed: Instant,
     /// Since when it was renewed without a break.
     since: Instant,
 }
 
-impl Held {
+impl NodeLease {
     /// It is renewed, as was asked for then.
     fn renew(earlier: Option<Self>, renewed: Instant) -> Self {
         let unbroken = earlier.filter(|earlier| renewed.saturating_duration_since(earlier.renewed) <= LEASE);
@@ -43,21 +43,21 @@ impl Held {
 }
 
 /// Renews this node's lease, and waits for nothing else.
-pub(super) async fn keep(presences: Arc<Presences>, held: watch::Sender<Option<Held>>) {
+pub(super) async fn keep(presences: Arc<Presences>, held: watch::Sender<Option<NodeLease>>) {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         beat.tick().await;
         let asked = Instant::now();
         match Db::in_time(RENEWAL, presences.renew()).await {
-            Ok(()) => held.send_modify(|held| *held = Some(Held::renew(*held, asked))),
+            Ok(()) => held.send_modify(|held| *held = Some(NodeLease::renew(*held, asked))),
             Err(error) => error.record(),
         }
     }
 }
 
 /// Removes nodes whose lease has ended from the registry.
-pub(super) async fn reap(presences: Arc<Presences>, held: watch::Receiver<Option<Held>>) {
+pub(super) async fn reap(presences: Arc<Presences>, held: watch::Receiver<Option<NodeLease>>) {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -109,13 +109,13 @@ mod tests {
     fn nobody_is_dead_to_a_node_that_did_not_hold_its_own_lease_for_as_long() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let fresh = Held::renew(None, at(0));
+        let fresh = NodeLease::renew(None, at(0));
         assert!(!fresh.tells_the_dead(at(14)));
-        let kept = [5, 10, 15].into_iter().fold(fresh, |held, seconds| Held::renew(Some(held), at(seconds)));
+        let kept = [5, 10, 15].into_iter().fold(fresh, |held, seconds| NodeLease::renew(Some(held), at(seconds)));
         assert!(kept.tells_the_dead(at(15)));
         assert!(!kept.tells_the_dead(at(31)), "its own has ended");
-        let late = Held::renew(Some(kept), at(31));
+        let late = NodeLease::renew(Some(kept), at(31));
         assert!(!late.tells_the_dead(at(45)), "others could not renew theirs either");
-        assert!(Held::renew(Some(late), at(46)).tells_the_dead(at(46)));
+        assert!(NodeLease::renew(Some(late), at(46)).tells_the_dead(at(46)));
     }
 }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 use uuid::Uuid;
 
-use super::change::{Shift, Step};
+use super::change::{NetChange, Shift};
 use crate::{
     contract::{Timestamp, UserId, presence::ChosenStatus},
     db::{Db, Transaction},
@@ -97,11 +97,11 @@ impl Registry {
     }
 
     /// Notes what became of users of this node; answers what that changes on the whole.
-    pub(super) async fn note(&self, steps: &BTreeMap<UserId, Step>) -> Result<Vec<Shift>> {
+    pub(super) async fn note(&self, steps: &BTreeMap<UserId, NetChange>) -> Result<Vec<Shift>> {
         match self {
             Self::Memory(db, there) => {
                 let stored = stored(&there.lock(), steps);
-                // Stored first, so that a client that receives the event can read it.
+                // StoredPresence first, so that a client that receives the event can read it.
                 store(db, stored).await?;
                 Ok(remember(&mut there.lock(), steps))
             }
@@ -111,15 +111,16 @@ impl Registry {
 }
 
 /// What the database has to know of a user: until when they were seen, and whether they want to appear offline.
-type Stored = (UserId, Option<Timestamp>, Option<bool>);
+type StoredPresence = (UserId, Option<Timestamp>, Option<bool>);
 
-fn stored(there: &HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, Step>) -> Vec<Stored> {
-    let stored = |(user, step): (&UserId, &Step)| (*user, step.seen_until(there.get(user).copied()), step.is_invisible);
+fn stored(there: &HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, NetChange>) -> Vec<StoredPresence> {
+    let stored =
+        |(user, step): (&UserId, &NetChange)| (*user, step.seen_until(there.get(user).copied()), step.is_invisible);
     steps.iter().map(stored).filter(|(_, seen, hides)| seen.is_some() || hides.is_some()).collect()
 }
 
 /// In one transaction: a commit for each user would take longer than there is time when very many leave at once.
-async fn store(db: &Db, users: Vec<Stored>) -> Result<()> {
+async fn store(db: &Db, users: Vec<StoredPresence>) -> Result<()> {
     if users.is_empty() {
         return Ok(());
     }
@@ -135,8 +136,8 @@ async fn store(db: &Db, users: Vec<Stored>) -> Result<()> {
     tx.commit().await
 }
 
-fn remember(there: &mut HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, Step>) -> Vec<Shift> {
-    let shift = |(user, step): (&UserId, &Step)| {
+fn remember(there: &mut HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, NetChange>) -> Vec<Shift> {
+    let shift = |(user, step): (&UserId, &NetChange)| {
         let before = there.get(user).copied();
         let after = match step.is_here {
             Some(true) => Some(step.appearance(before)),
@@ -153,7 +154,7 @@ fn remember(there: &mut HashMap<UserId, ChosenStatus>, steps: &BTreeMap<UserId, 
 }
 
 impl PostgresRegistry {
-    async fn note(&self, steps: &BTreeMap<UserId, Step>) -> Result<Vec<Shift>> {
+    async fn note(&self, steps: &BTreeMap<UserId, NetChange>) -> Result<Vec<Shift>> {
         let users: Vec<UserId> = steps.keys().copied().collect();
         let tx = self.db.begin().await?;
         let before = lock(&tx, &users).await?;
@@ -199,7 +200,7 @@ impl PostgresRegistry {
         }
         let after = there(&tx, uuids(&users)).await?;
         tx.commit().await?;
-        let shift = |(user, step): (&UserId, &Step)| Shift {
+        let shift = |(user, step): (&UserId, &NetChange)| Shift {
             user: *user,
             before: before.get(user).copied(),
             after: after.get(user).copied(),

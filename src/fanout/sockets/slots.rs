@@ -24,10 +24,10 @@ pub trait SlotOwner: Send + Sync {
 
 /// The slots that sockets take, those that are still connecting included.
 #[derive(Clone, Debug, Default)]
-pub struct Slots(Arc<Mutex<Taken>>);
+pub struct Slots(Arc<Mutex<TakenSlots>>);
 
 #[derive(Debug, Default)]
-struct Taken {
+struct TakenSlots {
     by_user: HashMap<UserId, Vec<HeldSlot>>,
     last_id: u64,
     /// Users whose sockets changed since the last report.

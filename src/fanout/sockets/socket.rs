@@ -76,7 +76,7 @@ impl Owner {
 }
 
 /// The state of a room that a socket received: the head of the log, and the user's read mark. Everything else follows from these two.
-pub type Badge = (Seq, Seq);
+pub type RoomState = (Seq, Seq);
 /// How often a replay checks whether its client has read enough.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -92,7 +92,7 @@ pub struct Socket {
     transport: Box<dyn Transport>,
     pub(super) joined: Mutex<HashSet<RoomId>>,
     /// What it last received of rooms that it has not joined.
-    badges: Mutex<HashMap<RoomId, Badge>>,
+    states: Mutex<HashMap<RoomId, RoomState>>,
     revoked: AtomicBool,
     was_cut: AtomicBool,
     /// Set under the index's lock: from then on it joins nothing.
@@ -124,7 +124,7 @@ impl Socket {
             urls,
             transport,
             joined: Mutex::default(),
-            badges: Mutex::default(),
+            states: Mutex::default(),
             revoked: AtomicBool::new(false),
             was_cut: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -223,8 +223,8 @@ impl Socket {
     }
 
     /// Notes the state of a room that it receives; answers whether it is new.
-    pub fn note_badge(&self, room: RoomId, badge: Badge) -> bool {
-        self.badges.lock().insert(room, badge) != Some(badge)
+    pub fn note_state(&self, room: RoomId, state: RoomState) -> bool {
+        self.states.lock().insert(room, state) != Some(state)
     }
 
     /// How many rooms it has joined.

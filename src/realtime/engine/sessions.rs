@@ -78,7 +78,7 @@ impl Sessions {
     }
 
     /// A WebSocket wants to take over; nothing if another is about to. One that has not said so yet makes room.
-    pub(super) fn attempt(&self, engine: &Engine, id: &str) -> Option<Attempt> {
+    pub(super) fn attempt(&self, engine: &Engine, id: &str) -> Option<UpgradeAttempt> {
         let mut sessions = self.0.lock();
         let session = sessions.entry(id.to_owned()).or_default();
         if session.attempt.is_some() && session.is_proven {
@@ -88,7 +88,7 @@ impl Sessions {
         if let Some(earlier) = session.attempt.replace(replaced.clone()) {
             earlier.cancel();
         }
-        Some(Attempt { engine: engine.clone(), id: id.to_owned(), replaced, has_succeeded: false })
+        Some(UpgradeAttempt { engine: engine.clone(), id: id.to_owned(), replaced, has_succeeded: false })
     }
 
     fn change(&self, id: &str, change: impl FnOnce(&mut PollingSession)) {
@@ -165,7 +165,7 @@ impl Drop for PendingPoll {
 }
 
 /// A WebSocket that may take over its session.
-pub(super) struct Attempt {
+pub(super) struct UpgradeAttempt {
     engine: Engine,
     id: String,
     /// Cancelled when another comes before this one has said that it works.
@@ -173,7 +173,7 @@ pub(super) struct Attempt {
     has_succeeded: bool,
 }
 
-impl Attempt {
+impl UpgradeAttempt {
     /// The client has said by it what it wants, before it hears that this was understood. Whether no other has taken its place.
     pub(super) fn prove(&self) -> bool {
         let mut stands = false;
@@ -195,7 +195,7 @@ impl Attempt {
     }
 }
 
-impl Drop for Attempt {
+impl Drop for UpgradeAttempt {
     fn drop(&mut self) {
         self.engine.0.sessions.change(&self.id, |session| {
             // Looked at here, where no other can begin meanwhile: what its successor has said stands.

@@ -26,7 +26,7 @@ use super::{
     Engine,
     frame::{self, Head},
     refusal,
-    sessions::Attempt,
+    sessions::UpgradeAttempt,
     stream::Stream,
 };
 use crate::{listener::ConnInfo, listener::engine_io, realtime::engine_session::EngineSession};
@@ -146,7 +146,7 @@ impl Engine {
     }
 
     /// The client's side of an upgrade, which the library sees afterwards.
-    async fn choose<S>(&self, client: &mut Client<S>, session: &str, attempt: &Attempt) -> Option<()>
+    async fn choose<S>(&self, client: &mut Client<S>, session: &str, attempt: &UpgradeAttempt) -> Option<()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
