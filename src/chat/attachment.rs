@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{Expr, SelectStatement},
 };
 
-use super::view::Recipient;
+use super::recipient::Recipient;
 use crate::{
     clock,
     contract::{

@@ -9,7 +9,8 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelec
 
 use super::{
     annotations::{Annotations, Timeline},
-    view::{self, Recipient},
+    recipient::Recipient,
+    view,
 };
 use crate::{
     contract::{EventKind, HistoryAccess, Member, Message, MessageId, RoomId, Seq, UserId, event::Durable},

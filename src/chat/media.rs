@@ -23,7 +23,7 @@ use crate::{
     contract::{ErrorCode, Media, MediaId, MediaStatus, RoomId, UserId, text},
     db::Transaction,
     error::{Error, Result},
-    media::{Examined, served::served, spool::Spool, store::Key},
+    media::{Examined, object::Key, served::served, spool::Spool},
     tasks::to_the_end,
 };
 use entity::{media, user};

@@ -17,8 +17,9 @@ use super::{
     find, mention,
     permission::Capability,
     pin, reaction,
+    recipient::Recipient,
     room_log::Answer,
-    view::{self, Recipient},
+    view,
 };
 use crate::{
     auth::Actor,

@@ -32,6 +32,7 @@ pub(crate) mod invite_rows;
 pub(crate) mod membership;
 pub(crate) mod mention;
 pub(crate) mod privacy;
+pub(crate) mod recipient;
 pub(crate) mod room_log;
 pub(crate) mod view;
 
@@ -52,7 +53,7 @@ use crate::{
     tasks::Tasks,
 };
 
-use self::{media::Sweeper, room_log::RoomLog, view::Recipient};
+use self::{media::Sweeper, recipient::Recipient, room_log::RoomLog};
 
 /// Pages of exports that are read at the same time.
 const EXPORTS: usize = 4;

@@ -7,7 +7,7 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement},
 };
 
-use super::view::Recipient;
+use super::recipient::Recipient;
 use crate::{
     config::Emails,
     contract::{UserId, Visibility},

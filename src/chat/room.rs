@@ -22,7 +22,8 @@ use super::{
     membership::{self, NewMember},
     permission::{Capability, Permit},
     privacy,
-    view::{self, Recipient},
+    recipient::Recipient,
+    view,
 };
 use crate::{
     auth::Actor,

@@ -15,7 +15,7 @@ use super::{
     },
     permission::Permit,
     receipt::marks::{self, NewMark},
-    view::Recipient,
+    recipient::Recipient,
 };
 use crate::{
     auth::Actor,

@@ -11,10 +11,10 @@ use super::{
     annotations::{self, Annotations},
     attachment,
     privacy::EmailVisibility,
+    recipient::Recipient,
 };
 use crate::{
     auth::accounts,
-    config::Emails,
     contract::{
         HistoryAccess, Media, Member, Message, MessageId, Role, Room, RoomId, Seq, User, UserId, Visibility,
         message::ReplyPreview,
@@ -80,27 +80,6 @@ pub(crate) fn room(model: room::Model, signer: &UrlSigner) -> Room {
         mention_count: None,
         my_role: None,
         invited: None,
-    }
-}
-
-/// To whom rows are shown, and what that takes: a signer for URLs of files, and the setting for e-mail addresses.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Recipient<'a> {
-    /// One user; or none for all subscribers of a room, who receive the same entry of its log.
-    pub(crate) user: Option<UserId>,
-    pub(crate) signer: &'a UrlSigner,
-    pub(crate) emails: Emails,
-}
-
-impl<'a> Recipient<'a> {
-    /// All subscribers of a room.
-    pub(crate) fn everyone(signer: &'a UrlSigner, emails: Emails) -> Self {
-        Self { user: None, signer, emails }
-    }
-
-    /// One user.
-    pub(crate) fn one(self, user: UserId) -> Self {
-        Self { user: Some(user), ..self }
     }
 }
 

@@ -10,8 +10,10 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::signed_url::PATH;
 use crate::{config::Secret, contract::event::Encoded};
+
+/// Where files are loaded.
+pub(super) const PATH: &str = "/api/chat/media/";
 
 /// Characters of the signature of a base URL.
 const TAG_CHARS: usize = 12;

@@ -4,10 +4,11 @@
 //!
 //! An upload is first written to a temporary file without a name ([`spool`]): there it is counted, hashed and examined in constant
 //! memory before it is sent to the store, and a process that dies leaves nothing behind. A file has one object in the store under
-//! its id, a second one for its thumbnail, and during a direct upload a third one; see [`store::Key`].
+//! its id, a second one for its thumbnail, and during a direct upload a third one; see [`object::Key`].
 
 pub mod base_url;
 pub mod kind;
+pub mod object;
 pub mod served;
 pub mod signed_url;
 pub mod spool;
@@ -41,11 +42,7 @@ use crate::{
 };
 
 pub use self::examination::{Examined, Thumbnail};
-use self::{
-    signed_url::UrlSigner,
-    spool::Spool,
-    store::{Key, Store},
-};
+use self::{object::Key, signed_url::UrlSigner, spool::Spool, store::Store};
 
 /// How long the result of a probe is reused: probes come often, and each call to the store may cost money.
 const PROBE_LIFE: Duration = Duration::from_secs(5);

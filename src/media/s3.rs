@@ -11,9 +11,9 @@ use object_store::{
 use tokio::time::timeout;
 
 use super::{
+    object::{failed, in_time},
     served::Served,
     spool::Spool,
-    store::{failed, in_time},
     store_permits::StorePermits,
 };
 use crate::{

@@ -11,16 +11,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use super::base_url::BaseUrls;
+use super::base_url::{BaseUrls, PATH};
 use crate::{
     clock,
     config::{Config, Secret},
     contract::{ErrorCode, MediaId, Timestamp, UserId, event::Encoded},
     error::{Error, Result},
 };
-
-/// Where files are loaded.
-pub const PATH: &str = "/api/chat/media/";
 
 /// Where a client sends the bytes of a direct upload.
 const UPLOAD_PATH: &str = "/api/chat/upload/";

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
+    object::{Direct, Key, Outgoing},
     spool::Spool,
-    store::{Direct, Key, Outgoing},
 };
 use crate::{
     config,

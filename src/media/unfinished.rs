@@ -4,7 +4,7 @@ use std::{fs, io, path::Path, time::UNIX_EPOCH};
 
 use object_store::local::LocalFileSystem;
 
-use super::store::Key;
+use super::object::Key;
 use crate::contract::{MediaId, Timestamp};
 
 /// Removes unfinished files that were last written before `old`, and counts them.

@@ -20,10 +20,10 @@ use crate::{
     error::{Error, Result},
     media::{
         kind::{self, essence},
+        object::Key,
         served::served,
         signed_url::SignedQuery,
         spool::{Spool, TOO_LARGE},
-        store::Key,
     },
     tasks::to_the_end,
 };

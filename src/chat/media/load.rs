@@ -15,9 +15,9 @@ use crate::{
     },
     error::{Error, Result},
     media::{
+        object::Key,
         served::{Served, served},
         signed_url::{SignedQuery, Variant},
-        store::Key,
     },
 };
 use entity::{attachment as attachments, media, message, room, user};

@@ -24,7 +24,7 @@ use crate::{
     contract::{MediaId, MediaStatus, RoomId, Timestamp},
     db::Db,
     error::Result,
-    media::{Files, store::Key},
+    media::{Files, object::Key},
     tasks::Tasks,
 };
 use entity::{attachment as attachments, media, room, user};

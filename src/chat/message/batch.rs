@@ -17,11 +17,7 @@ use super::{
     submission::NewMessage,
 };
 use crate::{
-    chat::{
-        attachment, mention,
-        permission::Membership,
-        view::{self, Recipient},
-    },
+    chat::{attachment, mention, permission::Membership, recipient::Recipient, view},
     contract::{
         ErrorCode, HistoryAccess, MediaId, MemberId, Message, MessageId, MessageType, RoomId, Timestamp, UserId,
     },

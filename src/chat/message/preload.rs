@@ -11,7 +11,8 @@ use crate::{
         annotations::Annotations,
         attachment, find, mention,
         permission::{Capability, Membership},
-        view::{self, Recipient, Sender},
+        recipient::Recipient,
+        view::{self, Sender},
     },
     contract::{
         ErrorCode, HistoryAccess, MediaId, Message, MessageId, MessageType, RoomId, SessionId, Timestamp, UserId,

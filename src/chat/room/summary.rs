@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::{
-    chat::{
-        find, receipt,
-        view::{self, Recipient},
-    },
+    chat::{find, receipt, recipient::Recipient, view},
     contract::{Member, Message, Room, RoomId, RoomType, Seq},
     error::{Error, Result},
 };
