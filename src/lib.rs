@@ -31,9 +31,9 @@
 //! | [`contract::catalogue`] | every event: what clients emit with payload and ack, what the server emits |
 //! | [`auth`] | accounts, sessions, and how a token becomes an [`auth::Actor`]; knows no profile |
 //! | [`account`] | profiles, contacts, and how an account is deactivated and erased |
-//! | [`log`] | the spine: entries, appending, the group-commit writer, reading back, followers; does not know what a message is |
+//! | [`log`] | the spine: entries, appending, the group-commit writer, reading back, followers; decides nothing about messages |
 //! | [`chat`] | the use cases and their rules; knows neither axum nor socketioxide |
-//! | [`chat::permission`] | who may do what: one table, and the only source of permits |
+//! | [`chat::permission`] | who may do what: one table; a permit comes from a membership, or from one of three makers that it lists |
 //! | [`search`] | finding messages, and the follower that keeps the index |
 //! | [`cluster::bus`] | notices of what was committed, for this node and, by [Redis](cluster::redis), for the others |
 //! | [`fanout::delivery`] | handles every notice of the bus, in order |
@@ -61,7 +61,9 @@
 //! - *A durable change of a room*: a variant of [`contract::catalogue::Durable`] and of `entity::EventKind`, how it is read back
 //!   (`chat/entries.rs`), and a use case: `permit.append(…)`, `chat.log.commit(…)`.
 //! - *Code that reacts to commits*: a [follower](#followers), started in `app.rs`.
-//! - *A permission*: the table of [`chat::permission`].
+//! - *A permission*: the table of [`chat::permission`], which also says what admins may not do to owners.
+//! - *A column of `messages`*: a migration (`migration/src/`), the entity (`entity/src/message.rs`), the new row in
+//!   `chat/message/batch.rs`, and where it is shown: `contract/message.rs` and `chat/view.rs`.
 //!
 //! # Words
 //!
@@ -88,7 +90,7 @@
 //! | notice | a message of the bus: entries of a room, an ephemeral event for a topic, or sockets to end |
 //!
 //! One noun has one file name in every layer: who looks for "how a message is edited" opens `contract/message.rs`,
-//! `chat/message.rs`, `http/message.rs`, `entity/message.rs`.
+//! `chat/message.rs`, `http/message.rs`, `entity/src/message.rs`.
 //!
 //! # How a message is sent
 //!
@@ -111,7 +113,8 @@
 //! # History privacy
 //!
 //! Where members read only what was said since they joined (`rooms.history`), an entry that shows an older message exists
-//! in more than one form ([`log::entry::Entry::data_for`]): each user receives the one for the seq at which they joined.
+//! in more than one form ([`log::entry::Entry::data_for`]): each user receives the one for the seq at which they joined. From where
+//! on a member may read at all is decided in `chat/find.rs` (`reads_from`).
 //!
 //! # Contacts
 //!
@@ -202,7 +205,8 @@
 //!   transaction.
 //! - Queries start from what the asker may see: what is not visible to them is not found, with the same answer as what
 //!   does not exist.
-//! - A change of a room takes a [`chat::permission::Permit`], which only the table of that module gives.
+//! - A change of a room takes a [`chat::permission::Permit`]. The table of that module gives it for a membership; who creates or enters
+//!   a room, and what the server takes back by itself, have makers of their own there, and `tests/tidy.rs` lists who uses these.
 //! - A log entry names what changed; the state is read from the tables. So deleted content is in no old entry.
 //! - Every emit that asks for an ack gets exactly one.
 //! - The transaction of a change checks again who asks for it ([`auth::recheck`]): a login or an account that ended while the

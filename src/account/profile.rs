@@ -156,7 +156,7 @@ fn check_update(request: &UpdateProfile) -> Result<()> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub(crate) async fn note(tx: &Transaction, links: &UrlSigner, user_id: UserId, now: Timestamp) -> Result<Notice> {
+pub(crate) async fn note(tx: &Transaction, signer: &UrlSigner, user_id: UserId, now: Timestamp) -> Result<Notice> {
     let last = || Expr::col(user::Column::ProfileChangedAt);
     // Two changes never have the same time: the second would look as if it were sent already.
     let next = Expr::case(last().gte(now), last().add(1)).finally(Expr::value(now));
@@ -166,7 +166,8 @@ pub(crate) async fn note(tx: &Transaction, links: &UrlSigner, user_id: UserId, n
         .exec_with_returning(tx)
         .await?;
     let user = changed.into_iter().next().ok_or(Error::USER_NOT_FOUND)?;
-    let event = Ephemeral::UserUpdated { user: Arc::new(view::person(user, links)) };
+    // Whoever receives the whole address is found out when it is sent.
+    let event = Ephemeral::UserUpdated { user: Arc::new(view::person(user, signer).masked()) };
     Ok(Notice::Emit { topic: Topic::Rooms(rooms_of(tx, user_id).await?.into()), event })
 }
 
@@ -206,11 +207,7 @@ pub async fn changed_since(chat: &Chat, time: Timestamp) -> Result<Vec<(UserId, 
 pub async fn changed(chat: &Chat, id: UserId) -> Result<Changed> {
     let model = user::Entity::find_by_id(id).one(chat.db.read()).await?.ok_or(Error::USER_NOT_FOUND)?;
     let at = model.profile_changed_at.unwrap_or(model.created_at);
-    let member_rows = rooms::rooms_of_users(chat, vec![id]).await?.remove(&id).unwrap_or_default();
-    let known_in = member_rows
-        .into_iter()
-        .filter(|member_row| member_row.is_contact)
-        .map(|member_row| member_row.room_id)
-        .collect();
+    let joined = rooms::rooms_of_users(chat, vec![id]).await?.remove(&id).unwrap_or_default();
+    let known_in = joined.into_iter().filter(|room| room.is_contact).map(|room| room.room_id).collect();
     Ok(Changed { user: view::person(model, &chat.files.signer), at, known_in })
 }

@@ -91,10 +91,11 @@ pub(super) async fn insert(
 
 /// Removes a member from a room. The caller appends the change to its log.
 pub(crate) async fn part(tx: &Transaction, member_row: member::Model, now: Timestamp) -> Result<()> {
-    let (room_id, times_left) = (member_row.room_id, member_row.times_left);
+    let (room_id, departures) = (member_row.room_id, member_row.times_left);
     let mut row = member_row.into_active_model();
     row.left_at = Set(Some(now));
-    row.times_left = Set(times_left);
+    // Set even where the caller counted: a model that was changed does not know that it was.
+    row.times_left = Set(departures);
     row.update(tx).await?;
     count(tx, room_id, -1).await
 }

@@ -254,7 +254,7 @@ impl Cursor {
         } else {
             Err(FieldError::new("limit", "range", "must be 1 to 100"))
         };
-        let member_row = |seq: Option<i64>, field: &str| match seq {
+        let not_negative = |seq: Option<i64>, field: &str| match seq {
             Some(seq) if seq < 0 => Err(FieldError::new(field, "range", "must be 0 or more")),
             _ => Ok(()),
         };
@@ -267,9 +267,9 @@ impl Cursor {
         Error::check([
             limit_rule,
             one_rule,
-            member_row(query.before_seq, "before_seq"),
-            member_row(query.after_seq, "after_seq"),
-            member_row(query.around_seq, "around_seq"),
+            not_negative(query.before_seq, "before_seq"),
+            not_negative(query.after_seq, "after_seq"),
+            not_negative(query.around_seq, "around_seq"),
         ])?;
         let limit = u64::try_from(limit).unwrap_or(1);
         let before = query.before_seq.map(|seq| Self::Before(seq, limit));

@@ -175,7 +175,7 @@ pub async fn entries(chat: &Chat, room: RoomId, after: Seq, up_to: Seq) -> Resul
 /// # Errors
 /// When the database does not answer.
 pub async fn last_messages(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId, Seq)>> {
-    member_rows(chat, ids, room::Column::LastMessageSeq).await
+    seqs(chat, ids, room::Column::LastMessageSeq).await
 }
 
 /// The heads of the logs of some rooms. Deleted rooms are left out.
@@ -183,10 +183,10 @@ pub async fn last_messages(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId,
 /// # Errors
 /// When the database does not answer.
 pub async fn ends(chat: &Chat, ids: Vec<RoomId>) -> Result<Vec<(RoomId, Seq)>> {
-    member_rows(chat, ids, room::Column::LastSeq).await
+    seqs(chat, ids, room::Column::LastSeq).await
 }
 
-async fn member_rows(chat: &Chat, ids: Vec<RoomId>, which: room::Column) -> Result<Vec<(RoomId, Seq)>> {
+async fn seqs(chat: &Chat, ids: Vec<RoomId>, which: room::Column) -> Result<Vec<(RoomId, Seq)>> {
     let rows = room::Entity::find()
         .select_only()
         .columns([room::Column::Id, which])

@@ -24,10 +24,11 @@ use crate::{
 };
 
 /// Notices that may wait for delivery before commits have to wait too.
-const CAPACITY: usize = 1024;
+const CAPACITY: usize = 8_192;
 
-/// Notices that may wait for other nodes; what does not fit they read from the log.
-const OUTWARD: usize = 4096;
+/// Notices that may wait for other nodes, of as many rooms: some seconds of the most that is written. What does not fit they read
+/// from the log.
+const OUTWARD: usize = 65_536;
 
 /// A notice. There are these three kinds and no more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,6 +56,18 @@ pub enum Topic {
     Rooms(Arc<[RoomId]>),
     /// All sockets of a user.
     User(UserId),
+}
+
+impl Topic {
+    /// The rooms whose subscribers it means.
+    #[must_use]
+    pub fn rooms(&self) -> &[RoomId] {
+        match self {
+            Self::Room(room) => std::slice::from_ref(room),
+            Self::Rooms(rooms) => rooms,
+            Self::User(_) => &[],
+        }
+    }
 }
 
 /// Which sockets of a user end.

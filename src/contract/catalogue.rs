@@ -1,6 +1,6 @@
-//! Every event of the wire, in three tables: what a client may emit, with the payload that it takes and the data of its ack; what
-//! the log of a room tells; and what the server tells besides. Names, dispatch and documents come from these: an event that is not
-//! here does not exist.
+//! Every event of the wire, in four tables: what a client may emit, with the payload that it takes and the data of its ack; the
+//! entries of a room's log; ephemeral events, which nodes share; and what one socket is sent. Names, the types that dispatch decodes
+//! and encodes, the error for an unknown event, and the list in the README come from these: an event that is not here does not exist.
 
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,7 @@ use crate::{
     error::Result,
     fanout::{
         feed::Feed,
-        reconcile::Reconciliation,
+        reconciliation::Reconciliation,
         sockets::{Socket, Sockets},
         throttle::{self, Throttle},
         typing::Typing,
@@ -168,7 +168,7 @@ impl Delivery {
             (Ephemeral::UserTyping { room_id, user_id, user_name, is_typing }, _) => {
                 self.typing.receive(room_id, user_id, user_name, is_typing);
             }
-            (Ephemeral::UserUpdated { user }, Topic::Rooms(rooms)) => self.take_profile(user.id, &rooms),
+            (Ephemeral::UserUpdated { user }, topic) => self.take_profile(user.id, topic.rooms()),
             (
                 event @ (Ephemeral::UserOnline { user_id, last_seen_at }
                 | Ephemeral::UserOffline { user_id, last_seen_at }),
@@ -229,7 +229,7 @@ impl Delivery {
                 let members = self.sockets.forget_members(entry.room_id);
                 self.send_outside(&members, entry);
             }
-            // A member who was added by another node has a notice of its own, which also comes if the room has no sockets here.
+            // Of a member who was added by another node comes `Received::Added`, also if the room has no sockets here.
             Audience::Gained(_) | Audience::Unchanged => {}
         }
     }

@@ -4,6 +4,7 @@ pub mod delivery;
 pub mod feed;
 pub mod presence;
 pub mod reconcile;
+pub mod reconciliation;
 pub mod sockets;
 pub mod throttle;
 pub mod typing;

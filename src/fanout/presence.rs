@@ -161,8 +161,6 @@ impl Presences {
         };
         let _ = noted.await;
         self.feed.show_or_hide(user, chosen == ChosenStatus::Invisible);
-        // Other nodes with a socket of theirs read it.
-        self.bus.have_compared(Channel::User(user));
     }
 
     /// How some users appear to others, each with when they were last connected.
@@ -209,7 +207,12 @@ async fn note(presences: Arc<Presences>, mut queue: mpsc::UnboundedReceiver<Note
         }
         match Db::in_time(TIMEOUT, presences.registry.note(&steps)).await {
             Ok(shifts) => {
-                steps.clear();
+                for (user, step) in std::mem::take(&mut steps) {
+                    if step.is_invisible.is_some() {
+                        // Other nodes with a socket of theirs read it.
+                        presences.bus.have_compared(Channel::User(user));
+                    }
+                }
                 presences.note_shifts(shifts);
             }
             Err(error) => error.record(),

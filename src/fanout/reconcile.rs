@@ -11,87 +11,18 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
-use self::missed::Missed;
 use crate::{
     auth::Auth,
     chat,
-    cluster::interest::Channel,
-    contract::{RoomId, Seq, SessionId, UserId, event::SocketEvent},
+    contract::{RoomId, SessionId, UserId, event::SocketEvent},
     error::Result,
-    fanout::delivery::Delivery,
+    fanout::{delivery::Delivery, reconciliation::Wanted},
 };
 
 /// Users that are reconciled together.
 const PEOPLE: usize = 500;
-
-/// What is to be reconciled.
-#[derive(Debug, Default)]
-pub struct Reconciliation {
-    wanted: Mutex<Wanted>,
-    wake: Notify,
-    missed: Missed,
-    /// Whether other nodes may change anything.
-    is_shared: bool,
-    /// The known head of the log of each viewed room: one in a user's list that they have not joined.
-    ends: Mutex<HashMap<RoomId, Seq>>,
-}
-
-#[derive(Debug, Default)]
-struct Wanted {
-    everything: bool,
-    rooms: Vec<RoomId>,
-    users: Vec<UserId>,
-}
-
-impl Reconciliation {
-    /// Of what this node and maybe others have in common.
-    #[must_use]
-    pub fn new(is_shared: bool) -> Self {
-        Self { is_shared, ..Self::default() }
-    }
-
-    /// Notes the head of a room's log by an entry.
-    pub fn note_entry(&self, room: RoomId, seq: Seq) {
-        if let Some(end) = self.ends.lock().get_mut(&room) {
-            *end = seq.max(*end);
-        }
-    }
-
-    /// Notes the heads of logs of rooms that are viewed from now on.
-    pub fn note_ends(&self, rooms: impl IntoIterator<Item = (RoomId, Seq)>) {
-        if !self.is_shared {
-            return;
-        }
-        let mut ends = self.ends.lock();
-        for (room, end) in rooms {
-            ends.entry(room).or_insert(end);
-        }
-    }
-
-    /// Requests to reconcile everything.
-    pub fn everything(&self) {
-        self.wanted.lock().everything = true;
-        self.wake.notify_one();
-    }
-
-    /// Requests to reconcile the rooms and users of these channels.
-    pub fn channels(&self, channels: Vec<Channel>) {
-        let mut wanted = self.wanted.lock();
-        for channel in channels {
-            match channel {
-                Channel::Room(room) => wanted.rooms.push(room),
-                Channel::User(user) => wanted.users.push(user),
-            }
-        }
-        self.wake.notify_one();
-    }
-}
 
 /// Compares open sockets with the database.
 #[derive(Debug)]
@@ -190,11 +121,14 @@ impl Reconciler {
                     socket.revoke(code);
                 }
             }
+            // What is known is noted first: a change that comes in while the database is asked is newer than its answer.
+            let sockets = &self.delivery.sockets;
+            let shown: Vec<_> = some.iter().map(|(user, _)| (*user, sockets.is_invisible(*user))).collect();
             // Who hid themselves on another node is not shown here.
             let invisible = chat::user::invisible(&self.delivery.chat, some.iter().map(|(user, _)| *user)).await?;
-            let delivery = &self.delivery;
-            some.iter().for_each(|(user, _)| delivery.feed.show_or_hide(*user, invisible.contains(user)));
-            // What is known is noted first: a change that comes in while the database is asked is newer than its answer.
+            for (user, _) in shown.into_iter().filter(|(user, before)| sockets.is_invisible(*user) == *before) {
+                self.delivery.feed.show_or_hide(user, invisible.contains(&user));
+            }
             let rooms_of = |(user, _): &(UserId, _)| Some((*user, self.delivery.sockets.rooms_of(*user)?));
             let known: HashMap<UserId, HashSet<RoomId>> = some.iter().filter_map(rooms_of).collect();
             let mut joined = chat::room::rooms_of_users(&self.delivery.chat, known.keys().copied().collect()).await?;

@@ -44,7 +44,7 @@ pub struct Sockets {
 struct Index {
     all: HashMap<SocketId, Arc<Socket>>,
     of_user: HashMap<UserId, HashMap<SocketId, Arc<Socket>>>,
-    viewing: HashMap<RoomId, HashMap<SocketId, Arc<Socket>>>,
+    subscribers: HashMap<RoomId, HashMap<SocketId, Arc<Socket>>>,
     /// The rooms that connected users are members of, and the other way round.
     rooms_of: HashMap<UserId, HashSet<RoomId>>,
     members_of: HashMap<RoomId, HashSet<UserId>>,
@@ -143,7 +143,7 @@ impl Sockets {
     pub fn subscribers(&self, room: RoomId) -> Vec<Arc<Socket>> {
         self.index
             .read()
-            .viewing
+            .subscribers
             .get(&room)
             .map(|subscribers| subscribers.values().cloned().collect())
             .unwrap_or_default()
@@ -156,7 +156,7 @@ impl Sockets {
             return false;
         }
         socket.joined.lock().insert(room);
-        index.viewing.entry(room).or_default().insert(socket.id, Arc::clone(socket));
+        index.subscribers.entry(room).or_default().insert(socket.id, Arc::clone(socket));
         self.follow_if_wanted(&index, room);
         true
     }
@@ -165,10 +165,10 @@ impl Sockets {
     pub fn part(&self, room: RoomId, socket: &Socket) {
         let mut index = self.index.write();
         socket.joined.lock().remove(&room);
-        let Some(subscribers) = index.viewing.get_mut(&room) else { return };
+        let Some(subscribers) = index.subscribers.get_mut(&room) else { return };
         subscribers.remove(&socket.id);
         if subscribers.is_empty() {
-            index.viewing.remove(&room);
+            index.subscribers.remove(&room);
             self.follow_if_wanted(&index, room);
         }
     }
@@ -282,9 +282,9 @@ impl Sockets {
         rooms.into_iter().filter(|room| self.is_viewed(*room)).collect()
     }
 
-    /// The sockets that news on a topic is for, where it is about a user.
+    /// The sockets that receive an event for a topic, where it is about a user.
     #[must_use]
-    pub fn subscription(&self, topic: &Topic, about: Option<UserId>) -> Vec<Arc<Socket>> {
+    pub fn receiving(&self, topic: &Topic, about: Option<UserId>) -> Vec<Arc<Socket>> {
         match topic {
             Topic::User(user) => self.of_user(*user),
             Topic::Room(room) => self.index.read().in_one_of(&[*room], about),
@@ -294,17 +294,17 @@ impl Sockets {
 
     /// Emits an ephemeral event to the sockets of a topic; answers how many those are. It is dropped for sockets that are behind.
     pub fn emit(&self, topic: &Topic, event: &Ephemeral) -> usize {
-        let subscription = self.subscription(topic, event.about());
+        let receiving = self.receiving(topic, event.about());
         let data = Encoded::new(event);
-        for socket in &subscription {
+        for socket in &receiving {
             socket.send_encoded(event.name(), &data);
         }
-        subscription.len()
+        receiving.len()
     }
 
     /// Brings what the other nodes are asked about a room in line with who is here.
     fn follow_if_wanted(&self, index: &Index, room: RoomId) {
-        let wanted = index.viewing.contains_key(&room) || index.members_of.contains_key(&room);
+        let wanted = index.subscribers.contains_key(&room) || index.members_of.contains_key(&room);
         self.interest.set(Channel::Room(room), wanted);
     }
 }
@@ -313,7 +313,7 @@ impl Index {
     /// The sockets that have joined one of these rooms, each once, but for those of one user.
     fn in_one_of(&self, rooms: &[RoomId], but: Option<UserId>) -> Vec<Arc<Socket>> {
         let mut found: HashMap<SocketId, Arc<Socket>> = HashMap::new();
-        for subscribers in rooms.iter().filter_map(|room| self.viewing.get(room)) {
+        for subscribers in rooms.iter().filter_map(|room| self.subscribers.get(room)) {
             for (id, subscriber) in subscribers.iter().filter(|(_, subscriber)| Some(subscriber.user.id) != but) {
                 found.entry(*id).or_insert_with(|| Arc::clone(subscriber));
             }

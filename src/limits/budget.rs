@@ -172,11 +172,11 @@ impl Limits {
     /// `RATE_LIMITED`.
     pub async fn charge(&self, action: Action<'_>, payer: impl Into<Payer>) -> Result<()> {
         let payer = payer.into();
-        for (budget, tokens) in action.price() {
-            self.take(budget, payer, tokens).await?;
-        }
         if let Action::MarkByRequest { moves: false, .. } = action {
             self.refund(Budget::Requests, payer, 1).await;
+        }
+        for (budget, tokens) in action.price() {
+            self.take(budget, payer, tokens).await?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     join::{join_room, leave_room, sync},
     packet::Reply,
-    socket_task::SocketTask,
+    socket_context::SocketContext,
 };
 use crate::{
     chat::{self, room_log::Answer},
@@ -55,7 +55,7 @@ macro_rules! answer {
 
 /// Handles an event by its name. The caller drops it at the timeout `by`.
 pub(super) async fn handle(
-    session: &mut SocketTask,
+    session: &mut SocketContext,
     event: &str,
     arguments: &[&RawValue],
     by: Instant,
@@ -99,7 +99,7 @@ pub(super) async fn handle(
 }
 
 /// Charges an event to its user, whatever its outcome is.
-async fn charge(session: &SocketTask, event: Option<ClientEvent>, arguments: &[&RawValue]) -> Result<()> {
+async fn charge(session: &SocketContext, event: Option<ClientEvent>, arguments: &[&RawValue]) -> Result<()> {
     let (limits, user) = (&session.app.limits, session.actor.user_id);
     let is_stored = event == Some(ClientEvent::SendMessage)
         && matches!(arguments, [only] if read(only).is_ok_and(|MessageIdField { message_id }| message_id.is_some()));
@@ -123,7 +123,7 @@ fn now(data: impl serde::Serialize) -> Result<Handled> {
     Ok(Handled::Now(Encoded::new(&data)))
 }
 
-async fn send_message(session: &SocketTask, payload: &RawValue) -> Result<Handled> {
+async fn send_message(session: &SocketContext, payload: &RawValue) -> Result<Handled> {
     let (app, actor) = (&session.app, &session.actor);
     if let MessageIdField { message_id: Some(_) } = read(payload)? {
         let StoredMessage { room_id, message_id } = read(payload)?;
@@ -140,13 +140,13 @@ async fn answer_later(answer: Answer, event: String, reply: Reply, by: Instant) 
     reply.send(&event, committed.unwrap_or(Err(Error::IN_DOUBT)));
 }
 
-async fn edit_message(session: &SocketTask, request: EditMessage) -> Result<EditedMessage> {
+async fn edit_message(session: &SocketContext, request: EditMessage) -> Result<EditedMessage> {
     let EditMessage { message_id, content } = request;
     let message = chat::message::edit(&session.app.chat, &session.actor, message_id, content).await?;
     Ok(EditedMessage { message })
 }
 
-async fn typing(session: &SocketTask, request: Typing) -> Result<Done> {
+async fn typing(session: &SocketContext, request: Typing) -> Result<Done> {
     let Typing { room_id, is_typing } = request;
     let (typing, user) = (&session.app.typing, session.actor.user_id);
     let is_typing = is_typing.unwrap_or(true);
@@ -162,25 +162,25 @@ async fn typing(session: &SocketTask, request: Typing) -> Result<Done> {
     Ok(Done {})
 }
 
-async fn mark_as_read(session: &SocketTask, MarkAsRead { room_id, mark }: MarkAsRead) -> Result<ReadMark> {
+async fn mark_as_read(session: &SocketContext, MarkAsRead { room_id, mark }: MarkAsRead) -> Result<ReadMark> {
     let (app, user) = (&session.app, session.actor.user_id);
     let admit = |moves, behind| app.limits.charge(Action::Mark { moves, behind }, user);
     chat::receipt::mark(&app.chat, &session.actor, room_id, mark, admit).await
 }
 
-async fn set_status(session: &SocketTask, SetStatus { status }: SetStatus) -> Result<Done> {
+async fn set_status(session: &SocketContext, SetStatus { status }: SetStatus) -> Result<Done> {
     session.app.presences.choose(session.actor.user_id, status).await;
     Ok(Done {})
 }
 
-async fn get_presence(session: &SocketTask, GetPresence { user_ids }: GetPresence) -> Result<PresenceList> {
+async fn get_presence(session: &SocketContext, GetPresence { user_ids }: GetPresence) -> Result<PresenceList> {
     let seen: HashMap<_, _> = chat::user::last_seen(&session.app.chat, &session.actor, &user_ids).await?;
     let presences = session.app.presences.of(&seen).await?;
     let users = user_ids.iter().filter_map(|id| presences.get(id).cloned()).collect();
     Ok(PresenceList { users })
 }
 
-async fn authenticate(session: &mut SocketTask, Authenticate { token }: Authenticate) -> Result<Authenticated> {
+async fn authenticate(session: &mut SocketContext, Authenticate { token }: Authenticate) -> Result<Authenticated> {
     session.renew(&token).await?;
     Ok(Authenticated { expires_at: session.actor.expires_at })
 }

@@ -1,7 +1,6 @@
 //! Admission of sockets. Everything that can refuse a socket happens in the connect middleware, before CONNECT is answered.
 
 use std::{
-    collections::HashMap,
     fmt,
     future::ready,
     sync::{Arc, Weak},
@@ -22,15 +21,17 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Realtime,
     engine_session::EngineSession,
-    inbox::{self, Inbox, Item, Items},
+    guest::{Guest, Served, register},
+    inbox::{self, Inbox, Item},
     packet::{Ack, AuthObject, Packet, Reply},
+    socket_context::TIMEOUT,
     socket_task,
     transport::Wire,
 };
 use crate::{
-    auth::{Actor, credentials},
+    auth::credentials,
     chat,
-    contract::{ErrorCode, FieldError, RoomId, Seq, User, command::Handshake},
+    contract::{ErrorCode, FieldError},
     error::{Error, Result},
     fanout::sockets::SlotOwner,
     limits::{Action, Crowd, HandshakeTicket},
@@ -55,28 +56,13 @@ impl fmt::Display for Refused {
 #[derive(Clone)]
 struct Admitted(Arc<Mutex<Option<Guest>>>);
 
-/// What was found out about a socket during admission.
-pub(super) struct Guest {
-    pub(super) actor: Actor,
-    pub(super) token: String,
-    pub(super) user: User,
-    /// Whether they want to appear offline.
-    pub(super) is_invisible: bool,
-    pub(super) handshake: Handshake,
-    /// The heads of the logs of the user's rooms: the socket receives what follows.
-    pub(super) rooms: HashMap<RoomId, Seq>,
-    pub(super) items: Items,
-    /// Cancelled when the socket is gone.
-    pub(super) gone: CancellationToken,
-}
-
 /// Admits a socket, or answers why not.
 pub(super) async fn admit(realtime: Realtime, socket: SocketRef, auth: AuthObject) -> Result<(), Refused> {
     let engine_session = engine_session(&socket);
     if let Some(session) = engine_session {
         session.connects().take();
     }
-    let considered = timeout(socket_task::TIMEOUT, consider(&realtime, &socket, auth)).await;
+    let considered = timeout(TIMEOUT, consider(&realtime, &socket, auth)).await;
     let Err(error) = considered.unwrap_or(Err(Error::IN_DOUBT)) else { return Ok(()) };
     if let Some(session) = engine_session {
         session.connects().answer(false);
@@ -198,7 +184,7 @@ impl DisconnectHandler<LocalAdapter, ()> for Departure {
 
 /// Answers an event for which the inbox has no room.
 fn overflow(socket: &SocketRef, packet: &Packet, ack: Ack) {
-    let Some(registered) = socket.extensions.get::<socket_task::Served>().and_then(|served| served.0.upgrade()) else {
+    let Some(registered) = socket.extensions.get::<Served>().and_then(|served| served.0.upgrade()) else {
         return;
     };
     let event = packet.read().map(|(name, _)| name).unwrap_or_default();
@@ -219,9 +205,9 @@ pub(super) fn open(realtime: &Realtime, socket: &SocketRef) {
     let app = &realtime.app;
     let base_url = socket.req_parts().extensions.get::<BaseUrl>().cloned().unwrap_or_else(|| app.base_url());
     let urls = (app.chat.files().signer.clone(), base_url);
-    let registered = socket_task::register(&guest, urls, Box::new(wire));
+    let registered = register(&guest, urls, Box::new(wire));
     session.serves(&registered);
-    socket.extensions.insert(socket_task::Served(Arc::downgrade(&registered)));
+    socket.extensions.insert(Served(Arc::downgrade(&registered)));
     tokio::spawn(socket_task::serve(Arc::clone(&realtime.app), guest, registered));
 }
 

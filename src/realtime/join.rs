@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{advance::Advance, socket_task::SocketTask};
+use super::{advance::Advance, socket_context::SocketContext};
 use crate::{
     chat,
     contract::{
@@ -22,7 +22,7 @@ const AFTER_REPLAY: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, `ROOM_NOT_FOUND`, `TOO_MANY_ROOMS`, `RATE_LIMITED`, `RESYNC_REQUIRED`.
-pub(super) async fn join_room(session: &SocketTask, request: JoinRoom, by: Instant) -> Result<JoinedRoom> {
+pub(super) async fn join_room(session: &SocketContext, request: JoinRoom, by: Instant) -> Result<JoinedRoom> {
     let JoinRoom { room_id, after_seq } = request;
     if after_seq.is_some_and(|seq| seq < 0) {
         return Err(Error::field("after_seq", "range", "must be 0 or more"));
@@ -51,7 +51,7 @@ pub(super) async fn join_room(session: &SocketTask, request: JoinRoom, by: Insta
 }
 
 /// Answers what a client missed of its rooms. The largest possible answer is charged before it is read; the difference is refunded.
-pub(super) async fn sync(session: &SocketTask, request: Sync) -> Result<Synced> {
+pub(super) async fn sync(session: &SocketContext, request: Sync) -> Result<Synced> {
     let (app, user) = (&session.app, session.actor.user_id);
     // One in advance: with nothing left, the request is refused before it costs anything.
     let advance = Advance::take(app, user, 1).await?;
@@ -65,7 +65,7 @@ pub(super) async fn sync(session: &SocketTask, request: Sync) -> Result<Synced> 
     synced
 }
 
-pub(super) async fn leave_room(session: &SocketTask, LeaveRoom { room_id }: LeaveRoom) -> Result<LeftRoom> {
+pub(super) async fn leave_room(session: &SocketContext, LeaveRoom { room_id }: LeaveRoom) -> Result<LeftRoom> {
     session.app.feed.detach(session.socket.id, room_id).await;
     session.app.typing.left(room_id, session.socket.id);
     Ok(LeftRoom { room_id })

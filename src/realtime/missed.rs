@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use super::{handshake::Guest, socket_task::SocketTask};
+use super::{guest::Guest, socket_context::SocketContext};
 use crate::{
     chat::{self, room::Subscription},
     contract::{
@@ -17,7 +17,7 @@ use crate::{
     limits::Budget,
 };
 
-impl SocketTask {
+impl SocketContext {
     /// How many missed events this connection may replay after these cursors, within its user's budget. Rooms beyond that are announced
     /// by `resync_required` instead.
     pub(super) async fn granted(&self, cursors: impl Iterator<Item = (Subscription, Seq)>) -> usize {

@@ -18,12 +18,14 @@ mod binary_attachments;
 mod dispatch;
 mod engine;
 mod engine_session;
+mod guest;
 mod handshake;
 mod inbox;
 mod join;
 mod missed;
 mod packet;
 mod polling;
+mod socket_context;
 mod socket_task;
 mod transport;
 

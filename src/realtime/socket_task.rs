@@ -6,10 +6,7 @@ mod tests;
 use std::{
     collections::{HashMap, HashSet},
     panic::AssertUnwindSafe,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,13 +16,13 @@ use tracing::Instrument;
 
 use super::{
     dispatch::{self, Handled},
-    handshake::Guest,
+    guest::Guest,
     inbox::Item,
     packet::Reply,
+    socket_context::{SocketContext, TIMEOUT},
 };
 use crate::{
     app::App,
-    auth::Actor,
     chat::{self, room::Subscription},
     clock,
     contract::{
@@ -35,17 +32,12 @@ use crate::{
         text,
     },
     error::{Error, Result},
-    fanout::sockets::{Socket, SocketId, Transport},
+    fanout::sockets::Socket,
     limits::{Action, Budget},
-    media::{base_url::BaseUrl, signed_url::UrlSigner},
 };
 
 /// Messages of one socket that may be queued for the log at once.
 const PIPELINE: usize = 1024;
-
-/// The timeout of an event, from when it came or from the end of the replay for which it waited. A change that was begun continues, but
-/// the client is answered.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(9);
 
 /// How long a socket waits after an event that was too many. With a full inbox of them, still less than [`TIMEOUT`].
 const REFUSED_PAUSE: Duration = Duration::from_millis(2);
@@ -56,24 +48,12 @@ const ALL_ROOMS: usize = 1_000;
 /// Events of a socket that are handled and not answered yet.
 type Underway = FuturesUnordered<BoxFuture<'static, ()>>;
 
-/// The connection of a socket that is being served, for the socket's own handler. Weak, because the connection holds the
-/// socket.
-#[derive(Clone)]
-pub(super) struct Served(pub(super) Weak<Socket>);
-
-/// Gives a socket its name on this node.
-pub(super) fn register(guest: &Guest, urls: (UrlSigner, BaseUrl), transport: Box<dyn Transport>) -> Arc<Socket> {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let id = SocketId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
-    let scope = guest.handshake.rooms;
-    Arc::new(Socket::new(id, guest.user.clone(), guest.actor.session_id, scope, urls, transport))
-}
-
 /// Serves a socket until it is gone. Whatever fails, the socket is removed: otherwise its client would wait for ever, and its user would
 /// seem to be online.
 pub(super) async fn serve(app: Arc<App>, guest: Guest, socket: Arc<Socket>) {
     let span = tracing::info_span!("socket", socket = socket.id.0, user = %socket.user.id);
-    let mut session = SocketTask { app, actor: guest.actor.clone(), socket, notified: false, ready_at: Instant::now() };
+    let mut session =
+        SocketContext { app, actor: guest.actor.clone(), socket, notified: false, ready_at: Instant::now() };
     async {
         tracing::debug!("connected");
         if AssertUnwindSafe(session.run(guest)).catch_unwind().await.is_err() {
@@ -88,18 +68,7 @@ pub(super) async fn serve(app: Arc<App>, guest: Guest, socket: Arc<Socket>) {
     .await;
 }
 
-/// A socket that is being served.
-pub(super) struct SocketTask {
-    pub(super) app: Arc<App>,
-    pub(super) actor: Actor,
-    pub(super) socket: Arc<Socket>,
-    /// Whether the end of the present token was announced.
-    notified: bool,
-    /// When it began to handle events: what came during its replay waited for that.
-    ready_at: Instant,
-}
-
-impl SocketTask {
+impl SocketContext {
     async fn run(&mut self, mut guest: Guest) {
         let rooms = guest.rooms.keys().copied();
         self.app.sockets.enter(&self.socket, rooms, guest.is_invisible, |_| self.greet());
@@ -132,7 +101,7 @@ impl SocketTask {
             tokio::select! {
                 biased;
                 () = gone.cancelled() => break,
-                () = tokio::time::sleep_until(self.next_notice()) => self.notice(),
+                () = tokio::time::sleep_until(self.next_expiry()) => self.announce_expiry(),
                 Some(()) = underway.next() => {}
                 item = guest.items.next(), if underway.len() < PIPELINE => match item {
                     Some(item) => self.handle_beside(&mut underway, item).await,
@@ -237,43 +206,6 @@ impl SocketTask {
         }
     }
 
-    /// The subscription to a room that was not the user's when their rooms were read. The database is asked only about rooms that they
-    /// joined since: a client may name a thousand others.
-    async fn new_subscription(&self, room: RoomId) -> Result<Subscription> {
-        let user = self.actor.user_id;
-        if !self.app.sockets.is_member(user, room) {
-            return Err(Error::ROOM_NOT_FOUND);
-        }
-        chat::room::may_subscribe(&self.app.chat, user, room).await
-    }
-
-    /// Joins a room, and replays what follows `after`, within so many events; answers how many were replayed.
-    pub(super) async fn attach(
-        &self,
-        room: RoomId,
-        after: Option<Seq>,
-        subscription: Subscription,
-        budget: usize,
-    ) -> Result<usize> {
-        self.may_join_another(room)?;
-        let limit = self.app.config.realtime.replay_events.min(budget);
-        let attached = self.app.feed.attach(&self.socket, room, after, subscription, limit).await?;
-        self.app.typing.show_to(room, &self.socket);
-        Ok(attached.replayed)
-    }
-
-    /// Refuses a room beyond the socket's limit.
-    pub(super) fn may_join_another(&self, room: RoomId) -> Result<()> {
-        let full = self.socket.joined_count() >= self.app.config.realtime.rooms_per_socket;
-        if full && !self.socket.has_joined(room) {
-            return Err(Error::Refused(
-                ErrorCode::TooManyRooms,
-                "this socket has joined the largest number of rooms allowed",
-            ));
-        }
-        Ok(())
-    }
-
     /// Handles an event; those that are underway are answered meanwhile.
     async fn handle_beside(&mut self, underway: &mut Underway, item: Item) {
         let handling = self.handle(item);
@@ -340,39 +272,22 @@ impl SocketTask {
     }
 
     /// When `session_expiring` must be sent, or the token expires.
-    fn next_notice(&self) -> Instant {
+    fn next_expiry(&self) -> Instant {
         let left = self.token_left();
-        let wait = if self.notified { left } else { left.saturating_sub(self.notice_before()) };
+        let wait = if self.notified { left } else { left.saturating_sub(self.app.config.expiry_notice()) };
         Instant::now() + wait.min(Duration::from_secs(24 * 60 * 60))
     }
 
-    fn notice(&mut self) {
+    fn announce_expiry(&mut self) {
         let left = self.token_left();
         if left.is_zero() {
             self.socket.revoke(ErrorCode::TokenExpired);
             // The socket's end is on its way; there is nothing more to announce.
             self.actor.expires_at = Timestamp(i64::MAX);
-        } else if !self.notified && left <= self.notice_before() {
+        } else if !self.notified && left <= self.app.config.expiry_notice() {
             self.socket.send(&SocketEvent::SessionExpiring { expires_at: self.actor.expires_at });
             self.notified = true;
         }
-    }
-
-    /// The socket goes on with a newer token of the same user.
-    pub(super) async fn renew(&mut self, token: &str) -> Result<()> {
-        let actor = self.app.auth.authenticate(token).await?;
-        if actor.user_id != self.actor.user_id {
-            return Err(Error::Refused(ErrorCode::PermissionDenied, "the token belongs to another user"));
-        }
-        self.socket.adopt(actor.session_id);
-        self.actor = actor;
-        self.notified = false;
-        // A login that was ended before the socket had it ended no socket: so it is checked again.
-        self.app.auth.authenticate(token).await.map(drop).inspect_err(|error| self.socket.revoke(error.code()))
-    }
-
-    fn notice_before(&self) -> Duration {
-        self.app.config.expiry_notice()
     }
 
     /// Leaves every room, and the node.

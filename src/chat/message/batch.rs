@@ -137,7 +137,7 @@ impl<'a> Draft<'a> {
     fn decide(&mut self, job: &'a NewMessage) -> Result<Decision> {
         let request = &job.request;
         self.preload.may_still_act(job)?;
-        let (room, membership) = self.preload.member_row(job.sender, request.room_id)?;
+        let (room, membership) = self.preload.membership(job.sender, request.room_id)?;
         // A repeat of what is stored is answered so, whatever became of the sender's rights since.
         if let Some(repeat) = self.repeat(job)? {
             return Ok(repeat);
@@ -172,7 +172,7 @@ impl<'a> Draft<'a> {
             edited_at: None,
             deleted_at: None,
         });
-        if let Some(member_row) = self.preload.member(room.id, job.sender) {
+        if let Some(member_row) = self.preload.member_row(room.id, job.sender) {
             if slow_mode(room, &membership).is_some() {
                 self.slowed.insert((room.id, job.sender), member_row.id);
             }

@@ -92,14 +92,14 @@ impl<'a> Preload<'a> {
     }
 
     /// The room, and this user's membership of it.
-    pub(super) fn member_row(&self, user: UserId, room: RoomId) -> Result<(&room::Model, Membership)> {
+    pub(super) fn membership(&self, user: UserId, room: RoomId) -> Result<(&room::Model, Membership)> {
         let room = self.rooms.get(&room).filter(|room| room.deleted_at.is_none()).ok_or(Error::ROOM_NOT_FOUND)?;
         let member_row = self.member_rows.get(&(room.id, user)).ok_or(Error::ROOM_NOT_FOUND)?;
         Ok((room, find::membership(room, member_row)))
     }
 
     /// Somebody's membership of a room.
-    pub(super) fn member(&self, room: RoomId, user: UserId) -> Option<&member::Model> {
+    pub(super) fn member_row(&self, room: RoomId, user: UserId) -> Option<&member::Model> {
         self.member_rows.get(&(room, user))
     }
 

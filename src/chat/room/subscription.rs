@@ -75,12 +75,12 @@ pub async fn rooms_of_users(chat: &Chat, users: Vec<UserId>) -> Result<HashMap<U
         .into_tuple()
         .all(chat.db.read())
         .await?;
-    let mut member_rows: HashMap<UserId, Vec<UserRoom>> = HashMap::new();
+    let mut of_user: HashMap<UserId, Vec<UserRoom>> = HashMap::new();
     for (user, room_id, joined_seq, participates, visibility) in rows {
         let is_contact = participates && visibility != Visibility::Public;
-        member_rows.entry(user).or_default().push(UserRoom { room_id, joined_seq, is_contact });
+        of_user.entry(user).or_default().push(UserRoom { room_id, joined_seq, is_contact });
     }
-    Ok(member_rows)
+    Ok(of_user)
 }
 
 /// What a member may receive of a room.

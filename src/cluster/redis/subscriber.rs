@@ -46,7 +46,7 @@ struct RedisSubscriber {
     node: Uuid,
     sink: PubSubSink,
     messages: PubSubStream,
-    /// The channels whose channels it is subscribed to.
+    /// The channels that it is subscribed to.
     channels: HashSet<Channel>,
 }
 

@@ -78,7 +78,7 @@ pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<R
 
 /// Waits until a room has to send who joined or left.
 async fn next_notice(room: Option<&Room>) {
-    match room.and_then(|room| room.viewing.due_at()) {
+    match room.and_then(|room| room.joins_and_leaves.due_at()) {
         Some(at) => sleep_until(at).await,
         None => pending().await,
     }
@@ -100,7 +100,7 @@ struct Room {
     ring: VecDeque<Entry>,
     subscribers: BTreeMap<SocketId, Subscriber>,
     /// Who joined and left, to be sent to the others.
-    viewing: Throttle<UserId, Arc<User>>,
+    joins_and_leaves: Throttle<UserId, Arc<User>>,
 }
 
 /// A subscriber of the room.
@@ -120,8 +120,8 @@ impl Room {
     async fn open(shared: &FeedState, id: RoomId, noted: Arc<Noted>) -> Result<Self> {
         let ends = chat::sync::ends(&shared.chat, vec![id]).await?;
         let delivered = ends.first().map(|(_, end)| *end).ok_or(Error::ROOM_NOT_FOUND)?;
-        let viewing = Throttle::new(shared.pace);
-        Ok(Self { id, delivered, noted, ring: VecDeque::new(), subscribers: BTreeMap::new(), viewing })
+        let joins_and_leaves = Throttle::new(shared.pace);
+        Ok(Self { id, delivered, noted, ring: VecDeque::new(), subscribers: BTreeMap::new(), joins_and_leaves })
     }
 
     async fn handle(&mut self, shared: &FeedState, command: RoomCommand) {
@@ -290,7 +290,7 @@ impl Room {
         let user = subscriber.socket.user.now();
         let is_whole = shared.chat.emails().are_whole(subscriber.is_contact);
         let user = if is_whole { user } else { Arc::new(User::clone(&user).masked()) };
-        self.viewing.offer(user.id, true, user, Instant::now());
+        self.joins_and_leaves.offer(user.id, true, user, Instant::now());
     }
 
     fn remove(&mut self, shared: &FeedState, subscriber: &Socket) {
@@ -299,7 +299,7 @@ impl Room {
         subscriber.send_reliably(&SocketEvent::RoomLeft { room_id: self.id, user_id });
         shared.sockets.part(self.id, subscriber);
         if removed.is_shown && !self.shows(user_id) && !shared.sockets.is_invisible(user_id) {
-            self.viewing.offer(user_id, false, subscriber.user.now(), Instant::now());
+            self.joins_and_leaves.offer(user_id, false, subscriber.user.now(), Instant::now());
         }
     }
 
@@ -314,7 +314,7 @@ impl Room {
             self.subscribers.values().filter(|subscriber| subscriber.is_shown && subscriber.socket.user.id == user_id);
         let Some(subscriber) = own.next().cloned() else { return };
         if shared.sockets.is_invisible(user_id) {
-            self.viewing.offer(user_id, false, subscriber.socket.user.now(), Instant::now());
+            self.joins_and_leaves.offer(user_id, false, subscriber.socket.user.now(), Instant::now());
         } else {
             self.send_joined(shared, &subscriber);
         }
@@ -337,7 +337,7 @@ impl Room {
 
     /// Sends to the others who joined and left, as far as the throttle allows.
     fn send_viewers(&mut self) {
-        while let Some((user_id, is_there, user)) = self.viewing.take(Instant::now()) {
+        while let Some((user_id, is_there, user)) = self.joins_and_leaves.take(Instant::now()) {
             let room_id = self.id;
             let event = if is_there {
                 Ephemeral::UserJoined { room_id, user_id, user }
@@ -351,7 +351,7 @@ impl Room {
                 socket.send_encoded(event.name(), &data);
                 sent += 1;
             }
-            self.viewing.used(sent, Instant::now());
+            self.joins_and_leaves.used(sent, Instant::now());
         }
     }
 }

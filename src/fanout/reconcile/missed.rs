@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::Reconciler;
 use crate::{
     account,
     chat::{self, receipt::Moved},
     cluster::bus::{Notice, Topic},
-    contract::{Timestamp, event::Ephemeral},
+    contract::event::Ephemeral,
     error::Result,
 };
 
@@ -20,18 +18,11 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// Marks whose messages are read together.
 const MARKS: usize = 100;
 
-/// When changes were last read, by the database's clock.
-#[derive(Debug, Default)]
-pub(super) struct Missed {
-    marks: Mutex<Option<Timestamp>>,
-    profiles: Mutex<Option<Timestamp>>,
-}
-
 impl Reconciler {
     /// Sends read marks that moved and were not sent here.
     pub(super) async fn reconcile_marks(&self) -> Result<()> {
         let now = self.delivery.chat.db.time().await?;
-        let last = self.delivery.reconciliation.missed.marks.lock().unwrap_or(now);
+        let last = self.delivery.reconciliation.last_read.marks.lock().unwrap_or(now);
         let moved = chat::receipt::moved_since(&self.delivery.chat, last.minus(MARGIN)).await?;
         let missed = |moved: Moved| {
             let topics = self.delivery.topics_that_miss(&moved);
@@ -49,21 +40,21 @@ impl Reconciler {
                 }
             }
         }
-        *self.delivery.reconciliation.missed.marks.lock() = Some(now);
+        *self.delivery.reconciliation.last_read.marks.lock() = Some(now);
         Ok(())
     }
 
     /// Sends profiles that changed and were not sent here.
     pub(super) async fn reconcile_profiles(&self) -> Result<()> {
         let now = self.delivery.chat.db.time().await?;
-        let last = self.delivery.reconciliation.missed.profiles.lock().unwrap_or(now);
+        let last = self.delivery.reconciliation.last_read.profiles.lock().unwrap_or(now);
         for (user_id, at) in account::profile::changed_since(&self.delivery.chat, last.minus(MARGIN)).await? {
             if !self.delivery.pending.knows_change(user_id, at) {
                 let rooms = account::profile::rooms(&self.delivery.chat, user_id).await?;
                 self.delivery.take_profile(user_id, &rooms);
             }
         }
-        *self.delivery.reconciliation.missed.profiles.lock() = Some(now);
+        *self.delivery.reconciliation.last_read.profiles.lock() = Some(now);
         Ok(())
     }
 }

@@ -5,9 +5,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
+    auth::Actor,
     contract::{SessionId, command::Handshake},
     fanout::sockets::fake::{FakeTransport, somebody},
-    realtime::inbox,
+    realtime::{guest::register, inbox},
 };
 
 /// Not in the handling of an event, which answers what panics there: in its greeting, when it is in the index.
