@@ -4,16 +4,22 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::json;
 
-use crate::support::{App, Cluster, Server, Transport, postgres, server::Settings};
+use crate::support::{App, Cluster, SOON, Server, Transport, eventually, postgres, server::Settings};
 
 /// The process ends within a second; a busy machine gets the rest.
 const END: Duration = Duration::from_secs(5);
 
-/// The names of a node's tasks, as it tells them when it starts them.
-fn tasks(node: &Server) -> BTreeSet<String> {
-    let log = node.log();
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    lines.filter_map(|line| line["task"].as_str().map(str::to_owned)).collect()
+/// The names of a node's tasks, as it tells them when it starts them: after it has said where it listens, and the listener last.
+async fn tasks(node: &Server) -> BTreeSet<String> {
+    let mut tasks = BTreeSet::new();
+    eventually(SOON, "the node tells of its tasks", async || {
+        let log = node.log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        tasks = lines.filter_map(|line| line["task"].as_str().map(str::to_owned)).collect();
+        tasks.contains("listener")
+    })
+    .await;
+    tasks
 }
 
 fn settings() -> Settings {
@@ -44,7 +50,7 @@ async fn lose(settings: Settings, task: &str) {
 #[tokio::test]
 async fn a_server_ends_with_any_of_its_tasks() {
     let app = App::with(settings()).await;
-    let tasks = tasks(&app.server);
+    let tasks = tasks(&app.server).await;
     for known in [
         "delivery",
         "listener",
@@ -66,11 +72,11 @@ async fn a_server_ends_with_any_of_its_tasks() {
 async fn nodes_end_with_the_tasks_that_only_they_have() {
     let alone = App::with(settings()).await;
     let cluster = Cluster::with(1, settings()).await;
-    let tasks = tasks(&cluster.nodes[0].server);
+    let of_a_node = tasks(&cluster.nodes[0].server).await;
     for known in ["presence_lease", "presence_reaper", "recheck", "redis_publisher", "redis_subscriber"] {
-        assert!(tasks.contains(known), "{tasks:?}");
+        assert!(of_a_node.contains(known), "{of_a_node:?}");
     }
-    for task in tasks.difference(&self::tasks(&alone.server)) {
+    for task in of_a_node.difference(&tasks(&alone.server).await) {
         let database = postgres::shared_database().await;
         let redis = format!("redis://{}", cluster.redis.addr());
         lose(settings().with("DATABASE_URL", &database).with("REDIS_URL", &redis), task).await;
