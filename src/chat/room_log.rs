@@ -48,7 +48,7 @@ pub(crate) enum Job {
 }
 
 /// What a job came to.
-pub(crate) enum Outcome {
+pub(crate) enum JobOutcome {
     Message(batch::SendOutcome),
     /// Whether the mark moved.
     Mark(bool),
@@ -57,7 +57,7 @@ pub(crate) enum Outcome {
 /// A job was answered as one of the other kind.
 const MIXED_UP: &str = "a message was answered as a mark, or a mark as a message";
 
-impl Outcome {
+impl JobOutcome {
     fn of_message(self) -> Result<batch::SendOutcome> {
         match self {
             Self::Message(outcome) => Ok(outcome),
@@ -93,7 +93,7 @@ impl RoomLog {
         Ok(answer)
     }
 
-    /// Moves a member's read mark forward with the next batch, and tells the room. A mark is no entry of the log, but a commit
+    /// Moves a member's read mark forward with the next batch, and notifies the room. A mark is no entry of the log, but a commit
     /// of its own for each would keep messages waiting.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl RoomLog {
         answer.await.unwrap_or(Err(Error::DRAINING))
     }
 
-    /// Commits a change that took the last `count` seqs of a room, and tells of them.
+    /// Commits a change that took the last `count` seqs of a room, and publishes its entries.
     ///
     /// # Errors
     /// When the database does not answer; when that was the commit itself, it may have happened all the same.
@@ -135,9 +135,9 @@ struct Writing {
 
 impl Write for Writing {
     type Job = Job;
-    type Outcome = Outcome;
+    type Outcome = JobOutcome;
 
-    async fn write(&self, tx: &Transaction, jobs: &[Job]) -> Result<Vec<Result<Outcome>>> {
+    async fn write(&self, tx: &Transaction, jobs: &[Job]) -> Result<Vec<Result<JobOutcome>>> {
         let (mut messages, mut marks) = (Vec::with_capacity(jobs.len()), Vec::new());
         for job in jobs {
             match job {
@@ -150,24 +150,24 @@ impl Write for Writing {
         let mut messages = batch::write(tx, everyone, &messages, &marked, clock::now()).await?.into_iter();
         let mut marks = marks::advance(tx, &marks, clock::now()).await?.into_iter();
         let outcome = |job: &Job| match job {
-            Job::Message(_) => messages.next().map(|outcome| outcome.map(Outcome::Message)),
-            Job::Mark(..) => marks.next().map(|moved| moved.map(Outcome::Mark)),
+            Job::Message(_) => messages.next().map(|outcome| outcome.map(JobOutcome::Message)),
+            Job::Mark(..) => marks.next().map(|moved| moved.map(JobOutcome::Mark)),
         };
         jobs.iter().map(outcome).collect::<Option<_>>().ok_or_else(|| Error::internal("a job was not answered"))
     }
 
-    fn answer(&self, batch: Vec<(Job, Result<Outcome>)>) -> Vec<Notice> {
+    fn answer(&self, batch: Vec<(Job, Result<JobOutcome>)>) -> Vec<Notice> {
         let (mut entries, mut moved) = (BTreeMap::<RoomId, Vec<Entry>>::new(), Vec::new());
         // Whoever asked may be gone; what they asked for is stored all the same.
         for (job, outcome) in batch {
             match job {
                 Job::Message(message) => {
-                    let stored = outcome.and_then(Outcome::of_message);
+                    let stored = outcome.and_then(JobOutcome::of_message);
                     let answer = stored.map(|outcome| self.sent(&message, outcome, &mut entries));
                     let _ = message.reply.send(answer);
                 }
                 Job::Mark(mark, reply) => {
-                    let answer = outcome.and_then(Outcome::of_mark).map(|is_moved| {
+                    let answer = outcome.and_then(JobOutcome::of_mark).map(|is_moved| {
                         if is_moved {
                             moved.push(mark);
                         }

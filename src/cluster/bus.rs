@@ -96,7 +96,7 @@ mod by_name {
     }
 
     #[derive(Deserialize)]
-    struct Read {
+    struct NamedText {
         name: String,
         data: Box<RawValue>,
     }
@@ -106,7 +106,7 @@ mod by_name {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ephemeral, D::Error> {
-        let Read { name, data } = Read::deserialize(deserializer)?;
+        let NamedText { name, data } = NamedText::deserialize(deserializer)?;
         Ephemeral::read(&name, &data).map_err(D::Error::custom)
     }
 }
@@ -158,11 +158,11 @@ pub(crate) struct Outlet {
 #[derive(Clone, Debug)]
 pub struct Bus {
     local: mpsc::Sender<Notice>,
-    outward: Option<WayOut>,
+    outward: Option<ToOthers>,
 }
 
 #[derive(Clone, Debug)]
-struct WayOut {
+struct ToOthers {
     messages: mpsc::Sender<Outward>,
     lost: Arc<AtomicBool>,
 }
@@ -183,7 +183,7 @@ impl Bus {
         let (received, others) = mpsc::channel(CAPACITY);
         let (sender, messages) = mpsc::channel(OUTWARD);
         let lost = Arc::<AtomicBool>::default();
-        let outward = Some(WayOut { messages: sender, lost: Arc::clone(&lost) });
+        let outward = Some(ToOthers { messages: sender, lost: Arc::clone(&lost) });
         (Self { local, outward }, Inlet { own, others }, Outlet { messages, lost, received })
     }
 

@@ -17,7 +17,7 @@ use crate::{
 /// Followed by every node: what concerns them all.
 pub(super) const NODES: &str = "parlour:nodes";
 
-/// Followed by every node: who came and went, and who looks different now.
+/// Followed by every node: events for several rooms, such as who came and went and whose profile changed.
 pub(super) const PRESENCE: &str = "parlour:presence";
 
 /// Begins the name of the channel that one node follows, which ends with the node.
@@ -44,15 +44,15 @@ fn named(name: &str) -> Option<Channel> {
 }
 
 /// A message to other nodes: its channel, and its text.
-pub(super) type Message = (String, String);
+pub(super) type ChannelMessage = (String, String);
 
 /// The message that some messages from this node were lost.
-pub(super) fn missed(node: Uuid) -> Message {
+pub(super) fn missed(node: Uuid) -> ChannelMessage {
     (NODES.to_owned(), format!("{node} {MISSED}"))
 }
 
 /// The messages that carry this.
-pub(super) fn encode(node: Uuid, message: &Outward) -> Vec<Message> {
+pub(super) fn encode(node: Uuid, message: &Outward) -> Vec<ChannelMessage> {
     let notice = match message {
         Outward::Notice(notice) => notice,
         Outward::Compare(channel) => return vec![(name(*channel), format!("{node} {MISSED}"))],
@@ -70,8 +70,9 @@ pub(super) fn encode(node: Uuid, message: &Outward) -> Vec<Message> {
     messages
 }
 
-/// The messages for the nodes of new members, which may not subscribe to the room yet.
-fn added(node: Uuid, notice: &Notice) -> Vec<Message> {
+/// The messages for the nodes of new members, which may not subscribe to the room yet: on a user's channel, the entry that made them a
+/// member says so, and is not delivered.
+fn added(node: Uuid, notice: &Notice) -> Vec<ChannelMessage> {
     let Notice::Entries { room_id, entries } = notice else { return Vec::new() };
     let added = entries.iter().filter_map(|entry| match entry.audience {
         Audience::Gained(user) => Some((user, entry)),
@@ -121,11 +122,11 @@ mod tests {
         Entry::new(room, Seq(seq), change, HistoryAccess::All)
     }
 
-    fn sent(notice: Notice) -> Vec<Message> {
+    fn sent(notice: Notice) -> Vec<ChannelMessage> {
         encode(Uuid::now_v7(), &Outward::Notice(notice))
     }
 
-    fn received((channel, text): &Message) -> Option<Received> {
+    fn received((channel, text): &ChannelMessage) -> Option<Received> {
         decode(Uuid::now_v7(), channel, text.as_bytes())
     }
 

@@ -262,7 +262,7 @@ macro_rules! shared_events {
 }
 
 shared_events! {
-    /// News of the moment, for whoever hears a topic, on whichever node. What is missed is forgotten.
+    /// Ephemeral events, for the sockets of a topic on every node. What is missed is forgotten.
     #[derive(Clone, Debug, Serialize)]
     #[serde(untagged)]
     pub enum Ephemeral {

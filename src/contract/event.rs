@@ -1,7 +1,7 @@
 //! What the server emits.
 //!
 //! A [`Durable`] event is an entry of a room's log and carries its `seq`; it is replayed to sockets that missed it. An
-//! [`Ephemeral`] one is news of the moment and may be dropped; a [`SocketEvent`] is for one socket alone.
+//! [`Ephemeral`] one is true only now and may be dropped; a [`SocketEvent`] is for one socket alone.
 
 use serde::Serialize;
 

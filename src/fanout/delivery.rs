@@ -43,7 +43,7 @@ use crate::{
     log::entry::{Audience, Entry},
 };
 
-/// How often paced news is looked through.
+/// How often it is checked which coalesced events are due.
 const TICK: Duration = Duration::from_millis(100);
 
 /// How long to wait before a room is read again that the database did not give.

@@ -67,11 +67,11 @@ pub struct Presences {
 struct Here {
     /// Each with a count of departures, so that only the last one's grace ends the presence.
     departures: HashMap<UserId, u64>,
-    changes: mpsc::UnboundedSender<Noted>,
+    changes: mpsc::UnboundedSender<QueuedChange>,
 }
 
 /// A change on its way into the registry, and who waits for it.
-type Noted = (UserId, PresenceChange, Option<oneshot::Sender<()>>);
+type QueuedChange = (UserId, PresenceChange, Option<oneshot::Sender<()>>);
 
 impl Presences {
     /// Nobody is there yet. `node` names this node to the others.
@@ -188,7 +188,7 @@ impl Here {
 }
 
 /// Brings changes into the registry, in their order, many at a time; what the database does not take is tried again.
-async fn note(presences: Arc<Presences>, mut queue: mpsc::UnboundedReceiver<Noted>) {
+async fn note(presences: Arc<Presences>, mut queue: mpsc::UnboundedReceiver<QueuedChange>) {
     let mut steps: BTreeMap<UserId, NetChange> = BTreeMap::new();
     let mut batch = Vec::with_capacity(BATCH);
     loop {

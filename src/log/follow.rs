@@ -214,7 +214,7 @@ impl<F: Follower> Runner<F> {
                 }
                 Some(rest)
             }
-            // It waited more than it worked.
+            // No pause after a failure: it used little of the database.
             Err(error) => {
                 error.record();
                 self.failed.extend(rooms);

@@ -117,14 +117,14 @@ impl RedisSubscriber {
     }
 
     async fn receive(&self, message: &Msg, received: &mpsc::Sender<Received>) {
-        let Some(news) = wire::decode(self.node, message.get_channel_name(), message.get_payload_bytes()) else {
+        let Some(incoming) = wire::decode(self.node, message.get_channel_name(), message.get_payload_bytes()) else {
             return;
         };
         metrics::counter!("parlour_bus_received_total").increment(1);
-        let may_be_missed = matches!(news, Received::Notice(Notice::Entries { .. } | Notice::Emit { .. }));
+        let may_be_missed = matches!(incoming, Received::Notice(Notice::Entries { .. } | Notice::Emit { .. }));
         if !may_be_missed {
-            let _ = received.send(news).await;
-        } else if received.try_send(news).is_err() {
+            let _ = received.send(incoming).await;
+        } else if received.try_send(incoming).is_err() {
             // Delivery is behind. It reads what it misses from the database, as soon as it comes to this.
             let _ = received.send(Received::Missed).await;
         }

@@ -70,9 +70,9 @@ impl Delivery {
         }
         let this = self.clone();
         tokio::spawn(async move {
-            let told = AssertUnwindSafe(this.send_activity(room, &concerned)).catch_unwind().await;
+            let sent = AssertUnwindSafe(this.send_activity(room, &concerned)).catch_unwind().await;
             this.pending.activity.end(room);
-            match told {
+            match sent {
                 Ok(Err(error)) if error.code() != ErrorCode::RoomNotFound => {
                     error.record();
                     // The state is sent when it can be read again.

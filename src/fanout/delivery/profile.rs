@@ -34,12 +34,12 @@ impl SentChanges {
 
     /// The same; and from now on it is.
     fn note(&self, user: UserId, at: Timestamp) -> bool {
-        let mut told = self.0.lock();
-        if told.len() >= REMEMBERED && !told.contains_key(&user) {
-            let oldest = told.iter().min_by_key(|(_, at)| **at).map(|(user, _)| *user);
-            oldest.and_then(|user| told.remove(&user));
+        let mut sent = self.0.lock();
+        if sent.len() >= REMEMBERED && !sent.contains_key(&user) {
+            let oldest = sent.iter().min_by_key(|(_, at)| **at).map(|(user, _)| *user);
+            oldest.and_then(|user| sent.remove(&user));
         }
-        let latest = told.entry(user).or_insert(Timestamp(i64::MIN));
+        let latest = sent.entry(user).or_insert(Timestamp(i64::MIN));
         let is_known = *latest >= at;
         *latest = at.max(*latest);
         is_known
@@ -66,9 +66,9 @@ impl Delivery {
     fn begin_profile(&self, user: UserId, rooms: HashSet<RoomId>) {
         let this = self.clone();
         tokio::spawn(async move {
-            let told = AssertUnwindSafe(this.send_profile(user, &rooms)).catch_unwind().await;
+            let sent = AssertUnwindSafe(this.send_profile(user, &rooms)).catch_unwind().await;
             this.pending.profiles.end(user);
-            match told {
+            match sent {
                 Ok(Err(error)) if error.code() != ErrorCode::UserNotFound => {
                     error.record();
                     // It is sent when it can be read again.

@@ -36,10 +36,10 @@ impl Delivery {
         let (room, user) = of;
         let is_own = matches!(topic, Topic::User(_));
         let is_known = {
-            let told = self.pending.marks.lock();
-            let told = if is_own { &told.own } else { &told.others };
+            let sent = self.pending.marks.lock();
+            let sent = if is_own { &sent.own } else { &sent.others };
             // A notice and a read of the database may find the same advance.
-            told.stands_at(room, user, read.last_read_seq)
+            sent.stands_at(room, user, read.last_read_seq)
         };
         if is_known {
             return;
@@ -67,9 +67,9 @@ impl Delivery {
     /// The topics with sockets here that did not receive yet that a mark moved.
     pub(crate) fn topics_that_miss(&self, moved: &Moved) -> Vec<Topic> {
         let Moved { room_id: room, user_id: user, seq, is_shared, .. } = *moved;
-        let told = self.pending.marks.lock();
-        let others = is_shared && !told.others.is_at(room, user, seq) && !self.sockets.subscribers(room).is_empty();
-        let own = !told.own.is_at(room, user, seq) && !self.sockets.of_user(user).is_empty();
+        let sent = self.pending.marks.lock();
+        let others = is_shared && !sent.others.is_at(room, user, seq) && !self.sockets.subscribers(room).is_empty();
+        let own = !sent.own.is_at(room, user, seq) && !self.sockets.of_user(user).is_empty();
         [others.then_some(Topic::Room(room)), own.then_some(Topic::User(user))].into_iter().flatten().collect()
     }
 

@@ -47,7 +47,7 @@ pub(super) struct RecentMarks(HashMap<(RoomId, UserId), Mark>);
 struct Mark {
     last_read_seq: Seq,
     read_at: Timestamp,
-    told: Instant,
+    sent_at: Instant,
 }
 
 impl RecentMarks {
@@ -63,11 +63,11 @@ impl RecentMarks {
 
     /// What to send for a mark now.
     pub(super) fn settle(&mut self, room: RoomId, user: UserId, read: Read) -> Read {
-        let told = Instant::now();
+        let sent_at = Instant::now();
         if self.0.len() == self.0.capacity() {
-            self.0.retain(|_, mark| told < mark.told + LATE);
+            self.0.retain(|_, mark| sent_at < mark.sent_at + LATE);
         }
-        let mark = Mark { last_read_seq: read.last_read_seq, read_at: read.read_at, told };
+        let mark = Mark { last_read_seq: read.last_read_seq, read_at: read.read_at, sent_at };
         let furthest = self.0.entry((room, user)).or_insert(mark);
         if furthest.last_read_seq <= read.last_read_seq {
             *furthest = mark;

@@ -341,7 +341,7 @@ impl FeedState {
 }
 
 /// What a room's task keeps of the feed it belongs to.
-type Owner = Weak<FeedState>;
+type FeedRef = Weak<FeedState>;
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Attach, Attached, FeedState, Noted, Owner, RoomCommand};
+use super::{Attach, Attached, FeedRef, FeedState, Noted, RoomCommand};
 use crate::{
     chat::{self, room::Subscription},
     contract::{
@@ -35,7 +35,7 @@ const RING: usize = 256;
 pub(super) const PAGE: i64 = 500;
 
 /// Serves a room until it has no subscribers.
-pub(super) async fn run(owner: Owner, id: RoomId, mut commands: mpsc::Receiver<RoomCommand>, noted: Arc<Noted>) {
+pub(super) async fn run(owner: FeedRef, id: RoomId, mut commands: mpsc::Receiver<RoomCommand>, noted: Arc<Noted>) {
     let mut room: Option<Room> = None;
     loop {
         let received = tokio::select! {
