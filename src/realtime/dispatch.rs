@@ -27,7 +27,6 @@ use crate::{
         },
         decode,
         event::Encoded,
-        message::SendMessage,
         receipt::ReadMark,
     },
     error::{Error, Result},
@@ -130,7 +129,7 @@ async fn send_message(session: &SocketContext, payload: &RawValue) -> Result<Han
         let message = chat::message::own_message(&app.chat, actor, room_id, message_id).await?;
         return now(SentMessage { message, duplicate: true });
     }
-    let request: SendMessage = read(payload)?;
+    let request: <emitted::SendMessage as Emitted>::Payload = read(payload)?;
     let answer = chat::message::submit(&app.chat, actor, request)?;
     Ok(Handled::Later(Box::new(move |event, reply, by| Box::pin(answer_later(answer, event, reply, by)))))
 }
