@@ -154,7 +154,7 @@ impl Redis {
 #[derive(Debug, Default)]
 struct ConnectionHealth {
     publishes: AtomicBool,
-    hears: AtomicBool,
+    subscribes: AtomicBool,
     /// Whether the log knows of an outage.
     is_reported: AtomicBool,
 }
@@ -182,6 +182,6 @@ impl ConnectionHealth {
     }
 
     fn is_up(&self) -> bool {
-        self.publishes.load(Ordering::SeqCst) && self.hears.load(Ordering::SeqCst)
+        self.publishes.load(Ordering::SeqCst) && self.subscribes.load(Ordering::SeqCst)
     }
 }

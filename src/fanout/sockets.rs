@@ -78,7 +78,7 @@ impl Sockets {
         self.link(&mut index, socket.user.id, rooms);
     }
 
-    /// A connected user wants to appear so from now on; answers whether that is news.
+    /// A connected user wants to appear so from now on; answers whether that is a change.
     pub fn appears(&self, user: UserId, is_invisible: bool) -> bool {
         let mut index = self.index.write();
         index.invisible.get_mut(&user).is_some_and(|known| std::mem::replace(known, is_invisible) != is_invisible)

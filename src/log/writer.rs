@@ -76,14 +76,14 @@ impl<J> Queue<J> {
     /// # Errors
     /// `RATE_LIMITED` when the writer is too far behind.
     pub(crate) fn push(&self, job: J) -> Result<()> {
-        let place = self.jobs.try_reserve().map_err(|error| match error {
+        let permit = self.jobs.try_reserve().map_err(|error| match error {
             mpsc::error::TrySendError::Full(()) => Error::RateLimited { retry_after: Duration::from_secs(1) },
             mpsc::error::TrySendError::Closed(()) => Error::DRAINING,
         })?;
         // Before the writer can take it.
         self.waiting.fetch_add(1, Ordering::Relaxed);
         metrics::gauge!(QUEUED).increment(1.0);
-        place.send(job);
+        permit.send(job);
         Ok(())
     }
 }

@@ -31,12 +31,12 @@ pub(super) async fn run(redis: Redis, interest: Arc<Interest>, received: mpsc::S
     while !received.is_closed() {
         let ended = match RedisSubscriber::open(&redis, &interest).await {
             Ok(subscriber) => {
-                redis.health.note(&redis.health.hears, None);
+                redis.health.note(&redis.health.subscribes, None);
                 subscriber.follow(&interest, &received).await
             }
             Err(problem) => problem,
         };
-        redis.health.note(&redis.health.hears, Some(ended));
+        redis.health.note(&redis.health.subscribes, Some(ended));
         sleep(Duration::from_millis(rand::random_range(PAUSE_MS))).await;
     }
 }
